@@ -1,0 +1,1 @@
+"""Keys, HPKE envelopes, the Merkle log and pseudonyms."""

@@ -1,0 +1,121 @@
+"""Every error gridbourse raises on purpose.
+
+::
+
+    GridbourseError
+    ├── InvalidValue            an input is wrong; names the field and the remedy
+    ├── ChainError
+    │   ├── TransactionRejected a signed transaction may not enter a block
+    │   ├── ContractReverted    a contract refused a call; carries its error's name and arguments
+    │   ├── ChainCorrupted      stored bytes do not hash to what was sealed; names file and place
+    │   └── ChainLocked         another process has the chain open
+    ├── OrderRefused            the market does not take an order; carries the reason
+    ├── EnvelopeError           an envelope does not open for this key in this place
+    └── ProofError              an inclusion or consistency proof does not hold
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "ChainCorrupted",
+    "ChainError",
+    "ChainLocked",
+    "ContractReverted",
+    "EnvelopeError",
+    "GridbourseError",
+    "InvalidValue",
+    "OrderRefused",
+    "ProofError",
+    "TransactionRejected",
+]
+
+
+class GridbourseError(Exception):
+    """Root of the tree: catch this to catch everything gridbourse raises on purpose."""
+
+
+class InvalidValue(GridbourseError, ValueError):
+    """An input is outside what its field accepts.
+
+    Parameters
+    ----------
+    field
+        Name of the field as the user wrote it, e.g. ``"energy_wh"``.
+    value
+        What was given.
+    remedy
+        What to give instead, as a phrase that follows "give".
+    """
+
+    def __init__(self, field: str, value: object, remedy: str) -> None:
+        super().__init__(f"{field}: {value!r} is not valid; give {remedy}")
+        self.field = field
+        self.value = value
+        self.remedy = remedy
+
+
+class ChainError(GridbourseError):
+    """Something between a caller and a chain went wrong."""
+
+
+class TransactionRejected(ChainError):
+    """A transaction was turned away before it reached a block; nothing was changed."""
+
+
+class ContractReverted(ChainError):
+    """A contract refused a call.
+
+    Parameters
+    ----------
+    error
+        Name of the Solidity error, ``"Error"`` for a plain message, ``"Panic"``, ``"OutOfGas"`` or
+        ``"Unknown"``.
+    args
+        The error's arguments.
+    data
+        The raw revert data.
+    """
+
+    def __init__(self, error: str, args: tuple[object, ...] = (), data: bytes = b"") -> None:
+        super().__init__(f"{error}({', '.join(map(repr, args))})")
+        self.error = error
+        self.arguments = args
+        self.data = data
+
+
+class ChainCorrupted(ChainError):
+    """Stored bytes are not what was sealed.
+
+    Parameters
+    ----------
+    path
+        The chain's file.
+    place
+        Which row or field, e.g. ``"block 12, transaction 3"``.
+    finding
+        What does not fit.
+    """
+
+    def __init__(self, path: Path, place: str, finding: str) -> None:
+        super().__init__(f"{path}: {place}: {finding}")
+        self.path = path
+        self.place = place
+        self.finding = finding
+
+
+class ChainLocked(ChainError):
+    """Another process has this chain open for writing."""
+
+
+class OrderRefused(GridbourseError):
+    """The market did not take an order; nothing was changed."""
+
+
+class EnvelopeError(GridbourseError):
+    """An envelope does not open: wrong key, wrong place, or changed bytes."""
+
+
+class ProofError(GridbourseError):
+    """A Merkle proof does not hold."""
