@@ -1,0 +1,297 @@
+"""The Merkle tree of a log, as in RFC 9162 (Certificate Transparency 2.0), section 2.1, with SHA-256.
+
+Leaves and inner nodes are hashed with different first bytes, so neither can pass for the other. A tree of
+n > 1 leaves is the largest full tree of fewer than n leaves on the left and the rest on the right: growing
+the log never changes a full subtree, which is what keeps both kinds of proof short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+
+from gridbourse.errors import InvalidValue, ProofError
+
+HASH_BYTES = 32
+MAX_SIZE = 2**64 - 1
+EMPTY_ROOT = sha256(b"").digest()
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """Hash one entry of a log to its leaf (RFC 9162, section 2.1.1)."""
+    return sha256(b"\x00" + entry).digest()
+
+
+def merkle_root(entries: Iterable[bytes]) -> bytes:
+    """Root of the tree over `entries`, 32 bytes; SHA-256 of nothing when there are none."""
+    return _fold([leaf_hash(entry) for entry in entries])
+
+
+def root_of_leaves(leaves: Sequence[bytes]) -> bytes:
+    """Root of the tree over entries that `leaf_hash` has already hashed.
+
+    Raises
+    ------
+    InvalidValue
+        A leaf is not 32 bytes.
+    """
+    for leaf in leaves:
+        _require_hash("leaf", leaf)
+    return _fold(leaves)
+
+
+def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
+    """Check that `leaf` stands at `index` in the tree of `size` leaves with this `root`.
+
+    Implements RFC 9162, section 2.1.3.2.
+
+    Parameters
+    ----------
+    leaf
+        The leaf hash, 32 bytes.
+    index, size
+        Position counted from 0, and number of leaves in the tree.
+    proof
+        Sibling hashes from the leaf upwards, 32 bytes each.
+    root
+        The trusted root, 32 bytes.
+
+    Raises
+    ------
+    ProofError
+        The proof does not hold, or any of its parts has the wrong shape.
+    """
+    _require_shape(size, [leaf, root, *proof])
+    if not 0 <= index < size:
+        raise ProofError(f"index {index} is outside a tree of {size} leaves")
+    node, last, computed = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            raise ProofError("the inclusion proof goes on above the root")
+        if node & 1 or node == last:
+            computed = _parent(sibling, computed)
+            node, last = _skip_single_children(node, last)
+        else:
+            computed = _parent(computed, sibling)
+        node, last = node >> 1, last >> 1
+    if last != 0:
+        raise ProofError("the inclusion proof ends below the root")
+    if computed != root:
+        raise ProofError(f"leaf {index} does not lead to the root of the tree of {size} leaves")
+
+
+def verify_consistency(
+    old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes
+) -> None:
+    """Check that the tree of `new_size` leaves extends that of `old_size` leaves and changes none of them.
+
+    Implements RFC 9162, section 2.1.4.2. The two cases that the RFC leaves out have empty proofs: every tree
+    extends the empty one, and a tree extends itself.
+
+    Parameters
+    ----------
+    old_size, new_size
+        Number of leaves before and after.
+    proof
+        The consistency proof, 32 bytes each.
+    old_root, new_root
+        Roots before and after, 32 bytes each.
+
+    Raises
+    ------
+    ProofError
+        The proof does not hold, or any of its parts has the wrong shape.
+    """
+    _require_shape(new_size, [old_root, new_root, *proof])
+    if not 0 <= old_size <= new_size:
+        raise ProofError(f"a log of {new_size} leaves cannot extend one of {old_size}")
+    if old_size == 0 and old_root != EMPTY_ROOT:
+        raise ProofError("the root of an empty tree is SHA-256 of nothing")
+    if old_size in {0, new_size}:
+        if proof:
+            raise ProofError(f"from {old_size} to {new_size} leaves there is nothing to prove")
+        if old_size == new_size and old_root != new_root:
+            raise ProofError(f"two different roots for the same {new_size} leaves")
+        return
+    _verify_growth(old_size, new_size, proof, old_root, new_root)
+
+
+class MerkleLog:
+    """A growing log of leaves that proves what it holds and that it only ever grew.
+
+    Every full subtree is hashed once and kept (about two hashes a leaf), so appending costs one hash on
+    average and the root of any earlier size, like each node of a proof, costs at most log2(size) hashes.
+    """
+
+    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
+        # _levels[k][i] is the root of the full subtree over leaves i * 2**k to (i + 1) * 2**k - 1.
+        self._levels: list[list[bytes]] = [[]]
+        for leaf in leaves:
+            self.append(leaf)
+
+    def __len__(self) -> int:
+        return len(self._levels[0])
+
+    def append(self, leaf: bytes) -> int:
+        """Add a leaf hash and return its index.
+
+        Raises
+        ------
+        InvalidValue
+            `leaf` is not 32 bytes.
+        """
+        node = _require_hash("leaf", leaf)
+        for level in self._levels:
+            level.append(node)
+            if len(level) & 1:
+                return len(self) - 1
+            node = _parent(level[-2], level[-1])
+        self._levels.append([node])
+        return len(self) - 1
+
+    def root(self, size: int | None = None) -> bytes:
+        """Root of the first `size` leaves, by default of all.
+
+        Raises
+        ------
+        InvalidValue
+            `size` is negative or beyond the log.
+        """
+        size = self._checked_size(size)
+        return self._subtree(0, size) if size else EMPTY_ROOT
+
+    def inclusion_proof(self, index: int, size: int | None = None) -> tuple[bytes, ...]:
+        """Sibling hashes from leaf `index` up to the root of the first `size` leaves (RFC 9162, 2.1.3.1).
+
+        Raises
+        ------
+        InvalidValue
+            `size` is beyond the log, or `index` is not below `size`.
+        """
+        size = self._checked_size(size)
+        if not 0 <= index < size:
+            raise InvalidValue("index", index, f"an index below the size of the tree, {size}")
+        start, end = 0, size
+        proof = []
+        while end - start > 1:
+            middle = start + _left_width(end - start)
+            if index < middle:
+                proof.append(self._subtree(middle, end))
+                end = middle
+            else:
+                proof.append(self._subtree(start, middle))
+                start = middle
+        return tuple(reversed(proof))
+
+    def consistency_proof(self, old_size: int, new_size: int | None = None) -> tuple[bytes, ...]:
+        """Proof that the first `new_size` leaves extend the first `old_size` (RFC 9162, 2.1.4.1).
+
+        Raises
+        ------
+        InvalidValue
+            `new_size` is beyond the log, or `old_size` is not between 0 and `new_size`.
+        """
+        new_size = self._checked_size(new_size)
+        if not 0 <= old_size <= new_size:
+            raise InvalidValue("old_size", old_size, f"a size from 0 to the new size, {new_size}")
+        if old_size in {0, new_size}:
+            return ()
+        start, end = 0, new_size
+        proof = []
+        while old_size != end:
+            middle = start + _left_width(end - start)
+            if old_size <= middle:
+                proof.append(self._subtree(middle, end))
+                end = middle
+            else:
+                proof.append(self._subtree(start, middle))
+                start = middle
+        # From leaf 0 on, the subtree reached is the whole old tree, whose root the verifier has.
+        if start > 0:
+            proof.append(self._subtree(start, end))
+        return tuple(reversed(proof))
+
+    def _subtree(self, start: int, end: int) -> bytes:
+        width = end - start
+        if width & (width - 1) == 0:
+            level = width.bit_length() - 1
+            return self._levels[level][start >> level]
+        middle = start + _left_width(width)
+        return _parent(self._subtree(start, middle), self._subtree(middle, end))
+
+    def _checked_size(self, size: int | None) -> int:
+        if size is None:
+            return len(self)
+        if not 0 <= size <= len(self):
+            raise InvalidValue("size", size, f"a size from 0 to the log's {len(self)} leaves")
+        return size
+
+
+def _parent(left: bytes, right: bytes) -> bytes:
+    return sha256(b"\x01" + left + right).digest()
+
+
+def _fold(level: Sequence[bytes]) -> bytes:
+    if not level:
+        return EMPTY_ROOT
+    while len(level) > 1:
+        parents = [
+            sha256(b"\x01" + left + right).digest()  # _parent, without a call for each of thousands of nodes
+            for left, right in zip(level[::2], level[1::2], strict=False)
+        ]
+        if len(level) & 1:
+            parents.append(level[-1])
+        level = parents
+    return level[0]
+
+
+def _left_width(width: int) -> int:
+    """Largest power of two below `width`, which is at least 2."""
+    return 1 << (width - 1).bit_length() - 1
+
+
+def _verify_growth(
+    old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes
+) -> None:
+    old_tree_is_full = old_size & (old_size - 1) == 0
+    path = [old_root, *proof] if old_tree_is_full else list(proof)
+    if not path:
+        raise ProofError("the consistency proof is empty")
+    node, last = old_size - 1, new_size - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    old_computed = new_computed = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            raise ProofError("the consistency proof goes on above the root")
+        if node & 1 or node == last:
+            old_computed = _parent(sibling, old_computed)
+            new_computed = _parent(sibling, new_computed)
+            node, last = _skip_single_children(node, last)
+        else:
+            new_computed = _parent(new_computed, sibling)
+        node, last = node >> 1, last >> 1
+    if last != 0:
+        raise ProofError("the consistency proof ends below the root")
+    if old_computed != old_root or new_computed != new_root:
+        raise ProofError(f"the tree of {new_size} leaves does not extend the tree of {old_size}")
+
+
+def _skip_single_children(node: int, last: int) -> tuple[int, int]:
+    """Climb the levels on which the rightmost node has no sibling and is passed up unhashed."""
+    while node and not node & 1:
+        node, last = node >> 1, last >> 1
+    return node, last
+
+
+def _require_hash(field: str, value: bytes) -> bytes:
+    if len(value) != HASH_BYTES:
+        raise InvalidValue(field, f"{len(value)} bytes", f"a SHA-256 hash of {HASH_BYTES} bytes")
+    return value
+
+
+def _require_shape(size: int, hashes: Sequence[bytes]) -> None:
+    if size > MAX_SIZE:
+        raise ProofError(f"a log holds at most {MAX_SIZE} leaves, not {size}")
+    if any(len(value) != HASH_BYTES for value in hashes):
+        raise ProofError(f"every hash of a proof has {HASH_BYTES} bytes")
