@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IAccounts, Position, Trader} from "./interfaces/IAccounts.sol";
+import {IConsortium} from "./interfaces/IConsortium.sol";
+
+/// @title Traders, deposits and energy claims
+abstract contract Accounts is IAccounts {
+    IConsortium public immutable consortium;
+    uint32 public traderCount;
+
+    mapping(bytes32 pseudonym => uint32 trader) public traderOf;
+    mapping(uint32 trader => Trader) internal _traders;
+    mapping(uint32 trader => mapping(uint24 period => Position)) internal _positions;
+    uint128 private _credited;
+    uint128 private _debited;
+
+    constructor(IConsortium consortium_) {
+        consortium = consortium_;
+    }
+
+    function registerTraders(bytes32[] calldata pseudonyms) external returns (uint32 first) {
+        uint16 masterId = consortium.activeMasterId(msg.sender);
+        first = traderCount + 1;
+        for (uint256 i; i < pseudonyms.length; ++i) {
+            bytes32 pseudonym = pseudonyms[i];
+            if (pseudonym == 0 || traderOf[pseudonym] != 0) revert PseudonymNotFree(pseudonym);
+            uint32 number = ++traderCount;
+            traderOf[pseudonym] = number;
+            _traders[number].masterId = masterId;
+            emit TraderRegistered(number, masterId, pseudonym);
+        }
+    }
+
+    function deposit(uint32[] calldata traders, uint96[] calldata moneys, bytes32 paymentReference) external {
+        _requireSettlementAgent();
+        if (traders.length != moneys.length) revert LengthsDiffer();
+        uint128 sum;
+        for (uint256 i; i < traders.length; ++i) {
+            _known(traders[i]).freeMoney += moneys[i];
+            sum += moneys[i];
+            emit Deposited(traders[i], moneys[i], paymentReference);
+        }
+        _credited += sum;
+    }
+
+    function withdraw(uint32 number, uint96 money, bytes32 paymentReference) external {
+        _requireSettlementAgent();
+        _spend(number, money);
+        _debited += money;
+        emit Withdrawn(number, money, paymentReference);
+    }
+
+    function moveDeposit(uint32 from, uint32 to, uint96 money) external {
+        uint16 masterId = consortium.activeMasterId(msg.sender);
+        _requireBelow(masterId, from);
+        _requireBelow(masterId, to);
+        _spend(from, money);
+        _traders[to].freeMoney += money;
+        emit DepositMoved(from, to, money);
+    }
+
+    function setQuotas(uint24 period, uint32[] calldata traders, uint48[] calldata quotasWh) external {
+        uint16 masterId = consortium.activeMasterId(msg.sender);
+        if (traders.length != quotasWh.length) revert LengthsDiffer();
+        for (uint256 i; i < traders.length; ++i) {
+            _requireBelow(masterId, traders[i]);
+            Position storage claims = _positions[traders[i]][period];
+            uint48 committedWh = claims.heldWh + claims.soldWh;
+            if (quotasWh[i] < committedWh) revert QuotaTooSmall(traders[i], period, committedWh);
+            claims.quotaWh = quotasWh[i];
+            emit QuotaSet(traders[i], period, quotasWh[i]);
+        }
+    }
+
+    function trader(uint32 number) external view returns (Trader memory) {
+        return _known(number);
+    }
+
+    function position(uint32 number, uint24 period) external view returns (Position memory) {
+        _known(number);
+        return _positions[number][period];
+    }
+
+    function moneyMoved() external view returns (uint128 credited, uint128 debited) {
+        return (_credited, _debited);
+    }
+
+    function _known(uint32 number) private view returns (Trader storage known) {
+        known = _traders[number];
+        if (known.masterId == 0) revert UnknownTrader(number);
+    }
+
+    function _spend(uint32 number, uint96 money) private {
+        Trader storage known = _known(number);
+        if (known.freeMoney < money) revert NotEnoughMoney(number, known.freeMoney, money);
+        known.freeMoney -= money;
+    }
+
+    function _requireBelow(uint16 masterId, uint32 number) private view {
+        if (_known(number).masterId != masterId) revert NotYourTrader(number);
+    }
+
+    function _requireSettlementAgent() private view {
+        if (consortium.activeMasterId(msg.sender) != consortium.settlementAgent()) {
+            revert NotSettlementAgent(msg.sender);
+        }
+    }
+}

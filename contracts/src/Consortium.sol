@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IConsortium, Master, Role, Settings, SlaveChain} from "./interfaces/IConsortium.sol";
+
+/// @title The members of the main chain and the rules they set
+contract Consortium is IConsortium {
+    uint16 private constant MAX_MASTERS = 255;
+
+    uint16 public masterCount;
+    uint16 public settlementAgent;
+    address public regulator;
+    /// @dev Bit `1 << masterId` for every active master: votes are counted against it when they matter, so a
+    /// suspended master's earlier votes count for nothing.
+    uint256 private _activeMasters;
+    Settings private _settings;
+
+    mapping(uint16 masterId => Master) private _masters;
+    mapping(address account => uint16 masterId) private _idOf;
+    mapping(uint16 masterId => SlaveChain) private _slaveChains;
+    mapping(bytes32 actionId => uint256 voters) public votes;
+
+    modifier byVote() {
+        if (msg.sender != address(this)) revert OnlyByVote();
+        _;
+    }
+
+    /// @param founders The first masters; the first grid master becomes the settlement agent.
+    /// @param roles Their roles, in the same order.
+    /// @param regulator_ The government's address.
+    /// @param settings_ The first market settings.
+    constructor(address[] memory founders, Role[] memory roles, address regulator_, Settings memory settings_) {
+        for (uint256 i; i < founders.length; ++i) {
+            uint16 masterId = _admit(founders[i], roles[i]);
+            if (settlementAgent == 0 && roles[i] == Role.Grid) settlementAgent = masterId;
+        }
+        if (settlementAgent == 0) revert RoleMissing();
+        emit SettlementAgentChanged(settlementAgent);
+        _changeRegulator(regulator_);
+        _changeSettings(settings_);
+    }
+
+    function vote(bytes calldata action) external returns (bool carried) {
+        uint16 masterId = activeMasterId(msg.sender);
+        bytes32 actionId = keccak256(action);
+        uint256 voters = votes[actionId];
+        uint256 ballot = 1 << masterId;
+        if (voters & ballot != 0) revert VotedAlready(actionId);
+        voters |= ballot;
+        emit Voted(actionId, masterId, action);
+
+        carried = 2 * _count(voters & _activeMasters) > _count(_activeMasters);
+        if (!carried) {
+            votes[actionId] = voters;
+            return false;
+        }
+        delete votes[actionId];
+        (bool succeeded, bytes memory reason) = address(this).call(action);
+        if (!succeeded) {
+            assembly ("memory-safe") {
+                revert(add(reason, 32), mload(reason))
+            }
+        }
+        emit ActionCarried(actionId);
+    }
+
+    function admit(address account, Role role) external byVote {
+        uint16 masterId = _idOf[account];
+        if (masterId == 0) {
+            _admit(account, role);
+            return;
+        }
+        Master storage known = _masters[masterId];
+        if (known.active) revert NothingToChange(masterId);
+        if (role == Role.None) revert RoleMissing();
+        known.active = true;
+        known.role = role;
+        _activeMasters |= 1 << masterId;
+        emit MasterAdmitted(masterId, account, role);
+    }
+
+    function suspend(uint16 masterId) external byVote {
+        Master storage known = _known(masterId);
+        if (!known.active) revert NothingToChange(masterId);
+        if (masterId == settlementAgent || _count(_activeMasters) == 1) revert MasterNeeded(masterId);
+        known.active = false;
+        _activeMasters &= ~(1 << masterId);
+        emit MasterSuspended(masterId);
+    }
+
+    function changeSettings(Settings calldata settings_) external byVote {
+        _changeSettings(settings_);
+    }
+
+    function changeSettlementAgent(uint16 masterId) external byVote {
+        if (!_known(masterId).active) revert UnknownMaster(masterId);
+        settlementAgent = masterId;
+        emit SettlementAgentChanged(masterId);
+    }
+
+    function changeRegulator(address regulator_) external byVote {
+        _changeRegulator(regulator_);
+    }
+
+    function changeKey(address account) external {
+        uint16 masterId = activeMasterId(msg.sender);
+        _requireFree(account);
+        delete _idOf[msg.sender];
+        _idOf[account] = masterId;
+        _masters[masterId].account = account;
+        emit MasterKeyChanged(masterId, account);
+    }
+
+    function registerSlave(uint64 chainId, bytes32 genesisHash, address ledger) external {
+        uint16 masterId = activeMasterId(msg.sender);
+        if (_slaveChains[masterId].chainId != 0) revert SlaveRegisteredAlready(masterId);
+        if (chainId == 0 || genesisHash == 0 || ledger == address(0)) revert SlaveInvalid();
+        _slaveChains[masterId] = SlaveChain(chainId, genesisHash, ledger);
+        emit SlaveRegistered(masterId, chainId, genesisHash, ledger);
+    }
+
+    function settings() external view returns (Settings memory) {
+        return _settings;
+    }
+
+    function master(uint16 masterId) external view returns (Master memory) {
+        return _known(masterId);
+    }
+
+    function activeMasterId(address account) public view returns (uint16 masterId) {
+        masterId = _idOf[account];
+        if (masterId == 0 || !_masters[masterId].active) revert NotActiveMaster(account);
+    }
+
+    function mayTrade(uint16 masterId) external view returns (bool) {
+        Master storage known = _masters[masterId];
+        return known.active && _settings.tradingRoles & (1 << uint8(known.role)) != 0;
+    }
+
+    function slaveChain(uint16 masterId) external view returns (SlaveChain memory) {
+        return _slaveChains[masterId];
+    }
+
+    function _admit(address account, Role role) private returns (uint16 masterId) {
+        _requireFree(account);
+        if (role == Role.None) revert RoleMissing();
+        if (masterCount == MAX_MASTERS) revert TooManyMasters();
+        masterId = ++masterCount;
+        _masters[masterId] = Master(account, role, true);
+        _idOf[account] = masterId;
+        _activeMasters |= 1 << masterId;
+        emit MasterAdmitted(masterId, account, role);
+    }
+
+    function _changeRegulator(address regulator_) private {
+        _requireFree(regulator_);
+        regulator = regulator_;
+        emit RegulatorChanged(regulator_);
+    }
+
+    function _changeSettings(Settings memory settings_) private {
+        if (settings_.floorTicks > settings_.capTicks || settings_.maxCandidates == 0 || settings_.tradingRoles == 0) {
+            revert SettingsInvalid();
+        }
+        _settings = settings_;
+        emit SettingsChanged(settings_);
+    }
+
+    /// @dev The regulator can be no master: whoever reads everything writes nothing.
+    function _requireFree(address account) private view {
+        if (account == address(0) || account == regulator || _idOf[account] != 0) revert AccountNotFree(account);
+    }
+
+    function _known(uint16 masterId) private view returns (Master storage known) {
+        known = _masters[masterId];
+        if (known.role == Role.None) revert UnknownMaster(masterId);
+    }
+
+    function _count(uint256 bits) private pure returns (uint256 count) {
+        for (; bits != 0; bits &= bits - 1) {
+            ++count;
+        }
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+/// @notice What a master node is on the main chain (paper, section 1.1).
+enum Role {
+    None,
+    Source,
+    Grid,
+    Aggregator,
+    User
+}
+
+/// @notice Market settings, changed only by a vote of the masters.
+/// @param coolingOffSeconds Time both parties of a deal have to confirm it; 0 makes every deal binding at once.
+/// @param floorTicks Lowest price an order may have, in 0.0001 yuan/kWh.
+/// @param capTicks Highest price an order may have, in 0.0001 yuan/kWh.
+/// @param gateLeadSeconds How long before a delivery period begins its gate closes.
+/// @param maxCandidates How many resting orders one call may look at per incoming order.
+/// @param tradingRoles Bit `1 << role` is set for each role whose users may trade.
+struct Settings {
+    uint32 coolingOffSeconds;
+    uint16 floorTicks;
+    uint16 capTicks;
+    uint32 gateLeadSeconds;
+    uint16 maxCandidates;
+    uint8 tradingRoles;
+}
+
+/// @notice A master node, the member of the main chain.
+/// @param account The address it signs with.
+/// @param role Its role in the region.
+/// @param active False while it is suspended.
+struct Master {
+    address account;
+    Role role;
+    bool active;
+}
+
+/// @notice A master's private chain, as registered on the main chain.
+/// @param chainId Its Ethereum chain id.
+/// @param genesisHash Hash of its genesis, which names its sealer.
+/// @param ledger Address of its `SlaveLedger`.
+struct SlaveChain {
+    uint64 chainId;
+    bytes32 genesisHash;
+    address ledger;
+}
+
+/// @title The members of the main chain and the rules they set
+/// @notice Masters admit and suspend each other, and change every setting, by votes of more than half of the
+/// active masters. The regulator is named here, and is given no way to write.
+interface IConsortium {
+    /// @notice A master was admitted, or admitted again after a suspension.
+    event MasterAdmitted(uint16 indexed masterId, address indexed account, Role role);
+    /// @notice A master was suspended: it can do nothing until it is admitted again.
+    event MasterSuspended(uint16 indexed masterId);
+    /// @notice A master changed the key it signs with.
+    event MasterKeyChanged(uint16 indexed masterId, address indexed account);
+    /// @notice A master registered its slave chain.
+    event SlaveRegistered(uint16 indexed masterId, uint64 chainId, bytes32 genesisHash, address ledger);
+    /// @notice The market settings changed.
+    event SettingsChanged(Settings settings);
+    /// @notice Another master now credits deposits and debits withdrawals.
+    event SettlementAgentChanged(uint16 indexed masterId);
+    /// @notice Another address is now the regulator.
+    event RegulatorChanged(address indexed regulator);
+    /// @notice A master voted for an action.
+    event Voted(bytes32 indexed actionId, uint16 indexed masterId, bytes action);
+    /// @notice An action found its majority and was carried out.
+    event ActionCarried(bytes32 indexed actionId);
+
+    /// @notice The caller is no active master.
+    error NotActiveMaster(address caller);
+    /// @notice This function only runs as an action that found its majority: pass it to `vote`.
+    error OnlyByVote();
+    /// @notice The caller has voted for this action already.
+    error VotedAlready(bytes32 actionId);
+    /// @notice The address is zero, or belongs to a member already.
+    error AccountNotFree(address account);
+    /// @notice A master needs one of the four roles.
+    error RoleMissing();
+    /// @notice There is no master with this number.
+    error UnknownMaster(uint16 masterId);
+    /// @notice The master is suspended already, or active already.
+    error NothingToChange(uint16 masterId);
+    /// @notice The last active master cannot be suspended, nor one that is the settlement agent.
+    error MasterNeeded(uint16 masterId);
+    /// @notice A consortium has at most 255 masters.
+    error TooManyMasters();
+    /// @notice Floor above cap, no candidate allowed, or nobody allowed to trade.
+    error SettingsInvalid();
+    /// @notice A master registers one slave chain, once.
+    error SlaveRegisteredAlready(uint16 masterId);
+    /// @notice A slave chain needs a chain id, a genesis hash and a ledger.
+    error SlaveInvalid();
+
+    /// @notice Vote for an action: the ABI-encoded call of a function of this contract marked "by vote".
+    /// The vote that makes more than half of the active masters carries it out.
+    /// @return carried True if this vote carried the action out.
+    function vote(bytes calldata action) external returns (bool carried);
+
+    /// @notice By vote: admit a new master, or a suspended one again.
+    function admit(address account, Role role) external;
+
+    /// @notice By vote: suspend a master. Its orders neither match nor settle from now on.
+    function suspend(uint16 masterId) external;
+
+    /// @notice By vote: change the market settings.
+    function changeSettings(Settings calldata settings_) external;
+
+    /// @notice By vote: name the master that credits deposits and debits withdrawals.
+    function changeSettlementAgent(uint16 masterId) external;
+
+    /// @notice By vote: name the regulator.
+    function changeRegulator(address regulator_) external;
+
+    /// @notice Replace the caller's own key.
+    function changeKey(address account) external;
+
+    /// @notice Register the caller's slave chain, once.
+    function registerSlave(uint64 chainId, bytes32 genesisHash, address ledger) external;
+
+    /// @notice The market settings in force.
+    function settings() external view returns (Settings memory);
+
+    /// @notice Number of masters ever admitted; their numbers run from 1.
+    function masterCount() external view returns (uint16);
+
+    /// @notice A master by its number.
+    function master(uint16 masterId) external view returns (Master memory);
+
+    /// @notice The number of the active master with this address.
+    /// @dev Reverts with `NotActiveMaster` if there is none.
+    function activeMasterId(address account) external view returns (uint16);
+
+    /// @notice True if the master is active and its role may trade.
+    function mayTrade(uint16 masterId) external view returns (bool);
+
+    /// @notice The master that credits deposits and debits withdrawals.
+    function settlementAgent() external view returns (uint16 masterId);
+
+    /// @notice The government's address: it reads everything and writes nothing.
+    function regulator() external view returns (address);
+
+    /// @notice A master's slave chain; all zero before it is registered.
+    function slaveChain(uint16 masterId) external view returns (SlaveChain memory);
+
+    /// @notice The masters that voted for an action and have not seen it carried, as bits `1 << masterId`.
+    function votes(bytes32 actionId) external view returns (uint256 voters);
+}

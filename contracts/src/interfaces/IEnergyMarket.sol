@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IAccounts} from "./IAccounts.sol";
+import {Order} from "../libraries/OrderBook.sol";
+import {OrderId, Side} from "../libraries/OrderId.sol";
+
+/// @notice Why an order is refused, a candidate passed over, or a search ended.
+enum Reason {
+    None,
+    MalformedRequest,
+    NotYourTrader,
+    PartySuspended,
+    GateClosed,
+    PriceOutOfBounds,
+    EnergyZero,
+    EnergyTypesInvalid,
+    QueueFull,
+    SameUser,
+    BeyondQuota,
+    DepositTooSmall,
+    CandidateLimit
+}
+
+/// @notice Where a deal stands. `Intent -> Confirmed -> Settled`, or `Intent -> Abandoned | Expired`; a confirmed
+/// deal with a suspended party may end as `Expired` too.
+enum DealState {
+    None,
+    Intent,
+    Confirmed,
+    Abandoned,
+    Expired,
+    Settled
+}
+
+/// @notice What two orders agreed, in one word. The price is the ask's.
+struct Deal {
+    uint24 period;
+    uint16 askTicks;
+    uint16 askTurn;
+    uint16 bidTicks;
+    uint16 bidTurn;
+    uint40 energyWh;
+    uint32 seller;
+    uint32 buyer;
+    uint32 confirmBefore;
+    bool sellerConfirmed;
+    bool buyerConfirmed;
+    DealState state;
+}
+
+/// @title The energy market of the region
+/// @notice The five steps of the paper's section 3.4: identity and application (`placeOrder`), finding a counterpart
+/// (price-time order book), legality check (an illegal candidate is passed over and the search goes on), intent, and
+/// cooling-off (`confirm`, `abandon`, `expire`) with settlement. A buyer pays the seller's price.
+///
+/// A request is one word: `energyWh (40 bits) | priceTicks (16) | period (24) | energyTypes (16) | side (8) |
+/// trader (32)`, lowest field last; all higher bits are zero. An ask names exactly one energy type; a bid one or more.
+interface IEnergyMarket is IAccounts {
+    /// @notice An order entered the market. `recordHash` is the leaf of the user's own signed order on its slave chain.
+    event OrderPlaced(
+        OrderId indexed id, uint32 indexed trader, uint16 energyTypes, uint40 energyWh, bytes32 indexed recordHash
+    );
+    /// @notice An order of a batch was not taken; the others were.
+    event OrderRefused(uint256 indexed index, bytes32 indexed recordHash, Reason reason);
+    /// @notice An order left the market for good.
+    event OrderCancelled(OrderId indexed id);
+    /// @notice The search went past an illegal candidate.
+    event CandidatePassedOver(OrderId indexed id, OrderId indexed candidate, Reason reason);
+    /// @notice The search ended with candidates left: `matchOrder` goes on.
+    event MatchingStopped(OrderId indexed id, Reason reason);
+    /// @notice Two orders agreed.
+    event IntentRecorded(
+        uint64 indexed dealId,
+        OrderId indexed ask,
+        OrderId indexed bid,
+        uint40 energyWh,
+        uint16 priceTicks,
+        uint32 confirmBefore
+    );
+    /// @notice One party confirmed.
+    event PartyConfirmed(uint64 indexed dealId, Side side);
+    /// @notice Both parties confirmed, or there is no cooling-off time: the deal is binding.
+    event DealConfirmed(uint64 indexed dealId);
+    /// @notice One party abandoned the deal; nothing was transferred.
+    event DealAbandoned(uint64 indexed dealId, Side side);
+    /// @notice The deal ended without the confirmation of both; nothing was transferred.
+    event DealExpired(uint64 indexed dealId);
+    /// @notice Money and energy claims moved.
+    event DealSettled(uint64 indexed dealId, uint96 money);
+
+    /// @notice A single order is not taken, or cannot be matched further.
+    error Refused(Reason reason);
+    /// @notice There is no such order, or it is not the caller's.
+    error NotYourOrder(OrderId id);
+    /// @notice The deal is not in a state, or not yet at a time, in which this can be done.
+    error WrongState(uint64 dealId, DealState state);
+    /// @notice The party on that side of the deal is not below the caller.
+    error NotYourDeal(uint64 dealId);
+    /// @notice That party has confirmed already.
+    error ConfirmedAlready(uint64 dealId);
+    /// @notice A party's master is suspended.
+    error PartySuspended(uint64 dealId);
+
+    /// @notice Place one order and match it.
+    function placeOrder(uint256 request, bytes32 recordHash) external returns (OrderId id);
+
+    /// @notice Place many orders, each matched in its turn. One that is refused does not stop the others.
+    /// @return ids The orders' ids; zero for a refused one.
+    function placeOrders(uint256[] calldata requests, bytes32[] calldata recordHashes)
+        external
+        returns (OrderId[] memory ids);
+
+    /// @notice Replace what is open of an order by a new price and quantity, at the end of the new queue.
+    /// Deals that the order already has stand; what comes back from them does not enter the book again.
+    function amendOrder(OrderId id, uint40 energyWh, uint16 priceTicks, bytes32 recordHash)
+        external
+        returns (OrderId newId);
+
+    /// @notice Withdraw what is open of orders. Deals that they already have stand.
+    function cancelOrders(OrderId[] calldata ids) external;
+
+    /// @notice Match a waiting order again: where a search that met the candidate limit stopped, else from the start.
+    function matchOrder(OrderId id) external;
+
+    /// @notice Confirm deals for the parties on one side, all below the caller.
+    function confirm(uint64[] calldata dealIds, Side side) external;
+
+    /// @notice Abandon deals for the parties on one side, all below the caller, before they have confirmed.
+    function abandon(uint64[] calldata dealIds, Side side) external;
+
+    /// @notice End deals whose cooling-off time is over, or that have a suspended party. Any active master may.
+    function expire(uint64[] calldata dealIds) external;
+
+    /// @notice Move money and energy claims of confirmed deals. Any active master may.
+    function settle(uint64[] calldata dealIds) external;
+
+    /// @notice Number of deals; their numbers run from 1.
+    function dealCount() external view returns (uint64);
+
+    /// @notice A deal by its number.
+    function deal(uint64 dealId) external view returns (Deal memory);
+
+    /// @notice An order by its id; all zero if it never was or was removed.
+    function order(OrderId id) external view returns (Order memory);
+
+    /// @notice Orders waiting for a counterpart, first come first, best price first.
+    /// @param energyTypes Orders that offer or accept one of these.
+    /// @param from Place to begin at; 0 for the best.
+    /// @param limit How many at most.
+    /// @return ids The orders.
+    /// @return nextFrom Where the rest begins; `type(uint256).max` if there is none.
+    function waitingOrders(uint24 period, Side side, uint16 energyTypes, uint256 from, uint256 limit)
+        external
+        view
+        returns (OrderId[] memory ids, uint256 nextFrom);
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+/// @title The record of a slave chain
+/// @notice A master's private ledger of details. Every record is the next leaf of the chain's Merkle log; the record
+/// itself, encrypted by its author, lies in the event. The master decides who may write.
+interface ISlaveLedger {
+    /// @notice A record was appended. `leaf = SHA-256(0x00 || author (20 bytes) || kind (1 byte) || content)`.
+    event RecordAppended(uint64 indexed index, address indexed author, uint8 indexed kind, bytes32 leaf, bytes content);
+    /// @notice An address may write from now on, or no longer may.
+    event WriterChanged(address indexed writer, bool allowed);
+
+    /// @notice Only the master decides who writes.
+    error NotMaster(address caller);
+    /// @notice The caller may not write here.
+    error NotWriter(address caller);
+    /// @notice The lists of a batch have different lengths.
+    error LengthsDiffer();
+
+    /// @notice Let an address write, or stop it; master only.
+    function setWriters(address[] calldata writers, bool allowed) external;
+
+    /// @notice Append one record.
+    /// @return index Its number in the log, from 0.
+    function append(uint8 kind, bytes calldata content) external returns (uint64 index);
+
+    /// @notice Append many records.
+    /// @return first Number of the first of them.
+    function appendMany(uint8[] calldata kinds, bytes[] calldata contents) external returns (uint64 first);
+
+    /// @notice The master of this chain.
+    function master() external view returns (address);
+
+    /// @notice True if an address may write.
+    function mayWrite(address writer) external view returns (bool);
+
+    /// @notice How many records there are.
+    function leafCount() external view returns (uint64);
+
+    /// @notice The leaf of a record by its number; zero if there is none.
+    function leafAt(uint64 index) external view returns (bytes32);
+}
