@@ -1,0 +1,215 @@
+"""The values of the market. Numbers and layouts are the contract's (contracts/src/interfaces)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import NamedTuple, Self
+
+from gridbourse.errors import InvalidValue
+from gridbourse.units import MAX_ENERGY_WH, MAX_PERIOD, MAX_PRICE_TICKS
+
+
+class Role(IntEnum):
+    """What a master node is on the main chain (paper, section 1.1)."""
+
+    SOURCE = 1
+    GRID = 2
+    AGGREGATOR = 3
+    USER = 4
+
+
+class Side(IntEnum):
+    """Which side of the book an order is on."""
+
+    ASK = 0
+    BID = 1
+
+    @property
+    def opposite(self) -> Side:
+        """The side an order of this side trades with."""
+        return Side(1 - self)
+
+
+class EnergyType(IntFlag):
+    """What produces the energy. An ask names exactly one type, a bid one or more."""
+
+    WIND = 1
+    PV = 2
+    HYDRO = 4
+    THERMAL = 8
+    STORAGE = 16
+    MIXED = 32
+
+    @classmethod
+    def any(cls) -> EnergyType:
+        """All types together: a bid that does not mind."""
+        return ~cls(0)
+
+
+class Reason(IntEnum):
+    """Why an order is refused, a candidate passed over, or a search ended."""
+
+    NONE = 0
+    MALFORMED_REQUEST = 1
+    NOT_YOUR_TRADER = 2
+    PARTY_SUSPENDED = 3
+    GATE_CLOSED = 4
+    PRICE_OUT_OF_BOUNDS = 5
+    ENERGY_ZERO = 6
+    ENERGY_TYPES_INVALID = 7
+    QUEUE_FULL = 8
+    SAME_USER = 9
+    BEYOND_QUOTA = 10
+    DEPOSIT_TOO_SMALL = 11
+    CANDIDATE_LIMIT = 12
+
+
+class DealState(IntEnum):
+    """``INTENT -> CONFIRMED -> SETTLED``, or ``INTENT -> ABANDONED | EXPIRED``."""
+
+    NONE = 0
+    INTENT = 1
+    CONFIRMED = 2
+    ABANDONED = 3
+    EXPIRED = 4
+    SETTLED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Market settings, changed only by a vote of the masters.
+
+    Parameters
+    ----------
+    cooling_off_seconds
+        Time both parties have to confirm a deal; 0 makes every deal binding at once.
+    floor_ticks, cap_ticks
+        Lowest and highest price of an order.
+    gate_lead_seconds
+        How long before a delivery period begins its gate closes.
+    max_candidates
+        How many resting orders one call may look at per incoming order.
+    trading_roles
+        The roles whose users may trade.
+    """
+
+    cooling_off_seconds: int
+    floor_ticks: int
+    cap_ticks: int
+    gate_lead_seconds: int
+    max_candidates: int
+    trading_roles: frozenset[Role] = frozenset(Role)
+
+
+class OrderId(NamedTuple):
+    """An order's place in the book: its turn counts the arrivals of one period, side and price."""
+
+    period: int
+    side: Side
+    price_ticks: int
+    turn: int
+
+    @classmethod
+    def unpack(cls, number: int) -> Self:
+        """Read the contract's 64-bit id."""
+        return cls(number >> 40, Side(number >> 32 & 0xFF), number >> 16 & 0xFFFF, number & 0xFFFF)
+
+    def pack(self) -> int:
+        """Write the contract's 64-bit id: ``period (24 bits) | side (8) | price (16) | turn (16)``."""
+        return self.period << 40 | self.side << 32 | self.price_ticks << 16 | self.turn
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """What a user asks the market for.
+
+    Raises
+    ------
+    InvalidValue
+        A field is outside the range of the contract's words.
+    """
+
+    trader: int
+    side: Side
+    energy_types: EnergyType
+    period: int
+    price_ticks: int
+    energy_wh: int
+
+    def __post_init__(self) -> None:
+        limits = (
+            ("trader", 2**32 - 1, "a trader number below 2^32"),
+            ("period", MAX_PERIOD, "a delivery period number below 2^24"),
+            ("price_ticks", MAX_PRICE_TICKS, "a price from 0 to 65535 ticks of 0.0001 yuan/kWh"),
+            ("energy_wh", MAX_ENERGY_WH, "an energy from 0 to 2^40 - 1 Wh"),
+        )
+        for field, largest, remedy in limits:
+            value = getattr(self, field)
+            if not isinstance(value, int) or not 0 <= value <= largest:
+                raise InvalidValue(field, value, remedy)
+
+    def pack(self) -> int:
+        """Write the contract's request word (see ``IEnergyMarket``)."""
+        return (
+            self.energy_wh << 96
+            | self.price_ticks << 80
+            | self.period << 56
+            | self.energy_types << 40
+            | self.side << 32
+            | self.trader
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order that the market has taken; `open_wh` is what waits for a counterpart."""
+
+    trader: int
+    energy_types: EnergyType
+    energy_wh: int
+    open_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """What two orders agreed. The price is the ask's."""
+
+    ask: OrderId
+    bid: OrderId
+    seller: int
+    buyer: int
+    energy_wh: int
+    confirm_before: int
+    seller_confirmed: bool
+    buyer_confirmed: bool
+    state: DealState
+
+    @property
+    def price_ticks(self) -> int:
+        """Price in 0.0001 yuan/kWh."""
+        return self.ask.price_ticks
+
+    @property
+    def money(self) -> int:
+        """What the buyer pays, in 1e-7 yuan."""
+        return self.energy_wh * self.price_ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Trader:
+    """A pseudonym below a master, and its money in 1e-7 yuan."""
+
+    master_id: int
+    free_money: int = 0
+    held_money: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A trader's energy claims in one delivery period, in Wh."""
+
+    quota_wh: int = 0
+    held_wh: int = 0
+    sold_wh: int = 0
+    bought_wh: int = 0
