@@ -54,7 +54,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     proof
         Sibling hashes from the leaf upwards, 32 bytes each.
     root
-        The trusted root, 32 bytes.
+        The trusted root, 32 bytes. A root does not bind its size: both must come from the same trusted source.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def verify_consistency(
     proof
         The consistency proof, 32 bytes each.
     old_root, new_root
-        Roots before and after, 32 bytes each.
+        Roots before and after, 32 bytes each, trusted together with their sizes.
 
     Raises
     ------
