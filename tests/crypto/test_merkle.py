@@ -178,16 +178,27 @@ def test_another_leaf_or_root_is_refused(size, data, noise):
         verify_inclusion(LEAVES[index], index, size, proof, noise)
 
 
-@pytest.mark.parametrize(("index", "size"), [(-1, 8), (8, 8), (0, 0), (0, -1), (3, 2**64), (2**70, 2**80)])
-def test_an_index_or_size_outside_any_tree_is_refused(index, size):
-    with pytest.raises(ProofError):
+@pytest.mark.parametrize(("index", "size"), [(-1, 8), (8, 8), (0, 0), (0, -1)])
+def test_an_index_outside_the_tree_is_refused(index, size):
+    with pytest.raises(ProofError, match="outside"):
         verify_inclusion(LEAVES[0], index, size, LOG.inclusion_proof(0, 8), LOG.root(8))
 
 
-@pytest.mark.parametrize(("old_size", "new_size"), [(-1, 8), (9, 8), (3, -8), (3, 2**64)])
+@pytest.mark.parametrize(("old_size", "new_size"), [(-1, 8), (9, 8), (3, -8)])
 def test_sizes_that_no_log_can_grow_through_are_refused(old_size, new_size):
-    with pytest.raises(ProofError):
+    with pytest.raises(ProofError, match="cannot extend"):
         verify_consistency(old_size, new_size, LOG.consistency_proof(3, 8), LOG.root(3), LOG.root(8))
+
+
+def test_a_proof_that_leads_to_the_root_in_too_few_or_too_many_steps_for_the_size_is_refused():
+    with pytest.raises(ProofError, match="below the root"):
+        verify_inclusion(LEAVES[3], 3, 8, LOG.inclusion_proof(3, 4), LOG.root(4))
+    with pytest.raises(ProofError, match="above the root"):
+        verify_inclusion(LEAVES[7], 3, 4, LOG.inclusion_proof(7, 8), LOG.root(8))
+    with pytest.raises(ProofError, match="below the root"):
+        verify_consistency(3, 8, LOG.consistency_proof(3, 4), LOG.root(3), LOG.root(4))
+    with pytest.raises(ProofError, match="above the root"):
+        verify_consistency(3, 4, LOG.consistency_proof(7, 8), LOG.root(7), LOG.root(8))
 
 
 @pytest.mark.parametrize("short", [b"", bytes(31), bytes(33)])
@@ -219,6 +230,7 @@ def test_every_log_extends_the_empty_one_and_itself_without_a_proof():
         (0, 5, LEAVES[0], LOG.root(5)),
         (5, 5, LOG.root(4), LOG.root(5)),
         (4, 5, LOG.root(4), LOG.root(5)),
+        (3, 5, LOG.root(3), LOG.root(5)),
     ],
 )
 def test_an_empty_proof_does_not_cover_up_roots_that_do_not_fit(old_size, new_size, old_root, new_root):
