@@ -1,0 +1,1 @@
+"""Ethereum chains behind one small interface: transactions, blocks, the executor, and who orders them."""

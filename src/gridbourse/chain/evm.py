@@ -1,0 +1,250 @@
+"""The Ethereum virtual machine: revm through pyrevm, and all that has to be known about it.
+
+pyrevm keeps two layers: a database, and above it the journal of one Ethereum transaction, which it never
+closes. Here **the journal lives for exactly one block**: `begin` opens it, `finish` reads from it what the
+block changed and empties it again, and `apply` writes changes into the database. So
+
+- memory is bounded, and a block's changes are known, can be stored and can be committed to;
+- a block that is not applied leaves no trace;
+- gas is a pure function of the state before the block and of the block. A block's first transaction costs
+  what it costs on Ethereum (Cancun). A later one finds warm what an earlier one touched, and a slot's
+  original value (EIP-2200) is the one before the block: it costs less, and the same on every node;
+- a contract that destroys itself is gone at the end of the block that created it (EIP-6780 says: of the
+  transaction).
+
+Gas costs nothing and there is no coin: no balance is ever other than zero. ``BLOCKHASH`` has no meaning here
+(revm invents a value from the number), ``PREVRANDAO`` and ``COINBASE`` are zero.
+
+pyrevm is imported nowhere else, and ``tests/chain/test_evm.py`` pins every behaviour of it that this module
+stands on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from struct import iter_unpack
+from typing import Any
+
+from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
+
+from gridbourse.chain.block import AccountChange
+from gridbourse.crypto.keys import Address
+from gridbourse.errors import TransactionRejected
+
+RULES = "CANCUN"
+
+# Runtime code is put behind this init code, which returns it: PUSH4 size, DUP1, PUSH1 14, PUSH1 0,
+# CODECOPY, PUSH1 0, RETURN.
+_INIT_CODE = "63{size:08x}80600e6000396000f3"
+_SCRATCH = "0x" + "5c" * 20
+_OUTPUT = re.compile(r"output: 0x([0-9a-f]*) ")
+_SLOT = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), present_value: (\d+) \}")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an execution ended.
+
+    Parameters
+    ----------
+    succeeded
+        Whether its effects hold.
+    gas_used
+        Gas after refunds.
+    output
+        What it returned, or what the contract said on reverting.
+    halt
+        Why the EVM stopped it, when neither of these.
+    contract_address
+        The contract it created.
+    logs
+        Address, topics and data of each event.
+    """
+
+    succeeded: bool
+    gas_used: int
+    output: bytes = b""
+    halt: str = ""
+    contract_address: Address | None = None
+    logs: tuple[tuple[Address, tuple[bytes, ...], bytes], ...] = ()
+
+
+class Evm:
+    """State and execution.
+
+    Parameters
+    ----------
+    chain_id
+        What ``CHAINID`` returns.
+    gas_limit
+        What ``GASLIMIT`` returns, and the most gas of one execution.
+    """
+
+    def __init__(self, chain_id: int, gas_limit: int) -> None:
+        self._evm = EVM(env=Env(cfg=CfgEnv(chain_id=chain_id)), gas_limit=gas_limit, spec_id=RULES)
+        self._base: Any = None
+
+    def begin(self, height: int, timestamp: int) -> None:
+        """Open the journal of a block."""
+        self._evm.set_block_env(BlockEnv(number=height, timestamp=timestamp))
+        self._base = self._evm.snapshot()
+
+    def discard(self) -> None:
+        """Empty the journal."""
+        self._evm.revert(self._base)
+
+    def finish(self) -> tuple[AccountChange, ...]:
+        """Read what the block changed, by rising address, and empty the journal."""
+        after = {_address(text): info for text, info in self._evm.journal_state.items()}
+        storage = _journaled_storage(self._evm.journal_str)
+        self.discard()
+        changes = []
+        with self._scratch():
+            for address in sorted(after):
+                if address not in storage:  # it destroyed itself, so it is what it was before: nothing
+                    continue
+                now, before, slots = after[address], self._evm.basic(_hex(address)), storage[address]
+                code = now.code if now.code_hash != before.code_hash else None
+                if slots or code is not None or now.nonce != before.nonce:
+                    changes.append(AccountChange(address, now.nonce, code, slots))
+        return tuple(changes)
+
+    def apply(self, changes: Iterable[AccountChange]) -> None:
+        """Write changes into the database; the journal is empty."""
+        for change in changes:
+            address = _hex(change.address)
+            code_hash = self._know(change.code) if change.code else self._account(address).code_hash
+            self._evm.insert_account_info(address, AccountInfo(nonce=change.nonce, code_hash=code_hash))
+            for key, value in iter_unpack("32s32s", change.slots):
+                with self._scratch():  # writing a slot of the database also loads its account into the journal
+                    self._evm.insert_account_storage(address, int.from_bytes(key, "big"), int.from_bytes(value, "big"))
+
+    def call(self, sender: Address, to: Address, data: bytes, gas_limit: int) -> Outcome:
+        """Execute a message call inside the journal.
+
+        Raises
+        ------
+        TransactionRejected
+            The call cannot even start.
+        """
+        self._evm.reset_transient_storage()
+        try:
+            output = self._evm.message_call(_hex(sender), _hex(to), calldata=data, gas=gas_limit)
+        except RuntimeError as error:
+            return self._failure(error)
+        return self._success(output)
+
+    def create(self, sender: Address, init_code: bytes, gas_limit: int) -> Outcome:
+        """Create a contract inside the journal; succeed or fail, the sender's nonce rises by one.
+
+        Raises
+        ------
+        TransactionRejected
+            The creation cannot even start.
+        """
+        self._evm.reset_transient_storage()
+        try:
+            contract_address = self._evm.deploy(_hex(sender), init_code, gas=gas_limit)
+        except RuntimeError as error:
+            return self._failure(error)
+        return self._success(b"", _address(contract_address))
+
+    def bump_nonce(self, sender: Address) -> None:
+        """Raise a sender's nonce by one inside the journal, which `call` does not do."""
+        address = _hex(sender)
+        nonce = self._evm.basic(address).nonce
+        self._evm.insert_account_info(address, AccountInfo(nonce=nonce + 1))
+
+    def nonce(self, address: Address) -> int:
+        """Nonce of an account, in the journal if one is open."""
+        return int(self._account(_hex(address)).nonce)
+
+    def code(self, address: Address) -> bytes:
+        """Code of a contract, empty for any other address."""
+        with self._scratch():
+            return self._evm.get_code(_hex(address)) or b""
+
+    def storage(self, address: Address, slot: int) -> int:
+        """Value of a storage slot."""
+        with self._scratch():
+            return int(self._evm.storage(_hex(address), slot))
+
+    @contextmanager
+    def _scratch(self) -> Iterator[None]:
+        """Whatever is loaded inside leaves the journal again."""
+        checkpoint = self._evm.snapshot()
+        try:
+            yield
+        finally:
+            self._evm.revert(checkpoint)
+
+    def _account(self, address: str) -> Any:
+        with self._scratch():
+            return self._evm.basic(address)
+
+    def _know(self, code: bytes) -> bytes:
+        """Put code into the database's table of codes and return its hash.
+
+        revm analyses code that a creation returns once, but code handed to it raw again at every call.
+        """
+        with self._scratch():
+            init_code = bytes.fromhex(_INIT_CODE.format(size=len(code))) + code
+            analysed = self._evm.basic(self._evm.deploy(_SCRATCH, init_code))
+        self._evm.insert_account_info(_SCRATCH, analysed)
+        self._evm.insert_account_info(_SCRATCH, AccountInfo())
+        return bytes(analysed.code_hash)
+
+    def _success(self, output: bytes, contract_address: Address | None = None) -> Outcome:
+        result = self._evm.result
+        logs = []
+        for log in result.logs:
+            topics, data = log.data
+            logs.append((_address(log.address), tuple(topics), data))
+        return Outcome(True, result.gas_used, output, contract_address=contract_address, logs=tuple(logs))
+
+    def _failure(self, error: RuntimeError) -> Outcome:
+        result = self._evm.result
+        if result is None:
+            raise TransactionRejected(f"the EVM refuses to start it: {error}") from error
+        if result.is_halt:
+            return Outcome(False, result.gas_used, halt=result.reason.partition("(")[0])
+        output = _OUTPUT.search(str(error))
+        return Outcome(False, result.gas_used, bytes.fromhex(output[1]) if output else b"")
+
+
+def _hex(address: Address) -> str:
+    return "0x" + address.hex()
+
+
+def _address(text: str) -> Address:
+    return Address(bytes.fromhex(text[2:]))
+
+
+def _journaled_storage(journal: str) -> dict[Address, bytes]:
+    """Changed slots of every account in the journal, except accounts that destroyed themselves.
+
+    pyrevm shows storage only in the text of the journal. All contents are numbers and hexadecimal, so no
+    contract can write anything there that looks like its structure.
+    """
+    storage: dict[Address, bytes] = {}
+    accounts_end = journal.index("}, transient_storage: {")
+    position = journal.find(": Account {", 0, accounts_end)
+    while position >= 0:
+        address = _address(journal[position - 42 : position])
+        slots_start = journal.index("}, storage: {", position)  # skips the code, by far the longest part
+        slots_end = journal.index("}, status: AccountStatus(", slots_start)
+        status_end = journal.index(")", slots_end)
+        if "SelfDestructed" not in journal[slots_end:status_end]:
+            slots = [
+                (int(key), int(value))
+                for key, before, value in _SLOT.findall(journal, slots_start, slots_end)
+                if value != before
+            ]
+            storage[address] = b"".join(
+                [key.to_bytes(32, "big") + value.to_bytes(32, "big") for key, value in sorted(slots)]
+            )
+        position = journal.find(": Account {", status_end, accounts_end)
+    return storage
