@@ -64,7 +64,7 @@ def format_kwh(wh: int) -> str:
 def format_price(ticks: int) -> str:
     """Write ticks as yuan/kWh with at least two decimals."""
     text = f"{Decimal(ticks) / TICKS_PER_YUAN:.4f}"
-    return text[:-2] if text.endswith("00") else text
+    return text.removesuffix("00")
 
 
 def format_yuan(units: int) -> str:

@@ -1,0 +1,206 @@
+"""Encoding and decoding by a contract's ABI, with `eth_abi` codecs that are prepared once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Protocol, cast
+
+from eth_abi.abi import decode as abi_decode
+from eth_abi.abi import encode as abi_encode
+from eth_abi.registry import registry
+
+from gridbourse.chain.block import Log
+from gridbourse.chain.interface import Chain
+from gridbourse.crypto.keys import Address, keccak256
+from gridbourse.errors import ContractReverted, OrderRefused
+from gridbourse.market.types import Reason
+
+_REASON_ERROR = "Refused"
+
+_Encoder = Callable[[tuple[object, ...]], bytes]
+
+
+class _AbiEntry(Protocol):
+    def __getitem__(self, key: str) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A contract call, or a contract creation where `to` is None, ready to be signed."""
+
+    to: Address | None
+    data: bytes
+    contract: str
+    """Name of the contract, whose errors explain a revert."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    selector: bytes
+    encode: _Encoder
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    name: str
+    fields: tuple[str, ...]
+    indexed: tuple[tuple[str, str], ...]
+    plain: tuple[tuple[str, str], ...]
+    is_words: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedEvent:
+    """A log read by its contract's ABI."""
+
+    name: str
+    values: dict[str, Any]
+    log: Log
+
+
+class ContractAbi:
+    """A contract's functions, events and errors.
+
+    Parameters
+    ----------
+    name
+        Name of one of the committed artifacts, e.g. ``"EnergyMarket"``.
+    """
+
+    def __init__(self, name: str) -> None:
+        text = resources.files("gridbourse.contracts").joinpath("artifacts", f"{name}.json").read_text("utf-8")
+        artifact = json.loads(text)
+        self.name = name
+        self.bytecode = bytes.fromhex(artifact["bytecode"][2:])
+        self._functions: dict[str, _Function] = {}
+        self._events: dict[bytes, _Event] = {}
+        self._errors: dict[bytes, tuple[str, tuple[str, ...]]] = {}
+        self._constructor: tuple[str, ...] = ()
+        for entry in artifact["abi"]:
+            self._read(entry)
+
+    def encode(self, function: str, *args: object) -> bytes:
+        """Encode the call data of `function`."""
+        known = self._functions[function]
+        return known.selector + known.encode(args)
+
+    def decode(self, function: str, data: bytes) -> tuple[Any, ...]:
+        """Decode what `function` returned."""
+        return abi_decode(self._functions[function].outputs, data)
+
+    def creation(self, *args: object) -> Call:
+        """Encode the creation of the contract with constructor arguments `args`."""
+        return Call(None, self.bytecode + abi_encode(self._constructor, args), self.name)
+
+    def topic(self, event: str) -> bytes:
+        """First topic of an event's logs."""
+        return next(topic for topic, known in self._events.items() if known.name == event)
+
+    def event(self, log: Log) -> DecodedEvent | None:
+        """Decode a log; None if it is no event of this contract."""
+        known = self._events.get(log.topics[0]) if log.topics else None
+        if known is None:
+            return None
+        values: dict[str, Any] = {}
+        for (name, kind), topic in zip(known.indexed, log.topics[1:], strict=True):
+            values[name] = _value(kind, topic)
+        if known.is_words:
+            for turn, (name, kind) in enumerate(known.plain):
+                values[name] = _value(kind, log.data[32 * turn : 32 * turn + 32])
+        else:
+            decoded = abi_decode([kind for _, kind in known.plain], log.data)
+            values.update(zip((name for name, _ in known.plain), decoded, strict=True))
+        return DecodedEvent(known.name, {name: values[name] for name in known.fields}, log)
+
+    def explain(self, reverted: ContractReverted) -> ContractReverted | OrderRefused:
+        """Turn raw revert data into the contract's own error; `OrderRefused` for a refused order."""
+        known = self._errors.get(reverted.data[:4])
+        if known is None:
+            return reverted
+        name, kinds = known
+        args = abi_decode(kinds, reverted.data[4:])
+        if name == _REASON_ERROR:
+            return OrderRefused(Reason(args[0]))
+        return ContractReverted(name, args, reverted.data)
+
+    def _read(self, entry: _AbiEntry) -> None:
+        kinds = tuple(_kind(field) for field in entry["inputs"])
+        if entry["type"] == "constructor":
+            self._constructor = kinds
+            return
+        digest = keccak256(f"{entry['name']}({','.join(kinds)})".encode())
+        if entry["type"] == "function":
+            encoder = cast("_Encoder", registry.get_encoder(f"({','.join(kinds)})"))
+            outputs = tuple(_kind(field) for field in entry["outputs"])
+            self._functions[entry["name"]] = _Function(digest[:4], encoder, outputs)
+        elif entry["type"] == "event":
+            fields = [(field["name"], _kind(field), field["indexed"]) for field in entry["inputs"]]
+            self._events[digest] = _Event(
+                name=entry["name"],
+                fields=tuple(name for name, _, _ in fields),
+                indexed=tuple((name, kind) for name, kind, indexed in fields if indexed),
+                plain=tuple((name, kind) for name, kind, indexed in fields if not indexed),
+                is_words=all(_is_word(kind) for _, kind, _ in fields),
+            )
+        else:
+            self._errors[digest[:4]] = (entry["name"], kinds)
+
+
+def _is_word(kind: str) -> bool:
+    return kind.startswith("uint") or kind in {"address", "bool", "bytes32"}
+
+
+def _value(kind: str, word: bytes) -> int | bytes | Address | bool:
+    """Read a 32-byte word; `eth_abi` takes some twenty times as long for what most events consist of."""
+    if kind.startswith("uint"):
+        return int.from_bytes(word, "big")
+    if kind == "address":
+        return Address(word[12:])
+    return word != bytes(32) if kind == "bool" else word
+
+
+def _kind(field: _AbiEntry) -> str:
+    kind: str = field["type"]
+    if not kind.startswith("tuple"):
+        return kind
+    return f"({','.join(_kind(part) for part in field['components'])}){kind[len('tuple') :]}"
+
+
+@cache
+def contract_abi(name: str) -> ContractAbi:
+    """The ABI of a committed artifact, read once."""
+    return ContractAbi(name)
+
+
+class Contract:
+    """A deployed contract: base of the typed faces.
+
+    Parameters
+    ----------
+    chain
+        The chain it lives on.
+    address
+        Where it lives.
+    """
+
+    NAME: str
+
+    def __init__(self, chain: Chain, address: Address) -> None:
+        self.chain = chain
+        self.address = address
+        self.abi = contract_abi(self.NAME)
+
+    def _call(self, function: str, *args: object) -> Call:
+        return Call(self.address, self.abi.encode(function, *args), self.NAME)
+
+    def _view(self, function: str, *args: object) -> tuple[Any, ...]:
+        try:
+            answer = self.chain.call(self.address, self.abi.encode(function, *args))
+        except ContractReverted as reverted:
+            raise self.abi.explain(reverted) from reverted
+        return self.abi.decode(function, answer)

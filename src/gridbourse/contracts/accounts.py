@@ -1,0 +1,57 @@
+"""Traders, deposits and energy claims: the part of the market's contract that is about who owns what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gridbourse.contracts.abi import Call, Contract
+from gridbourse.market.types import Position, Trader
+
+
+class Accounts(Contract):
+    """A trader is a pseudonym below a master; money is a claim that the settlement agent credits and debits."""
+
+    def register_traders(self, pseudonyms: Sequence[bytes]) -> Call:
+        """Register traders below the calling master; they get consecutive numbers."""
+        return self._call("registerTraders", list(pseudonyms))
+
+    def deposit(self, moneys: Mapping[int, int], payment_reference: bytes) -> Call:
+        """Credit deposits, in 1e-7 yuan by trader, against payments received; settlement agent only."""
+        return self._call("deposit", list(moneys), list(moneys.values()), payment_reference)
+
+    def withdraw(self, trader: int, money: int, payment_reference: bytes) -> Call:
+        """Debit a withdrawal, in 1e-7 yuan, against a payment made; settlement agent only."""
+        return self._call("withdraw", trader, money, payment_reference)
+
+    def move_deposit(self, from_trader: int, to_trader: int, money: int) -> Call:
+        """Move a free deposit between two traders of the calling master."""
+        return self._call("moveDeposit", from_trader, to_trader, money)
+
+    def set_quotas(self, period: int, quotas_wh: Mapping[int, int]) -> Call:
+        """Set what traders of the calling master may sell in a delivery period."""
+        return self._call("setQuotas", period, list(quotas_wh), list(quotas_wh.values()))
+
+    def trader_of(self, pseudonym: bytes) -> int:
+        """Number of the trader with a pseudonym; 0 if there is none."""
+        (number,) = self._view("traderOf", pseudonym)
+        return int(number)
+
+    def trader_count(self) -> int:
+        """How many traders there are; their numbers run from 1."""
+        (count,) = self._view("traderCount")
+        return int(count)
+
+    def trader(self, number: int) -> Trader:
+        """A trader's master and money."""
+        (fields,) = self._view("trader", number)
+        return Trader(*fields)
+
+    def position(self, number: int, period: int) -> Position:
+        """A trader's energy claims in a delivery period."""
+        (fields,) = self._view("position", number, period)
+        return Position(*fields)
+
+    def money_moved(self) -> tuple[int, int]:
+        """All money ever credited and debited, in 1e-7 yuan."""
+        credited, debited = self._view("moneyMoved")
+        return credited, debited

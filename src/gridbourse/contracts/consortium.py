@@ -1,0 +1,123 @@
+"""The members of the main chain and the rules they set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gridbourse.contracts.abi import Call, Contract, contract_abi
+from gridbourse.crypto.keys import Address
+from gridbourse.market.types import Role, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """A master node, the member of the main chain."""
+
+    account: Address
+    role: Role
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SlaveChain:
+    """A master's private chain as registered on the main chain."""
+
+    chain_id: int
+    genesis_hash: bytes
+    ledger: Address
+
+
+class Consortium(Contract):
+    """Masters admit and suspend each other, and change every setting, by votes of more than half of them."""
+
+    NAME = "Consortium"
+
+    @staticmethod
+    def creation(founders: Mapping[Address, Role], regulator: Address, settings: Settings) -> Call:
+        """Create the consortium; masters are numbered from 1 in the order of `founders`."""
+        roles = [int(role) for role in founders.values()]
+        return contract_abi(Consortium.NAME).creation(list(founders), roles, regulator, _settings_tuple(settings))
+
+    def vote(self, action: Call) -> Call:
+        """Vote for an action made by one of the methods marked "by vote"."""
+        return self._call("vote", action.data)
+
+    def admit(self, account: Address, role: Role) -> Call:
+        """By vote: admit a new master, or a suspended one again."""
+        return self._call("admit", account, int(role))
+
+    def suspend(self, master_id: int) -> Call:
+        """By vote: suspend a master."""
+        return self._call("suspend", master_id)
+
+    def change_settings(self, settings: Settings) -> Call:
+        """By vote: change the market settings."""
+        return self._call("changeSettings", _settings_tuple(settings))
+
+    def change_settlement_agent(self, master_id: int) -> Call:
+        """By vote: name the master that credits deposits and debits withdrawals."""
+        return self._call("changeSettlementAgent", master_id)
+
+    def change_regulator(self, regulator: Address) -> Call:
+        """By vote: name the regulator."""
+        return self._call("changeRegulator", regulator)
+
+    def change_key(self, account: Address) -> Call:
+        """Replace the calling master's own key."""
+        return self._call("changeKey", account)
+
+    def register_slave(self, slave: SlaveChain) -> Call:
+        """Register the calling master's slave chain, once."""
+        return self._call("registerSlave", slave.chain_id, slave.genesis_hash, slave.ledger)
+
+    def settings(self) -> Settings:
+        """The market settings in force."""
+        ((cooling, floor, cap, gate, candidates, roles),) = self._view("settings")
+        trading = frozenset(role for role in Role if roles >> role & 1)
+        return Settings(cooling, floor, cap, gate, candidates, trading)
+
+    def masters(self) -> dict[int, Master]:
+        """All masters by their number."""
+        (count,) = self._view("masterCount")
+        return {number: self.master(number) for number in range(1, count + 1)}
+
+    def master(self, master_id: int) -> Master:
+        """A master by its number."""
+        ((account, role, active),) = self._view("master", master_id)
+        return Master(_address(account), Role(role), active)
+
+    def active_master_id(self, account: Address) -> int:
+        """Number of the active master with an address; reverts if there is none."""
+        (master_id,) = self._view("activeMasterId", account)
+        return int(master_id)
+
+    def settlement_agent(self) -> int:
+        """Number of the master that credits deposits and debits withdrawals."""
+        (master_id,) = self._view("settlementAgent")
+        return int(master_id)
+
+    def regulator(self) -> Address:
+        """The government's address."""
+        (account,) = self._view("regulator")
+        return _address(account)
+
+    def slave_chain(self, master_id: int) -> SlaveChain | None:
+        """A master's slave chain, once it is registered."""
+        ((chain_id, genesis_hash, ledger),) = self._view("slaveChain", master_id)
+        return SlaveChain(chain_id, genesis_hash, _address(ledger)) if chain_id else None
+
+
+def _settings_tuple(settings: Settings) -> tuple[int, ...]:
+    return (
+        settings.cooling_off_seconds,
+        settings.floor_ticks,
+        settings.cap_ticks,
+        settings.gate_lead_seconds,
+        settings.max_candidates,
+        sum(1 << role for role in settings.trading_roles),
+    )
+
+
+def _address(text: str) -> Address:
+    return Address(bytes.fromhex(text[2:]))

@@ -1,0 +1,96 @@
+"""The record of a slave chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gridbourse.chain.block import Log
+from gridbourse.contracts.abi import Call, Contract
+from gridbourse.crypto.keys import Address
+from gridbourse.crypto.merkle import leaf_hash
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRecord:
+    """A record as it lies on a slave chain; `content` is an envelope.
+
+    Parameters
+    ----------
+    index
+        Its number in the chain's Merkle log, from 0.
+    author
+        Who wrote it.
+    kind
+        What it is (see ``gridbourse.network.records``).
+    leaf
+        Its leaf as the ledger computed it.
+    content
+        The encrypted record.
+    height
+        The slave block it lies in.
+    """
+
+    index: int
+    author: Address
+    kind: int
+    leaf: bytes
+    content: bytes
+    height: int
+
+
+def record_leaf(author: Address, kind: int, content: bytes) -> bytes:
+    """Leaf of a record: ``SHA-256(0x00 || author || kind || content)`` (RFC 9162, section 2.1.1)."""
+    return leaf_hash(author + bytes([kind]) + content)
+
+
+class SlaveLedger(Contract):
+    """A master's private ledger of details: every record is the next leaf of the chain's Merkle log."""
+
+    NAME = "SlaveLedger"
+
+    def set_writers(self, writers: Sequence[Address], *, allowed: bool) -> Call:
+        """Let addresses write, or stop them; master only."""
+        return self._call("setWriters", list(writers), allowed)
+
+    def append(self, kind: int, content: bytes) -> Call:
+        """Append one record."""
+        return self._call("append", kind, content)
+
+    def append_many(self, records: Sequence[tuple[int, bytes]]) -> Call:
+        """Append many records, each a kind and a content."""
+        return self._call("appendMany", [kind for kind, _ in records], [content for _, content in records])
+
+    def leaf_count(self) -> int:
+        """How many records there are."""
+        (count,) = self._view("leafCount")
+        return int(count)
+
+    def leaf_at(self, index: int) -> bytes:
+        """Leaf of a record as the contract's storage holds it; 32 zero bytes if there is none."""
+        (leaf,) = self._view("leafAt", index)
+        return bytes(leaf)
+
+    def may_write(self, writer: Address) -> bool:
+        """Whether an address may write."""
+        (allowed,) = self._view("mayWrite", writer)
+        return bool(allowed)
+
+    def records(self, *, first_block: int = 1, last_block: int | None = None) -> Iterator[LedgerRecord]:
+        """Records of a range of blocks, in the order of the log."""
+        logs = self.chain.logs(
+            address=self.address,
+            topics=[{self.abi.topic("RecordAppended")}],
+            first_block=first_block,
+            last_block=self.chain.head().height if last_block is None else last_block,
+        )
+        for log in logs:
+            yield self.record(log)
+
+    def record(self, log: Log) -> LedgerRecord:
+        """Read a record from its log."""
+        event = self.abi.event(log)
+        assert event is not None
+        values = event.values
+        author = Address(bytes.fromhex(values["author"][2:]))
+        return LedgerRecord(values["index"], author, values["kind"], values["leaf"], values["content"], log.height)

@@ -1,0 +1,79 @@
+"""A key that acts on one chain."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from gridbourse.chain.block import Receipt
+from gridbourse.chain.interface import Chain
+from gridbourse.chain.transaction import Transaction
+from gridbourse.contracts.abi import Call, contract_abi
+from gridbourse.crypto.keys import Address, SigningKey
+from gridbourse.errors import ContractReverted
+
+GAS_LIMIT = 30_000_000
+"""Gas costs nothing here; the limit only keeps one transaction from filling a block."""
+
+
+class Wallet:
+    """Signs and sends calls; nonces follow each other without asking the chain again.
+
+    Parameters
+    ----------
+    chain
+        The chain to act on.
+    key
+        The key to sign with.
+    gas_limit
+        Most gas one call may use.
+    """
+
+    def __init__(self, chain: Chain, key: SigningKey, *, gas_limit: int = GAS_LIMIT) -> None:
+        self.chain = chain
+        self.address = key.address
+        self._key = key
+        self._gas_limit = gas_limit
+        self._next_nonce: int | None = None
+        self._lock = threading.Lock()
+
+    def sign(self, calls: Sequence[Call]) -> list[bytes]:
+        """Sign calls with consecutive nonces; the raw transactions have to be submitted in this order."""
+        with self._lock:
+            if self._next_nonce is None:
+                self._next_nonce = self.chain.next_nonce(self.address)
+            first = self._next_nonce
+            self._next_nonce += len(calls)
+        return [
+            Transaction(self.chain.chain_id, first + turn, self._gas_limit, call.to, call.data).sign(self._key).raw
+            for turn, call in enumerate(calls)
+        ]
+
+    def send_many(self, calls: Sequence[Call]) -> list[Receipt]:
+        """Sign and submit calls; returns when all are final, whether they succeeded or reverted."""
+        try:
+            return self.chain.submit(self.sign(calls))
+        except BaseException:
+            # Nobody knows how many of the nonces were used: the chain does.
+            self._next_nonce = None
+            raise
+
+    def send(self, call: Call) -> Receipt:
+        """Sign and submit one call; returns when it is final.
+
+        Raises
+        ------
+        ContractReverted, OrderRefused
+            The contract refused the call.
+        """
+        (receipt,) = self.send_many([call])
+        if not receipt.succeeded:
+            reverted = ContractReverted(receipt.halt or "Unknown", (), receipt.revert_data)
+            raise contract_abi(call.contract).explain(reverted)
+        return receipt
+
+    def deploy(self, contract: str, *args: object) -> Address:
+        """Create a contract from its committed bytecode and return its address."""
+        receipt = self.send(contract_abi(contract).creation(*args))
+        assert receipt.contract_address is not None, "a successful creation has an address"
+        return receipt.contract_address

@@ -1,0 +1,71 @@
+"""A slave chain as its master runs it: the ledger of records, and the Merkle log over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gridbourse.chain.block import Receipt
+from gridbourse.chain.interface import Chain
+from gridbourse.contracts.slave_anchors import Anchor
+from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
+from gridbourse.contracts.wallet import Wallet
+from gridbourse.crypto.keys import Address, SigningKey
+from gridbourse.crypto.merkle import MerkleLog
+
+
+class Slave:
+    """One master's slave chain.
+
+    Parameters
+    ----------
+    chain
+        The chain; in the single-chain model it is the main chain itself.
+    ledger
+        Address of its `SlaveLedger`.
+    """
+
+    def __init__(self, chain: Chain, ledger: Address) -> None:
+        self.chain = chain
+        self.ledger = SlaveLedger(chain, ledger)
+        self._log = MerkleLog()
+        self._logged_height = 0
+
+    @classmethod
+    def create(cls, chain: Chain, master: SigningKey) -> Slave:
+        """Set up the ledger on a new chain, with the master as its administrator."""
+        return cls(chain, Wallet(chain, master).deploy("SlaveLedger", master.address))
+
+    def submit(self, raw_transactions: Sequence[bytes]) -> list[Receipt]:
+        """Hand signed records in; returns when they are final."""
+        return self.chain.submit(raw_transactions)
+
+    def records(self, *, after_block: int = 0) -> Iterator[LedgerRecord]:
+        """Records of the blocks after `after_block`, in the order of the log."""
+        return self.ledger.records(first_block=after_block + 1)
+
+    def next_anchor(self, last: Anchor | None) -> Anchor | None:
+        """What the master states about the blocks since its last anchor; None if there are none.
+
+        Parameters
+        ----------
+        last
+            The newest anchor on the main chain.
+        """
+        head = self._read_log()
+        first_block = last.last_block + 1 if last else 1
+        if head < first_block:
+            return None
+        return Anchor(first_block, head, len(self._log), self._log.root())
+
+    def inclusion_proof(self, index: int, leaf_count: int) -> tuple[bytes, ...]:
+        """Prove that a record is in the log as it was with `leaf_count` leaves."""
+        self._read_log()
+        return self._log.inclusion_proof(index, leaf_count)
+
+    def _read_log(self) -> int:
+        head = self.chain.head().height
+        if head > self._logged_height:
+            for record in self.ledger.records(first_block=self._logged_height + 1, last_block=head):
+                self._log.append(record.leaf)
+            self._logged_height = head
+        return head
