@@ -9,13 +9,15 @@
     │   ├── ContractReverted    a contract refused a call; carries its error's name and arguments
     │   ├── ChainCorrupted      stored bytes do not hash to what was sealed; names file and place
     │   └── ChainLocked         another process has the chain open
-    ├── OrderRefused            the market does not take an order; carries the reason
+    ├── MarketError             the market's rules forbid a call; carries the rule's name and arguments
+    │   └── OrderRefused        the market does not take an order; carries the reason
     ├── EnvelopeError           an envelope does not open for this key in this place
     └── ProofError              an inclusion or consistency proof does not hold
 """
 
 from __future__ import annotations
 
+from enum import IntEnum
 from pathlib import Path
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "EnvelopeError",
     "GridbourseError",
     "InvalidValue",
+    "MarketError",
     "OrderRefused",
     "ProofError",
     "TransactionRejected",
@@ -109,8 +112,35 @@ class ChainLocked(ChainError):
     """Another process has this chain open for writing."""
 
 
-class OrderRefused(GridbourseError):
-    """The market did not take an order; nothing was changed."""
+class MarketError(GridbourseError):
+    """The rules of the market forbid a call; nothing was changed.
+
+    Parameters
+    ----------
+    rule
+        Name of the rule: that of the contract's error (``IEnergyMarket``, ``IAccounts``, ``IConsortium``).
+    arguments
+        The error's arguments.
+    """
+
+    def __init__(self, rule: str, *arguments: object) -> None:
+        super().__init__(f"{rule}({', '.join(map(repr, arguments))})")
+        self.rule = rule
+        self.arguments = arguments
+
+
+class OrderRefused(MarketError):
+    """The market did not take an order, or does not match it further; nothing was changed.
+
+    Parameters
+    ----------
+    reason
+        The market's ``Reason``.
+    """
+
+    def __init__(self, reason: IntEnum) -> None:
+        super().__init__("Refused", reason)
+        self.reason = reason
 
 
 class EnvelopeError(GridbourseError):

@@ -1,0 +1,170 @@
+"""What happens in the market, step by step.
+
+Each class has the name of the contract's event (``IEnergyMarket``, ``IAccounts``), and its fields stand in the
+order of that event's arguments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gridbourse.market.types import EnergyType, OrderId, Reason, Side
+
+
+@dataclass(frozen=True, slots=True)
+class TraderRegistered:
+    """A master named a trader by its pseudonym (32 bytes)."""
+
+    trader: int
+    master_id: int
+    pseudonym: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Deposited:
+    """The settlement agent received a payment, in 1e-7 yuan."""
+
+    trader: int
+    money: int
+    payment_reference: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The settlement agent paid out, in 1e-7 yuan."""
+
+    trader: int
+    money: int
+    payment_reference: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DepositMoved:
+    """A master moved a deposit between two of its traders, in 1e-7 yuan."""
+
+    from_trader: int
+    to_trader: int
+    money: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaSet:
+    """A master set what a trader may sell in a delivery period."""
+
+    trader: int
+    period: int
+    quota_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlaced:
+    """An order entered the market; `record_hash` is the leaf of the user's own order on its slave chain."""
+
+    order_id: OrderId
+    trader: int
+    energy_types: EnergyType
+    energy_wh: int
+    record_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRefused:
+    """An order of a batch was not taken; the others were."""
+
+    index: int
+    record_hash: bytes
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelled:
+    """An order left the market for good."""
+
+    order_id: OrderId
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePassedOver:
+    """The search went past an illegal candidate."""
+
+    order_id: OrderId
+    candidate: OrderId
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class MatchingStopped:
+    """The search ended with candidates left; ``ReferenceMarket.match`` goes on."""
+
+    order_id: OrderId
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRecorded:
+    """Two orders agreed."""
+
+    deal_id: int
+    ask: OrderId
+    bid: OrderId
+    energy_wh: int
+    price_ticks: int
+    confirm_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartyConfirmed:
+    """One party confirmed."""
+
+    deal_id: int
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class DealConfirmed:
+    """Both parties confirmed, or there is no cooling-off time: the deal is binding."""
+
+    deal_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class DealAbandoned:
+    """One party abandoned the deal; nothing was transferred."""
+
+    deal_id: int
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class DealExpired:
+    """The deal ended without the confirmation of both; nothing was transferred."""
+
+    deal_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class DealSettled:
+    """Money, in 1e-7 yuan, and energy claims moved."""
+
+    deal_id: int
+    money: int
+
+
+Event = (
+    TraderRegistered
+    | Deposited
+    | Withdrawn
+    | DepositMoved
+    | QuotaSet
+    | OrderPlaced
+    | OrderRefused
+    | OrderCancelled
+    | CandidatePassedOver
+    | MatchingStopped
+    | IntentRecorded
+    | PartyConfirmed
+    | DealConfirmed
+    | DealAbandoned
+    | DealExpired
+    | DealSettled
+)
