@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gridbourse.errors import MarketError
@@ -63,8 +63,8 @@ class Accounts:
             self.events.append(TraderRegistered(number, caller, pseudonym))
         return first
 
-    def deposit(self, caller: int, moneys: Sequence[tuple[int, int]], payment_reference: bytes) -> None:
-        """Credit traders with the money received for them: pairs of trader and money.
+    def deposit(self, caller: int, moneys: Mapping[int, int], payment_reference: bytes) -> None:
+        """Credit deposits, by trader, against payments received.
 
         Raises
         ------
@@ -72,15 +72,15 @@ class Accounts:
             ``NotActiveMaster``, ``NotSettlementAgent`` or ``UnknownTrader``.
         """
         self._require_settlement_agent(caller)
-        for trader, _ in moneys:
+        for trader in moneys:
             self.trader(trader)
-        for trader, money in moneys:
+        for trader, money in moneys.items():
             self._move_money(trader, free=money)
             self.credited += money
             self.events.append(Deposited(trader, money, payment_reference))
 
     def withdraw(self, caller: int, trader: int, money: int, payment_reference: bytes) -> None:
-        """Debit a trader with money that was paid out to it.
+        """Debit a withdrawal against a payment made.
 
         Raises
         ------
@@ -109,8 +109,8 @@ class Accounts:
         self._move_money(to_trader, free=money)
         self.events.append(DepositMoved(from_trader, to_trader, money))
 
-    def set_quotas(self, caller: int, period: int, quotas_wh: Sequence[tuple[int, int]]) -> None:
-        """Set what traders of the caller may sell in a delivery period: pairs of trader and Wh.
+    def set_quotas(self, caller: int, period: int, quotas_wh: Mapping[int, int]) -> None:
+        """Set what traders of the caller may sell in a delivery period.
 
         Raises
         ------
@@ -119,13 +119,13 @@ class Accounts:
             or sold already.
         """
         self.consortium.require_active(caller)
-        for trader, quota_wh in quotas_wh:
+        for trader, quota_wh in quotas_wh.items():
             self._require_below(caller, trader)
             position = self.position(trader, period)
             committed_wh = position.held_wh + position.sold_wh
             if quota_wh < committed_wh:
                 raise MarketError("QuotaTooSmall", trader, period, committed_wh)
-        for trader, quota_wh in quotas_wh:
+        for trader, quota_wh in quotas_wh.items():
             self._positions[trader, period] = replace(self.position(trader, period), quota_wh=quota_wh)
             self.events.append(QuotaSet(trader, period, quota_wh))
 

@@ -85,14 +85,23 @@ class ReferenceMarket(Accounts):
         self._require_acceptable(caller, request, now)
         return self._enter(request, record_hash, now)
 
-    def place_many(self, caller: int, orders: Sequence[tuple[OrderRequest, bytes]], now: int) -> list[OrderId | None]:
-        """Place many orders, pairs of request and record hash, each matched in its turn.
+    def place_many(
+        self, caller: int, requests: Sequence[OrderRequest], record_hashes: Sequence[bytes], now: int
+    ) -> list[OrderId | None]:
+        """Place many orders, each matched in its turn.
 
         One that is refused does not stop the others: its id is None and an event gives the reason.
+
+        Raises
+        ------
+        MarketError
+            ``LengthsDiffer``.
         """
+        if len(requests) != len(record_hashes):
+            raise MarketError("LengthsDiffer")
         self.consortium.require_active(caller)
         order_ids: list[OrderId | None] = []
-        for index, (request, record_hash) in enumerate(orders):
+        for index, (request, record_hash) in enumerate(zip(requests, record_hashes, strict=True)):
             reason = self._refusal(caller, request, now)
             if reason is Reason.NONE:
                 order_ids.append(self._enter(request, record_hash, now))
