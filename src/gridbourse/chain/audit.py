@@ -21,13 +21,12 @@ from itertools import islice
 from pathlib import Path
 from struct import iter_unpack
 
-from gridbourse.chain import rlp
 from gridbourse.chain.block import AccountChange, Genesis, Header
-from gridbourse.chain.executor import Executor
+from gridbourse.chain.executor import Executor, Place
 from gridbourse.chain.store import Store, StoredBlock, log_rows
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address, keccak256
-from gridbourse.crypto.merkle import merkle_root
+from gridbourse.crypto.merkle import HASH_BYTES, merkle_root
 from gridbourse.errors import ChainCorrupted, InvalidValue
 
 PAGE_BYTES = 4096
@@ -85,9 +84,8 @@ class _Auditor:
     def run(self) -> Audit:
         head = self._genesis.header
         height = transaction_count = 0
-        for height in range(1, self._store.height() + 1):
-            stored = self._store.block(height)
-            if stored is None:
+        for height, stored in enumerate(self._store.blocks(), start=1):
+            if stored.height != height:
                 raise self._corrupted(height, "missing")
             header = self._decode(stored)
             self._check_link(head, header)
@@ -101,7 +99,7 @@ class _Auditor:
         if next(self._log_rows, None):
             raise ChainCorrupted(self._store.path, "log index", "a row leads to no event")
         if self._store.counts() != (height, transaction_count):
-            raise ChainCorrupted(self._store.path, "database", "a block or transaction stands outside the chain")
+            raise ChainCorrupted(self._store.path, "database", "a row stands outside the chain")
         return Audit(head, tuple(self._state()))
 
     def _decode(self, stored: StoredBlock) -> Header:
@@ -119,7 +117,7 @@ class _Auditor:
         if not header.is_sealed():
             raise self._corrupted(height, "its header is not what was sealed")
         if height > 1:
-            raise self._corrupted(parent.height, f"its header is not the one that block {height} was sealed on")
+            raise self._corrupted(parent.height, f"its header is not what block {height} stands on")
         raise InvalidValue(
             "genesis",
             self._genesis,
@@ -149,7 +147,7 @@ class _Auditor:
 
     def _fold_changes(self, stored: StoredBlock, header: Header) -> None:
         try:
-            encoded = [rlp.to_bytes(item) for item in rlp.to_list(rlp.decode(stored.changes))]
+            encoded = stored.decoded_changes()
         except InvalidValue as error:
             raise self._corrupted(header.height, f"unreadable state changes: {error}") from error
         if merkle_root(encoded) != header.changes_root:
@@ -178,15 +176,15 @@ def reexecute(store: Store, genesis: Genesis) -> None:
         A seal is not the sealer's, or a block's receipts or state changes are not what executing it gives.
     """
     executor = Executor(genesis)
-    for height in range(1, store.height() + 1):
-        stored = store.block(height)
-        assert stored is not None, "audit has seen every block"
+    for stored in store.blocks():
         block = stored.decoded()
         transactions = [SignedTransaction.decode(raw) for raw in block.transactions]
-        execution = executor.execute(height, block.header.timestamp, transactions)
+        execution = executor.execute(Place(block.header.height, block.header.timestamp), transactions)
+        if not block.header.is_sealed():
+            raise ChainCorrupted(store.path, f"block {stored.height}", "its seal is not the sealer's")
         sealed = (block.receipts, block.changes, block.header.gas_used)
-        if sealed != (execution.receipts, execution.changes, execution.gas_used) or not block.header.is_sealed():
-            raise ChainCorrupted(store.path, f"block {height}", "executing it gives something else")
+        if sealed != (execution.receipts, execution.changes, execution.gas_used):
+            raise ChainCorrupted(store.path, f"block {stored.height}", "executing it gives something else")
         executor.apply(execution.changes)
 
 
@@ -201,8 +199,8 @@ def write_page_digests(path: Path) -> None:
     temporary.replace(digests)
 
 
-def take_page_digests(path: Path) -> None:
-    """Check a file against the digests it was closed with, then remove them, since it is about to change.
+def check_page_digests(path: Path) -> None:
+    """Check a file against the digests it was closed with, if there are any.
 
     Raises
     ------
@@ -216,15 +214,24 @@ def take_page_digests(path: Path) -> None:
     if stray.exists():
         raise ChainCorrupted(stray, "write-ahead log", f"it appeared after {path.name} was closed; remove it")
     expected = digests.read_bytes()
-    size = sha256().digest_size
     found = list(_page_digests(path)) if path.exists() else []
-    if len(found) * size != len(expected):
-        raise ChainCorrupted(path, "file", f"{len(found)} pages; it was closed with {len(expected) / size:g}")
-    for number, digest in enumerate(found, start=1):
-        if digest != expected[(number - 1) * size : number * size]:
-            place = f"page {number}, bytes {(number - 1) * PAGE_BYTES} to {number * PAGE_BYTES - 1}"
-            raise ChainCorrupted(path, place, f"not what was closed; or {digests.name} was changed")
-    digests.unlink()
+    if len(found) * HASH_BYTES != len(expected):
+        closed = f"it was closed with {len(expected) / HASH_BYTES:g}"
+        raise ChainCorrupted(path, "file", f"{len(found)} pages, but by {digests.name} {closed}")
+    for number, digest in enumerate(found):
+        if digest != expected[number * HASH_BYTES : (number + 1) * HASH_BYTES]:
+            place = f"page {number + 1}, bytes {number * PAGE_BYTES} to {(number + 1) * PAGE_BYTES - 1}"
+            raise ChainCorrupted(path, place, f"not as it was closed, by {digests.name}")
+
+
+def remove_page_digests(path: Path) -> None:
+    """Forget the digests of a file that is about to change, before it does."""
+    _digest_path(path).unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _page_digests(path: Path) -> Iterator[bytes]:

@@ -11,13 +11,21 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Condition, Thread
+from typing import Self
 
-from gridbourse.chain.audit import audit, reexecute, take_page_digests, write_page_digests
+from gridbourse.chain.audit import (
+    audit,
+    check_page_digests,
+    reexecute,
+    remove_page_digests,
+    write_page_digests,
+)
 from gridbourse.chain.block import Block, Genesis, Header, Log, Receipt
-from gridbourse.chain.executor import Executor
+from gridbourse.chain.evm import Message
+from gridbourse.chain.executor import Executor, Place
 from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS
 from gridbourse.chain.revert import contract_error
-from gridbourse.chain.store import Store
+from gridbourse.chain.store import Store, StoredTransaction
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address, SigningKey
 from gridbourse.crypto.merkle import merkle_root
@@ -73,13 +81,14 @@ class EmbeddedChain:
         self._key = key
         self._interval_seconds = interval_seconds
         self._clock = clock
-        take_page_digests(path)
+        check_page_digests(path)
         self._store = Store(path)
         try:
             found = audit(self._store, genesis)
         except BaseException:
             self._store.close()
             raise
+        remove_page_digests(path)
         self._head = found.head
         self._executor = Executor(genesis)
         self._executor.apply(found.state)
@@ -121,9 +130,7 @@ class EmbeddedChain:
         """Wait until transactions are final and durable; returns their receipts in the same order."""
         with self._changed:
             self._require_open()
-            if not self._changed.wait_for(
-                lambda: self._failure or self._queue.keys().isdisjoint(hashes), timeout_seconds
-            ):
+            if not self._changed.wait_for(lambda: self._settled(hashes), timeout_seconds):
                 raise ChainError(f"not sealed within {timeout_seconds} s; wait again or longer")
             self._require_open()
             return [self._newest_receipts.get(tx_hash) or self._known_receipt(tx_hash) for tx_hash in hashes]
@@ -136,7 +143,7 @@ class EmbeddedChain:
         """Run a call on the newest state, at the height and time of a block sealed now, and forget it."""
         with self._changed:
             self._require_open()
-            outcome = self._executor.call(*self._next_place(), sender, to, data, self._genesis.gas_limit)
+            outcome = self._executor.call(self._next_place(), Message(sender, to, data), self._genesis.gas_limit)
         if not outcome.succeeded:
             raise contract_error(outcome.output, outcome.halt)
         return outcome.output
@@ -145,7 +152,7 @@ class EmbeddedChain:
         """Gas limit with which a transaction succeeds on the newest state; ``to=None`` creates a contract."""
         with self._changed:
             self._require_open()
-            return self._executor.estimate_gas(*self._next_place(), sender, to, data)
+            return self._executor.estimate_gas(self._next_place(), Message(sender, to, data))
 
     def next_nonce(self, address: Address) -> int:
         """Nonce of an account's next transaction, counting those that were sent but are in no block yet."""
@@ -229,9 +236,10 @@ class EmbeddedChain:
         if self._interval_seconds is not None:
             self._sealer.join()
         self._store.close()
-        write_page_digests(self._store.path)
+        if self._failure is None:
+            write_page_digests(self._store.path)
 
-    def __enter__(self) -> EmbeddedChain:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -243,12 +251,15 @@ class EmbeddedChain:
         if self._closed:
             raise ChainError(f"{self._store.path}: this chain is closed; open it again")
 
+    def _settled(self, hashes: Sequence[bytes]) -> bool:
+        return self._failure is not None or self._queue.keys().isdisjoint(hashes)
+
     def _next_nonce(self, address: Address) -> int:
         queued = self._queued_nonces.get(address)
         return self._executor.next_nonce(address) if queued is None else queued
 
-    def _next_place(self) -> tuple[int, int]:
-        return self._head.height + 1, max(self._head.timestamp, self._clock())
+    def _next_place(self) -> Place:
+        return Place(self._head.height + 1, max(self._head.timestamp, self._clock()))
 
     def _known_receipt(self, tx_hash: bytes) -> Receipt:
         stored = self._store.transaction(tx_hash)
@@ -266,7 +277,7 @@ class EmbeddedChain:
                 self._changed.notify_all()
 
     def _seal_queue(self) -> None:
-        """Seal all that waits; if the file cannot take it, the chain takes nothing more until it is reopened."""
+        """Seal all that waits. If the file cannot take it, the chain takes nothing more until reopened."""
         queue, receipts = list(self._queue.values()), {}
         try:
             while queue:
@@ -274,7 +285,7 @@ class EmbeddedChain:
                 for receipt in self._seal(queue[:size]):
                     receipts[receipt.transaction_hash] = receipt
                 del queue[:size]
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, everyone who waits is told
             self._failure = error
             self._require_open()
         finally:
@@ -292,22 +303,26 @@ class EmbeddedChain:
         return min(len(queue), MAX_BLOCK_TRANSACTIONS)
 
     def _seal(self, transactions: Sequence[SignedTransaction]) -> tuple[Receipt, ...]:
-        height, timestamp = self._next_place()
-        execution = self._executor.execute(height, timestamp, transactions)
-        raw_transactions = tuple(signed.raw for signed in transactions)
+        place = self._next_place()
+        execution = self._executor.execute(place, transactions)
+        changes = [change.encode() for change in execution.changes]
+        rows = [
+            StoredTransaction(place.height, position, signed.hash, signed.raw, receipt.encode())
+            for position, (signed, receipt) in enumerate(zip(transactions, execution.receipts, strict=True))
+        ]
         header = Header(
             chain_id=self._genesis.chain_id,
-            height=height,
-            timestamp=timestamp,
+            height=place.height,
+            timestamp=place.timestamp,
             parent_hash=self._head.hash,
-            transactions_root=merkle_root(raw_transactions),
-            receipts_root=merkle_root([receipt.encode() for receipt in execution.receipts]),
-            changes_root=merkle_root([change.encode() for change in execution.changes]),
+            transactions_root=merkle_root([row.raw for row in rows]),
+            receipts_root=merkle_root([row.receipt for row in rows]),
+            changes_root=merkle_root(changes),
             gas_used=execution.gas_used,
             gas_limit=self._genesis.gas_limit,
             sealer=self._genesis.sealer,
         ).sealed_by(self._key)
-        self._store.append(Block(header, raw_transactions, execution.receipts, execution.changes))
+        self._store.append(header, changes, rows, execution.receipts)
         self._executor.apply(execution.changes)
         self._head = header
         return execution.receipts

@@ -26,12 +26,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from struct import iter_unpack
-from typing import Any
+from typing import cast
 
-from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env
+from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env, ExecutionResult, JournalCheckpoint
 
 from gridbourse.chain.block import AccountChange
-from gridbourse.crypto.keys import Address
+from gridbourse.crypto.keys import Address, keccak256
 from gridbourse.errors import TransactionRejected
 
 RULES = "CANCUN"
@@ -45,8 +45,17 @@ _SLOT = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), pr
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What to run: `data` sent to the contract `to`; with ``to=None``, the creation of a contract from it."""
+
+    sender: Address
+    to: Address | None
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an execution ended.
+    """How a message ended.
 
     Parameters
     ----------
@@ -57,7 +66,7 @@ class Outcome:
     output
         What it returned, or what the contract said on reverting.
     halt
-        Why the EVM stopped it, when neither of these.
+        Why the EVM stopped it, if it did, e.g. ``"OutOfGas"``.
     contract_address
         The contract it created.
     logs
@@ -80,12 +89,13 @@ class Evm:
     chain_id
         What ``CHAINID`` returns.
     gas_limit
-        What ``GASLIMIT`` returns, and the most gas of one execution.
+        What ``GASLIMIT`` returns, and the most gas of one message.
     """
 
     def __init__(self, chain_id: int, gas_limit: int) -> None:
         self._evm = EVM(env=Env(cfg=CfgEnv(chain_id=chain_id)), gas_limit=gas_limit, spec_id=RULES)
-        self._base: Any = None
+
+        self._base: JournalCheckpoint
 
     def begin(self, height: int, timestamp: int) -> None:
         """Open the journal of a block."""
@@ -93,97 +103,76 @@ class Evm:
         self._base = self._evm.snapshot()
 
     def discard(self) -> None:
-        """Empty the journal."""
+        """Empty the journal, as if the block had never been."""
         self._evm.revert(self._base)
 
     def finish(self) -> tuple[AccountChange, ...]:
         """Read what the block changed, by rising address, and empty the journal."""
         after = {_address(text): info for text, info in self._evm.journal_state.items()}
-        storage = _journaled_storage(self._evm.journal_str)
+        storage = _changed_slots(self._evm.journal_str)
         self.discard()
         changes = []
         with self._scratch():
-            for address in sorted(after):
-                if address not in storage:  # it destroyed itself, so it is what it was before: nothing
-                    continue
-                now, before, slots = after[address], self._evm.basic(_hex(address)), storage[address]
+            for address, slots in sorted(storage.items()):
+                now, before = after[address], self._evm.basic(_hex(address))
                 code = now.code if now.code_hash != before.code_hash else None
                 if slots or code is not None or now.nonce != before.nonce:
                     changes.append(AccountChange(address, now.nonce, code, slots))
         return tuple(changes)
 
     def apply(self, changes: Iterable[AccountChange]) -> None:
-        """Write changes into the database; the journal is empty."""
+        """Write changes into the database; no block is open."""
+        evm = self._evm
         for change in changes:
             address = _hex(change.address)
             code_hash = self._know(change.code) if change.code else self._account(address).code_hash
-            self._evm.insert_account_info(address, AccountInfo(nonce=change.nonce, code_hash=code_hash))
+            evm.insert_account_info(address, AccountInfo(nonce=change.nonce, code_hash=code_hash))
             for key, value in iter_unpack("32s32s", change.slots):
-                with self._scratch():  # writing a slot of the database also loads its account into the journal
-                    self._evm.insert_account_storage(address, int.from_bytes(key, "big"), int.from_bytes(value, "big"))
+                checkpoint = evm.snapshot()  # writing a slot also loads its account into the journal
+                evm.insert_account_storage(address, int.from_bytes(key, "big"), int.from_bytes(value, "big"))
+                evm.revert(checkpoint)
 
-    def call(self, sender: Address, to: Address, data: bytes, gas_limit: int) -> Outcome:
-        """Execute a message call inside the journal.
-
-        Raises
-        ------
-        TransactionRejected
-            The call cannot even start.
-        """
-        self._evm.reset_transient_storage()
-        try:
-            output = self._evm.message_call(_hex(sender), _hex(to), calldata=data, gas=gas_limit)
-        except RuntimeError as error:
-            return self._failure(error)
-        return self._success(output)
-
-    def create(self, sender: Address, init_code: bytes, gas_limit: int) -> Outcome:
-        """Create a contract inside the journal; succeed or fail, the sender's nonce rises by one.
+    def execute(self, message: Message, gas_limit: int) -> Outcome:
+        """Run a message inside the journal; whatever becomes of it, the sender's nonce rises by one.
 
         Raises
         ------
         TransactionRejected
-            The creation cannot even start.
+            It cannot even start.
         """
         self._evm.reset_transient_storage()
+        sender = _hex(message.sender)
         try:
-            contract_address = self._evm.deploy(_hex(sender), init_code, gas=gas_limit)
+            if message.to is None:
+                contract_address = _address(self._evm.deploy(sender, message.data, gas=gas_limit))
+                return self._success(b"", contract_address)
+            self._raise_nonce(sender)
+            output = self._evm.message_call(sender, _hex(message.to), calldata=message.data, gas=gas_limit)
+            return self._success(output, None)
         except RuntimeError as error:
             return self._failure(error)
-        return self._success(b"", _address(contract_address))
-
-    def bump_nonce(self, sender: Address) -> None:
-        """Raise a sender's nonce by one inside the journal, which `call` does not do."""
-        address = _hex(sender)
-        nonce = self._evm.basic(address).nonce
-        self._evm.insert_account_info(address, AccountInfo(nonce=nonce + 1))
 
     def nonce(self, address: Address) -> int:
-        """Nonce of an account, in the journal if one is open."""
-        return int(self._account(_hex(address)).nonce)
-
-    def code(self, address: Address) -> bytes:
-        """Code of a contract, empty for any other address."""
-        with self._scratch():
-            return self._evm.get_code(_hex(address)) or b""
-
-    def storage(self, address: Address, slot: int) -> int:
-        """Value of a storage slot."""
-        with self._scratch():
-            return int(self._evm.storage(_hex(address), slot))
+        """Nonce of an account, in the journal if a block is open."""
+        return self._account(_hex(address)).nonce
 
     @contextmanager
     def _scratch(self) -> Iterator[None]:
-        """Whatever is loaded inside leaves the journal again."""
+        """Whatever is loaded or done inside leaves the journal again."""
         checkpoint = self._evm.snapshot()
         try:
             yield
         finally:
             self._evm.revert(checkpoint)
 
-    def _account(self, address: str) -> Any:
+    def _account(self, address: str) -> AccountInfo:
         with self._scratch():
             return self._evm.basic(address)
+
+    def _raise_nonce(self, sender: str) -> None:
+        """Do what pyrevm's message call leaves out; its creation does it by itself."""
+        info = self._evm.basic(sender)
+        self._evm.insert_account_info(sender, AccountInfo(nonce=info.nonce + 1, code_hash=info.code_hash))
 
     def _know(self, code: bytes) -> bytes:
         """Put code into the database's table of codes and return its hash.
@@ -195,24 +184,33 @@ class Evm:
             analysed = self._evm.basic(self._evm.deploy(_SCRATCH, init_code))
         self._evm.insert_account_info(_SCRATCH, analysed)
         self._evm.insert_account_info(_SCRATCH, AccountInfo())
-        return bytes(analysed.code_hash)
+        return keccak256(code)
 
-    def _success(self, output: bytes, contract_address: Address | None = None) -> Outcome:
-        result = self._evm.result
+    def _success(self, output: bytes, contract_address: Address | None) -> Outcome:
+        result = cast("ExecutionResult", self._evm.result)
         logs = []
         for log in result.logs:
             topics, data = log.data
             logs.append((_address(log.address), tuple(topics), data))
-        return Outcome(True, result.gas_used, output, contract_address=contract_address, logs=tuple(logs))
+        return Outcome(
+            succeeded=True,
+            gas_used=result.gas_used,
+            output=output,
+            contract_address=contract_address,
+            logs=tuple(logs),
+        )
 
     def _failure(self, error: RuntimeError) -> Outcome:
         result = self._evm.result
         if result is None:
             raise TransactionRejected(f"the EVM refuses to start it: {error}") from error
-        if result.is_halt:
-            return Outcome(False, result.gas_used, halt=result.reason.partition("(")[0])
         output = _OUTPUT.search(str(error))
-        return Outcome(False, result.gas_used, bytes.fromhex(output[1]) if output else b"")
+        return Outcome(
+            succeeded=False,
+            gas_used=result.gas_used,
+            output=bytes.fromhex(output[1]) if output else b"",
+            halt=result.reason.partition("(")[0] if result.is_halt else "",
+        )
 
 
 def _hex(address: Address) -> str:
@@ -223,7 +221,7 @@ def _address(text: str) -> Address:
     return Address(bytes.fromhex(text[2:]))
 
 
-def _journaled_storage(journal: str) -> dict[Address, bytes]:
+def _changed_slots(journal: str) -> dict[Address, bytes]:
     """Changed slots of every account in the journal, except accounts that destroyed themselves.
 
     pyrevm shows storage only in the text of the journal. All contents are numbers and hexadecimal, so no

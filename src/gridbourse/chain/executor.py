@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gridbourse.chain.block import AccountChange, Genesis, Log, Receipt
-from gridbourse.chain.evm import Evm, Outcome
+from gridbourse.chain.evm import Evm, Message, Outcome
 from gridbourse.chain.revert import contract_error
 from gridbourse.chain.transaction import SignedTransaction, Transaction
 from gridbourse.crypto.keys import Address
@@ -18,6 +18,14 @@ from gridbourse.errors import TransactionRejected
 
 MAX_INIT_CODE_BYTES = 49_152
 """EIP-3860."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a block stands: its height, and its time in seconds since the epoch."""
+
+    height: int
+    timestamp: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ class Executor:
         self._genesis = genesis
         self._evm = Evm(genesis.chain_id, genesis.gas_limit)
 
-    def execute(self, height: int, timestamp: int, transactions: Sequence[SignedTransaction]) -> Execution:
+    def execute(self, place: Place, transactions: Sequence[SignedTransaction]) -> Execution:
         """Run a block on the state without changing it; `apply` the changes to move on.
 
         Raises
@@ -60,19 +68,19 @@ class Executor:
         TransactionRejected
             A transaction may not stand where it stands.
         """
-        self._evm.begin(height, timestamp)
+        self._evm.begin(place.height, place.timestamp)
         try:
-            receipts = []
-            gas_used = 0
-            for position, signed in enumerate(transactions):
-                gas_left = self._genesis.gas_limit - gas_used
-                receipt = self._transact(signed, height, position, gas_left)
-                gas_used += receipt.gas_used
+            receipts: list[Receipt] = []
+            gas_left = self._genesis.gas_limit
+            for signed in transactions:
+                self.check(signed, self._evm.nonce(signed.sender), gas_left)
+                receipt = self._transact(signed, place.height, len(receipts))
+                gas_left -= receipt.gas_used
                 receipts.append(receipt)
         except BaseException:
             self._evm.discard()
             raise
-        return Execution(tuple(receipts), self._evm.finish(), gas_used)
+        return Execution(tuple(receipts), self._evm.finish(), self._genesis.gas_limit - gas_left)
 
     def apply(self, changes: Iterable[AccountChange]) -> None:
         """Change the state as a block did."""
@@ -96,56 +104,47 @@ class Executor:
             It may not enter a block; the message names field and remedy.
         """
         transaction = signed.transaction
-        needed_gas = intrinsic_gas(transaction)
         if transaction.chain_id != self._genesis.chain_id:
-            raise _rejected(signed, "chain_id", transaction.chain_id, f"sign for chain {self._genesis.chain_id}")
+            remedy = f"sign for chain {self._genesis.chain_id}"
+            raise _rejected(signed, "chain_id", transaction.chain_id, remedy)
         if transaction.nonce != expected_nonce:
-            raise _rejected(signed, "nonce", transaction.nonce, f"the sender's next one is {expected_nonce}")
-        if transaction.max_fee_per_gas or transaction.max_priority_fee_per_gas:
-            raise _rejected(signed, "max_fee_per_gas", transaction.max_fee_per_gas, "gas is free here; give 0")
+            raise _rejected(signed, "nonce", transaction.nonce, f"the sender's next is {expected_nonce}")
+        fee = max(transaction.max_fee_per_gas, transaction.max_priority_fee_per_gas)
+        if fee:
+            raise _rejected(signed, "max_fee_per_gas", fee, "gas is free here; give 0")
         if transaction.value:
             raise _rejected(signed, "value", transaction.value, "no account has a balance here; give 0")
         if transaction.gas_limit > gas_left:
-            raise _rejected(signed, "gas_limit", transaction.gas_limit, f"the block has {gas_left} gas left")
+            raise _rejected(signed, "gas_limit", transaction.gas_limit, f"give at most {gas_left}")
+        needed_gas = intrinsic_gas(transaction)
         if transaction.gas_limit < needed_gas:
-            raise _rejected(signed, "gas_limit", transaction.gas_limit, f"it takes {needed_gas} before it runs")
+            raise _rejected(signed, "gas_limit", transaction.gas_limit, f"give at least {needed_gas}")
         if transaction.to is None and len(transaction.data) > MAX_INIT_CODE_BYTES:
-            raise _rejected(signed, "data", len(transaction.data), f"init code has {MAX_INIT_CODE_BYTES} bytes at most")
+            remedy = f"give init code of at most {MAX_INIT_CODE_BYTES} bytes"
+            raise _rejected(signed, "data", f"of {len(transaction.data)} bytes", remedy)
 
     def next_nonce(self, address: Address) -> int:
         """How many transactions an account has sent."""
         return self._evm.nonce(address)
 
-    def code(self, address: Address) -> bytes:
-        """Code of a contract, empty for any other address."""
-        return self._evm.code(address)
-
-    def storage(self, address: Address, slot: int) -> int:
-        """Value of a contract's storage slot."""
-        return self._evm.storage(address, slot)
-
-    def call(
-        self, height: int, timestamp: int, sender: Address, to: Address | None, data: bytes, gas_limit: int
-    ) -> Outcome:
-        """Run a call, or a creation, as the only transaction of a block, and forget it.
+    def call(self, place: Place, message: Message, gas_limit: int) -> Outcome:
+        """Run a message as the only transaction of a block, and forget it.
 
         Raises
         ------
         TransactionRejected
             It cannot even start.
         """
-        self._evm.begin(height, timestamp)
+        self._evm.begin(place.height, place.timestamp)
         try:
-            if to is None:
-                return self._evm.create(sender, data, gas_limit)
-            return self._evm.call(sender, to, data, gas_limit)
+            return self._evm.execute(message, gas_limit)
         finally:
             self._evm.discard()
 
-    def estimate_gas(self, height: int, timestamp: int, sender: Address, to: Address | None, data: bytes) -> int:
-        """Smallest gas limit with which a transaction succeeds as the first of a block.
+    def estimate_gas(self, place: Place, message: Message) -> int:
+        """Smallest gas limit with which a message succeeds as the first transaction of a block.
 
-        It is enough at any later place as well, where it only finds more warm.
+        It is enough at any later place as well, where the transaction only finds more warm.
 
         Raises
         ------
@@ -153,35 +152,24 @@ class Executor:
             It fails however much gas it has.
         """
         enough = self._genesis.gas_limit
-        outcome = self.call(height, timestamp, sender, to, data, enough)
+        outcome = self.call(place, message, enough)
         if not outcome.succeeded:
             raise contract_error(outcome.output, outcome.halt)
-        too_little = outcome.gas_used - 1
+        # Refunds come at the end and a call inside gets 63/64 of the gas: it may take more than is used.
         candidate = outcome.gas_used
+        too_little = candidate - 1
         while enough - too_little > 1:
-            if self._succeeds(height, timestamp, sender, to, data, candidate):
+            if self.call(place, message, candidate).succeeded:
                 enough = candidate
             else:
                 too_little = candidate
             candidate = min((too_little + enough) // 2, too_little * 2)
         return enough
 
-    def _succeeds(
-        self, height: int, timestamp: int, sender: Address, to: Address | None, data: bytes, gas_limit: int
-    ) -> bool:
-        try:
-            return self.call(height, timestamp, sender, to, data, gas_limit).succeeded
-        except TransactionRejected:
-            return False
-
-    def _transact(self, signed: SignedTransaction, height: int, position: int, gas_left: int) -> Receipt:
-        transaction, sender = signed.transaction, signed.sender
-        self.check(signed, self._evm.nonce(sender), gas_left)
-        if transaction.to is None:
-            outcome = self._evm.create(sender, transaction.data, transaction.gas_limit)
-        else:
-            self._evm.bump_nonce(sender)
-            outcome = self._evm.call(sender, transaction.to, transaction.data, transaction.gas_limit)
+    def _transact(self, signed: SignedTransaction, height: int, position: int) -> Receipt:
+        transaction = signed.transaction
+        message = Message(signed.sender, transaction.to, transaction.data)
+        outcome = self._evm.execute(message, transaction.gas_limit)
         return Receipt(
             transaction_hash=signed.hash,
             height=height,

@@ -29,7 +29,7 @@ def encode(item: Item) -> bytes:
     elif isinstance(item, int):
         string = item.to_bytes((item.bit_length() + 7) // 8, "big")
     else:
-        body = b"".join([encode(member) for member in item])
+        body = b"".join(map(encode, item))
         return _prefix(_LIST, len(body)) + body
     size = len(string)
     if size == 1 and string[0] < _STRING:

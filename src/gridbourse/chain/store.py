@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from gridbourse.chain import rlp
 from gridbourse.chain.block import AccountChange, Block, Header, Receipt
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import ChainCorrupted, ChainError, ChainLocked
 
-SCHEMA = (
-    "CREATE TABLE blocks (height INTEGER PRIMARY KEY, header BLOB NOT NULL, changes BLOB NOT NULL) STRICT",
-    "CREATE TABLE transactions (height INTEGER NOT NULL, position INTEGER NOT NULL, hash BLOB NOT NULL,"
-    " raw BLOB NOT NULL, receipt BLOB NOT NULL, PRIMARY KEY (height, position)) STRICT, WITHOUT ROWID",
-    "CREATE UNIQUE INDEX transactions_by_hash ON transactions (hash)",
-    "CREATE TABLE logs (address BLOB NOT NULL, height INTEGER NOT NULL, position INTEGER NOT NULL,"
-    " topic0 BLOB NOT NULL, PRIMARY KEY (address, height, position, topic0)) STRICT, WITHOUT ROWID",
-)
-"""`logs` only finds receipts: what an event says stands in its receipt. An event without topics stands under
-an empty `topic0`."""
+_BLOCKS = """
+CREATE TABLE blocks (
+    height INTEGER PRIMARY KEY,
+    header BLOB NOT NULL,
+    changes BLOB NOT NULL
+) STRICT
+"""
+_TRANSACTIONS = """
+CREATE TABLE transactions (
+    height INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    hash BLOB NOT NULL UNIQUE,
+    raw BLOB NOT NULL,
+    receipt BLOB NOT NULL,
+    PRIMARY KEY (height, position)
+) STRICT, WITHOUT ROWID
+"""
+# It only finds receipts: what an event says stands there. One without topics is under an empty topic0.
+_LOGS = """
+CREATE TABLE logs (
+    address BLOB NOT NULL,
+    height INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    topic0 BLOB NOT NULL,
+    PRIMARY KEY (address, height, position, topic0)
+) STRICT, WITHOUT ROWID
+"""
+_SCHEMA = [_BLOCKS.strip(), _TRANSACTIONS.strip(), _LOGS.strip()]
 
 _READ_LIMIT = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTransaction:
+class StoredTransaction(NamedTuple):
     """A row of `transactions`."""
 
     height: int
@@ -41,8 +58,7 @@ class StoredTransaction:
         return Receipt.decode(self.receipt, self.hash, self.height, self.position)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBlock:
+class StoredBlock(NamedTuple):
     """A row of `blocks` with its rows of `transactions`."""
 
     height: int
@@ -50,14 +66,17 @@ class StoredBlock:
     changes: bytes
     transactions: list[StoredTransaction]
 
+    def decoded_changes(self) -> list[bytes]:
+        """The encoded state changes, one for each account."""
+        return [rlp.to_bytes(change) for change in rlp.to_list(rlp.decode(self.changes))]
+
     def decoded(self) -> Block:
         """The block."""
-        changes = rlp.to_list(rlp.decode(self.changes))
         return Block(
             header=Header.decode(self.header),
             transactions=tuple(row.raw for row in self.transactions),
             receipts=tuple(row.decoded_receipt() for row in self.transactions),
-            changes=tuple(AccountChange.decode(rlp.to_bytes(change)) for change in changes),
+            changes=tuple(AccountChange.decode(change) for change in self.decoded_changes()),
         )
 
 
@@ -100,27 +119,28 @@ class Store:
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("BEGIN IMMEDIATE")
         if not self._schema():
-            for statement in SCHEMA:
+            for statement in _SCHEMA:
                 self._db.execute(statement)
         self._db.execute("COMMIT")
-        if self._schema() != set(SCHEMA):
+        if self._schema() != sorted(_SCHEMA):
             raise ChainCorrupted(self.path, "schema", "these are not the tables of a chain")
 
-    def _schema(self) -> set[str]:
-        return {sql for (sql,) in self._db.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
+    def _schema(self) -> list[str]:
+        return sorted(sql for (sql,) in self._db.execute("SELECT sql FROM sqlite_schema") if sql)
 
-    def append(self, block: Block) -> None:
+    def append(
+        self,
+        header: Header,
+        changes: Sequence[bytes],
+        transactions: Sequence[StoredTransaction],
+        receipts: Iterable[Receipt],
+    ) -> None:
         """Write a block; when this returns, it survives a crash of the machine."""
-        height = block.header.height
-        changes = rlp.encode([change.encode() for change in block.changes])
-        transactions = [
-            (height, receipt.position, receipt.transaction_hash, raw, receipt.encode())
-            for raw, receipt in zip(block.transactions, block.receipts, strict=True)
-        ]
-        logs = [row for receipt in block.receipts for row in log_rows(receipt)]
+        row = (header.height, header.encode(), rlp.encode(changes))
+        logs = [log_row for receipt in receipts for log_row in log_rows(receipt)]
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.execute("INSERT INTO blocks VALUES (?, ?, ?)", (height, block.header.encode(), changes))
+            self._db.execute("INSERT INTO blocks VALUES (?, ?, ?)", row)
             self._db.executemany("INSERT INTO transactions VALUES (?, ?, ?, ?, ?)", transactions)
             self._db.executemany("INSERT INTO logs VALUES (?, ?, ?, ?)", logs)
             self._db.execute("COMMIT")
@@ -129,26 +149,23 @@ class Store:
                 self._db.execute("ROLLBACK")
             raise
 
-    def height(self) -> int:
-        """Height of the newest block, 0 if there is none."""
-        return int(self._db.execute("SELECT ifnull(max(height), 0) FROM blocks").fetchone()[0])
+    def blocks(self) -> Iterator[StoredBlock]:
+        """Rows of all blocks, by rising height."""
+        for height, header, changes in self._db.execute("SELECT * FROM blocks ORDER BY height"):
+            yield StoredBlock(height, header, changes, self._transactions(height))
 
     def block(self, height: int) -> StoredBlock | None:
         """Rows of a block."""
         row = self._db.execute("SELECT header, changes FROM blocks WHERE height = ?", (height,)).fetchone()
-        if row is None:
-            return None
-        transactions = self._db.execute(
-            "SELECT height, position, hash, raw, receipt FROM transactions WHERE height = ? ORDER BY position",
-            (height,),
-        )
-        return StoredBlock(height, row[0], row[1], [StoredTransaction(*row) for row in transactions])
+        return StoredBlock(height, row[0], row[1], self._transactions(height)) if row else None
+
+    def _transactions(self, height: int) -> list[StoredTransaction]:
+        rows = self._db.execute("SELECT * FROM transactions WHERE height = ? ORDER BY position", (height,))
+        return [StoredTransaction(*row) for row in rows]
 
     def transaction(self, tx_hash: bytes) -> StoredTransaction | None:
         """Row of a transaction."""
-        row = self._db.execute(
-            "SELECT height, position, hash, raw, receipt FROM transactions WHERE hash = ?", (tx_hash,)
-        ).fetchone()
+        row = self._db.execute("SELECT * FROM transactions WHERE hash = ?", (tx_hash,)).fetchone()
         return StoredTransaction(*row) if row else None
 
     def transactions_with_logs(
@@ -157,16 +174,16 @@ class Store:
         """Next transactions behind a height and position that may have emitted an event, some at a time."""
         if address is None:
             rows = self._db.execute(
-                "SELECT height, position, hash, raw, receipt FROM transactions"
-                " WHERE (height, position) > (?, ?) AND height <= ?"
+                "SELECT * FROM transactions WHERE (height, position) > (?, ?) AND height <= ?"
                 " ORDER BY height, position LIMIT ?",
                 (*after, last_block, _READ_LIMIT),
             )
         else:
             rows = self._db.execute(
-                "SELECT DISTINCT height, position, hash, raw, receipt FROM logs JOIN transactions"
-                " USING (height, position) WHERE address = ? AND (height, position) > (?, ?)"
-                " AND height <= ? ORDER BY height, position LIMIT ?",
+                "SELECT transactions.* FROM (SELECT DISTINCT height, position FROM logs"
+                " WHERE address = ? AND (height, position) > (?, ?) AND height <= ?"
+                " ORDER BY height, position LIMIT ?) JOIN transactions USING (height, position)"
+                " ORDER BY height, position",
                 (address, *after, last_block, _READ_LIMIT),
             )
         return [StoredTransaction(*row) for row in rows]

@@ -106,7 +106,7 @@ class SignedTransaction:
             is malleable (EIP-2) or belongs to no key.
         """
         if raw[:1] != TYPE:
-            raise TransactionRejected(f"type {raw[:1].hex() or 'missing'}: sign an EIP-1559 transaction, type 02")
+            raise TransactionRejected(f"type {raw[:1].hex() or 'missing'}: sign one of type 02, EIP-1559")
         try:
             fields = rlp.decode_list(raw[1:], _FIELDS)
             transaction = _payload(fields)
