@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
+from eth_abi.encoding import TupleEncoder
 from eth_abi.registry import registry
 
 from gridbourse.chain.block import Log
@@ -135,7 +136,9 @@ class ContractAbi:
             return
         digest = keccak256(f"{entry['name']}({','.join(kinds)})".encode())
         if entry["type"] == "function":
-            encoder = cast("_Encoder", registry.get_encoder(f"({','.join(kinds)})"))
+            encoder: _Encoder = TupleEncoder(  # type: ignore[no-untyped-call]
+                encoders=[registry.get_encoder(kind) for kind in kinds]
+            )
             outputs = tuple(_kind(field) for field in entry["outputs"])
             self._functions[entry["name"]] = _Function(digest[:4], encoder, outputs)
         elif entry["type"] == "event":

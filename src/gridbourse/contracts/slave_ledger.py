@@ -90,7 +90,5 @@ class SlaveLedger(Contract):
     def record(self, log: Log) -> LedgerRecord:
         """Read a record from its log."""
         event = self.abi.event(log)
-        assert event is not None
-        values = event.values
-        author = Address(bytes.fromhex(values["author"][2:]))
-        return LedgerRecord(values["index"], author, values["kind"], values["leaf"], values["content"], log.height)
+        assert event is not None, "selected by its topic"
+        return LedgerRecord(**event.values, height=log.height)

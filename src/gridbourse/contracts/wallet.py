@@ -50,26 +50,28 @@ class Wallet:
         ]
 
     def send_many(self, calls: Sequence[Call]) -> list[Receipt]:
-        """Sign and submit calls; returns when all are final, whether they succeeded or reverted."""
-        try:
-            return self.chain.submit(self.sign(calls))
-        except BaseException:
-            # Nobody knows how many of the nonces were used: the chain does.
-            self._next_nonce = None
-            raise
-
-    def send(self, call: Call) -> Receipt:
-        """Sign and submit one call; returns when it is final.
+        """Sign and submit calls in this order; returns when all are final.
 
         Raises
         ------
         ContractReverted, OrderRefused
-            The contract refused the call.
+            A contract refused one of the calls. The others took place.
         """
+        try:
+            receipts = self.chain.submit(self.sign(calls))
+        except BaseException:
+            # Nobody here knows which of the nonces were used: the chain does.
+            self._next_nonce = None
+            raise
+        for call, receipt in zip(calls, receipts, strict=True):
+            if not receipt.succeeded:
+                reverted = ContractReverted(receipt.halt or "Unknown", (), receipt.revert_data)
+                raise contract_abi(call.contract).explain(reverted)
+        return receipts
+
+    def send(self, call: Call) -> Receipt:
+        """Sign and submit one call; returns when it is final. Raises like `send_many`."""
         (receipt,) = self.send_many([call])
-        if not receipt.succeeded:
-            reverted = ContractReverted(receipt.halt or "Unknown", (), receipt.revert_data)
-            raise contract_abi(call.contract).explain(reverted)
         return receipt
 
     def deploy(self, contract: str, *args: object) -> Address:

@@ -1,0 +1,79 @@
+"""What a member of the main chain knows of the market: the fold of its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from gridbourse.market.events import (
+    DealAbandoned,
+    DealConfirmed,
+    DealExpired,
+    DealSettled,
+    Event,
+    IntentRecorded,
+    OrderPlaced,
+    OrderRefused,
+    PartyConfirmed,
+)
+from gridbourse.market.types import DealState, OrderId, Reason, Side
+from gridbourse.network.main_chain import MainChain
+
+
+@dataclass(slots=True)
+class DealView:
+    """A deal as its events tell it."""
+
+    intent: IntentRecorded
+    seller: int
+    buyer: int
+    state: DealState = DealState.INTENT
+    confirmed_sides: set[Side] = field(default_factory=set)
+
+    def trader(self, side: Side) -> int:
+        """Number of the party on a side."""
+        return self.seller if side is Side.ASK else self.buyer
+
+
+class MarketView:
+    """Orders and deals of the whole market, kept up with the main chain block by block."""
+
+    def __init__(self, main: MainChain) -> None:
+        self._main = main
+        self._height = 0
+        self.orders: dict[OrderId, OrderPlaced] = {}
+        self.order_of_record: dict[bytes, OrderId] = {}
+        self.refusal_of_record: dict[bytes, Reason] = {}
+        self.deals: dict[int, DealView] = {}
+
+    def catch_up(self) -> Iterator[Event]:
+        """Read the events since the last call, each after it has been taken in."""
+        head = self._main.chain.head().height
+        events = self._main.market.events_between(self._height + 1, head) if head > self._height else []
+        self._height = head
+        for event in events:
+            self._take_in(event)
+            yield event
+
+    def _take_in(self, event: Event) -> None:
+        match event:
+            case OrderPlaced():
+                self.orders[event.order_id] = event
+                self.order_of_record[event.record_hash] = event.order_id
+            case OrderRefused():
+                self.refusal_of_record[event.record_hash] = event.reason
+            case IntentRecorded():
+                seller, buyer = self.orders[event.ask].trader, self.orders[event.bid].trader
+                self.deals[event.deal_id] = DealView(event, seller, buyer)
+            case PartyConfirmed():
+                self.deals[event.deal_id].confirmed_sides.add(event.side)
+            case DealConfirmed():
+                self.deals[event.deal_id].state = DealState.CONFIRMED
+            case DealAbandoned():
+                self.deals[event.deal_id].state = DealState.ABANDONED
+            case DealExpired():
+                self.deals[event.deal_id].state = DealState.EXPIRED
+            case DealSettled():
+                self.deals[event.deal_id].state = DealState.SETTLED
+            case _:
+                pass

@@ -1,0 +1,120 @@
+"""A prosumer below a master: it signs its own records, and they lie on its master's slave chain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gridbourse.contracts.slave_ledger import LedgerRecord
+from gridbourse.contracts.wallet import Wallet
+from gridbourse.market.types import EnergyType, Side
+from gridbourse.network.keys import NodeKeys
+from gridbourse.network.records import Decision, Details, OrderDetails, open_record, seal_record
+from gridbourse.network.slave import Slave
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a master knows of a user; it stands in encrypted records only."""
+
+    user_id: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a user wants to buy or sell in one delivery period.
+
+    Parameters
+    ----------
+    side
+        Whether it sells (ask) or buys (bid).
+    energy_types
+        What it sells, one type, or what it accepts.
+    period
+        Delivery period.
+    energy_wh
+        How much.
+    price_ticks
+        Lowest price it sells at, or highest it buys at.
+    """
+
+    side: Side
+    energy_types: EnergyType
+    period: int
+    energy_wh: int
+    price_ticks: int
+
+
+class User:
+    """A prosumer: a household, a plant, a factory.
+
+    Parameters
+    ----------
+    profile
+        Who it is.
+    keys
+        Its own keys; the master does not have them.
+    slave
+        The slave chain of its master.
+    readers
+        X25519 public keys that its records are sealed to besides its own: its master's encryption node and
+        the regulator.
+    """
+
+    def __init__(self, profile: Profile, keys: NodeKeys, slave: Slave, readers: tuple[bytes, ...]) -> None:
+        self.profile = profile
+        self.address = keys.address
+        self.encryption_public = keys.encryption.public_bytes
+        self._keys = keys
+        self._slave = slave
+        self._readers = (keys.encryption.public_bytes, *readers)
+        self._wallet = Wallet(slave.chain, keys.signing)
+
+    def offer(self, offer: Offer, *, energy_quota_wh: int | None = None) -> bytes:
+        """Sign the record of an order.
+
+        Parameters
+        ----------
+        offer
+            What to buy or sell.
+        energy_quota_wh
+            What the user may sell in the period; just the offer by default.
+
+        Returns
+        -------
+        bytes
+            The raw slave-chain transaction, to be handed to the slave chain.
+        """
+        sells = offer.side is Side.ASK
+        quota_wh = offer.energy_wh if energy_quota_wh is None and sells else energy_quota_wh or 0
+        return self._sign(
+            OrderDetails(
+                user_id=self.profile.user_id,
+                location=self.profile.location,
+                energy_quota_wh=quota_wh,
+                side=offer.side,
+                energy_types=offer.energy_types,
+                period=offer.period,
+                energy_wh=offer.energy_wh,
+                price_ticks=offer.price_ticks,
+            )
+        )
+
+    def decide(self, deal_id: int, side: Side, *, confirmed: bool) -> bytes:
+        """Sign the record of an answer to a deal: confirm it, or abandon it."""
+        return self._sign(Decision(self.profile.user_id, deal_id, side, confirmed))
+
+    def read(self, record: LedgerRecord) -> Details:
+        """Open a record that is sealed to this user.
+
+        Raises
+        ------
+        EnvelopeError
+            It is not.
+        """
+        return open_record(self._slave.ledger, record, self._keys.encryption)
+
+    def _sign(self, details: Details) -> bytes:
+        content = seal_record(self._slave.ledger, self.address, details, self._readers)
+        (raw,) = self._wallet.sign([self._slave.ledger.append(details.KIND, content)])
+        return raw
