@@ -43,14 +43,12 @@ contract Consortium is IConsortium {
     function vote(bytes calldata action) external returns (bool carried) {
         uint16 masterId = activeMasterId(msg.sender);
         bytes32 actionId = keccak256(action);
-        uint256 voters = votes[actionId];
-        uint256 ballot = 1 << masterId;
-        if (voters & ballot != 0) revert VotedAlready(actionId);
-        voters |= ballot;
+        uint256 voters = votes[actionId] | 1 << masterId;
         emit Voted(actionId, masterId, action);
 
         carried = 2 * _count(voters & _activeMasters) > _count(_activeMasters);
         if (!carried) {
+            if (voters == votes[actionId]) revert VotedAlready(actionId);
             votes[actionId] = voters;
             return false;
         }

@@ -79,6 +79,7 @@ contract EnergyMarket is IEnergyMarket, Accounts {
     function matchOrder(OrderId id) external {
         consortium.activeMasterId(msg.sender);
         Order memory waiting = _book.orders[id];
+        if (waiting.energyTypes == 0) revert NotYourOrder(id);
         uint16 masterId = _traders[waiting.trader].masterId;
         Request memory request =
             Request(waiting.trader, id.side(), waiting.energyTypes, id.period(), id.priceTicks(), waiting.openWh);
@@ -245,7 +246,7 @@ contract EnergyMarket is IEnergyMarket, Accounts {
     // Step 3: legality
 
     function _refusal(uint16 masterId, Request memory request, Settings memory settings) private view returns (Reason) {
-        if (masterId == 0 || _traders[request.trader].masterId != masterId) return Reason.NotYourTrader;
+        if (_traders[request.trader].masterId != masterId) return Reason.NotYourTrader;
         if (!consortium.mayTrade(masterId)) return Reason.PartySuspended;
         if (block.timestamp + settings.gateLeadSeconds >= request.period * PERIOD_SECONDS) return Reason.GateClosed;
         if (!_inBounds(request.priceTicks, settings)) return Reason.PriceOutOfBounds;
@@ -257,7 +258,7 @@ contract EnergyMarket is IEnergyMarket, Accounts {
     }
 
     /// @return reason Why the two may not trade, or `None`.
-    /// @return incomingLacks True if it is the incoming order that lacks quota or deposit: no other candidate mends that.
+    /// @return incomingLacks True if it is the incoming order that lacks quota or deposit: its search ends there.
     function _illegality(
         Request memory incoming,
         Order memory candidate,
@@ -292,7 +293,7 @@ contract EnergyMarket is IEnergyMarket, Accounts {
     function _agree(OrderId ask, OrderId bid, uint32 seller, uint32 buyer, uint40 energyWh, Settings memory settings)
         private
     {
-        uint32 confirmBefore = uint32(block.timestamp) + settings.coolingOffSeconds;
+        uint40 confirmBefore = uint40(block.timestamp) + settings.coolingOffSeconds;
         Deal memory agreed = Deal({
             period: ask.period(),
             askTicks: ask.priceTicks(),

@@ -73,7 +73,7 @@ interface IConsortium {
     error NotActiveMaster(address caller);
     /// @notice This function only runs as an action that found its majority: pass it to `vote`.
     error OnlyByVote();
-    /// @notice The caller has voted for this action already.
+    /// @notice The caller has voted for this action already, and it still lacks its majority.
     error VotedAlready(bytes32 actionId);
     /// @notice The address is zero, or belongs to a member already.
     error AccountNotFree(address account);
@@ -95,7 +95,8 @@ interface IConsortium {
     error SlaveInvalid();
 
     /// @notice Vote for an action: the ABI-encoded call of a function of this contract marked "by vote".
-    /// The vote that makes more than half of the active masters carries it out.
+    /// The vote that makes more than half of the active masters carries it out. Who voted already may vote again when
+    /// suspensions have since made a majority of the votes there are.
     /// @return carried True if this vote carried the action out.
     function vote(bytes calldata action) external returns (bool carried);
 

@@ -43,7 +43,7 @@ struct Deal {
     uint40 energyWh;
     uint32 seller;
     uint32 buyer;
-    uint32 confirmBefore;
+    uint40 confirmBefore;
     bool sellerConfirmed;
     bool buyerConfirmed;
     DealState state;
@@ -76,7 +76,7 @@ interface IEnergyMarket is IAccounts {
         OrderId indexed bid,
         uint40 energyWh,
         uint16 priceTicks,
-        uint32 confirmBefore
+        uint40 confirmBefore
     );
     /// @notice One party confirmed.
     event PartyConfirmed(uint64 indexed dealId, Side side);

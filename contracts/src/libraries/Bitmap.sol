@@ -42,21 +42,20 @@ library Bitmap {
     /// @notice The smallest member of set `key` that is at least `from`, or `NONE`.
     function next(Sets storage self, uint256 key, uint256 from) internal view returns (uint256) {
         if (from > type(uint16).max) return NONE;
-        uint256 base = key << 9;
-        uint256 root = self.words[base | 256] >> (from >> 8) << (from >> 8);
-        if (root == 0) return NONE;
-        uint256 index = lowest(root);
-        uint256 leaf = self.words[base | index];
-        if (index == from >> 8) {
-            leaf = leaf >> (from & 255) << (from & 255);
-            if (leaf == 0) {
-                root &= root - 1;
-                if (root == 0) return NONE;
-                index = lowest(root);
-                leaf = self.words[base | index];
+        unchecked {
+            uint256 base = key << 9;
+            uint256 index = from >> 8;
+            if (from & 255 != 0) {
+                // A search that goes on mostly stays in its leaf, and then needs no root.
+                uint256 leaf = self.words[base | index] >> (from & 255);
+                if (leaf != 0) return from + lowest(leaf);
+                ++index;
             }
+            uint256 root = self.words[base | 256] >> index;
+            if (root == 0) return NONE;
+            index += lowest(root);
+            return index << 8 | lowest(self.words[base | index]);
         }
-        return index << 8 | lowest(leaf);
     }
 
     /// @notice Index of the lowest set bit of a word that is not zero.

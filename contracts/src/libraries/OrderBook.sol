@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Bitmap} from "./Bitmap.sol";
-import {OrderId, Side, toOrderId} from "./OrderId.sol";
+import {MAX_TICKS, OrderId, Side, toOrderId} from "./OrderId.sol";
 
 /// @notice One order, in one word.
 /// @param trader Number of the trader.
@@ -75,63 +75,73 @@ library OrderBook {
         returns (uint256 first)
     {
         first = NONE;
-        for (; energyTypes != 0; energyTypes &= energyTypes - 1) {
-            uint256 candidate = _next(self, _key(period, side, Bitmap.lowest(energyTypes)), from);
-            if (candidate < first) first = candidate;
+        uint256 halfBook = period << 8 | uint256(side);
+        unchecked {
+            for (; energyTypes != 0; energyTypes &= energyTypes - 1) {
+                uint256 candidate = _next(self, halfBook << 8 | Bitmap.lowest(energyTypes), from);
+                if (candidate < first) first = candidate;
+            }
         }
     }
 
     /// @notice Take `energyWh` out of the open part of an order.
     function take(Book storage self, OrderId id, uint256 energyWh) internal {
-        Order memory order = self.orders[id];
-        order.openWh -= uint40(energyWh);
-        self.orders[id] = order;
-        if (order.openWh == 0) _unmark(self, id, order.energyTypes);
+        Order storage order = self.orders[id];
+        (uint40 openWh, uint16 energyTypes) = (order.openWh - uint40(energyWh), order.energyTypes);
+        order.openWh = openWh;
+        if (openWh == 0) _unmark(self, id, energyTypes);
     }
 
     /// @notice Give `energyWh` back to an order, at its old turn. An order that was removed gets nothing back.
     /// @return returned True if the order still stands.
     function giveBack(Book storage self, OrderId id, uint256 energyWh) internal returns (bool returned) {
-        Order memory order = self.orders[id];
-        if (order.energyTypes == 0) return false;
-        if (order.openWh == 0) _mark(self, id, order.energyTypes);
-        order.openWh += uint40(energyWh);
-        self.orders[id] = order;
+        Order storage order = self.orders[id];
+        uint16 energyTypes = order.energyTypes;
+        if (energyTypes == 0) return false;
+        uint40 openWh = order.openWh;
+        order.openWh = openWh + uint40(energyWh);
+        if (openWh == 0) _mark(self, id, energyTypes);
         return true;
     }
 
     /// @notice Remove an order for good.
     function remove(Book storage self, OrderId id) internal {
-        Order memory order = self.orders[id];
+        Order storage order = self.orders[id];
+        (uint40 openWh, uint16 energyTypes) = (order.openWh, order.energyTypes);
         delete self.orders[id];
-        if (order.openWh != 0) _unmark(self, id, order.energyTypes);
+        if (openWh != 0) _unmark(self, id, energyTypes);
     }
 
     function _next(Book storage self, uint256 key, uint256 from) private view returns (uint256) {
-        uint256 rank = self.ranks.next(key, from >> 16);
-        if (rank == NONE) return NONE;
-        uint256 turn = self.turns.next(key << 16 | rank, rank == from >> 16 ? from & 0xffff : 0);
-        if (turn == NONE) {
-            rank = self.ranks.next(key, rank + 1);
-            if (rank == NONE) return NONE;
-            turn = self.turns.next(key << 16 | rank, 0);
+        uint256 rank = from >> 16;
+        if (rank > MAX_TICKS) return NONE;
+        if (from != 0) {
+            // A search that goes on mostly stays in its queue.
+            uint256 turn = self.turns.next(key << 16 | rank, from & 0xffff);
+            if (turn != NONE) return rank << 16 | turn;
+            ++rank;
         }
-        return rank << 16 | turn;
+        rank = self.ranks.next(key, rank);
+        return rank == NONE ? NONE : rank << 16 | self.turns.next(key << 16 | rank, 0);
     }
 
     function _mark(Book storage self, OrderId id, uint256 energyTypes) private {
         (uint256 rank, uint256 turn) = (id.place() >> 16, id.turn());
-        for (; energyTypes != 0; energyTypes &= energyTypes - 1) {
-            uint256 key = _key(id.period(), id.side(), Bitmap.lowest(energyTypes));
-            if (self.turns.add(key << 16 | rank, turn)) self.ranks.add(key, rank);
+        unchecked {
+            for (; energyTypes != 0; energyTypes &= energyTypes - 1) {
+                uint256 key = id.halfBook() << 8 | Bitmap.lowest(energyTypes);
+                if (self.turns.add(key << 16 | rank, turn)) self.ranks.add(key, rank);
+            }
         }
     }
 
     function _unmark(Book storage self, OrderId id, uint256 energyTypes) private {
         (uint256 rank, uint256 turn) = (id.place() >> 16, id.turn());
-        for (; energyTypes != 0; energyTypes &= energyTypes - 1) {
-            uint256 key = _key(id.period(), id.side(), Bitmap.lowest(energyTypes));
-            if (self.turns.remove(key << 16 | rank, turn)) self.ranks.remove(key, rank);
+        unchecked {
+            for (; energyTypes != 0; energyTypes &= energyTypes - 1) {
+                uint256 key = id.halfBook() << 8 | Bitmap.lowest(energyTypes);
+                if (self.turns.remove(key << 16 | rank, turn)) self.ranks.remove(key, rank);
+            }
         }
     }
 
@@ -141,9 +151,5 @@ library OrderBook {
 
     function _nextTurn(uint256 word, uint256 priceTicks) private pure returns (uint256) {
         return word >> ((priceTicks & 15) << 4) & 0xffff;
-    }
-
-    function _key(uint256 period, Side side, uint256 energyType) private pure returns (uint256) {
-        return period << 16 | uint256(side) << 8 | energyType;
     }
 }

@@ -12,7 +12,7 @@ enum Side {
 /// types. So the id holds everything that price-time priority asks for.
 type OrderId is uint64;
 
-using {period, side, priceTicks, turn, place, same} for OrderId global;
+using {period, side, priceTicks, turn, halfBook, place} for OrderId global;
 
 /// @dev Highest price in ticks.
 uint256 constant MAX_TICKS = type(uint16).max;
@@ -23,8 +23,9 @@ function toOrderId(uint256 period_, Side side_, uint256 priceTicks_, uint256 tur
 
 /// @notice The order at a place of one side: the inverse of `place`.
 function orderAt(uint256 period_, Side side_, uint256 place_) pure returns (OrderId) {
-    uint256 rank = place_ >> 16;
-    return toOrderId(period_, side_, side_ == Side.Ask ? rank : MAX_TICKS - rank, place_ & 0xffff);
+    return OrderId.wrap(
+        uint64(period_ << 40 | uint256(side_) << 32 | (side_ == Side.Ask ? place_ : place_ ^ MAX_TICKS << 16))
+    );
 }
 
 function period(OrderId id) pure returns (uint24) {
@@ -43,13 +44,14 @@ function turn(OrderId id) pure returns (uint16) {
     return uint16(OrderId.unwrap(id));
 }
 
-/// @notice `rank << 16 | turn`: of two orders of one side, the one with the smaller place comes first.
-/// @dev The rank of an ask is its price; the rank of a bid is `MAX_TICKS` minus its price.
-function place(OrderId id) pure returns (uint256) {
-    uint256 ticks = id.priceTicks();
-    return (id.side() == Side.Ask ? ticks : MAX_TICKS - ticks) << 16 | id.turn();
+/// @notice `period << 8 | side`: names the half of a period's book that the order is in.
+function halfBook(OrderId id) pure returns (uint256) {
+    return OrderId.unwrap(id) >> 32;
 }
 
-function same(OrderId id, OrderId other) pure returns (bool) {
-    return OrderId.unwrap(id) == OrderId.unwrap(other);
+/// @notice `rank << 16 | turn`: of two orders of one side, the one with the smaller place comes first.
+/// @dev The rank of an ask is its price; the rank of a bid is `MAX_TICKS` minus its price: all its bits turned over.
+function place(OrderId id) pure returns (uint256) {
+    uint256 raw = uint32(OrderId.unwrap(id));
+    return id.side() == Side.Ask ? raw : raw ^ MAX_TICKS << 16;
 }

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Order, OrderBook} from "../src/libraries/OrderBook.sol";
+import {OrderId, Side, orderAt} from "../src/libraries/OrderId.sol";
+import {BookHarness} from "./support/BookHarness.sol";
+import {Test} from "./support/Test.sol";
+import {vm} from "./support/Vm.sol";
+
+contract OrderBookTest is Test {
+    uint24 private constant PERIOD = 2_000_000;
+    uint16 private constant SOLAR = 1;
+    uint16 private constant WIND = 2;
+    uint16 private constant HYDRO = 1 << 15;
+    uint16 private constant TICKS = 3_700;
+    uint256 private constant OPERATIONS = 60;
+
+    /// @dev What the naive model knows of an order; its number in the list is the order of arrival.
+    struct Known {
+        OrderId id;
+        Side side;
+        uint16 ticks;
+        uint16 energyTypes;
+        uint40 openWh;
+        uint40 takenWh;
+        bool removed;
+    }
+
+    BookHarness private _book;
+    Known[] private _known;
+
+    function setUp() public {
+        _book = new BookHarness();
+    }
+
+    function test_anEmptyBookHasNoNextOrder() public view {
+        assertEq(_book.next(PERIOD, Side.Ask, type(uint16).max, 0), OrderBook.NONE, "no order");
+    }
+
+    function test_equalPricesOfDifferentTypesAreServedFirstComeFirstServed() public {
+        OrderId wind = _rest(Side.Ask, WIND, TICKS, 10);
+        OrderId solar = _rest(Side.Ask, SOLAR, TICKS, 10);
+        assertEq(_first(Side.Ask, SOLAR | WIND), wind, "the earlier");
+        assertEq(_first(Side.Ask, SOLAR), solar, "the only one of its type");
+        _book.take(wind, 10);
+        assertEq(_first(Side.Ask, SOLAR | WIND), solar, "the later");
+    }
+
+    function test_aBidForSeveralTypesIsFoundUnderEachAndLeavesAll() public {
+        OrderId id = _rest(Side.Bid, SOLAR | WIND | HYDRO, TICKS, 10);
+        assertEq(_first(Side.Bid, SOLAR), id, "under the first type");
+        assertEq(_first(Side.Bid, HYDRO), id, "under the last type");
+        _book.take(id, 10);
+        assertEq(_book.next(PERIOD, Side.Bid, SOLAR | WIND | HYDRO, 0), OrderBook.NONE, "gone from all");
+        assertTrue(_book.giveBack(id, 4), "still stands");
+        assertEq(_first(Side.Bid, WIND), id, "back under each type");
+        _book.remove(id);
+        assertEq(_book.next(PERIOD, Side.Bid, SOLAR | WIND | HYDRO, 0), OrderBook.NONE, "removed from all");
+    }
+
+    function test_whatComesBackHasItsOldTurn() public {
+        OrderId early = _rest(Side.Ask, SOLAR, TICKS, 10);
+        OrderId late = _rest(Side.Ask, SOLAR, TICKS, 10);
+        _book.take(early, 10);
+        assertEq(_first(Side.Ask, SOLAR), late, "the later while the earlier is taken");
+        _book.giveBack(early, 1);
+        assertEq(_first(Side.Ask, SOLAR), early, "the earlier again");
+    }
+
+    function test_aRemovedOrderGetsNothingBack() public {
+        OrderId id = _rest(Side.Ask, SOLAR, TICKS, 10);
+        _book.take(id, 6);
+        _book.remove(id);
+        assertFalse(_book.giveBack(id, 6), "no longer stands");
+        assertEq(_book.order(id).openWh, 0, "nothing open");
+        assertEq(_book.next(PERIOD, Side.Ask, SOLAR, 0), OrderBook.NONE, "nothing waits");
+    }
+
+    function test_moreThanIsOpenCannotBeTaken() public {
+        OrderId id = _rest(Side.Ask, SOLAR, TICKS, 10);
+        vm.expectRevert();
+        _book.take(id, 11);
+    }
+
+    function test_periodsAndSidesDoNotMix() public {
+        OrderId ask = _rest(Side.Ask, SOLAR, TICKS, 10);
+        assertEq(_book.next(PERIOD, Side.Bid, SOLAR, 0), OrderBook.NONE, "other side");
+        assertEq(_book.next(PERIOD + 1, Side.Ask, SOLAR, 0), OrderBook.NONE, "other period");
+        assertEq(_first(Side.Ask, SOLAR), ask, "own half");
+    }
+
+    function testFuzz_nothingIsFoundFromBeyondTheLastPlace(uint256 from) public {
+        _rest(Side.Ask, SOLAR, type(uint16).max, 10);
+        from = bound(from, uint256(type(uint32).max) + 1, type(uint256).max - 1);
+        assertEq(_book.next(PERIOD, Side.Ask, SOLAR, from), OrderBook.NONE, "no order");
+    }
+
+    function test_aQueueThatGaveOutAllItsTurnsIsFull() public {
+        _book.skipTurns(PERIOD, Side.Ask, TICKS, type(uint16).max - 1);
+        assertFalse(_book.isFull(PERIOD, Side.Ask, TICKS), "one turn left");
+        OrderId last = _rest(Side.Ask, SOLAR, TICKS, 10);
+        assertEq(last.turn(), type(uint16).max - 1, "the last turn");
+        assertTrue(_book.isFull(PERIOD, Side.Ask, TICKS), "no turn left");
+        assertFalse(_book.isFull(PERIOD, Side.Ask, TICKS + 1), "the neighbouring price has turns");
+        assertFalse(_book.isFull(PERIOD, Side.Bid, TICKS), "the other side has turns");
+        vm.expectRevert(abi.encodeWithSelector(OrderBook.QueueFull.selector, uint256(PERIOD), Side.Ask, uint256(TICKS)));
+        _rest(Side.Ask, SOLAR, TICKS, 10);
+        assertEq(_first(Side.Ask, SOLAR), last, "the last turn is found");
+    }
+
+    function testFuzz_ordersAreFoundInPriceTimeOrder(uint256 seed) public {
+        for (uint256 i; i < OPERATIONS; ++i) {
+            uint256 entropy = random(seed, i);
+            uint256 action = entropy % 6;
+            if (action < 3 || _known.length == 0) _restKnown(entropy >> 8);
+            else _change(_known[(entropy >> 8) % _known.length], action, entropy >> 16);
+            Side side = entropy >> 32 & 1 == 0 ? Side.Ask : Side.Bid;
+            uint16 energyTypes = uint16(entropy >> 33 & 7);
+            uint256 from = entropy >> 40 & 1 == 0
+                ? 0
+                : (side == Side.Ask ? TICKS + 5 : type(uint16).max - TICKS - 5) << 16 | entropy >> 41 & 3;
+            assertEq(
+                _book.next(PERIOD, side, energyTypes, from), _naiveNext(side, energyTypes, from), "next in the book"
+            );
+        }
+    }
+
+    function _restKnown(uint256 entropy) private {
+        Side side = entropy & 1 == 0 ? Side.Ask : Side.Bid;
+        uint16 energyTypes = uint16(side == Side.Ask ? 1 << (entropy >> 1) % 3 : 1 + (entropy >> 1) % 7);
+        uint16 ticks = uint16(TICKS + (entropy >> 8) % 10);
+        uint40 energyWh = uint40(1 + (entropy >> 16) % 100);
+        _known.push(Known(_rest(side, energyTypes, ticks, energyWh), side, ticks, energyTypes, energyWh, 0, false));
+    }
+
+    function _change(Known storage known, uint256 action, uint256 entropy) private {
+        if (known.removed) {
+            assertFalse(_book.giveBack(known.id, 1), "a removed order gets nothing back");
+        } else if (action == 3) {
+            _book.remove(known.id);
+            known.removed = true;
+        } else if (action == 4) {
+            uint40 energyWh = entropy & 1 == 0 ? known.openWh : uint40((entropy >> 1) % (uint256(known.openWh) + 1));
+            if (energyWh == 0) return;
+            _book.take(known.id, energyWh);
+            known.openWh -= energyWh;
+            known.takenWh += energyWh;
+        } else if (known.takenWh != 0) {
+            assertTrue(_book.giveBack(known.id, known.takenWh), "a standing order gets it back");
+            known.openWh += known.takenWh;
+            known.takenWh = 0;
+        }
+    }
+
+    /// @dev Looks through all orders; equal prices go by arrival, which is the place in the list.
+    function _naiveNext(Side side, uint16 energyTypes, uint256 from) private view returns (uint256 best) {
+        best = OrderBook.NONE;
+        for (uint256 i; i < _known.length; ++i) {
+            Known memory known = _known[i];
+            bool waits = !known.removed && known.openWh != 0 && known.side == side;
+            if (!waits || known.energyTypes & energyTypes == 0 || known.id.place() < from) continue;
+            if (best != OrderBook.NONE) {
+                uint16 bestTicks = orderAt(PERIOD, side, best).priceTicks();
+                if (side == Side.Ask ? known.ticks >= bestTicks : known.ticks <= bestTicks) continue;
+            }
+            best = known.id.place();
+        }
+    }
+
+    function _rest(Side side, uint16 energyTypes, uint16 ticks, uint40 energyWh) private returns (OrderId) {
+        return _book.rest(PERIOD, side, ticks, Order(1, energyTypes, energyWh, energyWh));
+    }
+
+    function _first(Side side, uint16 energyTypes) private view returns (OrderId) {
+        return orderAt(PERIOD, side, _book.next(PERIOD, side, energyTypes, 0));
+    }
+}
