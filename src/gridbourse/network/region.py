@@ -16,7 +16,7 @@ from gridbourse.chain.embedded import EmbeddedChain, system_clock
 from gridbourse.chain.interface import Chain
 from gridbourse.crypto.pseudonym import PseudonymKey
 from gridbourse.errors import InvalidValue
-from gridbourse.market.types import Role, Settings
+from gridbourse.market.types import OrderId, Role, Settings
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.master import Master, Membership
@@ -161,18 +161,37 @@ class Region:
         traders = {self.user(user_id)[0].trader(user_id, day): money for user_id, money in moneys.items()}
         self.masters[self._settlement_agent].deposit(traders, payment_reference)
 
-    def offer(self, offers: Sequence[tuple[str, Offer]]) -> None:
+    def offer(self, offers: Sequence[tuple[str, Offer]], *, energy_quota_wh: int | None = None) -> list[OrderId | None]:
         """Let users sign offers and write them to their slave chains, then take them up to the main chain.
 
         Orders of one slave chain keep their sequence; those of different ones arrive master by master.
+
+        Parameters
+        ----------
+        offers
+            Users' names and what each wants.
+        energy_quota_wh
+            What each seller may sell in its period; just the offer by default.
+
+        Returns
+        -------
+        list of OrderId or None
+            The orders' ids in the sequence of `offers`; None for one that the market refused.
         """
-        raw_by_master: dict[str, list[bytes]] = {}
-        for user_id, offer in offers:
-            master, user = self.user(user_id)
-            raw_by_master.setdefault(master.membership.name, []).append(user.offer(offer))
-        for name, raw_transactions in raw_by_master.items():
-            self.masters[name].slave.submit(raw_transactions)
-            self.uplinks[name].take_up()
+        turns_by_master: dict[str, list[int]] = {}
+        for turn, (user_id, _) in enumerate(offers):
+            turns_by_master.setdefault(self.user(user_id)[0].membership.name, []).append(turn)
+        order_ids: dict[int, OrderId | None] = {}
+        for name, turns in turns_by_master.items():
+            master, uplink = self.masters[name], self.uplinks[name]
+            signed = [
+                master.users[user_id].offer(offer, energy_quota_wh=energy_quota_wh)
+                for user_id, offer in (offers[turn] for turn in turns)
+            ]
+            leaves = master.slave.submit_records(signed)
+            uplink.take_up()
+            order_ids.update((turn, uplink.order_of(leaf)) for turn, leaf in zip(turns, leaves, strict=True))
+        return [order_ids[turn] for turn in range(len(offers))]
 
     def bring_down(self) -> list[Question]:
         """Bring the market's news to every slave chain; returns the deals that wait for an answer."""
@@ -183,7 +202,7 @@ class Region:
         for name, master in self.masters.items():
             own = [question for question in questions if question.user.profile.user_id in master.users]
             if own:
-                master.slave.submit(
+                master.slave.submit_records(
                     [question.user.decide(question.deal_id, question.side, confirmed=confirmed) for question in own]
                 )
             self.uplinks[name].take_up()

@@ -11,6 +11,7 @@ from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import Address, SigningKey
 from gridbourse.crypto.merkle import MerkleLog
+from gridbourse.errors import ContractReverted
 
 
 class Slave:
@@ -35,9 +36,15 @@ class Slave:
         """Set up the ledger on a new chain, with the master as its administrator."""
         return cls(chain, Wallet(chain, master).deploy("SlaveLedger", master.address))
 
-    def submit(self, raw_transactions: Sequence[bytes]) -> list[Receipt]:
-        """Hand signed records in; returns when they are final."""
-        return self.chain.submit(raw_transactions)
+    def submit_records(self, raw_transactions: Sequence[bytes]) -> list[bytes]:
+        """Hand in transactions that each write one record; returns the records' leaves when all are final.
+
+        Raises
+        ------
+        ContractReverted
+            The ledger refused one of them: its signer may not write. The others were written.
+        """
+        return [self._written(receipt).leaf for receipt in self.chain.submit(raw_transactions)]
 
     def records(self, *, after_block: int = 0) -> Iterator[LedgerRecord]:
         """Records of the blocks after `after_block`, in the order of the log."""
@@ -61,6 +68,12 @@ class Slave:
         """Prove that a record is in the log as it was with `leaf_count` leaves."""
         self._read_log()
         return self._log.inclusion_proof(index, leaf_count)
+
+    def _written(self, receipt: Receipt) -> LedgerRecord:
+        if not receipt.succeeded:
+            raise self.ledger.abi.explain(ContractReverted(receipt.halt or "Unknown", (), receipt.revert_data))
+        (log,) = receipt.logs
+        return self.ledger.record(log)
 
     def _read_log(self) -> int:
         head = self.chain.head().height

@@ -17,7 +17,7 @@ from gridbourse.contracts.abi import Call
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.errors import EnvelopeError
 from gridbourse.market.events import DealAbandoned, DealExpired, DealSettled, Event, IntentRecorded
-from gridbourse.market.types import DealState, OrderRequest, Side
+from gridbourse.market.types import DealState, OrderId, OrderRequest, Side
 from gridbourse.network.market_view import DealView, MarketView
 from gridbourse.network.master import Master
 from gridbourse.network.records import DealDetails, Decision, Details, OrderDetails, open_record, seal_record
@@ -55,7 +55,7 @@ class UpLink:
         self._slave_height = 0
         self._orders: dict[bytes, OrderDetails] = {}
         self._decisions: list[Decision] = []
-        self._news: list[tuple[User, DealDetails]] = []
+        self._news: dict[tuple[int, Side], tuple[User, DealDetails]] = {}
         self._written: set[tuple[int, Side, DealState]] = set()
         self._quotas_wh: dict[tuple[int, int], int] = {}
         self.rejected_records: list[LedgerRecord] = []
@@ -77,6 +77,11 @@ class UpLink:
         self._decisions.clear()
         return events
 
+    def order_of(self, leaf: bytes) -> OrderId | None:
+        """The order that a record became on the main chain; None if it was refused or is not there yet."""
+        self._follow_chains()
+        return self._view.order_of_record.get(leaf)
+
     def bring_down(self) -> list[Question]:
         """Write what happened to the users' deals to the slave chain.
 
@@ -87,7 +92,7 @@ class UpLink:
         """
         self._follow_chains()
         master, ledger = self._master, self._master.slave.ledger
-        news = [(user, deal) for user, deal in self._news if _key(deal) not in self._written]
+        news = [(user, deal) for user, deal in self._news.values() if _key(deal) not in self._written]
         contents = [
             (
                 deal.KIND,
@@ -236,7 +241,8 @@ class UpLink:
                 price_ticks=deal.intent.price_ticks,
                 state=deal.state,
             )
-            self._news.append((user, details))
+            # Where several things happened to a deal since the last time, the newest says it all.
+            self._news[deal_id, side] = (user, details)
 
 
 def _key(deal: DealDetails) -> tuple[int, Side, DealState]:

@@ -86,7 +86,7 @@ class User:
             The raw slave-chain transaction, to be handed to the slave chain.
         """
         sells = offer.side is Side.ASK
-        quota_wh = offer.energy_wh if energy_quota_wh is None and sells else energy_quota_wh or 0
+        quota_wh = 0 if not sells else offer.energy_wh if energy_quota_wh is None else energy_quota_wh
         return self._sign(
             OrderDetails(
                 user_id=self.profile.user_id,
