@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice
@@ -61,7 +62,7 @@ def audit(store: Store, genesis: Genesis) -> Audit:
     Raises
     ------
     ChainCorrupted
-        Something is not what was sealed; the error names block, transaction or index row.
+        Something is not what was sealed; the error names block and transaction, or the index.
     InvalidValue
         The file is sound but holds the chain of another genesis.
     """
@@ -69,24 +70,24 @@ def audit(store: Store, genesis: Genesis) -> Audit:
         damage = store.structural_damage()
         if damage:
             raise ChainCorrupted(store.path, "database", damage)
-        return _Auditor(store, genesis).run()
+        with closing(store.log_rows()) as log_rows:
+            return _Auditor(store, genesis, log_rows).run()
     except sqlite3.DatabaseError as error:
         raise ChainCorrupted(store.path, "database", str(error)) from error
 
 
 class _Auditor:
-    def __init__(self, store: Store, genesis: Genesis) -> None:
+    def __init__(self, store: Store, genesis: Genesis, log_rows: Iterator[tuple[bytes, int, int, bytes]]) -> None:
         self._store = store
         self._genesis = genesis
         self._accounts: dict[Address, _Account] = {}
-        self._log_rows = store.log_rows()
+        self._log_rows = log_rows
 
     def run(self) -> Audit:
         head = self._genesis.header
         height = transaction_count = 0
-        for height, stored in enumerate(self._store.blocks(), start=1):
-            if stored.height != height:
-                raise self._corrupted(height, "missing")
+        for stored in _blocks(self._store):
+            height = stored.height
             header = self._decode(stored)
             self._check_link(head, header)
             self._check_transactions(stored, header)
@@ -167,6 +168,14 @@ class _Auditor:
         return ChainCorrupted(self._store.path, f"block {height}", finding)
 
 
+def _blocks(store: Store) -> Iterator[StoredBlock]:
+    for height in range(1, store.height() + 1):
+        stored = store.block(height)
+        if stored is None:
+            raise ChainCorrupted(store.path, f"block {height}", "missing")
+        yield stored
+
+
 def reexecute(store: Store, genesis: Genesis) -> None:
     """Run all blocks of a sound file again, on a fresh state, and compare what they do.
 
@@ -176,15 +185,15 @@ def reexecute(store: Store, genesis: Genesis) -> None:
         A seal is not the sealer's, or a block's receipts or state changes are not what executing it gives.
     """
     executor = Executor(genesis)
-    for stored in store.blocks():
-        block = stored.decoded()
+    for stored in _blocks(store):
+        height, block = stored.height, stored.decoded()
         transactions = [SignedTransaction.decode(raw) for raw in block.transactions]
-        execution = executor.execute(Place(block.header.height, block.header.timestamp), transactions)
+        execution = executor.execute(Place(height, block.header.timestamp), transactions)
         if not block.header.is_sealed():
-            raise ChainCorrupted(store.path, f"block {stored.height}", "its seal is not the sealer's")
+            raise ChainCorrupted(store.path, f"block {height}", "its seal is not the sealer's")
         sealed = (block.receipts, block.changes, block.header.gas_used)
         if sealed != (execution.receipts, execution.changes, execution.gas_used):
-            raise ChainCorrupted(store.path, f"block {stored.height}", "executing it gives something else")
+            raise ChainCorrupted(store.path, f"block {height}", "executing it gives something else")
         executor.apply(execution.changes)
 
 

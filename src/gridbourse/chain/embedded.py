@@ -23,7 +23,7 @@ from gridbourse.chain.audit import (
 from gridbourse.chain.block import Block, Genesis, Header, Log, Receipt
 from gridbourse.chain.evm import Message
 from gridbourse.chain.executor import Executor, Place
-from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS
+from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS, Chain
 from gridbourse.chain.revert import contract_error
 from gridbourse.chain.store import Store, StoredTransaction
 from gridbourse.chain.transaction import SignedTransaction
@@ -40,8 +40,8 @@ def system_clock() -> int:
     return int(time.time())
 
 
-class EmbeddedChain:
-    """A chain in one file, sealed by this process. Implements `gridbourse.chain.interface.Chain`.
+class EmbeddedChain(Chain):
+    """A chain in one file, sealed by this process.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,10 +149,9 @@ class Store:
                 self._db.execute("ROLLBACK")
             raise
 
-    def blocks(self) -> Iterator[StoredBlock]:
-        """Rows of all blocks, by rising height."""
-        for height, header, changes in self._db.execute("SELECT * FROM blocks ORDER BY height"):
-            yield StoredBlock(height, header, changes, self._transactions(height))
+    def height(self) -> int:
+        """Greatest height of a block in the file, 0 if there is none."""
+        return int(self._db.execute("SELECT ifnull(max(height), 0) FROM blocks").fetchone()[0])
 
     def block(self, height: int) -> StoredBlock | None:
         """Rows of a block."""
@@ -188,8 +187,8 @@ class Store:
             )
         return [StoredTransaction(*row) for row in rows]
 
-    def log_rows(self) -> Iterator[tuple[bytes, int, int, bytes]]:
-        """All rows of `logs` in the order of the chain."""
+    def log_rows(self) -> sqlite3.Cursor:
+        """All rows of `logs` in the order of the chain; to be closed before the store is."""
         return self._db.execute("SELECT address, height, position, topic0 FROM logs ORDER BY 2, 3, 1, 4")
 
     def counts(self) -> tuple[int, int]:
