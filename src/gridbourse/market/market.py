@@ -203,12 +203,14 @@ class ReferenceMarket(Accounts):
 
         Raises
         ------
+        MarketError
+            ``NotYourOrder`` if there is no such order.
         OrderRefused
             Nothing of the order waits, or it would not be taken today. A full queue refuses newcomers only.
         """
         self.consortium.require_active(caller)
         if order_id not in self.book:
-            raise OrderRefused(Reason.NOT_YOUR_TRADER)
+            raise MarketError("NotYourOrder", order_id)
         order = self.book[order_id]
         period, side, price_ticks, _ = order_id
         request = OrderRequest(order.trader, side, order.energy_types, period, price_ticks, order.open_wh)
