@@ -269,12 +269,14 @@ class EmbeddedChain(Chain):
 
     def _seal_at_intervals(self) -> None:
         with self._changed:
-            while not (self._closed or self._failure):
+            while True:
                 self._changed.wait_for(lambda: self._queue or self._closed)
                 self._changed.wait_for(lambda: self._closed, self._interval_seconds)
                 with suppress(ChainError):  # kept in _failure, which everyone who waits is told
                     self._seal_queue()
                 self._changed.notify_all()
+                if self._closed or self._failure:
+                    return
 
     def _seal_queue(self) -> None:
         """Seal all that waits. If the file cannot take it, the chain takes nothing more until reopened."""
