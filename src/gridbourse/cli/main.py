@@ -1,0 +1,29 @@
+"""Entry point of the `gridbourse` command."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gridbourse import __version__
+from gridbourse.cli.demo import demo
+from gridbourse.errors import GridbourseError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def gridbourse() -> None:
+    """Regional energy exchange on a master-slave blockchain."""
+
+
+gridbourse.add_command(demo)
+
+
+def main() -> None:
+    """Run the command line; what gridbourse raises on purpose becomes one line and exit code 1."""
+    try:
+        gridbourse()
+    except GridbourseError as error:
+        click.secho(f"gridbourse: {error}", fg="red", err=True)
+        sys.exit(1)
