@@ -1,0 +1,7 @@
+import pytest
+from examples import small_market
+
+
+@pytest.fixture
+def market():
+    return small_market()
