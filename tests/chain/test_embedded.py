@@ -293,6 +293,13 @@ class TestInterval:
             assert [receipt.position for receipt in receipts] == [0, 1, 2]
             assert chain.head().height == 1
 
+    def test_closing_at_once_still_seals_what_was_sent(self, path):
+        for nonce in range(20):
+            with EmbeddedChain(path, GENESIS, SEALER, interval_seconds=60) as chain:
+                [tx_hash] = chain.send([signed(BOB, nonce, ALICE.address)])
+        with EmbeddedChain(path, GENESIS, SEALER) as chain:
+            assert chain.receipt(tx_hash).height == 20
+
     def test_what_is_not_sealed_in_time_is_an_error_and_stays_in_the_queue(self, path):
         chain = EmbeddedChain(path, GENESIS, SEALER, interval_seconds=60)
         hashes = chain.send([deployment()])
@@ -337,6 +344,22 @@ class TestInterval:
         chain.close()
         with EmbeddedChain(path, GENESIS, SEALER) as reopened:
             assert reopened.head() == GENESIS.header
+
+    def test_an_interrupt_between_disk_and_state_is_mended_by_reopening(self, path, monkeypatch):
+        chain = EmbeddedChain(path, GENESIS, SEALER)
+
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(chain._executor, "apply", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            chain.submit([deployment()])
+        with pytest.raises(ChainError, match="reopen"):
+            chain.submit([deployment()])
+        chain.close()
+        with EmbeddedChain(path, GENESIS, SEALER) as reopened:
+            assert reopened.head().height == 1
+            assert reopened.next_nonce(ALICE.address) == 1
 
 
 class TestOpening:

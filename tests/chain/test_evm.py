@@ -186,6 +186,14 @@ class TestBlocks:
         # values[1] keeps its value; calls is read and written, and already dirty the second time.
         assert cold - warm == 2_100 + (5_000 - 200)
 
+    def test_a_slot_cleared_and_set_again_in_one_block_costs_less_than_in_two(self, evm, probe):
+        run(evm, Message(BOB.address, probe, store(9, 9)))
+        clear, restore = Message(BOB.address, probe, store(9, 0)), Message(BOB.address, probe, store(9, 9))
+        _, together = run(evm, clear, restore)
+        run(evm, clear)
+        [apart] = run(evm, restore)
+        assert 21_000 * 4 // 5 < together.gas_used < apart.gas_used
+
     def test_gas_depends_on_state_and_block_alone(self):
         def gas_of_two_blocks() -> list[int]:
             evm = Evm(CHAIN_ID, gas_limit=10**9)

@@ -97,7 +97,7 @@ class EmbeddedChain(Chain):
         self._newest_receipts: dict[bytes, Receipt] = {}
         self._changed = Condition()
         self._closed = False
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._sealer = Thread(target=self._seal_at_intervals, name=f"sealer of {path.name}", daemon=True)
         if interval_seconds is not None:
             self._sealer.start()
@@ -247,7 +247,7 @@ class EmbeddedChain(Chain):
 
     def _require_open(self) -> None:
         if self._failure:
-            raise ChainError(f"{self._store.path}: sealing failed: {self._failure}") from self._failure
+            raise ChainError(f"{self._store.path}: sealing failed: {self._failure!r}; reopen it") from self._failure
         if self._closed:
             raise ChainError(f"{self._store.path}: this chain is closed; open it again")
 
@@ -279,7 +279,7 @@ class EmbeddedChain(Chain):
                     return
 
     def _seal_queue(self) -> None:
-        """Seal all that waits. If the file cannot take it, the chain takes nothing more until reopened."""
+        """Seal all that waits. If that is cut short, the chain takes nothing more until it is reopened."""
         queue, receipts = list(self._queue.values()), {}
         try:
             while queue:
@@ -287,9 +287,11 @@ class EmbeddedChain(Chain):
                 for receipt in self._seal(queue[:size]):
                     receipts[receipt.transaction_hash] = receipt
                 del queue[:size]
-        except Exception as error:  # noqa: BLE001 - whatever it was, everyone who waits is told
+        except BaseException as error:
             self._failure = error
-            self._require_open()
+            if isinstance(error, Exception):
+                self._require_open()
+            raise
         finally:
             self._queue.clear()
             self._queued_nonces.clear()
