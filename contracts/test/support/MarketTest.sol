@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Consortium} from "../../src/Consortium.sol";
-import {EnergyMarket} from "../../src/EnergyMarket.sol";
 import {IConsortium, Role, Settings} from "../../src/interfaces/IConsortium.sol";
 import {Deal, DealState, IEnergyMarket, Reason} from "../../src/interfaces/IEnergyMarket.sol";
 import {OrderId, Side} from "../../src/libraries/OrderId.sol";
@@ -46,14 +44,14 @@ abstract contract MarketTest is Test {
     uint16 internal constant CAP = 9_000;
     uint16 internal constant CANDIDATES = 16;
 
-    Consortium internal consortium;
-    EnergyMarket internal market;
+    IConsortium internal consortium;
+    IEnergyMarket internal market;
 
     function setUp() public virtual {
         vm.warp(uint256(PERIOD) * 900 - 1 days);
         (address[] memory founders, Role[] memory roles) = _founders();
-        consortium = new Consortium(founders, roles, REGULATOR, _settings());
-        market = new EnergyMarket(IConsortium(consortium));
+        consortium = IConsortium(vm.deployCode("Consortium.sol", abi.encode(founders, roles, REGULATOR, _settings())));
+        market = IEnergyMarket(vm.deployCode("EnergyMarket.sol", abi.encode(consortium)));
 
         uint32[] memory traders = new uint32[](TRADERS);
         uint96[] memory moneys = new uint96[](TRADERS);

@@ -18,6 +18,11 @@ interface Vm {
     function assume(bool condition) external pure;
     function bound(uint256 value, uint256 min, uint256 max) external view returns (uint256);
 
+    function deployCode(string calldata artifact) external returns (address deployed);
+    function deployCode(string calldata artifact, bytes calldata constructorArguments)
+        external
+        returns (address deployed);
+
     function prank(address sender) external;
     function warp(uint256 timestamp) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
