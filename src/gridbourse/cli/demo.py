@@ -67,7 +67,7 @@ def _run_paper_market(console: Console) -> tuple[list[Row], list[Row], list[Trad
         console.print("\n[bold]Ten signed orders enter[/bold] (record on the slave chain, order on the main chain)")
         for order in ARRIVALS:
             order_id = market.enter(order)
-            master, _ = market.region.user(order.user)
+            master = market.region.master_of(order.user)
             console.print(
                 f"  {order.user:8} {SIDES[order.side]:4} {format_kwh(order.energy_wh):>4} kWh at "
                 f"{format_price(order.price_ticks)}  slave chain {master.membership.name:10} "
@@ -94,7 +94,7 @@ def _show_chains(console: Console, region: Region) -> None:
             name,
             str(master.slave.chain.chain_id),
             f"{name} ({master.membership.role.name.lower()})",
-            ", ".join(master.users),
+            ", ".join(master.nodes),
         )
     console.print(table)
 
@@ -143,7 +143,7 @@ def _show_claims(console: Console, market: PaperMarket) -> None:
         table.add_column(column, justify="right")
     contract = market.region.main.market
     for row in market.table():
-        number = market.region.user(row.user)[0].trader(row.user, market.day)
+        number = market.region.master_of(row.user).trader(row.user, market.day)
         trader, position = contract.trader(number), contract.position(number, market.period)
         table.add_row(
             row.user,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from gridbourse.chain.block import Receipt
 from gridbourse.chain.interface import Chain
+from gridbourse.chain.revert import contract_error
 from gridbourse.chain.transaction import Transaction
 from gridbourse.contracts.abi import Call, contract_abi
 from gridbourse.crypto.keys import Address, SigningKey
-from gridbourse.errors import ContractReverted
 
 GAS_LIMIT = 30_000_000
 """Gas costs nothing here; the limit only keeps one transaction from filling a block."""
@@ -65,8 +65,7 @@ class Wallet:
             raise
         for call, receipt in zip(calls, receipts, strict=True):
             if not receipt.succeeded:
-                reverted = ContractReverted(receipt.halt or "Unknown", (), receipt.revert_data)
-                raise contract_abi(call.contract).explain(reverted)
+                raise contract_abi(call.contract).explain(contract_error(receipt.revert_data, receipt.halt))
         return receipts
 
     def send(self, call: Call) -> Receipt:

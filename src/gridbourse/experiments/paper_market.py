@@ -13,9 +13,10 @@ from pathlib import Path
 
 from gridbourse.chain.embedded import system_clock
 from gridbourse.market.types import Deal, EnergyType, OrderId, Role, Settings, Side
-from gridbourse.network.region import MasterSpec, Observe, Region
+from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
+from gridbourse.network.function_node import Offer
+from gridbourse.network.region import Observe, Region
 from gridbourse.network.regulator import TracedOrder
-from gridbourse.network.user import Offer, Profile
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, energy_wh, money_units, price_ticks
 
 SETTINGS = Settings(
@@ -68,24 +69,43 @@ MASTERS = (
     MasterSpec(
         "source",
         Role.SOURCE,
-        (Profile("User 6", "Jiangyou wind farm"), Profile("User 10", "Fu river hydro plant")),
+        (
+            NodeSpec("User 6", NodeKind.WIND, "Jiangyou wind farm"),
+            NodeSpec("User 10", NodeKind.HYDRO, "Fu river hydro plant"),
+        ),
     ),
     MasterSpec(
         "grid",
         Role.GRID,
-        (Profile("User 4", "Mianyang substation 3"), Profile("User 7", "Mianyang thermal plant")),
+        (
+            NodeSpec("User 4", NodeKind.COMMERCIAL, "Mianyang substation 3"),
+            NodeSpec("User 7", NodeKind.THERMAL, "Mianyang thermal plant"),
+        ),
     ),
     MasterSpec(
         "aggregator",
         Role.AGGREGATOR,
-        (Profile("User 5", "Youxian storage"), Profile("User 8", "Santai PV"), Profile("User 9", "Anzhou PV")),
+        (
+            NodeSpec("User 5", NodeKind.STORAGE, "Youxian storage"),
+            NodeSpec("User 8", NodeKind.PV, "Santai PV"),
+            NodeSpec("User 9", NodeKind.PV, "Anzhou PV"),
+        ),
     ),
     MasterSpec(
         "user",
         Role.USER,
-        (Profile("User 1", "Fucheng works"), Profile("User 2", "Linyuan mall"), Profile("User 3", "Jinhai homes")),
+        (
+            NodeSpec("User 1", NodeKind.INDUSTRIAL, "Fucheng works"),
+            NodeSpec("User 2", NodeKind.COMMERCIAL, "Linyuan mall"),
+            NodeSpec("User 3", NodeKind.RESIDENTIAL, "Jinhai homes"),
+        ),
     ),
 )
+
+
+def region_spec(*, single_chain: bool = False) -> RegionSpec:
+    """The paper's region, or its counterpart with everything on one chain."""
+    return RegionSpec("paper", 20_210, SETTINGS, MASTERS, single_chain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +163,8 @@ class PaperMarket:
         clock: Callable[[], int] = system_clock,
         observe: Observe = lambda _, chain: chain,
     ) -> None:
-        self.region = Region.create(folder, MASTERS, SETTINGS, single_chain=single_chain, clock=clock, observe=observe)
+        spec = region_spec(single_chain=single_chain)
+        self.region = Region.create(folder, spec, clock=clock, observe=observe)
         # A day ahead: the gate of this delivery period is open for the whole run.
         self.period = clock() // PERIOD_SECONDS + PERIODS_PER_DAY
         self.day = self.period // PERIODS_PER_DAY

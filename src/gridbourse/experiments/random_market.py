@@ -18,11 +18,12 @@ from gridbourse.chain.embedded import system_clock
 from gridbourse.errors import InvalidValue
 from gridbourse.experiments.stopwatch import Stopwatch
 from gridbourse.market.types import EnergyType, Role, Settings, Side
-from gridbourse.network.region import MasterSpec, Region
-from gridbourse.network.user import Offer, Profile
+from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
+from gridbourse.network.function_node import Offer
+from gridbourse.network.region import Region
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, money_units
 
-USERS_PER_MASTER = 50
+NODES_PER_MASTER = 50
 ORDERS_PER_ROUND = 500
 DEPOSIT = money_units(100_000_000)
 QUOTA_WH = 10**12
@@ -34,7 +35,8 @@ MASTERS = tuple(
         role.name.lower(),
         role,
         tuple(
-            Profile(f"{role.name.lower()} {number:03}", f"feeder {number % 12}") for number in range(USERS_PER_MASTER)
+            NodeSpec(f"{role.name.lower()} {number:03}", NodeKind.PV, f"feeder {number % 12}")
+            for number in range(NODES_PER_MASTER)
         ),
     )
     for role in Role
@@ -86,14 +88,14 @@ def random_offers(count: int, seed: int, first_period: int) -> Iterator[tuple[st
         First delivery period of the day.
     """
     draw = random.Random(seed)  # noqa: S311 - a market to repeat, not a secret
-    users = [profile.user_id for spec in MASTERS for profile in spec.users]
+    nodes = [node.node_id for master in MASTERS for node in master.nodes]
     sources = [EnergyType.WIND, EnergyType.PV, EnergyType.HYDRO, EnergyType.THERMAL, EnergyType.STORAGE]
     for _ in range(count):
         side = draw.choice((Side.ASK, Side.BID))
         energy_types = draw.choice(sources) if side is Side.ASK else draw.choice([*sources, EnergyType.any()])
         price = min(max(round(draw.gauss(3_800, 300)), SETTINGS.floor_ticks), SETTINGS.cap_ticks)
         period = first_period + draw.randrange(PERIODS_PER_DAY)
-        yield draw.choice(users), Offer(side, energy_types, period, draw.randrange(1, 500) * 1_000, price)
+        yield draw.choice(nodes), Offer(side, energy_types, period, draw.randrange(1, 500) * 1_000, price)
 
 
 def run(orders: int, seed: int, *, single_chain: bool, progress: Callable[[int], None]) -> ScaleResult:
@@ -118,14 +120,15 @@ def run(orders: int, seed: int, *, single_chain: bool, progress: Callable[[int],
     if orders < 1:
         raise InvalidValue("orders", orders, "at least 1")
     watch, begin = Stopwatch(), time.perf_counter()
+    spec = RegionSpec("random", 20_210, SETTINGS, MASTERS, single_chain)
     first_period = (system_clock() // PERIOD_SECONDS // PERIODS_PER_DAY + 2) * PERIODS_PER_DAY
     with (
         tempfile.TemporaryDirectory() as folder,
-        Region.create(Path(folder), MASTERS, SETTINGS, single_chain=single_chain, observe=watch.observe) as region,
+        Region.create(Path(folder), spec, observe=watch.observe) as region,
     ):
         day = first_period // PERIODS_PER_DAY
         region.open_day(day)
-        region.deposit({profile.user_id: DEPOSIT for spec in MASTERS for profile in spec.users}, day)
+        region.deposit({node.node_id: DEPOSIT for master in MASTERS for node in master.nodes}, day)
         watch.take()
         for batch in _rounds(list(random_offers(orders, seed, first_period))):
             region.offer(batch, energy_quota_wh=QUOTA_WH)

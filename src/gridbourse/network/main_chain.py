@@ -11,7 +11,8 @@ from gridbourse.contracts.consortium import Consortium
 from gridbourse.contracts.energy_market import EnergyMarket
 from gridbourse.contracts.slave_anchors import SlaveAnchors
 from gridbourse.contracts.wallet import Wallet
-from gridbourse.crypto.keys import Address, SigningKey
+from gridbourse.crypto.keys import Address
+from gridbourse.errors import ChainError
 from gridbourse.market.types import Role, Settings
 
 
@@ -28,12 +29,12 @@ class MainChain:
     def create(
         cls,
         chain: Chain,
-        deployer: SigningKey,
+        deployer: Wallet,
         founders: Mapping[Address, Role],
         regulator: Address,
         settings: Settings,
     ) -> Self:
-        """Set up the contracts on a new chain.
+        """Set up the contracts on a new chain, in its first three blocks.
 
         Parameters
         ----------
@@ -48,13 +49,21 @@ class MainChain:
         settings
             The first market settings.
         """
-        wallet = Wallet(chain, deployer)
-        creation = wallet.send(Consortium.creation(founders, regulator, settings))
-        assert creation.contract_address is not None, "a successful creation has an address"
+        creation = deployer.send(Consortium.creation(founders, regulator, settings))
         consortium = creation.contract_address
-        return cls(
-            chain,
-            Consortium(chain, consortium),
-            EnergyMarket(chain, wallet.deploy(EnergyMarket.NAME, consortium)),
-            SlaveAnchors(chain, wallet.deploy(SlaveAnchors.NAME, consortium)),
-        )
+        deployer.deploy(EnergyMarket.NAME, consortium)
+        deployer.deploy(SlaveAnchors.NAME, consortium)
+        return cls.open(chain)
+
+    @classmethod
+    def open(cls, chain: Chain) -> Self:
+        """Find the contracts that the chain's first three blocks created."""
+        consortium, market, anchors = (_created(chain, height) for height in (1, 2, 3))
+        return cls(chain, Consortium(chain, consortium), EnergyMarket(chain, market), SlaveAnchors(chain, anchors))
+
+
+def _created(chain: Chain, height: int) -> Address:
+    address = chain.block(height).receipts[0].contract_address
+    if address is None:
+        raise ChainError(f"block {height} of chain {chain.chain_id} creates no contract: no main chain of a region")
+    return address

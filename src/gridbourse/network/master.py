@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gridbourse.contracts.consortium import SlaveChain
 from gridbourse.contracts.wallet import Wallet
-from gridbourse.crypto.pseudonym import PseudonymKey
+from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import InvalidValue
 from gridbourse.market.events import TraderRegistered
 from gridbourse.market.types import Role
-from gridbourse.network.keys import NodeKeys
+from gridbourse.network.encryption_node import EncryptionNode
+from gridbourse.network.function_node import FunctionNode
+from gridbourse.network.keys import MasterKeys
 from gridbourse.network.main_chain import MainChain
+from gridbourse.network.records import DayOpened
 from gridbourse.network.slave import Slave
-from gridbourse.network.user import Profile, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,90 +28,98 @@ class Membership:
 
 
 class Master:
-    """A master node with its encryption node and its users.
+    """A master node with its encryption node and its function nodes.
 
     Parameters
     ----------
     membership
         Its name, role and number.
     keys
-        Its keys; the encryption key is its encryption node's.
-    pseudonym_key
-        Secret from which its users' names on the main chain follow.
+        Its keys.
     main
         The main chain.
     slave
         Its slave chain.
-    regulator_public
-        X25519 public key of the regulator, who reads every record.
+    encryption_node
+        Opens and seals what crosses between the chains.
+    nodes
+        The function nodes below it.
     """
 
     def __init__(
         self,
         membership: Membership,
-        keys: NodeKeys,
-        pseudonym_key: PseudonymKey,
+        keys: MasterKeys,
         main: MainChain,
         slave: Slave,
-        regulator_public: bytes,
+        encryption_node: EncryptionNode,
+        nodes: Sequence[FunctionNode],
     ) -> None:
         self.membership = membership
         self.main = main
         self.slave = slave
-        self.encryption = keys.encryption
-        self.readers = (keys.encryption.public_bytes, regulator_public)
-        self.main_wallet = Wallet(main.chain, keys.signing)
+        self.encryption_node = encryption_node
+        self.nodes = {node.spec.node_id: node for node in nodes}
+        self.main_wallet = Wallet(main.chain, keys.node.signing)
         # The single-chain model has both on one chain, where nonces are counted together.
-        self.slave_wallet = self.main_wallet if slave.chain is main.chain else Wallet(slave.chain, keys.signing)
-        self.users: dict[str, User] = {}
-        self._pseudonym_key = pseudonym_key
+        self.slave_wallet = self.main_wallet if slave.chain is main.chain else Wallet(slave.chain, keys.node.signing)
+        self._pseudonyms = keys.pseudonyms
         self._traders: dict[tuple[str, int], int] = {}
-        self._user_of: dict[int, User] = {}
-
-    def add_users(self, profiles: Iterable[Profile]) -> list[User]:
-        """Take users in: they get their own keys and may write on the slave chain."""
-        users = [User(profile, NodeKeys.generate(), self.slave, self.readers) for profile in profiles]
-        self.users.update({user.profile.user_id: user for user in users})
-        writers = [user.address for user in users]
-        self.slave_wallet.send(self.slave.ledger.set_writers(writers, allowed=True))
-        return users
-
-    def register_slave(self, genesis_hash: bytes) -> None:
-        """Make the slave chain known to the consortium."""
-        slave = SlaveChain(self.slave.chain.chain_id, genesis_hash, self.slave.ledger.address)
-        self.main_wallet.send(self.main.consortium.register_slave(slave))
+        self._node_of: dict[int, FunctionNode] = {}
 
     def open_day(self, day: int) -> None:
-        """Register the users' pseudonyms for a delivery day on the main chain; those that are there stay."""
-        market, day_key = self.main.market, self._pseudonym_key.day_key(day)
-        pseudonyms = {user_id: day_key.pseudonym(user_id.encode()) for user_id in self.users}
-        numbers = {user_id: market.trader_of(pseudonym) for user_id, pseudonym in pseudonyms.items()}
-        missing = [user_id for user_id, number in numbers.items() if number == 0]
-        if missing:
-            receipt = self.main_wallet.send(market.register_traders([pseudonyms[user_id] for user_id in missing]))
-            events = [event for event in market.events(receipt.logs) if isinstance(event, TraderRegistered)]
-            numbers.update({user_id: event.trader for user_id, event in zip(missing, events, strict=True)})
-        for user_id, number in numbers.items():
-            self._traders[user_id, day] = number
-            self._user_of[number] = self.users[user_id]
+        """Name the function nodes on the main chain for a delivery day; those that are named already stay.
 
-    def trader(self, user_id: str, day: int) -> int:
-        """Number under which a user trades on a delivery day.
+        The day is recorded on the slave chain first, with the key that tells the regulator who is who.
+        """
+        day_key = self._pseudonyms.day_key(day)
+        if not any(opened == day for _, opened in self._traders):
+            author = self.slave_wallet.address
+            record = self.encryption_node.seal(author, DayOpened(day, day_key.secret.hex()))
+            self.slave_wallet.send(self.slave.ledger.append(*record))
+        self.recall_day(day)
+        missing = [node_id for node_id in self.nodes if (node_id, day) not in self._traders]
+        if missing:
+            market = self.main.market
+            receipt = self.main_wallet.send(market.register_traders([_pseudonym(day_key, name) for name in missing]))
+            events = [event for event in market.events(receipt.logs) if isinstance(event, TraderRegistered)]
+            for node_id, event in zip(missing, events, strict=True):
+                self._note_trader(node_id, day, event.trader)
+
+    def recall_day(self, day: int) -> None:
+        """Find the nodes that the main chain has names of for a delivery day."""
+        day_key = self._pseudonyms.day_key(day)
+        for node_id in self.nodes:
+            if (node_id, day) not in self._traders:
+                trader = self.main.market.trader_of(_pseudonym(day_key, node_id))
+                if trader:
+                    self._note_trader(node_id, day, trader)
+
+    def trader(self, node_id: str, day: int) -> int:
+        """Number under which a node trades on a delivery day.
 
         Raises
         ------
         InvalidValue
-            The master has not opened the day, or has no such user.
+            The master has not opened the day, or has no such node.
         """
-        trader = self._traders.get((user_id, day))
+        trader = self._traders.get((node_id, day))
         if trader is None:
-            raise InvalidValue("day", day, f"a day that master {self.membership.name} has opened for {user_id}")
+            raise InvalidValue("day", day, f"a day that master {self.membership.name} has opened for {node_id}")
         return trader
 
-    def user_of(self, trader: int) -> User | None:
-        """Which of the master's users a trader number stands for; None for another master's."""
-        return self._user_of.get(trader)
+    def node_of(self, trader: int) -> FunctionNode | None:
+        """Which of the master's nodes a trader number stands for; None for another master's."""
+        return self._node_of.get(trader)
 
     def deposit(self, moneys: Mapping[int, int], payment_reference: bytes) -> None:
         """As settlement agent: credit deposits, in 1e-7 yuan by trader, against payments received."""
         self.main_wallet.send(self.main.market.deposit(moneys, payment_reference))
+
+    def _note_trader(self, node_id: str, day: int, trader: int) -> None:
+        self._traders[node_id, day] = trader
+        self._node_of[trader] = self.nodes[node_id]
+
+
+def _pseudonym(day_key: DayKey, node_id: str) -> bytes:
+    return day_key.pseudonym(node_id.encode())

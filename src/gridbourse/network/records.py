@@ -29,6 +29,7 @@ class RecordKind(IntEnum):
     ORDER = 1
     DECISION = 2
     DEAL = 3
+    DAY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +121,32 @@ class DealDetails:
         return OrderId.unpack(self.own_order), OrderId.unpack(self.other_order)
 
 
-Details = OrderDetails | Decision | DealDetails
+@dataclass(frozen=True, slots=True)
+class DayOpened:
+    """A delivery day for which the master names its users; its key tells the regulator who they are.
 
-_BY_KIND: dict[int, type[Details]] = {kind.KIND: kind for kind in (OrderDetails, Decision, DealDetails)}
+    Parameters
+    ----------
+    day
+        Days since 1970-01-01.
+    day_key_hex
+        The key from which the day's pseudonyms follow (`gridbourse.crypto.pseudonym.DayKey`).
+    """
+
+    KIND: ClassVar[RecordKind] = RecordKind.DAY
+
+    day: int
+    day_key_hex: str
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Self:
+        """Build from decoded JSON."""
+        return cls(**fields)
+
+
+Details = OrderDetails | Decision | DealDetails | DayOpened
+
+_BY_KIND: dict[int, type[Details]] = {kind.KIND: kind for kind in (OrderDetails, Decision, DealDetails, DayOpened)}
 
 
 def seal_record(ledger: SlaveLedger, author: Address, details: Details, readers: Sequence[bytes]) -> bytes:

@@ -1,46 +1,45 @@
 """The region: one main chain, one slave chain per master, and the nodes that act on them.
 
 This is the composition root. It makes every part and hands it what it needs; nothing below it knows where a
-chain is kept, which engine runs it, or who else takes part.
+chain is kept, which engine runs it, or who else takes part. On disk a region is a folder::
+
+    region.toml    who takes part (gridbourse.network.description)
+    keys/          one file of private keys for each node
+    main.chain     the main chain
+    NAME.chain     the slave chain of master NAME
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain, system_clock
 from gridbourse.chain.interface import Chain
-from gridbourse.crypto.pseudonym import PseudonymKey
+from gridbourse.contracts.consortium import SlaveChain
+from gridbourse.contracts.wallet import Wallet
+from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import InvalidValue
-from gridbourse.market.types import OrderId, Role, Settings
-from gridbourse.network.keys import NodeKeys
+from gridbourse.market.types import OrderId, Role
+from gridbourse.network.description import MasterSpec, RegionSpec, read_region, write_region
+from gridbourse.network.encryption_node import EncryptionNode
+from gridbourse.network.function_node import FunctionNode, Offer
+from gridbourse.network.keys import KeyFolder, MasterKeys, NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.master import Master, Membership
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.slave import Slave
 from gridbourse.network.uplink import Question, UpLink
-from gridbourse.network.user import Offer, Profile, User
-
-MAIN_CHAIN_ID = 20_210
-"""Slave chains are numbered on from here."""
 
 BLOCK_GAS_LIMIT = 30_000_000_000
+REGULATOR = "regulator"
 
 Observe = Callable[[str, Chain], Chain]
 """Puts something between the nodes and a chain of the given name, to look on."""
-
-
-@dataclass(frozen=True, slots=True)
-class MasterSpec:
-    """A master and its users, as a region is described."""
-
-    name: str
-    role: Role
-    users: tuple[Profile, ...]
 
 
 class Region:
@@ -48,6 +47,8 @@ class Region:
 
     Parameters
     ----------
+    spec
+        Who takes part.
     main
         The main chain.
     masters
@@ -59,40 +60,41 @@ class Region:
     """
 
     def __init__(
-        self, main: MainChain, masters: Mapping[str, Master], regulator: Regulator, engines: Sequence[Chain]
+        self,
+        spec: RegionSpec,
+        main: MainChain,
+        masters: Mapping[str, Master],
+        regulator: Regulator,
+        engines: Sequence[Chain],
     ) -> None:
+        self.spec = spec
         self.main = main
         self.masters = dict(masters)
         self.regulator = regulator
         self.uplinks = {name: UpLink(master) for name, master in masters.items()}
         self._engines = engines
-        agent = main.consortium.settlement_agent()
-        self._settlement_agent = next(name for name, master in masters.items() if master.membership.master_id == agent)
+        self._master_of = {node_id: master for master in masters.values() for node_id in master.nodes}
 
     @classmethod
     def create(
         cls,
         folder: Path,
-        specs: Sequence[MasterSpec],
-        settings: Settings,
+        spec: RegionSpec,
         *,
-        single_chain: bool = False,
         clock: Callable[[], int] = system_clock,
         observe: Observe = lambda _, chain: chain,
     ) -> Self:
-        """Make a new region of embedded chains.
+        """Make a new region of embedded chains, and open it.
+
+        The region is set up beside its place and moved there when it is complete, so that a folder never holds
+        half a region.
 
         Parameters
         ----------
         folder
-            Where the chains' files go; must not hold a region yet.
-        specs
-            The masters, one of them of role grid, and their users.
-        settings
-            The first market settings.
-        single_chain
-            Put every detail of everybody on the main chain instead, as in the paper's comparison: the
-            ledgers then are contracts beside the market.
+            Where the region goes; must not exist, or be empty.
+        spec
+            Who takes part.
         clock
             Source of block times.
         observe
@@ -101,75 +103,74 @@ class Region:
         Raises
         ------
         InvalidValue
-            The folder holds a region already, or two masters or two users have one name.
+            The folder is not empty.
         """
-        _check_specs(folder, specs)
-        folder.mkdir(parents=True, exist_ok=True)
-        keys = {spec.name: NodeKeys.generate() for spec in specs}
-        regulator_keys = NodeKeys.generate()
-        operator = next(keys[spec.name] for spec in specs if spec.role is Role.GRID)
-        engines: list[Chain] = []
+        if folder.exists() and any(folder.iterdir()):
+            raise InvalidValue("folder", str(folder), "a new or empty folder")
+        draft = folder.with_name(f"{folder.name}.draft-{os.getpid()}")
+        draft.mkdir(parents=True)
+        try:
+            write_region(spec, draft / "region.toml")
+            _Builder(draft, spec, clock).set_up()
+            draft.rename(folder)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        return cls.open(folder, clock=clock, observe=observe)
 
-        def engine(name: str, chain_id: int, sealer: NodeKeys) -> Chain:
-            genesis = Genesis(chain_id, sealer.address, gas_limit=BLOCK_GAS_LIMIT)
-            chain = EmbeddedChain(folder / f"{name}.chain", genesis, sealer.signing, clock=clock)
-            engines.append(chain)
-            return observe(name, chain)
-
-        main_engine = engine("main", MAIN_CHAIN_ID, operator)
-        founders = {keys[spec.name].address: spec.role for spec in specs}
-        main = MainChain.create(main_engine, operator.signing, founders, regulator_keys.address, settings)
-        masters: dict[str, Master] = {}
-        for master_id, spec in enumerate(specs, start=1):
-            own = keys[spec.name]
-            chain = main_engine if single_chain else engine(spec.name, MAIN_CHAIN_ID + master_id, own)
-            master = Master(
-                Membership(spec.name, spec.role, master_id),
-                own,
-                PseudonymKey.generate(),
-                main,
-                Slave.create(chain, own.signing),
-                regulator_keys.encryption.public_bytes,
-            )
-            if not single_chain:
-                master.register_slave(Genesis(chain.chain_id, own.address, gas_limit=BLOCK_GAS_LIMIT).header.hash)
-            master.add_users(spec.users)
-            masters[spec.name] = master
-        slaves = {master.membership.master_id: master.slave for master in masters.values()}
-        return cls(main, masters, Regulator(regulator_keys, main, slaves), engines)
-
-    def user(self, user_id: str) -> tuple[Master, User]:
-        """Find a user and its master.
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        clock: Callable[[], int] = system_clock,
+        observe: Observe = lambda _, chain: chain,
+    ) -> Self:
+        """Open a region from disk, with everything it had.
 
         Raises
         ------
         InvalidValue
-            Nobody has such a user.
+            The folder holds no region, or a key file is missing.
+        ChainCorrupted, ChainLocked
+            A chain is not what was sealed, or is open in another process.
         """
-        for master in self.masters.values():
-            if user_id in master.users:
-                return master, master.users[user_id]
-        raise InvalidValue("user_id", user_id, "the name of a user of this region")
+        if not (folder / "main.chain").exists():
+            raise InvalidValue("folder", str(folder), "a folder that `gridbourse region init` made")
+        return cls(*_Builder(folder, read_region(folder / "region.toml"), clock, observe).open())
+
+    def master_of(self, node_id: str) -> Master:
+        """Find the master of a function node.
+
+        Raises
+        ------
+        InvalidValue
+            Nobody has such a node.
+        """
+        master = self._master_of.get(node_id)
+        if master is None:
+            raise InvalidValue("node_id", node_id, "the name of a function node of this region")
+        return master
 
     def open_day(self, day: int) -> None:
-        """Give every user its pseudonym for a delivery day."""
+        """Name every function node on the main chain for a delivery day."""
         for master in self.masters.values():
             master.open_day(day)
 
     def deposit(self, moneys: Mapping[str, int], day: int, payment_reference: bytes = bytes(32)) -> None:
-        """Credit users' deposits, in 1e-7 yuan, against payments that the settlement agent received."""
-        traders = {self.user(user_id)[0].trader(user_id, day): money for user_id, money in moneys.items()}
-        self.masters[self._settlement_agent].deposit(traders, payment_reference)
+        """Credit nodes' deposits, in 1e-7 yuan, against payments that the settlement agent received."""
+        traders = {self.master_of(node_id).trader(node_id, day): money for node_id, money in moneys.items()}
+        self.masters[self._settlement_agent()].deposit(traders, payment_reference)
 
     def offer(self, offers: Sequence[tuple[str, Offer]], *, energy_quota_wh: int | None = None) -> list[OrderId | None]:
-        """Let users sign offers and write them to their slave chains, then take them up to the main chain.
+        """Let nodes sign offers and write them to their slave chains, then take them up to the main chain.
 
         Orders of one slave chain keep their sequence; those of different ones arrive master by master.
 
         Parameters
         ----------
         offers
-            Users' names and what each wants.
+            Nodes' names and what each wants.
         energy_quota_wh
             What each seller may sell in its period; just the offer by default.
 
@@ -179,14 +180,14 @@ class Region:
             The orders' ids in the sequence of `offers`; None for one that the market refused.
         """
         turns_by_master: dict[str, list[int]] = {}
-        for turn, (user_id, _) in enumerate(offers):
-            turns_by_master.setdefault(self.user(user_id)[0].membership.name, []).append(turn)
+        for turn, (node_id, _) in enumerate(offers):
+            turns_by_master.setdefault(self.master_of(node_id).membership.name, []).append(turn)
         order_ids: dict[int, OrderId | None] = {}
         for name, turns in turns_by_master.items():
             master, uplink = self.masters[name], self.uplinks[name]
             signed = [
-                master.users[user_id].offer(offer, energy_quota_wh=energy_quota_wh)
-                for user_id, offer in (offers[turn] for turn in turns)
+                master.nodes[node_id].offer(offer, energy_quota_wh=energy_quota_wh)
+                for node_id, offer in (offers[turn] for turn in turns)
             ]
             leaves = master.slave.submit_records(signed)
             uplink.take_up()
@@ -198,18 +199,18 @@ class Region:
         return [question for uplink in self.uplinks.values() for question in uplink.bring_down()]
 
     def answer(self, questions: Sequence[Question], *, confirmed: bool) -> None:
-        """Let users sign their answers, and take them up to the main chain."""
+        """Let nodes sign their answers, and take them up to the main chain."""
         for name, master in self.masters.items():
-            own = [question for question in questions if question.user.profile.user_id in master.users]
+            own = [question for question in questions if question.node.spec.node_id in master.nodes]
             if own:
                 master.slave.submit_records(
-                    [question.user.decide(question.deal_id, question.side, confirmed=confirmed) for question in own]
+                    [question.node.decide(question.deal_id, question.side, confirmed=confirmed) for question in own]
                 )
             self.uplinks[name].take_up()
 
     def settle(self) -> None:
         """Settle all confirmed deals and bring the results to the slave chains."""
-        self.uplinks[self._settlement_agent].settle()
+        self.uplinks[self._settlement_agent()].settle()
         self.bring_down()
 
     def anchor(self) -> None:
@@ -222,6 +223,10 @@ class Region:
         for engine in self._engines:
             engine.close()
 
+    def _settlement_agent(self) -> str:
+        agent = self.main.consortium.settlement_agent()
+        return next(name for name, master in self.masters.items() if master.membership.master_id == agent)
+
     def __enter__(self) -> Self:
         return self
 
@@ -229,13 +234,100 @@ class Region:
         self.close()
 
 
-def _check_specs(folder: Path, specs: Sequence[MasterSpec]) -> None:
-    if (folder / "main.chain").exists():
-        raise InvalidValue("folder", str(folder), "a folder without a region in it")
-    names = [spec.name for spec in specs]
-    users = [profile.user_id for spec in specs for profile in spec.users]
-    for field, values in (("masters", names), ("users", users)):
-        if len(set(values)) < len(values):
-            raise InvalidValue(field, values, "a different name for each")
-    if Role.GRID not in {spec.role for spec in specs}:
-        raise InvalidValue("masters", names, "at least one master of role grid")
+class _Builder:
+    """Makes the parts of a region whose folder is given, and puts them together."""
+
+    def __init__(
+        self,
+        folder: Path,
+        spec: RegionSpec,
+        clock: Callable[[], int],
+        observe: Observe = lambda _, chain: chain,
+    ) -> None:
+        self._folder = folder
+        self._spec = spec
+        self._clock = clock
+        self._observe = observe
+        self._engines: list[Chain] = []
+        self._regulator_keys = KeyFolder(folder / "keys")
+        self._master_keys = KeyFolder(folder / "keys" / "masters")
+        self._node_keys = KeyFolder(folder / "keys" / "nodes")
+
+    def set_up(self) -> None:
+        """Make all keys, chains and contracts of a new region, and close them."""
+        keys = {master.name: MasterKeys.generate() for master in self._spec.masters}
+        for name, own in keys.items():
+            self._master_keys.save_master(name, own)
+        regulator = NodeKeys.generate()
+        self._regulator_keys.save_node(REGULATOR, regulator)
+        try:
+            main_engine = self._main_engine(keys)
+            founders = {keys[master.name].node.address: master.role for master in self._spec.masters}
+            deployer = Wallet(main_engine, SigningKey.generate())
+            main = MainChain.create(main_engine, deployer, founders, regulator.address, self._spec.settings)
+            for master_id, spec in enumerate(self._spec.masters, start=1):
+                self._set_up_slave(
+                    spec, keys[spec.name], main, self._slave_engine(master_id, keys[spec.name], main_engine)
+                )
+        finally:
+            self._close()
+
+    def open(self) -> tuple[RegionSpec, MainChain, dict[str, Master], Regulator, Sequence[Chain]]:
+        """Open all chains and put the nodes on them."""
+        try:
+            keys = {master.name: self._master_keys.load_master(master.name) for master in self._spec.masters}
+            regulator_keys = self._regulator_keys.load_node(REGULATOR)
+            main = MainChain.open(self._main_engine(keys))
+            masters = {
+                spec.name: self._master(master_id, spec, keys[spec.name], main, regulator_keys)
+                for master_id, spec in enumerate(self._spec.masters, start=1)
+            }
+        except BaseException:
+            self._close()
+            raise
+        slaves = {master.membership.master_id: master.slave for master in masters.values()}
+        return self._spec, main, masters, Regulator(regulator_keys, main, slaves), self._engines
+
+    def _set_up_slave(self, spec: MasterSpec, keys: MasterKeys, main: MainChain, chain: Chain) -> None:
+        writers = []
+        for node in spec.nodes:
+            node_keys = NodeKeys.generate()
+            self._node_keys.save_node(node.node_id, node_keys)
+            writers.append(node_keys.address)
+        slave = Slave.create(chain, Wallet(chain, keys.node.signing), writers)
+        registered = SlaveChain(chain.chain_id, chain.block(1).header.parent_hash, slave.ledger.address)
+        Wallet(main.chain, keys.node.signing).send(main.consortium.register_slave(registered))
+
+    def _master(
+        self, master_id: int, spec: MasterSpec, keys: MasterKeys, main: MainChain, regulator: NodeKeys
+    ) -> Master:
+        registered = main.consortium.slave_chain(master_id)
+        if registered is None:
+            raise InvalidValue("folder", str(self._folder), f"a region in which master {spec.name} has a slave chain")
+        slave = Slave(self._slave_engine(master_id, keys, main.chain), registered.ledger)
+        encryption_node = EncryptionNode(slave.ledger, keys.node.encryption, regulator.encryption.public_bytes)
+        nodes = [
+            FunctionNode(node, self._node_keys.load_node(node.node_id), slave, encryption_node.readers)
+            for node in spec.nodes
+        ]
+        return Master(Membership(spec.name, spec.role, master_id), keys, main, slave, encryption_node, nodes)
+
+    def _main_engine(self, keys: Mapping[str, MasterKeys]) -> Chain:
+        operator = next(master.name for master in self._spec.masters if master.role is Role.GRID)
+        return self._engine("main", self._spec.chain_id, keys[operator].sealer)
+
+    def _slave_engine(self, master_id: int, keys: MasterKeys, main_engine: Chain) -> Chain:
+        if self._spec.single_chain:
+            return main_engine
+        name = self._spec.masters[master_id - 1].name
+        return self._engine(name, self._spec.chain_id + master_id, keys.sealer)
+
+    def _engine(self, name: str, chain_id: int, sealer: SigningKey) -> Chain:
+        genesis = Genesis(chain_id, sealer.address, gas_limit=BLOCK_GAS_LIMIT)
+        engine = EmbeddedChain(self._folder / f"{name}.chain", genesis, sealer, clock=self._clock)
+        self._engines.append(engine)
+        return self._observe(name, engine)
+
+    def _close(self) -> None:
+        for engine in self._engines:
+            engine.close()

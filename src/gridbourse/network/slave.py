@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from gridbourse.chain.block import Receipt
 from gridbourse.chain.interface import Chain
+from gridbourse.chain.revert import contract_error
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.contracts.wallet import Wallet
-from gridbourse.crypto.keys import Address, SigningKey
+from gridbourse.crypto.keys import Address
 from gridbourse.crypto.merkle import MerkleLog
-from gridbourse.errors import ContractReverted
 
 
 class Slave:
@@ -32,9 +32,21 @@ class Slave:
         self._logged_height = 0
 
     @classmethod
-    def create(cls, chain: Chain, master: SigningKey) -> Slave:
-        """Set up the ledger on a new chain, with the master as its administrator."""
-        return cls(chain, Wallet(chain, master).deploy("SlaveLedger", master.address))
+    def create(cls, chain: Chain, master: Wallet, writers: Sequence[Address]) -> Slave:
+        """Set up the ledger on a new chain.
+
+        Parameters
+        ----------
+        chain
+            The chain.
+        master
+            Its administrator.
+        writers
+            The function nodes that may write.
+        """
+        slave = cls(chain, master.deploy(SlaveLedger.NAME, master.address))
+        master.send(slave.ledger.set_writers(writers, allowed=True))
+        return slave
 
     def submit_records(self, raw_transactions: Sequence[bytes]) -> list[bytes]:
         """Hand in transactions that each write one record; returns the records' leaves when all are final.
@@ -71,7 +83,7 @@ class Slave:
 
     def _written(self, receipt: Receipt) -> LedgerRecord:
         if not receipt.succeeded:
-            raise self.ledger.abi.explain(ContractReverted(receipt.halt or "Unknown", (), receipt.revert_data))
+            raise self.ledger.abi.explain(contract_error(receipt.revert_data, receipt.halt))
         (log,) = receipt.logs
         return self.ledger.record(log)
 

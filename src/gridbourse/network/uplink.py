@@ -18,10 +18,10 @@ from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.errors import EnvelopeError
 from gridbourse.market.events import DealAbandoned, DealExpired, DealSettled, Event, IntentRecorded
 from gridbourse.market.types import DealState, OrderId, OrderRequest, Side
+from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.market_view import DealView, MarketView
 from gridbourse.network.master import Master
-from gridbourse.network.records import DealDetails, Decision, Details, OrderDetails, open_record, seal_record
-from gridbourse.network.user import User
+from gridbourse.network.records import DayOpened, DealDetails, Decision, Details, OrderDetails
 from gridbourse.units import PERIODS_PER_DAY
 
 ORDERS_PER_TRANSACTION = 250
@@ -33,9 +33,9 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A deal that waits for a user's answer."""
+    """A deal that waits for a function node's answer."""
 
-    user: User
+    node: FunctionNode
     side: Side
     deal_id: int
 
@@ -55,11 +55,11 @@ class UpLink:
         self._slave_height = 0
         self._orders: dict[bytes, OrderDetails] = {}
         self._decisions: list[Decision] = []
-        self._news: dict[tuple[int, Side], tuple[User, DealDetails]] = {}
+        self._news: dict[tuple[int, Side], tuple[FunctionNode, DealDetails]] = {}
         self._written: set[tuple[int, Side, DealState]] = set()
         self._quotas_wh: dict[tuple[int, int], int] = {}
         self.rejected_records: list[LedgerRecord] = []
-        """Records that the encryption node could not open, or that another than the named user signed."""
+        """Records that the encryption node could not open, or that another than the named node signed."""
 
     def take_up(self) -> list[Event]:
         """Take new orders and answers from the slave chain up to the main chain.
@@ -83,28 +83,22 @@ class UpLink:
         return self._view.order_of_record.get(leaf)
 
     def bring_down(self) -> list[Question]:
-        """Write what happened to the users' deals to the slave chain.
+        """Write what happened to the nodes' deals to the slave chain.
 
         Returns
         -------
         list of Question
-            The deals among them that now wait for a user's answer.
+            The deals among them that now wait for a node's answer.
         """
         self._follow_chains()
-        master, ledger = self._master, self._master.slave.ledger
-        news = [(user, deal) for user, deal in self._news.values() if _key(deal) not in self._written]
-        contents = [
-            (
-                deal.KIND,
-                seal_record(ledger, master.slave_wallet.address, deal, (user.encryption_public, *master.readers)),
-            )
-            for user, deal in news
-        ]
-        calls = [ledger.append_many(batch) for batch in _batches(contents, RECORDS_PER_TRANSACTION)]
+        master, author = self._master, self._master.slave_wallet.address
+        news = [(node, deal) for node, deal in self._news.values() if _key(deal) not in self._written]
+        records = [master.encryption_node.seal(author, deal, node.encryption_public) for node, deal in news]
+        calls = [master.slave.ledger.append_many(batch) for batch in _batches(records, RECORDS_PER_TRANSACTION)]
         if calls:
             master.slave_wallet.send_many(calls)
         self._news.clear()
-        return [Question(user, deal.side, deal.deal_id) for user, deal in news if deal.state is DealState.INTENT]
+        return [Question(node, deal.side, deal.deal_id) for node, deal in news if deal.state is DealState.INTENT]
 
     def settle(self) -> list[Event]:
         """Settle every confirmed deal of the market; any master may, the settlement agent does."""
@@ -157,8 +151,8 @@ class UpLink:
         deal = self._view.deals.get(decision.deal_id)
         if deal is None or deal.state is not DealState.INTENT or decision.side in deal.confirmed_sides:
             return False
-        user = self._master.user_of(deal.trader(decision.side))
-        return user is not None and user.profile.user_id == decision.user_id
+        node = self._master.node_of(deal.trader(decision.side))
+        return node is not None and node.spec.node_id == decision.user_id
 
     def _quota_wh(self, trader: int, period: int) -> int:
         known = self._quotas_wh.get((trader, period))
@@ -194,7 +188,7 @@ class UpLink:
 
     def _read(self, record: LedgerRecord) -> None:
         try:
-            details = open_record(self._master.slave.ledger, record, self._master.encryption)
+            details = self._master.encryption_node.open(record)
         except EnvelopeError:
             self.rejected_records.append(record)
             return
@@ -208,13 +202,15 @@ class UpLink:
                 self._decisions.append(details)
             case DealDetails():
                 self._written.add(_key(details))
+            case DayOpened():
+                self._master.recall_day(details.day)
 
     def _is_authentic(self, record: LedgerRecord, details: Details) -> bool:
-        """Users speak for themselves only; deals are written by the master."""
-        if isinstance(details, DealDetails):
+        """Function nodes speak for themselves only; of deals and days the master writes."""
+        if isinstance(details, DealDetails | DayOpened):
             return record.author == self._master.slave_wallet.address
-        user = self._master.users.get(details.user_id)
-        return user is not None and record.author == user.address
+        node = self._master.nodes.get(details.user_id)
+        return node is not None and record.author == node.address
 
     def _note(self, event: Event) -> None:
         match event:
@@ -225,14 +221,14 @@ class UpLink:
 
     def _note_deal(self, deal_id: int, deal: DealView) -> None:
         for side in Side:
-            user = self._master.user_of(deal.trader(side))
-            if user is None:
+            node = self._master.node_of(deal.trader(side))
+            if node is None:
                 continue
             own, other = deal.intent.ask, deal.intent.bid
             if side is Side.BID:
                 own, other = other, own
             details = DealDetails(
-                user_id=user.profile.user_id,
+                user_id=node.spec.node_id,
                 side=side,
                 deal_id=deal_id,
                 own_order=own.pack(),
@@ -242,7 +238,7 @@ class UpLink:
                 state=deal.state,
             )
             # Where several things happened to a deal since the last time, the newest says it all.
-            self._news[deal_id, side] = (user, details)
+            self._news[deal_id, side] = (node, details)
 
 
 def _key(deal: DealDetails) -> tuple[int, Side, DealState]:

@@ -1,4 +1,4 @@
-"""A prosumer below a master: it signs its own records, and they lie on its master's slave chain."""
+"""A function node below a master: it signs its own records, and they lie on its master's slave chain."""
 
 from __future__ import annotations
 
@@ -7,22 +7,15 @@ from dataclasses import dataclass
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.market.types import EnergyType, Side
+from gridbourse.network.description import NodeSpec
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.records import Decision, Details, OrderDetails, open_record, seal_record
 from gridbourse.network.slave import Slave
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """What a master knows of a user; it stands in encrypted records only."""
-
-    user_id: str
-    location: str
-
-
-@dataclass(frozen=True, slots=True)
 class Offer:
-    """What a user wants to buy or sell in one delivery period.
+    """What a node wants to buy or sell in one delivery period.
 
     Parameters
     ----------
@@ -45,13 +38,13 @@ class Offer:
     price_ticks: int
 
 
-class User:
-    """A prosumer: a household, a plant, a factory.
+class FunctionNode:
+    """A plant, a household, a factory, a service of the grid: a prosumer with keys of its own.
 
     Parameters
     ----------
-    profile
-        Who it is.
+    spec
+        Who and what it is.
     keys
         Its own keys; the master does not have them.
     slave
@@ -61,8 +54,8 @@ class User:
         the regulator.
     """
 
-    def __init__(self, profile: Profile, keys: NodeKeys, slave: Slave, readers: tuple[bytes, ...]) -> None:
-        self.profile = profile
+    def __init__(self, spec: NodeSpec, keys: NodeKeys, slave: Slave, readers: tuple[bytes, ...]) -> None:
+        self.spec = spec
         self.address = keys.address
         self.encryption_public = keys.encryption.public_bytes
         self._keys = keys
@@ -78,7 +71,7 @@ class User:
         offer
             What to buy or sell.
         energy_quota_wh
-            What the user may sell in the period; just the offer by default.
+            What the node may sell in the period; just the offer by default.
 
         Returns
         -------
@@ -89,8 +82,8 @@ class User:
         quota_wh = 0 if not sells else offer.energy_wh if energy_quota_wh is None else energy_quota_wh
         return self._sign(
             OrderDetails(
-                user_id=self.profile.user_id,
-                location=self.profile.location,
+                user_id=self.spec.node_id,
+                location=self.spec.location,
                 energy_quota_wh=quota_wh,
                 side=offer.side,
                 energy_types=offer.energy_types,
@@ -102,10 +95,10 @@ class User:
 
     def decide(self, deal_id: int, side: Side, *, confirmed: bool) -> bytes:
         """Sign the record of an answer to a deal: confirm it, or abandon it."""
-        return self._sign(Decision(self.profile.user_id, deal_id, side, confirmed))
+        return self._sign(Decision(self.spec.node_id, deal_id, side, confirmed))
 
     def read(self, record: LedgerRecord) -> Details:
-        """Open a record that is sealed to this user.
+        """Open a record that is sealed to this node.
 
         Raises
         ------

@@ -1,0 +1,259 @@
+"""A region as one TOML file describes it. docs/region.md lists every field.
+
+The file names who takes part and the first market settings. It holds no secret and nothing that changes while
+the region runs: settings change by votes, keys by rotation, both on the chains.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gridbourse.errors import InvalidValue
+from gridbourse.market.types import Role, Settings
+from gridbourse.units import format_price, price_ticks
+
+
+class NodeKind(StrEnum):
+    """What a function node is (paper, section 2)."""
+
+    WIND = "wind"
+    PV = "pv"
+    HYDRO = "hydro"
+    THERMAL = "thermal"
+    STORAGE = "storage"
+    DISPATCH = "dispatch"
+    EFFICIENCY = "efficiency"
+    MONITORING = "monitoring"
+    SERVICES = "services"
+    INDUSTRIAL = "industrial"
+    COMMERCIAL = "commercial"
+    RESIDENTIAL = "residential"
+    EV = "ev"
+
+
+# A master's name is also the name of its chain's file.
+_MASTER_NAME = re.compile("[a-z0-9-]{1,40}")
+
+_PLANTS = frozenset({NodeKind.WIND, NodeKind.PV, NodeKind.HYDRO, NodeKind.THERMAL, NodeKind.STORAGE})
+_SERVICES = frozenset({NodeKind.DISPATCH, NodeKind.EFFICIENCY, NodeKind.MONITORING, NodeKind.SERVICES})
+_CONSUMERS = frozenset({NodeKind.INDUSTRIAL, NodeKind.COMMERCIAL, NodeKind.RESIDENTIAL, NodeKind.EV})
+
+KINDS_BELOW: Mapping[Role, frozenset[NodeKind]] = {
+    Role.SOURCE: _PLANTS | _CONSUMERS,
+    Role.GRID: _SERVICES | _PLANTS | _CONSUMERS,
+    Role.AGGREGATOR: _PLANTS | _CONSUMERS,
+    Role.USER: _PLANTS | _CONSUMERS,
+}
+"""Which kinds of function nodes a master may have below it: everybody is a prosumer, only the grid dispatches."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """A function node: a plant, a service of the grid, a household.
+
+    Parameters
+    ----------
+    node_id
+        Its name, different from every other in the region.
+    kind
+        What it is.
+    location
+        Where it is; it stands in encrypted records only.
+    """
+
+    node_id: str
+    kind: NodeKind
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class MasterSpec:
+    """A master and the function nodes below it."""
+
+    name: str
+    role: Role
+    nodes: tuple[NodeSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSpec:
+    """A whole region.
+
+    Parameters
+    ----------
+    name
+        What it is called.
+    chain_id
+        Ethereum chain id of the main chain; the slave chains are numbered on from it.
+    settings
+        The first market settings.
+    masters
+        Who takes part.
+    single_chain
+        Put every detail of everybody on the main chain, the paper's counterpart to master-slave.
+
+    Raises
+    ------
+    InvalidValue
+        Two masters or two nodes share a name, no master is of role grid, or a node is of a kind that its
+        master cannot have.
+    """
+
+    name: str
+    chain_id: int
+    settings: Settings
+    masters: tuple[MasterSpec, ...]
+    single_chain: bool = False
+
+    def __post_init__(self) -> None:
+        _require_distinct("master.name", [master.name for master in self.masters])
+        _require_distinct("master.node.id", [node.node_id for master in self.masters for node in master.nodes])
+        if Role.GRID not in {master.role for master in self.masters}:
+            roles = [master.role.name.lower() for master in self.masters]
+            raise InvalidValue("master.role", roles, "at least one master of role grid: it settles payments")
+        for master in self.masters:
+            if not _MASTER_NAME.fullmatch(master.name) or master.name == "main":
+                raise InvalidValue("master.name", master.name, "1 to 40 of a-z, 0-9 and '-', and not 'main'")
+            for node in master.nodes:
+                if node.kind not in KINDS_BELOW[master.role]:
+                    allowed = ", ".join(sorted(KINDS_BELOW[master.role]))
+                    raise InvalidValue(f"kind of node {node.node_id}", str(node.kind), f"one of {allowed}")
+
+
+def read_region(path: Path) -> RegionSpec:
+    """Read a region's TOML file.
+
+    Raises
+    ------
+    InvalidValue
+        The file is no TOML, or a field is missing, unknown or wrong; the error names it.
+    """
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidValue("region file", str(path), f"a readable TOML file ({error})") from error
+    root = _Fields("", document)
+    spec = RegionSpec(
+        name=root.take("name", str),
+        chain_id=root.whole("chain_id", least=1),
+        settings=_settings(_Fields("market.", root.take("market", dict))),
+        masters=tuple(_master(entry) for entry in root.tables("master")),
+        single_chain=root.take("single_chain", bool, default=False),
+    )
+    root.require_empty()
+    return spec
+
+
+def write_region(spec: RegionSpec, path: Path) -> None:
+    """Write a region's TOML file, as `read_region` reads it."""
+    settings = spec.settings
+    lines = [
+        f"name = {_text(spec.name)}",
+        f"chain_id = {spec.chain_id}",
+        f"single_chain = {str(spec.single_chain).lower()}",
+        "",
+        "[market]",
+        f"cooling_off_seconds = {settings.cooling_off_seconds}",
+        f"price_floor_yuan_per_kwh = {_text(format_price(settings.floor_ticks))}",
+        f"price_cap_yuan_per_kwh = {_text(format_price(settings.cap_ticks))}",
+        f"gate_closure_lead_seconds = {settings.gate_lead_seconds}",
+        f"max_candidates = {settings.max_candidates}",
+        f"trading_roles = [{', '.join(_text(role.name.lower()) for role in sorted(settings.trading_roles))}]",
+    ]
+    for master in spec.masters:
+        lines += ["", "[[master]]", f"name = {_text(master.name)}", f"role = {_text(master.role.name.lower())}"]
+        for node in master.nodes:
+            fields = {"id": node.node_id, "kind": node.kind, "location": node.location}
+            lines += ["", "[[master.node]]", *(f"{field} = {_text(value)}" for field, value in fields.items())]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _settings(fields: _Fields) -> Settings:
+    roles = fields.take("trading_roles", list, [role.name.lower() for role in Role])
+    settings = Settings(
+        cooling_off_seconds=fields.whole("cooling_off_seconds"),
+        floor_ticks=price_ticks(fields.take("price_floor_yuan_per_kwh", str)),
+        cap_ticks=price_ticks(fields.take("price_cap_yuan_per_kwh", str)),
+        gate_lead_seconds=fields.whole("gate_closure_lead_seconds"),
+        max_candidates=fields.whole("max_candidates", 64, least=1, most=2**16 - 1),
+        trading_roles=frozenset(_enum("market.trading_roles", Role.__members__, str(role).upper()) for role in roles),
+    )
+    fields.require_empty()
+    return settings
+
+
+def _master(fields: _Fields) -> MasterSpec:
+    spec = MasterSpec(
+        name=fields.take("name", str),
+        role=_enum("master.role", Role.__members__, fields.take("role", str).upper()),
+        nodes=tuple(_node(entry) for entry in fields.tables("node")),
+    )
+    fields.require_empty()
+    return spec
+
+
+def _node(fields: _Fields) -> NodeSpec:
+    spec = NodeSpec(
+        node_id=fields.take("id", str),
+        kind=_enum("master.node.kind", NodeKind.__members__, fields.take("kind", str).upper()),
+        location=fields.take("location", str),
+    )
+    fields.require_empty()
+    return spec
+
+
+_Value = TypeVar("_Value")
+
+
+class _Fields:
+    """The fields of a TOML table, taken one by one, so that a misspelt one is noticed."""
+
+    def __init__(self, prefix: str, values: Mapping[str, Any]) -> None:
+        self._prefix = prefix
+        self._values = dict(values)
+
+    def take(self, name: str, kind: type[_Value], default: _Value | None = None) -> _Value:
+        value = self._values.pop(name, default)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise InvalidValue(self._prefix + name, value, f"a value of type {kind.__name__}")
+        return value
+
+    def whole(self, name: str, default: int | None = None, *, least: int = 0, most: int = 2**32 - 1) -> int:
+        value = self.take(name, int, default)
+        if not least <= value <= most:
+            raise InvalidValue(self._prefix + name, value, f"a whole number from {least} to {most}")
+        return value
+
+    def tables(self, name: str) -> list[_Fields]:
+        entries = self.take(name, list, [])
+        if not entries or not all(isinstance(entry, dict) for entry in entries):
+            raise InvalidValue(self._prefix + name, entries, f"at least one [[{self._prefix}{name}]] table")
+        return [_Fields(f"{self._prefix}{name}.", entry) for entry in entries]
+
+    def require_empty(self) -> None:
+        if self._values:
+            raise InvalidValue(self._prefix + next(iter(self._values)), "present", "no such field: it is unknown")
+
+
+def _text(value: str) -> str:
+    """A TOML basic string: its escapes are those of JSON."""
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+def _enum(field: str, members: Mapping[str, _Value], name: str) -> _Value:
+    if name not in members:
+        raise InvalidValue(field, name.lower(), "one of " + ", ".join(member.lower() for member in members))
+    return members[name]
+
+
+def _require_distinct(field: str, names: Sequence[str]) -> None:
+    repeated = {name for name in names if names.count(name) > 1 or not name}
+    if repeated:
+        raise InvalidValue(field, sorted(repeated), "a name for each that no other has")

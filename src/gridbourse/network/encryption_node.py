@@ -1,0 +1,41 @@
+"""The encryption node of a slave chain: all data that crosses between the two chains passes through it."""
+
+from __future__ import annotations
+
+from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
+from gridbourse.crypto.envelope import EncryptionKey
+from gridbourse.crypto.keys import Address
+from gridbourse.network.records import Details, open_record, seal_record
+
+
+class EncryptionNode:
+    """Opens what function nodes write and seals what the master writes.
+
+    Parameters
+    ----------
+    ledger
+        The ledger of its slave chain.
+    key
+        Its key; every record of the chain is sealed to it.
+    regulator_public
+        X25519 public key of the regulator, who reads every record too.
+    """
+
+    def __init__(self, ledger: SlaveLedger, key: EncryptionKey, regulator_public: bytes) -> None:
+        self._ledger = ledger
+        self._key = key
+        self.readers = (key.public_bytes, regulator_public)
+
+    def open(self, record: LedgerRecord) -> Details:
+        """Decrypt a record of this slave chain.
+
+        Raises
+        ------
+        EnvelopeError
+            The record is not sealed to this node, was changed, or lies where it was not written for.
+        """
+        return open_record(self._ledger, record, self._key)
+
+    def seal(self, author: Address, details: Details, *owner_public: bytes) -> tuple[int, bytes]:
+        """Encrypt details that concern a function node, or nobody but the master; returns kind and content."""
+        return details.KIND, seal_record(self._ledger, author, details, (*owner_public, *self.readers))
