@@ -30,6 +30,7 @@ class RecordKind(IntEnum):
     DECISION = 2
     DEAL = 3
     DAY = 4
+    NODE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +145,37 @@ class DayOpened:
         return cls(**fields)
 
 
-Details = OrderDetails | Decision | DealDetails | DayOpened
+@dataclass(frozen=True, slots=True)
+class NodeRegistered:
+    """A function node that the master took in, or whose keys changed.
 
-_BY_KIND: dict[int, type[Details]] = {kind.KIND: kind for kind in (OrderDetails, Decision, DealDetails, DayOpened)}
+    Parameters
+    ----------
+    node_id, kind, location
+        Who it is, what and where.
+    address_hex, encryption_public_hex
+        The keys that speak and read for it from now on.
+    """
+
+    KIND: ClassVar[RecordKind] = RecordKind.NODE
+
+    node_id: str
+    kind: str
+    location: str
+    address_hex: str
+    encryption_public_hex: str
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Self:
+        """Build from decoded JSON."""
+        return cls(**fields)
+
+
+Details = OrderDetails | Decision | DealDetails | DayOpened | NodeRegistered
+
+_BY_KIND: dict[int, type[Details]] = {
+    kind.KIND: kind for kind in (OrderDetails, Decision, DealDetails, DayOpened, NodeRegistered)
+}
 
 
 def seal_record(ledger: SlaveLedger, author: Address, details: Details, readers: Sequence[bytes]) -> bytes:

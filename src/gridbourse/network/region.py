@@ -25,12 +25,13 @@ from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import OrderId, Role
-from gridbourse.network.description import MasterSpec, RegionSpec, read_region, write_region
+from gridbourse.network.description import MasterSpec, NodeSpec, RegionSpec, read_region, write_region
 from gridbourse.network.encryption_node import EncryptionNode
 from gridbourse.network.function_node import FunctionNode, Offer
 from gridbourse.network.keys import KeyFolder, MasterKeys, NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.master import Master, Membership
+from gridbourse.network.records import NodeRegistered
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.slave import Slave
 from gridbourse.network.uplink import Question, UpLink
@@ -266,9 +267,8 @@ class _Builder:
             deployer = Wallet(main_engine, SigningKey.generate())
             main = MainChain.create(main_engine, deployer, founders, regulator.address, self._spec.settings)
             for master_id, spec in enumerate(self._spec.masters, start=1):
-                self._set_up_slave(
-                    spec, keys[spec.name], main, self._slave_engine(master_id, keys[spec.name], main_engine)
-                )
+                engine = self._slave_engine(master_id, keys[spec.name], main_engine)
+                self._set_up_slave(spec, keys[spec.name], main, engine, regulator.encryption.public_bytes)
         finally:
             self._close()
 
@@ -288,13 +288,22 @@ class _Builder:
         slaves = {master.membership.master_id: master.slave for master in masters.values()}
         return self._spec, main, masters, Regulator(regulator_keys, main, slaves), self._engines
 
-    def _set_up_slave(self, spec: MasterSpec, keys: MasterKeys, main: MainChain, chain: Chain) -> None:
-        writers = []
-        for node in spec.nodes:
-            node_keys = NodeKeys.generate()
-            self._node_keys.save_node(node.node_id, node_keys)
-            writers.append(node_keys.address)
-        slave = Slave.create(chain, Wallet(chain, keys.node.signing), writers)
+    def _set_up_slave(
+        self, spec: MasterSpec, keys: MasterKeys, main: MainChain, chain: Chain, regulator_public: bytes
+    ) -> None:
+        node_keys = {node: NodeKeys.generate() for node in spec.nodes}
+        for node, own in node_keys.items():
+            self._node_keys.save_node(node.node_id, own)
+        wallet = Wallet(chain, keys.node.signing)
+        slave = Slave.create(chain, wallet, [own.address for own in node_keys.values()])
+        encryption_node = EncryptionNode(slave.ledger, keys.node.encryption, regulator_public)
+        registrations = [
+            slave.ledger.append(
+                *encryption_node.seal(wallet.address, _registration(node, own), own.encryption.public_bytes)
+            )
+            for node, own in node_keys.items()
+        ]
+        wallet.send_many(registrations)
         registered = SlaveChain(chain.chain_id, chain.block(1).header.parent_hash, slave.ledger.address)
         Wallet(main.chain, keys.node.signing).send(main.consortium.register_slave(registered))
 
@@ -331,3 +340,9 @@ class _Builder:
     def _close(self) -> None:
         for engine in self._engines:
             engine.close()
+
+
+def _registration(node: NodeSpec, keys: NodeKeys) -> NodeRegistered:
+    return NodeRegistered(
+        node.node_id, node.kind, node.location, keys.address.hex(), keys.encryption.public_bytes.hex()
+    )

@@ -21,7 +21,7 @@ from gridbourse.market.types import DealState, OrderId, OrderRequest, Side
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.market_view import DealView, MarketView
 from gridbourse.network.master import Master
-from gridbourse.network.records import DayOpened, DealDetails, Decision, Details, OrderDetails
+from gridbourse.network.records import DayOpened, DealDetails, Decision, Details, NodeRegistered, OrderDetails
 from gridbourse.units import PERIODS_PER_DAY
 
 ORDERS_PER_TRANSACTION = 250
@@ -206,8 +206,8 @@ class UpLink:
                 self._master.recall_day(details.day)
 
     def _is_authentic(self, record: LedgerRecord, details: Details) -> bool:
-        """Function nodes speak for themselves only; of deals and days the master writes."""
-        if isinstance(details, DealDetails | DayOpened):
+        """Function nodes speak for themselves only; the master writes the rest."""
+        if isinstance(details, DealDetails | DayOpened | NodeRegistered):
             return record.author == self._master.slave_wallet.address
         node = self._master.nodes.get(details.user_id)
         return node is not None and record.author == node.address
