@@ -8,82 +8,90 @@ import {Test} from "./support/Test.sol";
 import {vm} from "./support/Vm.sol";
 
 /// @title Gas of the order book alone
-/// @notice Every call is a transaction of its own (`isolate`): cold storage, 21,000 and calldata counted, refunds taken.
+/// @notice Every call is a transaction of its own (`isolate`): storage is cold, the 21,000 of a transaction and its
+/// calldata are counted, refunds are taken. Figures go to `snapshots/book.json`.
 /// forge-config: default.isolate = true
 contract BookGasTest is Test {
     uint24 private constant PERIOD = 2_000_000;
     uint16 private constant SOLAR = 1;
+    uint16 private constant WIND = 2;
     uint16 private constant TICKS = 3_700;
+    uint40 private constant WH = 1_000;
 
     BookHarness private _book;
-    OrderId private _first;
 
     function setUp() public {
         _book = new BookHarness();
-        _first = _rest(Side.Ask, TICKS);
-        // A market in use: waiting orders behind the ones that are measured, and a bid queue that has been used.
-        for (uint16 i; i < 20; ++i) {
-            _rest(Side.Ask, TICKS);
+    }
+
+    function test_placing() public {
+        _rest(PERIOD, Side.Ask, TICKS);
+        vm.snapshotGasLastCall("book", "place, first order of a period");
+        _rest(PERIOD, Side.Ask, TICKS + 16);
+        vm.snapshotGasLastCall("book", "place, first order at its 16 prices");
+        _rest(PERIOD, Side.Ask, TICKS);
+        vm.snapshotGasLastCall("book", "place, others wait at its price");
+    }
+
+    function test_anExtraFillCosts8000() public {
+        _restAsks(PERIOD, 11, 0);
+        _restAsks(PERIOD + 1, 11, 0);
+        uint256 one = _buy(PERIOD, 1, "one fill");
+        uint256 ten = _buy(PERIOD + 1, 10, "ten fills");
+        vm.snapshotValue("book", "extra fill", (ten - one) / 9);
+        assertLe((ten - one) / 9, 8_000, "an extra fill");
+        assertLe(ten, 153_999, "ten fills in one order");
+    }
+
+    function test_anExtraFillAtItsOwnPrice() public {
+        _restAsks(PERIOD, 11, 1);
+        _restAsks(PERIOD + 1, 11, 1);
+        uint256 one = _buy(PERIOD, 1, "one fill, which empties its price");
+        uint256 ten = _buy(PERIOD + 1, 10, "ten fills, which empty ten prices");
+        vm.snapshotValue("book", "extra fill, which empties its price", (ten - one) / 9);
+    }
+
+    function test_tenFillsOfTheFirstBidAtIts16Prices() public {
+        for (uint256 i; i <= 10; ++i) {
+            _rest(PERIOD, Side.Ask, TICKS);
         }
-        for (uint16 i = 1; i < 20; ++i) {
-            _rest(Side.Ask, TICKS + 16 * i);
+        _trade(PERIOD, 10);
+        vm.snapshotGasLastCall("book", "ten fills, first order at its 16 prices");
+    }
+
+    function test_aCancellationCosts28000() public {
+        OrderId[3] memory ids;
+        for (uint256 i; i < 3; ++i) {
+            ids[i] = _rest(PERIOD, Side.Ask, TICKS);
         }
-        _rest(Side.Ask, TICKS + 5000);
-        _rest(Side.Ask, TICKS + 5000);
-        _rest(Side.Bid, TICKS - 1);
-        _rest(Side.Bid, TICKS);
+        OrderId lastAtItsPrice = _rest(PERIOD, Side.Ask, TICKS + 1);
+        _book.remove(ids[1]);
+        assertLe(vm.snapshotGasLastCall("book", "cancel, others wait at its price"), 28_000, "a cancellation");
+        _book.remove(lastAtItsPrice);
+        vm.snapshotGasLastCall("book", "cancel, the last at its price");
+        _book.remove(ids[0]);
+        _book.remove(ids[2]);
+        vm.snapshotGasLastCall("book", "cancel, the last of its side");
     }
 
-    function test_resting() public {
-        _book.rest(PERIOD, Side.Ask, TICKS, Order(1, SOLAR, 100, 100));
-        vm.snapshotGasLastCall("book", "rest");
+    /// @dev A bid of another type takes a turn where the measured one will enter: that queue is in use.
+    function _restAsks(uint24 period, uint16 count, uint16 step) private {
+        for (uint16 i; i < count; ++i) {
+            _rest(period, Side.Ask, TICKS + step * i);
+        }
+        _book.rest(period, Side.Bid, TICKS + count, Order(1, WIND, WH, WH));
     }
 
-    function test_restingFresh() public {
-        _book.rest(PERIOD, Side.Ask, 60000, Order(1, SOLAR, 100, 100));
-        vm.snapshotGasLastCall("book", "rest new price");
+    function _rest(uint24 period, Side side, uint16 ticks) private returns (OrderId) {
+        return _book.rest(period, side, ticks, Order(1, SOLAR, WH, WH));
     }
 
-    function test_fill1() public {
-        _fill(TICKS, 100, "fill 1");
+    function _buy(uint24 period, uint40 fills, string memory name) private returns (uint256) {
+        _trade(period, fills);
+        return vm.snapshotGasLastCall("book", name);
     }
 
-    function test_fill2() public {
-        _fill(TICKS, 200, "fill 2");
-    }
-
-    function test_fill10() public {
-        _fill(TICKS, 1000, "fill 10");
-    }
-
-    function test_fill21() public {
-        _fill(TICKS + 6000, 2100, "fill 21");
-    }
-
-    function test_fill22() public {
-        _fill(TICKS + 6000, 2200, "fill 22, second level");
-    }
-
-    function test_fill23() public {
-        _fill(TICKS + 6000, 2300, "fill 23, third level");
-    }
-
-    function test_fill31() public {
-        _fill(TICKS + 6000, 3100, "fill 31, third level");
-    }
-
-    function test_cancel() public {
-        _book.remove(_first);
-        vm.snapshotGasLastCall("book", "cancel");
-    }
-
-    function _fill(uint16 ticks, uint40 e, string memory name) private {
-        _book.trade(PERIOD, Side.Bid, ticks, Order(1, SOLAR, e, e));
-        vm.snapshotGasLastCall("book", name);
-    }
-
-    function _rest(Side side, uint16 ticks) private returns (OrderId) {
-        if (side == Side.Bid) return _book.rest(PERIOD + 1, side, ticks, Order(1, SOLAR, 100, 100));
-        return _book.rest(PERIOD, side, ticks, Order(1, SOLAR, 100, 100));
+    function _trade(uint24 period, uint40 fills) private {
+        _book.trade(period, Side.Bid, TICKS + 11, Order(2, SOLAR, fills * WH, fills * WH));
     }
 }

@@ -35,4 +35,5 @@ interface Vm {
     function getRecordedLogs() external returns (Log[] memory);
 
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256 gasUsed);
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 }
