@@ -158,19 +158,19 @@ def _show_claims(console: Console, market: PaperMarket) -> None:
 
 def _show_trace(console: Console, market: PaperMarket) -> None:
     table = Table(title="The regulator finds, proves and reads the records behind every trade", title_justify="left")
-    for column in ("trade", "side", "slave chain", "record", "anchored in", "what it says"):
+    for column in ("trade", "side", "slave chain", "record", "steps", "what it says"):
         table.add_column(column)
-    names = {master.membership.master_id: name for name, master in market.region.masters.items()}
-    for deal_id, sides in market.trace().items():
-        for side, traced in sides.items():
-            details, anchor = traced.details, traced.anchor
+    for trace in market.trace():
+        for party in trace.parties:
+            details, order = party.details, party.order
+            held = sum(step.holds for step in party.steps)
             table.add_row(
-                str(deal_id),
-                SIDES[side],
-                names[traced.master_id],
-                f"#{traced.record.index}, block {traced.record.height}",
-                f"blocks {anchor.first_block} to {anchor.last_block}",
-                f"{details.user_id}, {details.location}",
+                str(trace.deal_id),
+                SIDES[party.side],
+                party.master,
+                f"#{order.record.index}, block {order.record.height}" if order else "missing",
+                f"{held} of {len(party.steps)} hold",
+                f"{details.user_id}, {details.location}" if details else "",
             )
     console.print(table)
 

@@ -8,6 +8,8 @@ import click
 
 from gridbourse import __version__
 from gridbourse.cli.demo import demo
+from gridbourse.cli.region import region
+from gridbourse.cli.trace import audit, trace
 from gridbourse.errors import GridbourseError
 
 
@@ -17,7 +19,8 @@ def gridbourse() -> None:
     """Regional energy exchange on a master-slave blockchain."""
 
 
-gridbourse.add_command(demo)
+for command in (demo, region, trace, audit):
+    gridbourse.add_command(command)
 
 
 def main() -> None:

@@ -27,8 +27,8 @@ class LedgerRecord:
         Its leaf as the ledger computed it.
     content
         The encrypted record.
-    height
-        The slave block it lies in.
+    height, transaction_hash
+        The slave block and the transaction it lies in.
     """
 
     index: int
@@ -37,6 +37,7 @@ class LedgerRecord:
     leaf: bytes
     content: bytes
     height: int
+    transaction_hash: bytes
 
 
 def record_leaf(author: Address, kind: int, content: bytes) -> bytes:
@@ -91,4 +92,4 @@ class SlaveLedger(Contract):
         """Read a record from its log."""
         event = self.abi.event(log)
         assert event is not None, "selected by its topic"
-        return LedgerRecord(**event.values, height=log.height)
+        return LedgerRecord(**event.values, height=log.height, transaction_hash=log.transaction_hash)

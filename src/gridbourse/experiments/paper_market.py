@@ -16,7 +16,7 @@ from gridbourse.market.types import Deal, EnergyType, OrderId, Role, Settings, S
 from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.network.function_node import Offer
 from gridbourse.network.region import Observe, Region
-from gridbourse.network.regulator import TracedOrder
+from gridbourse.network.regulator import Trace
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, energy_wh, money_units, price_ticks
 
 SETTINGS = Settings(
@@ -215,6 +215,6 @@ class PaperMarket:
             for deal_id, deal in self.deals().items()
         ]
 
-    def trace(self) -> dict[int, dict[Side, TracedOrder]]:
+    def trace(self) -> list[Trace]:
         """Let the regulator find and prove the records behind every deal."""
-        return {deal_id: self.region.regulator.trace_deal(deal_id) for deal_id in self.deals()}
+        return [self.region.regulator.trace(deal_id) for deal_id in self.deals()]

@@ -286,7 +286,8 @@ class _Builder:
             self._close()
             raise
         slaves = {master.membership.master_id: master.slave for master in masters.values()}
-        return self._spec, main, masters, Regulator(regulator_keys, main, slaves), self._engines
+        names = {master.membership.master_id: name for name, master in masters.items()}
+        return self._spec, main, masters, Regulator(regulator_keys, main, slaves, names), self._engines
 
     def _set_up_slave(
         self, spec: MasterSpec, keys: MasterKeys, main: MainChain, chain: Chain, regulator_public: bytes

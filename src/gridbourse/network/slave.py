@@ -76,11 +76,6 @@ class Slave:
             return None
         return Anchor(first_block, head, len(self._log), self._log.root())
 
-    def inclusion_proof(self, index: int, leaf_count: int) -> tuple[bytes, ...]:
-        """Prove that a record is in the log as it was with `leaf_count` leaves."""
-        self._read_log()
-        return self._log.inclusion_proof(index, leaf_count)
-
     def _written(self, receipt: Receipt) -> LedgerRecord:
         if not receipt.succeeded:
             raise self.ledger.abi.explain(contract_error(receipt.revert_data, receipt.halt))

@@ -1,0 +1,64 @@
+"""`gridbourse region`: make a region from its description, and look at one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gridbourse.network.description import read_region
+from gridbourse.network.region import Region
+from gridbourse.units import format_price
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.group()
+def region() -> None:
+    """Make and look at regions."""
+
+
+@region.command()
+@click.argument("description", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("folder", type=FOLDER)
+def init(description: Path, folder: Path) -> None:
+    """Make a region in FOLDER from its DESCRIPTION, a TOML file: keys, chains and contracts."""
+    with Region.create(folder, read_region(description)) as made:
+        _show(Console(), made)
+
+
+@region.command()
+@click.argument("folder", type=FOLDER)
+def status(folder: Path) -> None:
+    """Open the region in FOLDER, which proves its chains, and show who takes part and what there is."""
+    with Region.open(folder) as opened:
+        _show(Console(), opened)
+
+
+def _show(console: Console, shown: Region) -> None:
+    main = shown.main
+    settings = main.consortium.settings()
+    console.print(f"[bold]{shown.spec.name}[/bold]: {main.market.deal_count()} deals")
+    console.print(
+        f"prices {format_price(settings.floor_ticks)} to {format_price(settings.cap_ticks)} yuan/kWh, "
+        f"cooling-off {settings.cooling_off_seconds} s, gate closes {settings.gate_lead_seconds} s before delivery"
+    )
+    table = Table()
+    for column in ("chain", "master", "id", "blocks", "nodes", "records", "anchored"):
+        table.add_column(column, justify="left" if column in {"chain", "master"} else "right")
+    head = main.chain.head().height
+    table.add_row("main", "all", str(main.chain.chain_id), str(head), "", "", "")
+    for name, master in shown.masters.items():
+        anchor = main.anchors.last_anchor(master.membership.master_id)
+        table.add_row(
+            name,
+            master.membership.role.name.lower(),
+            str(master.slave.chain.chain_id),
+            str(master.slave.chain.head().height),
+            str(len(master.nodes)),
+            str(master.slave.ledger.leaf_count()),
+            str(anchor.leaf_count if anchor else 0),
+        )
+    console.print(table)
