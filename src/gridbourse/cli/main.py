@@ -8,6 +8,7 @@ import click
 
 from gridbourse import __version__
 from gridbourse.cli.demo import demo
+from gridbourse.cli.experiment import experiment
 from gridbourse.cli.region import region
 from gridbourse.cli.trace import audit, trace
 from gridbourse.errors import GridbourseError
@@ -19,7 +20,7 @@ def gridbourse() -> None:
     """Regional energy exchange on a master-slave blockchain."""
 
 
-for command in (demo, region, trace, audit):
+for command in (demo, experiment, region, trace, audit):
     gridbourse.add_command(command)
 
 
