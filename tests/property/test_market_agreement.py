@@ -25,8 +25,10 @@ from gridbourse.market.events import OrderPlaced
 from gridbourse.market.market import ReferenceMarket
 from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Reason, Role, Settings, Side
 
-START = 1_000
-PERIODS = (12, 40)
+START = 2_340
+PERIODS = (3, 40)
+# Some steps of the clock lead exactly to the gate of period 3, and to the last moment of a cooling-off time.
+CLOCK_STEPS = (1, 60, 300, 300, 2_000)
 FIRST_SETTINGS = Settings(cooling_off_seconds=300, floor_ticks=10, cap_ticks=14, gate_lead_seconds=60, max_candidates=2)
 REGULATOR = SigningKey(b"\x0e" * 32).address
 SEALER = SigningKey(b"\x0f" * 32)
@@ -47,35 +49,45 @@ sides = st.sampled_from(Side)
 prices = st.integers(9, 15)
 energies = st.integers(0, 6)
 hashes = st.binary(min_size=1, max_size=1).map(lambda byte: byte * 32)
-legal_asks = st.builds(
-    OrderRequest,
-    trader=st.sampled_from(list(TRADERS)),
-    side=st.just(Side.ASK),
-    energy_types=st.sampled_from([1, 2]).map(EnergyType),
-    period=st.just(40),
-    price_ticks=st.integers(11, 13),
-    energy_wh=st.integers(1, 6),
-)
-legal_bids = st.builds(
-    OrderRequest,
-    trader=st.sampled_from(list(TRADERS)),
-    side=st.just(Side.BID),
-    energy_types=st.sampled_from([1 | 2, 1, 2, 1 | 2 | 64]).map(EnergyType),
-    period=st.just(40),
-    price_ticks=st.integers(12, 14),
-    energy_wh=st.integers(1, 6),
-)
-legal_requests = legal_asks | legal_bids
+
+
+def legal_requests(traders):
+    common = {
+        "trader": st.sampled_from(traders),
+        "period": st.sampled_from([40, 40, 3]),
+        "energy_wh": st.integers(1, 6),
+    }
+    asks = st.builds(
+        OrderRequest,
+        side=st.just(Side.ASK),
+        energy_types=st.sampled_from([1, 2]).map(EnergyType),
+        price_ticks=st.integers(11, 13),
+        **common,
+    )
+    bids = st.builds(
+        OrderRequest,
+        side=st.just(Side.BID),
+        energy_types=st.sampled_from([1 | 2, 1, 2, 1 | 2 | 64]).map(EnergyType),
+        price_ticks=st.integers(12, 14),
+        **common,
+    )
+    return asks | bids
+
+
 wild_requests = st.builds(
     OrderRequest,
     trader=traders,
     side=sides,
     energy_types=st.sampled_from([1, 2, 1 | 2, 0]).map(EnergyType),
-    period=st.sampled_from([3, *PERIODS]),
+    period=st.sampled_from([2, *PERIODS]),
     price_ticks=prices,
     energy_wh=energies,
 )
-requests = st.one_of(legal_asks, legal_bids, legal_asks, legal_bids, wild_requests)
+some_requests = legal_requests([*TRADERS])
+requests = st.one_of(some_requests, some_requests, wild_requests)
+batches = st.sampled_from([[1, 2], [3, 4], [5, 6], [1, 4, 9]]).flatmap(
+    lambda traders: st.lists(legal_requests(traders) | wild_requests, max_size=6)
+)
 counted_back = st.integers(0, 5)
 """Names an order or a deal: 0 is the newest."""
 several = st.lists(counted_back, min_size=1, max_size=2)
@@ -112,11 +124,8 @@ def outcome(call):
     return None
 
 
-def has_deal(state):
-    def check(machine):
-        return any(machine.reference.deal(1 + turn).state is state for turn in range(machine.reference.deal_count))
-
-    return precondition(check)
+def has_deal(*states):
+    return precondition(lambda machine: machine.deals_in(states))
 
 
 class MarketAgreement(RuleBasedStateMachine):
@@ -137,7 +146,7 @@ class MarketAgreement(RuleBasedStateMachine):
         self.reference = ReferenceMarket(reference.Consortium(list(FOUNDERS.values()), FIRST_SETTINGS))
         self.suspended = None
 
-    @initialize(changed=changed_settings, batch=st.lists(legal_requests, max_size=12))
+    @initialize(changed=changed_settings, batch=st.lists(some_requests, max_size=12))
     def open_market(self, changed, batch):
         self.change_settings(changed)
         for master_id in FOUNDERS:
@@ -145,7 +154,7 @@ class MarketAgreement(RuleBasedStateMachine):
             pseudonyms = [bytes([trader]) * 32 for trader in own]
             self.both(master_id, self.contract.register_traders(pseudonyms), "register_traders", pseudonyms)
             for period in PERIODS:
-                quotas = dict.fromkeys(own, 10)
+                quotas = dict.fromkeys(own, 8)
                 self.both(master_id, self.contract.set_quotas(period, quotas), "set_quotas", period, quotas)
         moneys = dict.fromkeys(TRADERS, 100)
         self.both(AGENT, self.contract.deposit(moneys, PAYMENT), "deposit", moneys, PAYMENT)
@@ -177,20 +186,23 @@ class MarketAgreement(RuleBasedStateMachine):
         return self.caller_for(caller, self.reference.book[order_id].trader if standing else 1)
 
     def caller_for_deals(self, caller, deal_ids, side):
-        deal = self.reference.deal(deal_ids[0] if deal_ids else 0)
+        deal = self.reference.deal(deal_ids[0])
         return self.caller_for(caller, deal.seller if side is Side.ASK else deal.buyer)
 
     def order_id(self, back):
         """Mostly an order that waits, counted back from the newest; then any; then one that never was."""
         book = self.reference.book
         waiting = [order_id for order_id in self.order_ids if order_id in book and book[order_id].open_wh]
-        choice = [OrderId(3, Side.BID, 10, 999), *self.order_ids, *waiting]
+        choice = [OrderId(40, Side.BID, 10, 999), *self.order_ids, *waiting]
         return choice[max(-1 - back, -len(choice))]
 
-    def deal_ids(self, backs, state):
-        """Mostly deals in `state`, counted back from the newest; then any; then one that never was."""
-        every = range(self.reference.deal_count + 1)
-        choice = [*every, *(deal_id for deal_id in every if self.reference.deal(deal_id).state is state)]
+    def deals_in(self, states):
+        every = range(1, self.reference.deal_count + 1)
+        return [deal_id for deal_id in every if self.reference.deal(deal_id).state in states]
+
+    def deal_ids(self, backs, *states):
+        """Mostly deals in one of `states`, counted back from the newest; then any; then one that never was."""
+        choice = [*range(self.reference.deal_count + 1), *self.deals_in(states)]
         return [choice[max(-1 - back, -len(choice))] for back in backs]
 
     # Orders
@@ -201,16 +213,14 @@ class MarketAgreement(RuleBasedStateMachine):
         call = self.contract.place_order(request, record_hash)
         self.both(caller, call, "place", request, record_hash, self.now)
 
-    @rule(
-        caller=callers, batch=st.lists(requests, max_size=5), record_hash=hashes, missing=st.sampled_from([0] * 9 + [1])
-    )
+    @rule(caller=callers, batch=batches, record_hash=hashes, missing=st.sampled_from([0] * 9 + [1]))
     def place_many(self, caller, batch, record_hash, missing):
         caller = self.caller_for(caller, batch[0].trader if batch else 1)
         record_hashes = [record_hash] * (len(batch) + missing)
         call = self.contract.place_orders(batch, record_hashes)
         self.both(caller, call, "place_many", batch, record_hashes, self.now)
 
-    @rule(batch=st.lists(requests, min_size=1, max_size=6), record_hash=hashes)
+    @rule(batch=st.lists(some_requests, min_size=1, max_size=6), record_hash=hashes)
     def place_each_below_its_master(self, batch, record_hash):
         for request in batch:
             self.place(OWN, request, record_hash)
@@ -225,7 +235,7 @@ class MarketAgreement(RuleBasedStateMachine):
     @rule(caller=callers, backs=several)
     def cancel(self, caller, backs):
         order_ids = [self.order_id(back) for back in backs]
-        caller = self.caller_for_order(caller, order_ids[0] if order_ids else None)
+        caller = self.caller_for_order(caller, order_ids[0])
         self.both(caller, self.contract.cancel_orders(order_ids), "cancel", order_ids)
 
     @rule(caller=callers, back=counted_back)
@@ -243,13 +253,14 @@ class MarketAgreement(RuleBasedStateMachine):
         caller = self.caller_for_deals(caller, deal_ids, side)
         self.both(caller, self.contract.confirm(deal_ids, side), "confirm", deal_ids, side, self.now)
 
-    @has_deal(DealState.INTENT)
-    @rule(back=counted_back)
-    def confirm_on_both_sides(self, back):
-        (deal_id,) = self.deal_ids([back], DealState.INTENT)
-        for side in Side:
+    @has_deal(DealState.INTENT, DealState.CONFIRMED)
+    @rule()
+    def conclude_all(self):
+        for deal_id, side in product(self.deals_in({DealState.INTENT}), Side):
             caller = self.caller_for_deals(OWN, [deal_id], side)
             self.both(caller, self.contract.confirm([deal_id], side), "confirm", [deal_id], side, self.now)
+        deal_ids = self.deals_in({DealState.CONFIRMED})
+        self.both(AGENT, self.contract.settle(deal_ids), "settle", deal_ids)
 
     @has_deal(DealState.INTENT)
     @rule(caller=callers, backs=several, side=sides)
@@ -258,10 +269,10 @@ class MarketAgreement(RuleBasedStateMachine):
         caller = self.caller_for_deals(caller, deal_ids, side)
         self.both(caller, self.contract.abandon(deal_ids, side), "abandon", deal_ids, side)
 
-    @has_deal(DealState.INTENT)
+    @has_deal(DealState.INTENT, DealState.CONFIRMED)
     @rule(caller=agents, backs=several)
     def expire(self, caller, backs):
-        deal_ids = self.deal_ids(backs, DealState.INTENT)
+        deal_ids = self.deal_ids(backs, DealState.INTENT, DealState.CONFIRMED)
         self.both(caller, self.contract.expire(deal_ids), "expire", deal_ids, self.now)
 
     @has_deal(DealState.CONFIRMED)
@@ -299,7 +310,7 @@ class MarketAgreement(RuleBasedStateMachine):
     @rule(
         caller=callers,
         period=st.sampled_from(PERIODS),
-        quotas_wh=st.dictionaries(traders, st.integers(0, 15), max_size=2),
+        quotas_wh=st.dictionaries(traders, st.integers(0, 8), max_size=2),
     )
     def set_quotas(self, caller, period, quotas_wh):
         caller = self.caller_for(caller, next(iter(quotas_wh), 1))
@@ -333,7 +344,7 @@ class MarketAgreement(RuleBasedStateMachine):
         for number in active[:2]:
             self.wallets[number].send(self.consortium.vote(action))
 
-    @rule(seconds=st.sampled_from([1, 299, 301, 2_000]))
+    @rule(seconds=st.sampled_from(CLOCK_STEPS))
     def pass_time(self, seconds):
         self.now += seconds
 
