@@ -21,6 +21,7 @@ from gridbourse.errors import ContractReverted, OrderRefused
 from gridbourse.market.types import Reason
 
 _REASON_ERROR = "Refused"
+_ASKED_BY_ALL = "Consortium"
 
 _Encoder = Callable[[tuple[object, ...]], bytes]
 
@@ -114,10 +115,13 @@ class ContractAbi:
         return DecodedEvent(known.name, {name: values[name] for name in known.fields}, log)
 
     def explain(self, reverted: ContractReverted) -> ContractReverted | OrderRefused:
-        """Turn raw revert data into the contract's own error; `OrderRefused` for a refused order."""
+        """Turn raw revert data into the contract's own error; `OrderRefused` for a refused order.
+
+        The market and the anchors ask the consortium who calls, and hand on what it says.
+        """
         known = self._errors.get(reverted.data[:4])
         if known is None:
-            return reverted
+            return reverted if self.name == _ASKED_BY_ALL else contract_abi(_ASKED_BY_ALL).explain(reverted)
         name, kinds = known
         args = abi_decode(kinds, reverted.data[4:])
         if name == _REASON_ERROR:

@@ -19,6 +19,8 @@ GAS_LIMIT = 30_000_000
 class Wallet:
     """Signs and sends calls; nonces follow each other without asking the chain again.
 
+    Several threads may share a wallet: each one's calls reach the chain in the order of their nonces.
+
     Parameters
     ----------
     chain
@@ -38,16 +40,16 @@ class Wallet:
         self._lock = threading.Lock()
 
     def sign(self, calls: Sequence[Call]) -> list[bytes]:
-        """Sign calls with consecutive nonces; the raw transactions have to be submitted in this order."""
+        """Sign calls with consecutive nonces; the raw transactions have to be submitted in this order.
+
+        If they are not, or that fails, tell the wallet by `forget_nonces`.
+        """
         with self._lock:
-            if self._next_nonce is None:
-                self._next_nonce = self.chain.next_nonce(self.address)
-            first = self._next_nonce
-            self._next_nonce += len(calls)
-        return [
-            Transaction(self.chain.chain_id, first + turn, self._gas_limit, call.to, call.data).sign(self._key).raw
-            for turn, call in enumerate(calls)
-        ]
+            return self._sign(calls)
+
+    def forget_nonces(self) -> None:
+        """Sign on from the chain's own count: what was signed before and did not get there is void."""
+        self._next_nonce = None
 
     def send_many(self, calls: Sequence[Call]) -> list[Receipt]:
         """Sign and submit calls in this order; returns when all are final.
@@ -57,12 +59,12 @@ class Wallet:
         ContractReverted, OrderRefused
             A contract refused one of the calls. The others took place.
         """
-        try:
-            receipts = self.chain.submit(self.sign(calls))
-        except BaseException:
-            # Nobody here knows which of the nonces were used: the chain does.
-            self._next_nonce = None
-            raise
+        with self._lock:
+            try:
+                receipts = self.chain.submit(self._sign(calls))
+            except BaseException:
+                self.forget_nonces()
+                raise
         for call, receipt in zip(calls, receipts, strict=True):
             if not receipt.succeeded:
                 raise contract_abi(call.contract).explain(contract_error(receipt.revert_data, receipt.halt))
@@ -78,3 +80,13 @@ class Wallet:
         receipt = self.send(contract_abi(contract).creation(*args))
         assert receipt.contract_address is not None, "a successful creation has an address"
         return receipt.contract_address
+
+    def _sign(self, calls: Sequence[Call]) -> list[bytes]:
+        if self._next_nonce is None:
+            self._next_nonce = self.chain.next_nonce(self.address)
+        first = self._next_nonce
+        self._next_nonce += len(calls)
+        return [
+            Transaction(self.chain.chain_id, first + turn, self._gas_limit, call.to, call.data).sign(self._key).raw
+            for turn, call in enumerate(calls)
+        ]

@@ -140,6 +140,7 @@ class OrderRequest:
     def __post_init__(self) -> None:
         limits = (
             ("trader", 2**32 - 1, "a trader number below 2^32"),
+            ("energy_types", 2**16 - 1, "energy types whose bits are below 2^16"),
             ("period", MAX_PERIOD, "a delivery period number below 2^24"),
             ("price_ticks", MAX_PRICE_TICKS, "a price from 0 to 65535 ticks of 0.0001 yuan/kWh"),
             ("energy_wh", MAX_ENERGY_WH, "an energy from 0 to 2^40 - 1 Wh"),

@@ -97,6 +97,10 @@ class FunctionNode:
         """Sign the record of an answer to a deal: confirm it, or abandon it."""
         return self._sign(Decision(self.spec.node_id, deal_id, side, confirmed))
 
+    def forget_unsent(self) -> None:
+        """Take back what was signed and did not get to the slave chain."""
+        self._wallet.forget_nonces()
+
     def read(self, record: LedgerRecord) -> Details:
         """Open a record that is sealed to this node.
 

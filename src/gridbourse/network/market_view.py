@@ -59,7 +59,8 @@ class MarketView:
         match event:
             case OrderPlaced():
                 self.orders[event.order_id] = event
-                self.order_of_record[event.record_hash] = event.order_id
+                # A record stands for one order: who uploads its hash again does not take its place.
+                self.order_of_record.setdefault(event.record_hash, event.order_id)
             case OrderRefused():
                 self.refusal_of_record[event.record_hash] = event.reason
             case IntentRecorded():

@@ -66,6 +66,7 @@ class Master:
         self._pseudonyms = keys.pseudonyms
         self._traders: dict[tuple[str, int], int] = {}
         self._node_of: dict[int, FunctionNode] = {}
+        self._recorded_days: set[int] = set()
 
     def open_day(self, day: int) -> None:
         """Name the function nodes on the main chain for a delivery day; those that are named already stay.
@@ -73,7 +74,7 @@ class Master:
         The day is recorded on the slave chain first, with the key that tells the regulator who is who.
         """
         day_key = self._pseudonyms.day_key(day)
-        if not any(opened == day for _, opened in self._traders):
+        if day not in self._recorded_days:
             author = self.slave_wallet.address
             record = self.encryption_node.seal(author, DayOpened(day, day_key.secret.hex()))
             self.slave_wallet.send(self.slave.ledger.append(*record))
@@ -87,13 +88,18 @@ class Master:
                 self._note_trader(node_id, day, event.trader)
 
     def recall_day(self, day: int) -> None:
-        """Find the nodes that the main chain has names of for a delivery day."""
+        """Take note of a recorded delivery day: find the nodes that the main chain has names of."""
+        self._recorded_days.add(day)
         day_key = self._pseudonyms.day_key(day)
         for node_id in self.nodes:
             if (node_id, day) not in self._traders:
                 trader = self.main.market.trader_of(_pseudonym(day_key, node_id))
                 if trader:
                     self._note_trader(node_id, day, trader)
+
+    def is_named(self, node_id: str, day: int) -> bool:
+        """Whether a node trades on a delivery day."""
+        return (node_id, day) in self._traders
 
     def trader(self, node_id: str, day: int) -> int:
         """Number under which a node trades on a delivery day.

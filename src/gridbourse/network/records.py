@@ -10,17 +10,19 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from enum import IntEnum
-from typing import Any, ClassVar, Self
+from dataclasses import asdict, dataclass, fields
+from enum import IntEnum, IntFlag
+from typing import Any, ClassVar, get_args, get_type_hints
 
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.crypto.envelope import EncryptionKey, open_envelope, seal
 from gridbourse.crypto.keys import Address
-from gridbourse.errors import EnvelopeError
-from gridbourse.market.types import DealState, EnergyType, OrderId, Side
+from gridbourse.crypto.pseudonym import DayKey
+from gridbourse.errors import EnvelopeError, InvalidValue
+from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Side
 
 NAME_BYTES = 16
+MAX_QUOTA_WH = 2**48 - 1
 
 
 class RecordKind(IntEnum):
@@ -47,6 +49,11 @@ class OrderDetails:
         What the user may sell in the period; 0 for a buyer.
     side, energy_types, period, energy_wh, price_ticks
         The order.
+
+    Raises
+    ------
+    InvalidValue
+        A number is outside the range of the contract's words.
     """
 
     KIND: ClassVar[RecordKind] = RecordKind.ORDER
@@ -60,11 +67,21 @@ class OrderDetails:
     energy_wh: int
     price_ticks: int
 
-    @classmethod
-    def from_fields(cls, fields: dict[str, Any]) -> Self:
-        """Build from decoded JSON."""
-        types = {"side": Side(fields["side"]), "energy_types": EnergyType(fields["energy_types"])}
-        return cls(**{**fields, **types})
+    def __post_init__(self) -> None:
+        self.request(trader=0)
+        if not 0 <= self.energy_quota_wh <= MAX_QUOTA_WH:
+            raise InvalidValue("energy_quota_wh", self.energy_quota_wh, "a quota from 0 to 2^48 - 1 Wh")
+
+    def request(self, trader: int) -> OrderRequest:
+        """The order as the market takes it, from the trader that its user is on the main chain."""
+        return OrderRequest(
+            trader=trader,
+            side=self.side,
+            energy_types=self.energy_types,
+            period=self.period,
+            price_ticks=self.price_ticks,
+            energy_wh=self.energy_wh,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +94,6 @@ class Decision:
     deal_id: int
     side: Side
     confirmed: bool
-
-    @classmethod
-    def from_fields(cls, fields: dict[str, Any]) -> Self:
-        """Build from decoded JSON."""
-        return cls(**{**fields, "side": Side(fields["side"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +123,6 @@ class DealDetails:
     price_ticks: int
     state: DealState
 
-    @classmethod
-    def from_fields(cls, fields: dict[str, Any]) -> Self:
-        """Build from decoded JSON."""
-        return cls(**{**fields, "side": Side(fields["side"]), "state": DealState(fields["state"])})
-
     @property
     def orders(self) -> tuple[OrderId, OrderId]:
         """The party's own order and its counterpart."""
@@ -132,6 +139,11 @@ class DayOpened:
         Days since 1970-01-01.
     day_key_hex
         The key from which the day's pseudonyms follow (`gridbourse.crypto.pseudonym.DayKey`).
+
+    Raises
+    ------
+    InvalidValue, ValueError
+        The key is not 32 bytes in hexadecimal.
     """
 
     KIND: ClassVar[RecordKind] = RecordKind.DAY
@@ -139,10 +151,12 @@ class DayOpened:
     day: int
     day_key_hex: str
 
-    @classmethod
-    def from_fields(cls, fields: dict[str, Any]) -> Self:
-        """Build from decoded JSON."""
-        return cls(**fields)
+    def __post_init__(self) -> None:
+        self.day_key()
+
+    def day_key(self) -> DayKey:
+        """The key itself."""
+        return DayKey(bytes.fromhex(self.day_key_hex))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +179,12 @@ class NodeRegistered:
     address_hex: str
     encryption_public_hex: str
 
-    @classmethod
-    def from_fields(cls, fields: dict[str, Any]) -> Self:
-        """Build from decoded JSON."""
-        return cls(**fields)
-
 
 Details = OrderDetails | Decision | DealDetails | DayOpened | NodeRegistered
 
-_BY_KIND: dict[int, type[Details]] = {
-    kind.KIND: kind for kind in (OrderDetails, Decision, DealDetails, DayOpened, NodeRegistered)
+_BY_KIND: dict[int, type[Details]] = {kind.KIND: kind for kind in get_args(Details)}
+_FIELD_TYPES = {
+    kind: {field.name: get_type_hints(kind)[field.name] for field in fields(kind)} for kind in get_args(Details)
 }
 
 
@@ -211,9 +221,24 @@ def open_record(ledger: SlaveLedger, record: LedgerRecord, key: EncryptionKey) -
     name, envelope = record.content[:NAME_BYTES], record.content[NAME_BYTES:]
     payload = open_envelope(envelope, place=_place(ledger, record.author, record.kind, name), key=key)
     try:
-        return kind.from_fields(json.loads(payload))
-    except (ValueError, TypeError, KeyError) as error:
+        return _details(kind, json.loads(payload))
+    except (ValueError, TypeError, RecursionError) as error:
         raise EnvelopeError(f"record {record.index}: its details are not those of a {kind.__name__}") from error
+
+
+def _details(kind: type[Details], stated: Any) -> Details:
+    """Build details from decoded JSON. Whoever may write can write anything: every field has to be of its type."""
+    types = _FIELD_TYPES[kind]
+    if not isinstance(stated, dict) or stated.keys() != types.keys():
+        raise TypeError(f"a {kind.__name__} has the fields {', '.join(types)}")
+    return kind(**{name: _typed(types[name], value) for name, value in stated.items()})
+
+
+def _typed(kind: type, value: object) -> Any:
+    plain = int if issubclass(kind, IntEnum | IntFlag) else kind
+    if type(value) is not plain or (isinstance(value, int) and not 0 <= value < 2**64):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return kind(value)
 
 
 def _place(ledger: SlaveLedger, author: Address, kind: int, name: bytes) -> bytes:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -138,7 +139,10 @@ class Region:
         """
         if not (folder / "main.chain").exists():
             raise InvalidValue("folder", str(folder), "a folder that `gridbourse region init` made")
-        return cls(*_Builder(folder, read_region(folder / "region.toml"), clock, observe).open())
+        region = cls(*_Builder(folder, read_region(folder / "region.toml"), clock, observe).open())
+        for uplink in region.uplinks.values():
+            uplink.catch_up()
+        return region
 
     def master_of(self, node_id: str) -> Master:
         """Find the master of a function node.
@@ -155,8 +159,8 @@ class Region:
 
     def open_day(self, day: int) -> None:
         """Name every function node on the main chain for a delivery day."""
-        for master in self.masters.values():
-            master.open_day(day)
+        for uplink in self.uplinks.values():
+            uplink.open_day(day)
 
     def deposit(self, moneys: Mapping[str, int], day: int, payment_reference: bytes = bytes(32)) -> None:
         """Credit nodes' deposits, in 1e-7 yuan, against payments that the settlement agent received."""
@@ -186,11 +190,12 @@ class Region:
         order_ids: dict[int, OrderId | None] = {}
         for name, turns in turns_by_master.items():
             master, uplink = self.masters[name], self.uplinks[name]
-            signed = [
-                master.nodes[node_id].offer(offer, energy_quota_wh=energy_quota_wh)
-                for node_id, offer in (offers[turn] for turn in turns)
-            ]
-            leaves = master.slave.submit_records(signed)
+            with _signing(master):
+                signed = [
+                    master.nodes[node_id].offer(offer, energy_quota_wh=energy_quota_wh)
+                    for node_id, offer in (offers[turn] for turn in turns)
+                ]
+                leaves = master.slave.submit_records(signed)
             uplink.take_up()
             order_ids.update((turn, uplink.order_of(leaf)) for turn, leaf in zip(turns, leaves, strict=True))
         return [order_ids[turn] for turn in range(len(offers))]
@@ -204,9 +209,10 @@ class Region:
         for name, master in self.masters.items():
             own = [question for question in questions if question.node.spec.node_id in master.nodes]
             if own:
-                master.slave.submit_records(
-                    [question.node.decide(question.deal_id, question.side, confirmed=confirmed) for question in own]
-                )
+                with _signing(master):
+                    master.slave.submit_records(
+                        [question.node.decide(question.deal_id, question.side, confirmed=confirmed) for question in own]
+                    )
             self.uplinks[name].take_up()
 
     def settle(self) -> None:
@@ -233,6 +239,17 @@ class Region:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def _signing(master: Master) -> Iterator[None]:
+    """What nodes sign here and does not get to their slave chain is void."""
+    try:
+        yield
+    except BaseException:
+        for node in master.nodes.values():
+            node.forget_unsent()
+        raise
 
 
 class _Builder:

@@ -8,16 +8,25 @@ was interrupted is simply taken again, and nothing enters either chain twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
 from gridbourse.contracts.abi import Call
 from gridbourse.contracts.slave_ledger import LedgerRecord
-from gridbourse.errors import EnvelopeError
-from gridbourse.market.events import DealAbandoned, DealExpired, DealSettled, Event, IntentRecorded
-from gridbourse.market.types import DealState, OrderId, OrderRequest, Side
+from gridbourse.errors import ContractReverted, EnvelopeError
+from gridbourse.market.events import (
+    DealAbandoned,
+    DealConfirmed,
+    DealExpired,
+    DealSettled,
+    Event,
+    IntentRecorded,
+    PartyConfirmed,
+)
+from gridbourse.market.types import DealState, OrderId, Side
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.market_view import DealView, MarketView
 from gridbourse.network.master import Master
@@ -27,6 +36,9 @@ from gridbourse.units import PERIODS_PER_DAY
 ORDERS_PER_TRANSACTION = 250
 DEALS_PER_TRANSACTION = 250
 RECORDS_PER_TRANSACTION = 50
+
+_TOO_LATE = {"WrongState", "ConfirmedAlready", "PartySuspended"}
+"""What a deal is refused with when time or somebody else was faster: its new state is in the market's events."""
 
 _Item = TypeVar("_Item")
 
@@ -55,31 +67,51 @@ class UpLink:
         self._slave_height = 0
         self._orders: dict[bytes, OrderDetails] = {}
         self._decisions: list[Decision] = []
+        self._decided: set[tuple[str, int, Side]] = set()
+        self._questions: dict[tuple[int, Side], Question] = {}
         self._news: dict[tuple[int, Side], tuple[FunctionNode, DealDetails]] = {}
         self._written: set[tuple[int, Side, DealState]] = set()
         self._quotas_wh: dict[tuple[int, int], int] = {}
         self.rejected_records: list[LedgerRecord] = []
         """Records that the encryption node could not open, or that another than the named node signed."""
 
+    def catch_up(self) -> None:
+        """Read what both chains hold since the last time. Every other step does this first."""
+        slave = self._master.slave
+        head = slave.chain.head().height
+        for record in slave.records(after_block=self._slave_height):
+            self._read(record)
+        self._slave_height = head
+        for event in self._view.catch_up():
+            self._note(event)
+
+    def open_day(self, day: int) -> None:
+        """Name the function nodes on the main chain for a delivery day; those that are named already stay."""
+        self.catch_up()
+        self._master.open_day(day)
+
     def take_up(self) -> list[Event]:
         """Take new orders and answers from the slave chain up to the main chain.
+
+        Orders for a day that is not open yet wait until it is.
 
         Returns
         -------
         list of Event
             What the market made of them.
         """
-        self._follow_chains()
-        orders = {leaf: order for leaf, order in self._orders.items() if not self._is_known(leaf)}
-        calls = [*self._quota_calls(orders.values()), *self._order_calls(orders), *self._decision_calls()]
-        events = self._send(calls)
-        self._orders.clear()
+        self.catch_up()
+        self._orders = {leaf: order for leaf, order in self._orders.items() if not self._is_known(leaf)}
+        ready = {leaf: order for leaf, order in self._orders.items() if self._is_named(order)}
+        self._raise_quotas(ready.values())
+        events = [*self._place(ready), *self._answer()]
+        self._orders = {leaf: order for leaf, order in self._orders.items() if leaf not in ready}
         self._decisions.clear()
         return events
 
     def order_of(self, leaf: bytes) -> OrderId | None:
         """The order that a record became on the main chain; None if it was refused or is not there yet."""
-        self._follow_chains()
+        self.catch_up()
         return self._view.order_of_record.get(leaf)
 
     def bring_down(self) -> list[Question]:
@@ -88,9 +120,9 @@ class UpLink:
         Returns
         -------
         list of Question
-            The deals among them that now wait for a node's answer.
+            All deals that wait for a node's answer.
         """
-        self._follow_chains()
+        self.catch_up()
         master, author = self._master, self._master.slave_wallet.address
         news = [(node, deal) for node, deal in self._news.values() if _key(deal) not in self._written]
         records = [master.encryption_node.seal(author, deal, node.encryption_public) for node, deal in news]
@@ -98,15 +130,17 @@ class UpLink:
         if calls:
             master.slave_wallet.send_many(calls)
         self._news.clear()
-        return [Question(node, deal.side, deal.deal_id) for node, deal in news if deal.state is DealState.INTENT]
+        return [
+            question
+            for question in self._questions.values()
+            if (question.node.spec.node_id, question.deal_id, question.side) not in self._decided
+        ]
 
     def settle(self) -> list[Event]:
         """Settle every confirmed deal of the market; any master may, the settlement agent does."""
-        self._follow_chains()
+        self.catch_up()
         confirmed = [deal_id for deal_id, deal in self._view.deals.items() if deal.state is DealState.CONFIRMED]
-        return self._send(
-            [self._master.main.market.settle(batch) for batch in _batches(confirmed, DEALS_PER_TRANSACTION)]
-        )
+        return self._send_batches(confirmed, DEALS_PER_TRANSACTION, self._master.main.market.settle)
 
     def anchor(self) -> None:
         """Anchor the slave chain's new blocks on the main chain."""
@@ -117,32 +151,59 @@ class UpLink:
 
     # From the slave chain to the main chain
 
-    def _quota_calls(self, orders: Iterable[OrderDetails]) -> Iterator[Call]:
+    def _raise_quotas(self, orders: Iterable[OrderDetails]) -> None:
         """Raise what sellers may sell to what their records state."""
-        changed: dict[int, dict[int, int]] = {}
+        raised: dict[tuple[int, int], int] = {}
         for order in orders:
-            trader = self._trader(order)
-            if order.side is Side.ASK and order.energy_quota_wh > self._quota_wh(trader, order.period):
-                self._quotas_wh[trader, order.period] = order.energy_quota_wh
-                changed.setdefault(order.period, {})[trader] = order.energy_quota_wh
-        for period, quotas_wh in changed.items():
-            yield self._master.main.market.set_quotas(period, quotas_wh)
-
-    def _order_calls(self, orders: dict[bytes, OrderDetails]) -> Iterator[Call]:
-        for batch in _batches(list(orders.items()), ORDERS_PER_TRANSACTION):
-            requests = [self._request(order) for _, order in batch]
-            yield self._master.main.market.place_orders(requests, [leaf for leaf, _ in batch])
-
-    def _decision_calls(self) -> Iterator[Call]:
+            key = self._trader(order), order.period
+            if order.side is Side.ASK and order.energy_quota_wh > max(raised.get(key, 0), self._quota_wh(*key)):
+                raised[key] = order.energy_quota_wh
+        quotas_by_period: dict[int, dict[int, int]] = {}
+        for (trader, period), quota_wh in raised.items():
+            quotas_by_period.setdefault(period, {})[trader] = quota_wh
         market = self._master.main.market
-        open_decisions = {
-            (decision.deal_id, decision.side): decision for decision in self._decisions if self._is_open(decision)
+        if raised:
+            calls = [market.set_quotas(period, quotas_wh) for period, quotas_wh in quotas_by_period.items()]
+            self._master.main_wallet.send_many(calls)
+        self._quotas_wh.update(raised)
+
+    def _place(self, orders: dict[bytes, OrderDetails]) -> list[Event]:
+        def call(batch: Sequence[tuple[bytes, OrderDetails]]) -> Call:
+            requests = [order.request(self._trader(order)) for _, order in batch]
+            return self._master.main.market.place_orders(requests, [leaf for leaf, _ in batch])
+
+        return self._send_batches(list(orders.items()), ORDERS_PER_TRANSACTION, call)
+
+    def _answer(self) -> list[Event]:
+        market = self._master.main.market
+        # A node's first answer counts, as it would if each were taken up at once.
+        first = {
+            (decision.deal_id, decision.side): decision
+            for decision in reversed(self._decisions)
+            if self._is_open(decision)
         }
-        ordered = sorted(open_decisions.values(), key=_kind_of_decision)
-        for (side, confirmed), group in groupby(ordered, _kind_of_decision):
+        events: list[Event] = []
+        for (side, confirmed), group in groupby(sorted(first.values(), key=_kind_of_decision), _kind_of_decision):
+            answer = partial(market.confirm if confirmed else market.abandon, side=Side(side))
             deal_ids = [decision.deal_id for decision in group]
-            for batch in _batches(deal_ids, DEALS_PER_TRANSACTION):
-                yield market.confirm(batch, Side(side)) if confirmed else market.abandon(batch, Side(side))
+            events += self._send_batches(deal_ids, DEALS_PER_TRANSACTION, answer)
+        return events
+
+    def _send_batches(self, items: Sequence[_Item], size: int, call: Callable[[Sequence[_Item]], Call]) -> list[Event]:
+        return [event for batch in _batches(items, size) for event in self._send(batch, call)]
+
+    def _send(self, batch: Sequence[_Item], call: Callable[[Sequence[_Item]], Call]) -> list[Event]:
+        """Send a batch. One that is refused or needs too much gas is halved, so that one item stops no other."""
+        try:
+            receipt = self._master.main_wallet.send(call(batch))
+        except ContractReverted as refused:
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                return self._send(batch[:middle], call) + self._send(batch[middle:], call)
+            if refused.error in _TOO_LATE:
+                return []
+            raise
+        return self._master.main.market.events(receipt.logs)
 
     def _is_known(self, leaf: bytes) -> bool:
         return leaf in self._view.order_of_record or leaf in self._view.refusal_of_record
@@ -158,33 +219,13 @@ class UpLink:
         known = self._quotas_wh.get((trader, period))
         return self._master.main.market.position(trader, period).quota_wh if known is None else known
 
-    def _request(self, order: OrderDetails) -> OrderRequest:
-        return OrderRequest(
-            trader=self._trader(order),
-            side=order.side,
-            energy_types=order.energy_types,
-            period=order.period,
-            price_ticks=order.price_ticks,
-            energy_wh=order.energy_wh,
-        )
+    def _is_named(self, order: OrderDetails) -> bool:
+        return self._master.is_named(order.user_id, order.period // PERIODS_PER_DAY)
 
     def _trader(self, order: OrderDetails) -> int:
         return self._master.trader(order.user_id, order.period // PERIODS_PER_DAY)
 
-    def _send(self, calls: Sequence[Call]) -> list[Event]:
-        receipts = self._master.main_wallet.send_many(calls) if calls else []
-        return self._master.main.market.events(log for receipt in receipts for log in receipt.logs)
-
     # What both chains hold
-
-    def _follow_chains(self) -> None:
-        slave = self._master.slave
-        head = slave.chain.head().height
-        for record in slave.records(after_block=self._slave_height):
-            self._read(record)
-        self._slave_height = head
-        for event in self._view.catch_up():
-            self._note(event)
 
     def _read(self, record: LedgerRecord) -> None:
         try:
@@ -200,6 +241,7 @@ class UpLink:
                 self._orders[record.leaf] = details
             case Decision():
                 self._decisions.append(details)
+                self._decided.add((details.user_id, details.deal_id, details.side))
             case DealDetails():
                 self._written.add(_key(details))
             case DayOpened():
@@ -214,16 +256,27 @@ class UpLink:
 
     def _note(self, event: Event) -> None:
         match event:
+            case PartyConfirmed():
+                self._questions.pop((event.deal_id, event.side), None)
+            case DealConfirmed():
+                self._close_questions(event.deal_id)
             case IntentRecorded() | DealAbandoned() | DealExpired() | DealSettled():
+                self._close_questions(event.deal_id)
                 self._note_deal(event.deal_id, self._view.deals[event.deal_id])
             case _:
                 pass
+
+    def _close_questions(self, deal_id: int) -> None:
+        for side in Side:
+            self._questions.pop((deal_id, side), None)
 
     def _note_deal(self, deal_id: int, deal: DealView) -> None:
         for side in Side:
             node = self._master.node_of(deal.trader(side))
             if node is None:
                 continue
+            if deal.state is DealState.INTENT:
+                self._questions[deal_id, side] = Question(node, side, deal_id)
             own, other = deal.intent.ask, deal.intent.bid
             if side is Side.BID:
                 own, other = other, own
