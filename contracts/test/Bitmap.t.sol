@@ -8,7 +8,7 @@ contract BitmapTest is Test {
     using Bitmap for Bitmap.Sets;
 
     uint256 private constant KEY = 7;
-    uint256 private constant OPERATIONS = 80;
+    uint256 private constant OPERATIONS = 40;
 
     Bitmap.Sets private _sets;
     mapping(uint256 key => uint256[]) private _members;

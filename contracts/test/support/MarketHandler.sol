@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Position} from "../../src/interfaces/IAccounts.sol";
+import {IConsortium, Master, Settings} from "../../src/interfaces/IConsortium.sol";
+import {Deal, DealState, IEnergyMarket} from "../../src/interfaces/IEnergyMarket.sol";
+import {OrderId, Side, toOrderId} from "../../src/libraries/OrderId.sol";
+import {toRequest} from "./MarketTest.sol";
+import {Test} from "./Test.sol";
+import {vm} from "./Vm.sol";
+
+/// @notice What the handler remembers of an order. Its number in the list is the order of arrival.
+struct Known {
+    OrderId id;
+    uint32 trader;
+    Side side;
+    uint16 energyTypes;
+    uint24 period;
+    uint16 ticks;
+    uint40 energyWh;
+    bool removed;
+    /// @dev What was open at its removal, and what came back from its deals later.
+    uint40 withdrawnWh;
+    uint64 dealCountAtRemoval;
+    /// @dev Where a search that met the candidate limit goes on (see `_rankOf`).
+    uint256 resumeAt;
+}
+
+/// @notice What a search must do.
+/// @param candidates Numbers of the orders it must make deals with.
+/// @param energiesWh Over how much.
+/// @param count How many deals.
+/// @param resumeAt Where it must stop because of the candidate limit, else 0.
+struct Expected {
+    uint256[] candidates;
+    uint40[] energiesWh;
+    uint256 count;
+    uint256 resumeAt;
+}
+
+/// @title Drives a market with random but sensible calls
+/// @notice Before each call that matches, the handler works out which deals must follow by looking through all
+/// orders it knows, and compares. A call that must fail is expected to fail.
+contract MarketHandler is Test {
+    uint160 private constant FIRST_MASTER = 0x51;
+    address private constant GRID = address(0x52);
+    uint16 private constant MASTERS = 4;
+    uint32 private constant TRADERS = 10;
+    uint256 private constant MAX_ORDERS = 80;
+    uint256 private constant ORDERS_AT_ONCE = 4;
+    uint256 private constant NONE = type(uint256).max;
+
+    IConsortium private immutable _consortium;
+    IEnergyMarket private immutable _market;
+    uint24 private immutable _firstPeriod;
+
+    Known[] private _orders;
+    mapping(OrderId id => uint256 number) private _numberOf;
+    mapping(uint64 dealId => DealState) public endedAs;
+    mapping(bytes32 what => uint256) public times;
+
+    constructor(IConsortium consortium, IEnergyMarket market, uint24 firstPeriod) {
+        (_consortium, _market, _firstPeriod) = (consortium, market, firstPeriod);
+    }
+
+    function orders() external view returns (Known[] memory) {
+        return _orders;
+    }
+
+    // Orders
+
+    function ask(uint256 seed) external {
+        for (uint256 i; i < ORDERS_AT_ONCE; ++i) {
+            _place(_someOrder(Side.Ask, random(seed, i)));
+        }
+    }
+
+    function bid(uint256 seed) external {
+        for (uint256 i; i < ORDERS_AT_ONCE; ++i) {
+            _place(_someOrder(Side.Bid, random(seed, i)));
+        }
+    }
+
+    function amend(uint256 seed) external {
+        if (_orders.length == 0 || _orders.length == MAX_ORDERS) return;
+        Known storage old = _orders[seed % _orders.length];
+        Known memory amended = old;
+        (amended.ticks, amended.energyWh) = (_someTicks(seed >> 8), _someEnergy(seed >> 24));
+        bool legal = !old.removed && _mayEnter(amended);
+        Expected memory expected = _search(amended, amended.energyWh, 0);
+        uint64 dealsBefore = _market.dealCount();
+        uint40 openWh = _openWh(old);
+        if (!legal) vm.expectRevert();
+        vm.prank(_masterOf(old.trader));
+        amended.id = _market.amendOrder(old.id, amended.energyWh, amended.ticks, "record");
+        if (!legal) return;
+        _remove(old, openWh, dealsBefore);
+        _enter(amended, dealsBefore, expected);
+        ++times["amended"];
+    }
+
+    function cancel(uint256 seed) external {
+        if (_orders.length == 0) return;
+        Known storage known = _orders[seed % _orders.length];
+        OrderId[] memory ids = new OrderId[](1);
+        ids[0] = known.id;
+        bool legal = !known.removed && _isActive(known.trader);
+        uint40 openWh = _openWh(known);
+        if (!legal) vm.expectRevert();
+        vm.prank(_masterOf(known.trader));
+        _market.cancelOrders(ids);
+        if (!legal) return;
+        _remove(known, openWh, _market.dealCount());
+        ++times["cancelled"];
+    }
+
+    function matchAgain(uint256 seed) external {
+        if (_orders.length == 0) return;
+        uint256 number = seed % _orders.length;
+        // Searches that stopped come first: there are few of them.
+        for (uint256 i; i < _orders.length && _orders[number].resumeAt == 0; ++i) {
+            number = (number + 1) % _orders.length;
+        }
+        Known storage known = _orders[number];
+        uint40 openWh = _openWh(known);
+        bool legal = openWh != 0 && _mayEnter(known);
+        Expected memory expected = _search(known, openWh, known.resumeAt);
+        uint64 dealsBefore = _market.dealCount();
+        if (!legal) vm.expectRevert();
+        vm.prank(GRID);
+        _market.matchOrder(known.id);
+        if (!legal) return;
+        if (known.resumeAt != 0) ++times["searches gone on"];
+        known.resumeAt = expected.resumeAt;
+        _compare(known, dealsBefore, expected);
+    }
+
+    // Deals
+
+    /// @dev Half of the time for both parties.
+    function confirm(uint256 seed, bool sells) external {
+        uint64 dealId = _someDeal(seed, DealState.Intent);
+        _confirm(dealId, sells);
+        if (seed & 1 == 0) _confirm(dealId, !sells);
+    }
+
+    function abandon(uint256 seed, bool sells) external {
+        uint64 dealId = _someDeal(seed, DealState.Intent);
+        Deal memory agreed = _market.deal(dealId);
+        uint32 party = sells ? agreed.seller : agreed.buyer;
+        bool confirmed = sells ? agreed.sellerConfirmed : agreed.buyerConfirmed;
+        bool legal = agreed.state == DealState.Intent && !confirmed && _isActive(party);
+        if (!legal) vm.expectRevert();
+        vm.prank(_masterOf(party));
+        _market.abandon(_one(dealId), sells ? Side.Ask : Side.Bid);
+        if (legal) _released(dealId, agreed, DealState.Abandoned);
+    }
+
+    function expire(uint256 seed) external {
+        uint64 dealId = _someDeal(seed, DealState.Intent);
+        Deal memory agreed = _market.deal(dealId);
+        bool late = agreed.state == DealState.Intent && block.timestamp > agreed.confirmBefore;
+        bool open = agreed.state == DealState.Intent || agreed.state == DealState.Confirmed;
+        bool legal = late || (open && !(_mayTrade(agreed.seller) && _mayTrade(agreed.buyer)));
+        if (!legal) vm.expectRevert();
+        vm.prank(GRID);
+        _market.expire(_one(dealId));
+        if (legal) _released(dealId, agreed, DealState.Expired);
+    }
+
+    function settle(uint256 seed) external {
+        uint64 dealId = _someDeal(seed, DealState.Confirmed);
+        Deal memory agreed = _market.deal(dealId);
+        bool legal = agreed.state == DealState.Confirmed && _mayTrade(agreed.seller) && _mayTrade(agreed.buyer);
+        uint96 freeBefore = legal ? _market.trader(agreed.seller).freeMoney : 0;
+        if (!legal) vm.expectRevert();
+        vm.prank(GRID);
+        _market.settle(_one(dealId));
+        if (!legal) return;
+        uint96 money = uint96(agreed.energyWh) * agreed.askTicks;
+        assertEq(_market.trader(agreed.seller).freeMoney, freeBefore + money, "the seller is paid the ask's price");
+        endedAs[dealId] = DealState.Settled;
+        ++times["settled"];
+    }
+
+    // Accounts, members, settings, time
+
+    function deposit(uint256 seed, uint96 money) external {
+        (uint32[] memory traders, uint96[] memory moneys) = (new uint32[](1), new uint96[](1));
+        (traders[0], moneys[0]) = (_someTrader(seed), uint96(bound(money, 0, 1e6)));
+        vm.prank(GRID);
+        _market.deposit(traders, moneys, "payment");
+    }
+
+    /// @dev Takes nearly all, so that deposits that are too small happen.
+    function withdraw(uint256 seed) external {
+        uint32 trader = _someTrader(seed);
+        uint96 freeMoney = _market.trader(trader).freeMoney;
+        uint96 money = uint96(bound(seed >> 8, freeMoney / 2, uint256(freeMoney) + freeMoney / 16));
+        if (money > freeMoney) vm.expectRevert();
+        vm.prank(GRID);
+        _market.withdraw(trader, money, "payment");
+    }
+
+    function moveDeposit(uint256 seed, uint96 money) external {
+        (uint32 from, uint32 to) = (_someTrader(seed), _someTrader(seed >> 8));
+        uint96 freeMoney = _market.trader(from).freeMoney;
+        money = uint96(bound(money, 0, uint256(freeMoney) + 1));
+        if (money > freeMoney || _masterOf(from) != _masterOf(to) || !_isActive(from)) vm.expectRevert();
+        vm.prank(_masterOf(from));
+        _market.moveDeposit(from, to, money);
+    }
+
+    function setQuota(uint256 seed, uint48 quotaWh) external {
+        (uint32 trader, uint24 period) = (_someTrader(seed), _somePeriod(seed >> 8));
+        Position memory claims = _market.position(trader, period);
+        (uint32[] memory traders, uint48[] memory quotas) = (new uint32[](1), new uint48[](1));
+        (traders[0], quotas[0]) = (trader, uint48(bound(quotaWh, 0, 1_500)));
+        if (quotas[0] < claims.heldWh + claims.soldWh || !_isActive(trader)) vm.expectRevert();
+        vm.prank(_masterOf(trader));
+        _market.setQuotas(period, traders, quotas);
+    }
+
+    /// @dev Suspends a master other than the settlement agent, or admits one again; never fewer than three active.
+    function changeMember(uint256 seed) external {
+        for (uint16 masterId = 1; masterId <= MASTERS; ++masterId) {
+            Master memory member = _consortium.master(masterId);
+            if (member.active) continue;
+            _carry(abi.encodeCall(IConsortium.admit, (member.account, member.role)));
+            return;
+        }
+        uint16[3] memory others = [uint16(1), 3, 4];
+        _carry(abi.encodeCall(IConsortium.suspend, (others[seed % 3])));
+    }
+
+    function changeSettings(uint256 seed) external {
+        Settings memory settings = _consortium.settings();
+        settings.coolingOffSeconds = seed & 3 == 0 ? 0 : 900;
+        settings.maxCandidates = seed >> 2 & 1 == 0 ? 1 : 16;
+        settings.floorTicks = seed >> 3 & 3 == 0 ? 3_702 : 3_700;
+        settings.capTicks = seed >> 5 & 3 == 0 ? 3_709 : 3_712;
+        _carry(abi.encodeCall(IConsortium.changeSettings, (settings)));
+    }
+
+    function passTime(uint256 seed) external {
+        vm.warp(block.timestamp + seed % 900);
+    }
+
+    // What a search must do
+
+    function _search(Known memory incoming, uint40 openWh, uint256 from)
+        private
+        view
+        returns (Expected memory expected)
+    {
+        Settings memory settings = _consortium.settings();
+        expected.candidates = new uint256[](_orders.length);
+        expected.energiesWh = new uint40[](_orders.length);
+        uint256[] memory soldWh = new uint256[](TRADERS + 1);
+        uint256[] memory spent = new uint256[](TRADERS + 1);
+        for (uint256 looked; openWh != 0; ++looked) {
+            uint256 number = _best(incoming, from);
+            if (number == NONE) break;
+            Known memory candidate = _orders[number];
+            from = _rankOf(candidate, number);
+            if (looked == settings.maxCandidates) {
+                expected.resumeAt = from;
+                break;
+            }
+            ++from;
+            uint40 energyWh = _openWh(candidate);
+            if (openWh < energyWh) energyWh = openWh;
+            (bool legal, bool goesOn) = _isLegal(incoming, candidate, energyWh, settings, soldWh, spent);
+            if (!goesOn) break;
+            if (!legal) continue;
+            expected.candidates[expected.count] = number;
+            expected.energiesWh[expected.count++] = energyWh;
+            openWh -= energyWh;
+        }
+    }
+
+    /// @dev Adds a legal deal to what the seller sold and the buyer spent.
+    function _isLegal(
+        Known memory incoming,
+        Known memory candidate,
+        uint40 energyWh,
+        Settings memory settings,
+        uint256[] memory soldWh,
+        uint256[] memory spent
+    ) private view returns (bool legal, bool goesOn) {
+        if (candidate.trader == incoming.trader) return (false, true);
+        if (candidate.ticks < settings.floorTicks || candidate.ticks > settings.capTicks) return (false, true);
+        if (!_mayTrade(candidate.trader)) return (false, true);
+        bool sells = incoming.side == Side.Ask;
+        uint32 seller = sells ? incoming.trader : candidate.trader;
+        uint32 buyer = sells ? candidate.trader : incoming.trader;
+        Position memory claims = _market.position(seller, incoming.period);
+        if (soldWh[seller] + claims.heldWh + claims.soldWh + energyWh > claims.quotaWh) return (false, !sells);
+        uint256 money = uint256(energyWh) * (sells ? incoming.ticks : candidate.ticks);
+        if (spent[buyer] + money > _market.trader(buyer).freeMoney) return (false, sells);
+        soldWh[seller] += energyWh;
+        spent[buyer] += money;
+        return (true, true);
+    }
+
+    /// @dev The best order that crosses the incoming one, from a rank on.
+    function _best(Known memory incoming, uint256 from) private view returns (uint256 best) {
+        best = NONE;
+        uint256 bestRank = NONE;
+        for (uint256 i; i < _orders.length; ++i) {
+            Known memory known = _orders[i];
+            if (known.side == incoming.side || known.period != incoming.period) continue;
+            if (known.energyTypes & incoming.energyTypes == 0 || _openWh(known) == 0) continue;
+            (uint16 askTicks, uint16 bidTicks) =
+                known.side == Side.Ask ? (known.ticks, incoming.ticks) : (incoming.ticks, known.ticks);
+            uint256 rank = _rankOf(known, i);
+            if (askTicks <= bidTicks && rank >= from && rank < bestRank) (best, bestRank) = (i, rank);
+        }
+    }
+
+    /// @dev Price first, then arrival: the smaller comes first.
+    function _rankOf(Known memory known, uint256 number) private pure returns (uint256) {
+        uint256 rank = known.side == Side.Ask ? known.ticks : type(uint16).max - known.ticks;
+        return rank << 32 | number;
+    }
+
+    function _mayEnter(Known memory known) private view returns (bool) {
+        Settings memory settings = _consortium.settings();
+        return _mayTrade(known.trader) && known.ticks >= settings.floorTicks && known.ticks <= settings.capTicks
+            && known.energyWh != 0 && block.timestamp + settings.gateLeadSeconds < uint256(known.period) * 900;
+    }
+
+    // What happened
+
+    function _confirm(uint64 dealId, bool sells) private {
+        Deal memory agreed = _market.deal(dealId);
+        uint32 party = sells ? agreed.seller : agreed.buyer;
+        bool confirmed = sells ? agreed.sellerConfirmed : agreed.buyerConfirmed;
+        bool inTime = block.timestamp <= agreed.confirmBefore;
+        if (agreed.state != DealState.Intent || confirmed || !inTime || !_isActive(party)) vm.expectRevert();
+        vm.prank(_masterOf(party));
+        _market.confirm(_one(dealId), sells ? Side.Ask : Side.Bid);
+        if (_market.deal(dealId).state != agreed.state) ++times["confirmed"];
+    }
+
+    function _place(Known memory known) private {
+        if (_orders.length == MAX_ORDERS) return;
+        (uint256[] memory requests, bytes32[] memory records) = (new uint256[](1), new bytes32[](1));
+        requests[0] = toRequest(known.trader, known.side, known.energyTypes, known.period, known.ticks, known.energyWh);
+        bool legal = _mayEnter(known);
+        Expected memory expected = _search(known, known.energyWh, 0);
+        uint64 dealsBefore = _market.dealCount();
+        if (!_isActive(known.trader)) vm.expectRevert();
+        vm.prank(_masterOf(known.trader));
+        OrderId[] memory ids = _market.placeOrders(requests, records);
+        if (!_isActive(known.trader)) return;
+        assertTrue(legal == (OrderId.unwrap(ids[0]) != 0), "taken if and only if legal");
+        if (!legal) return;
+        known.id = ids[0];
+        _enter(known, dealsBefore, expected);
+    }
+
+    function _enter(Known memory known, uint64 dealsBefore, Expected memory expected) private {
+        (known.resumeAt, known.withdrawnWh, known.dealCountAtRemoval) = (expected.resumeAt, 0, 0);
+        assertEq(_numberOf[known.id], 0, "an id is used once");
+        _orders.push(known);
+        _numberOf[known.id] = _orders.length;
+        _compare(known, dealsBefore, expected);
+    }
+
+    function _compare(Known memory known, uint64 dealsBefore, Expected memory expected) private {
+        assertEq(_market.dealCount() - dealsBefore, expected.count, "number of deals");
+        for (uint256 i; i < expected.count; ++i) {
+            Deal memory agreed = _market.deal(dealsBefore + 1 + uint64(i));
+            OrderId candidate = _orders[expected.candidates[i]].id;
+            bool sells = known.side == Side.Ask;
+            assertEq(_askOf(agreed), sells ? known.id : candidate, "the ask in price-time order");
+            assertEq(_bidOf(agreed), sells ? candidate : known.id, "the bid in price-time order");
+            assertEq(agreed.energyWh, expected.energiesWh[i], "energy of the deal");
+        }
+        times["deals"] += expected.count;
+        if (expected.resumeAt != 0) ++times["searches stopped"];
+    }
+
+    function _remove(Known storage known, uint40 openWh, uint64 dealCount) private {
+        (known.removed, known.withdrawnWh, known.dealCountAtRemoval) = (true, openWh, dealCount);
+    }
+
+    function _released(uint64 dealId, Deal memory agreed, DealState state) private {
+        endedAs[dealId] = state;
+        ++times[state == DealState.Expired ? bytes32("expired") : bytes32("abandoned")];
+        _returned(_askOf(agreed), agreed.energyWh);
+        _returned(_bidOf(agreed), agreed.energyWh);
+    }
+
+    function _returned(OrderId id, uint40 energyWh) private {
+        Known storage known = _orders[_numberOf[id] - 1];
+        if (known.removed) known.withdrawnWh += energyWh;
+    }
+
+    function _askOf(Deal memory agreed) private pure returns (OrderId) {
+        return toOrderId(agreed.period, Side.Ask, agreed.askTicks, agreed.askTurn);
+    }
+
+    function _bidOf(Deal memory agreed) private pure returns (OrderId) {
+        return toOrderId(agreed.period, Side.Bid, agreed.bidTicks, agreed.bidTurn);
+    }
+
+    function _openWh(Known memory known) private view returns (uint40) {
+        return _market.order(known.id).openWh;
+    }
+
+    // Members
+
+    function _masterOf(uint32 trader) private pure returns (address) {
+        return address(FIRST_MASTER + (trader + MASTERS - 1) % MASTERS);
+    }
+
+    function _isActive(uint32 trader) private view returns (bool) {
+        return trader != 0 && _consortium.master(uint16((trader - 1) % MASTERS + 1)).active;
+    }
+
+    function _mayTrade(uint32 trader) private view returns (bool) {
+        return trader != 0 && _consortium.mayTrade(uint16((trader - 1) % MASTERS + 1));
+    }
+
+    function _carry(bytes memory action) private {
+        bool carried;
+        for (uint16 masterId = 1; !carried; ++masterId) {
+            Master memory member = _consortium.master(masterId);
+            if (!member.active) continue;
+            vm.prank(member.account);
+            carried = _consortium.vote(action);
+        }
+    }
+
+    // Something random
+
+    function _someOrder(Side side, uint256 seed) private view returns (Known memory known) {
+        known.side = side;
+        known.trader = _someTrader(seed);
+        known.energyTypes = uint16(side == Side.Ask ? 1 << (seed >> 8) % 2 : 1 + (seed >> 8) % 3);
+        known.period = _somePeriod(seed >> 16);
+        known.ticks = _someTicks(seed >> 24);
+        known.energyWh = _someEnergy(seed >> 40);
+    }
+
+    function _someTrader(uint256 seed) private pure returns (uint32) {
+        return uint32(1 + seed % TRADERS);
+    }
+
+    /// @dev Three of four orders are for the first period.
+    function _somePeriod(uint256 seed) private view returns (uint24) {
+        return _firstPeriod + (seed & 3 == 0 ? 1 : 0);
+    }
+
+    function _someTicks(uint256 seed) private pure returns (uint16) {
+        return uint16(3_700 + seed % 13);
+    }
+
+    function _someEnergy(uint256 seed) private pure returns (uint40) {
+        return uint40(seed % 100 < 3 ? 0 : 50 * (1 + seed % 8));
+    }
+
+    /// @dev Seven times of eight a deal in that state if there is one, else any, or one that never was.
+    function _someDeal(uint256 seed, DealState state) private view returns (uint64 dealId) {
+        uint64 count = _market.dealCount();
+        dealId = uint64(1 + seed % (count + 1));
+        if (seed >> 8 & 7 == 0) return dealId;
+        for (uint64 i; i < count && _market.deal(dealId).state != state; ++i) {
+            dealId = dealId % count + 1;
+        }
+    }
+
+    function _one(uint64 dealId) private pure returns (uint64[] memory dealIds) {
+        dealIds = new uint64[](1);
+        dealIds[0] = dealId;
+    }
+}
