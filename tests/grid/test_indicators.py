@@ -101,9 +101,16 @@ def test_one_wild_day_in_the_history_hides_nothing():
     assert [anomaly.period for anomaly in anomalies] == [FIRST]
 
 
+def test_a_reading_may_differ_by_ten_times_what_is_usual_at_its_time_of_day():
+    history = [100] * DAY * 7
+    history[::DAY] = [1_000, 940, 1_060, 970, 1_030, 1_000, 1_000]
+    assert monitor(FIRST, {"a": [1_300]}, {"a": history}).anomalies == ()
+    assert monitor(FIRST, {"a": [1_301]}, {"a": history}).anomalies == (Anomaly("a", FIRST, 1_301, 1_000),)
+
+
 def test_a_steady_meter_is_not_blamed_for_a_trifle():
-    assert monitor(FIRST, {"a": [110]}, {"a": [100] * DAY * 7}).anomalies == ()
-    assert monitor(FIRST, {"a": [111]}, {"a": [100] * DAY * 7}).anomalies == (Anomaly("a", FIRST, 111, 100),)
+    assert monitor(FIRST, {"a": [200]}, {"a": [100] * DAY * 7}).anomalies == ()
+    assert monitor(FIRST, {"a": [201]}, {"a": [100] * DAY * 7}).anomalies == (Anomaly("a", FIRST, 201, 100),)
 
 
 def test_nothing_is_called_unusual_before_the_fifth_day():

@@ -34,6 +34,9 @@ SILENT_PERIODS = PERIODS_PER_DAY
 LEAST_DAYS = 5
 """How often a time of day must have been metered before a reading can be called unusual for it."""
 
+UNUSUAL_DEVIATIONS = 10
+"""How many median absolute deviations from its median a reading must be away to be called unusual."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -240,10 +243,10 @@ def analyse_efficiency(first_period: int, injected: Readings, withdrawn: Reading
 def monitor(first_period: int, readings: Readings, history: Readings) -> Monitoring:
     """Look for meters that are silent, stuck, or say what they never said at this time of day.
 
-    A reading is an anomaly when it is more than 3.5 / 0.6745 median absolute deviations away from the median of the
-    meter's history at the same time of day (Iglewicz and Hoaglin, *How to Detect and Handle Outliers*, 1993,
-    section 3.2). The deviation counts as at least 2 % of the meter's mean and 1 Wh, so that a
-    meter which hardly ever varies is not blamed for a trifle.
+    A reading is an anomaly when it is further from the median of the meter's history at the same time of day than 10
+    times the median absolute deviation there, and further than the median of all its history above zero. (Median and
+    deviation are not moved by the outliers they are to find: Iglewicz and Hoaglin, *How to Detect and Handle
+    Outliers*, 1993. Their 5 deviations suit normal errors; weather and days of rest need 10.)
 
     Parameters
     ----------
@@ -264,6 +267,7 @@ def monitor(first_period: int, readings: Readings, history: Readings) -> Monitor
     periods = len(next(iter(series.values())))
     _check_span(first_period, periods)
     before = {meter: _read(f"history[{meter!r}]", past) for meter, past in history.items()}
+    expected = periods * len(series)
     missing = sum(values.count(None) for values in series.values())
     stuck, anomalies, judged = list[Stuck](), list[Anomaly](), 0
     for meter, values in series.items():
@@ -273,15 +277,15 @@ def monitor(first_period: int, readings: Readings, history: Readings) -> Monitor
         judged += sum(values[place] is not None for place in usual)
         anomalies += (
             Anomaly(meter, first_period + place, wh, middle)
-            for place, (middle, spread) in usual.items()
-            if (wh := values[place]) is not None and 6_745 * abs(wh - middle) > 35_000 * spread
+            for place, (middle, most) in usual.items()
+            if (wh := values[place]) is not None and abs(wh - middle) > most
         )
     return Monitoring(
         first_period=first_period,
         periods=periods,
         meters=len(series),
         missing_readings=missing,
-        availability_ppm=PPM - -(-PPM * missing // (periods * len(series))),
+        availability_ppm=(expected - missing) * PPM // expected,
         missing_meters=tuple(meter for meter, values in series.items() if values.count(None) == periods),
         stuck=tuple(stuck),
         judged_readings=judged,
@@ -342,16 +346,16 @@ def _stuck(meter: str, values: Sequence[int | None], first: int, reported_from: 
 
 
 def _usual(past: Sequence[int | None], periods: int) -> dict[int, tuple[int, int]]:
-    """Median and deviation, by place of a reading, for the places whose time of day has history enough."""
-    known = [wh for wh in past if wh is not None]
-    least = max(sum(known) // (50 * len(known)), 1) if known else 1
+    """Median of history and most that a reading may differ, by place, where the time of day has history enough."""
+    trifle = median_low([wh for wh in past if wh] or [0])
     usual = {}
     for place in range(min(periods, PERIODS_PER_DAY)):
         same_time = [wh for wh in past[(len(past) + place) % PERIODS_PER_DAY :: PERIODS_PER_DAY] if wh is not None]
         if len(same_time) >= LEAST_DAYS:
             middle = median_low(same_time)
-            spread = max(median_low([abs(wh - middle) for wh in same_time]), least)
-            usual.update(dict.fromkeys(range(place, periods, PERIODS_PER_DAY), (middle, spread)))
+            deviation = median_low([abs(wh - middle) for wh in same_time])
+            most = max(UNUSUAL_DEVIATIONS * deviation, trifle)
+            usual.update(dict.fromkeys(range(place, periods, PERIODS_PER_DAY), (middle, most)))
     return dict(sorted(usual.items()))
 
 
