@@ -177,11 +177,9 @@ class UpLink:
     def _answer(self) -> list[Event]:
         market = self._master.main.market
         # A node's first answer counts, as it would if each were taken up at once.
-        first = {
-            (decision.deal_id, decision.side): decision
-            for decision in reversed(self._decisions)
-            if self._is_open(decision)
-        }
+        first: dict[tuple[int, Side], Decision] = {}
+        for decision in filter(self._is_open, self._decisions):
+            first.setdefault((decision.deal_id, decision.side), decision)
         events: list[Event] = []
         for (side, confirmed), group in groupby(sorted(first.values(), key=_kind_of_decision), _kind_of_decision):
             answer = partial(market.confirm if confirmed else market.abandon, side=Side(side))
