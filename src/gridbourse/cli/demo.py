@@ -30,7 +30,7 @@ from gridbourse.units import format_kwh, format_price, format_yuan
 @click.option(
     "--repetitions",
     type=click.IntRange(min=2),
-    default=50,
+    default=30,
     show_default=True,
     help="Counted runs of each model for Figure 6.",
 )
