@@ -7,22 +7,33 @@ that does not hold names the chain and the record at fault.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from gridbourse.contracts.consortium import SlaveChain
 from gridbourse.contracts.slave_anchors import Anchor
-from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import GridbourseError, InvalidValue, ProofError
-from gridbourse.market.events import OrderPlaced, TraderRegistered
-from gridbourse.market.types import Deal, DealState, Side
+from gridbourse.market.events import (
+    DealAbandoned,
+    DealConfirmed,
+    DealExpired,
+    DealSettled,
+    Event,
+    IntentRecorded,
+    OrderCancelled,
+    OrderPlaced,
+    PartyConfirmed,
+    TraderRegistered,
+)
+from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.market_view import MarketView
-from gridbourse.network.records import DealDetails, Decision, OrderDetails
+from gridbourse.network.records import DealDetails, OrderDetails
 from gridbourse.network.slave import Slave
 from gridbourse.network.slave_reading import Opened, SlaveReading
-from gridbourse.units import PERIODS_PER_DAY
+from gridbourse.units import PERIODS_PER_DAY, format_kwh, format_price
 
 _Value = TypeVar("_Value")
 
@@ -51,16 +62,16 @@ class PartyTrace:
     """The walk to one party of a deal; what was not reached is None."""
 
     side: Side
-    master: str = ""
-    placed: OrderPlaced | None = None
-    order: Opened | None = None
+    placed: OrderPlaced
+    master: str
+    order: Opened[OrderDetails] | None = None
     anchor: Anchor | None = None
     steps: list[Step] = field(default_factory=list)
 
     @property
     def details(self) -> OrderDetails | None:
         """What the party's own record says."""
-        return self.order.details if self.order and isinstance(self.order.details, OrderDetails) else None
+        return self.order.details if self.order else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,9 @@ class Trace:
 
 class Regulator:
     """Traces deals and audits whole chains.
+
+    It trusts the main chain, which the consortium seals together, and its own key; of a slave chain it believes
+    what is signed by whom it concerns and agrees with the main chain.
 
     Parameters
     ----------
@@ -101,6 +115,9 @@ class Regulator:
             for master_id, slave in slaves.items()
         }
         self._pseudonyms: dict[int, TraderRegistered] = {}
+        self._answers: dict[tuple[int, Side], bool] = {}
+        self._states: dict[int, set[DealState]] = {}
+        self._withdrawn: list[OrderId] = []
 
     def trace(self, deal_id: int) -> Trace:
         """Walk from a deal to the proof of every detail behind it.
@@ -114,42 +131,47 @@ class Regulator:
         if deal_id not in self._view.deals:
             raise InvalidValue("deal", deal_id, f"the number of a deal, 1 to {len(self._view.deals)}")
         deal = self._main.market.deal(deal_id)
-        return Trace(deal_id, deal, (self._walk(deal_id, deal, Side.ASK), self._walk(deal_id, deal, Side.BID)))
+        seller, buyer = self._party(deal.ask), self._party(deal.bid)
+        self._walk(seller, deal_id, deal)
+        self._walk(buyer, deal_id, deal)
+        return Trace(deal_id, deal, (seller, buyer))
 
     def audit(self) -> list[str]:
-        """Check all records of all chains against the main chain; returns what is wrong, empty if nothing is."""
+        """Check all records of all chains against the main chain; returns what is wrong, empty if nothing is.
+
+        What is merely not done yet is not wrong: an order that waits for its anchor, a deal whose end is not yet
+        written to the slave chains.
+        """
         self._catch_up()
         findings: list[str] = []
         for master_id, reading in self._readings.items():
             findings += reading.findings
-            anchors = self._main.anchors.anchors(master_id)
-            findings += reading.wrong_anchors(anchors)
-            anchored = anchors[-1].leaf_count if anchors else 0
-            for leaf, order in reading.orders.items():
-                if order.record.index < anchored and not self._is_answered(leaf):
-                    findings.append(
-                        f"slave chain {reading.name}, record {order.record.index}: the master anchored this order "
-                        "and did not take it up to the main chain"
-                    )
+            findings += self._wrong_chain(master_id)
+            findings += self._dropped_orders(master_id)
+            records = (opened for of_deal in reading.deals.values() for opened in of_deal)
+            findings += (lie for opened in records if (lie := self._lie(reading, opened)))
         for placed in self._view.orders.values():
-            reading = self._readings[self._pseudonyms[placed.trader].master_id]
-            if placed.record_hash not in reading.orders:
-                findings.append(
-                    f"main chain, order {placed.order_id.pack():x}: slave chain {reading.name} has no record"
-                )
-        return findings
+            findings += self._wrong_order(placed)
+        for deal_id, side in self._answers:
+            findings += self._wrong_answer(deal_id, side)
+        findings += (
+            f"main chain, order {_hex(order_id)}: withdrawn without a record of its user"
+            for order_id in self._withdrawn
+        )
+        return list(dict.fromkeys(findings))
 
-    def _walk(self, deal_id: int, deal: Deal, side: Side) -> PartyTrace:
+    # The walk
+
+    def _walk(self, party: PartyTrace, deal_id: int, deal: Deal) -> None:
         """Take one step after the other, as far as the way leads."""
-        party = PartyTrace(side)
         steps: tuple[tuple[str, Callable[[], str]], ...] = (
             ("order on the main chain", lambda: self._step_order(party, deal)),
             ("record on the slave chain", lambda: self._step_record(party)),
-            ("signature of the record", lambda: self._step_signature(party)),
             ("inclusion under an anchor", lambda: self._step_inclusion(party)),
+            ("signature of the record", lambda: self._step_signature(party)),
             ("order as the record states it", lambda: self._step_agreement(party)),
             ("pseudonym of the day", lambda: self._step_pseudonym(party)),
-            ("answer within the cooling-off time", lambda: self._step_answer(party, deal_id, deal)),
+            ("answer within the cooling-off time", lambda: self._step_answer(party, deal_id)),
             ("deal on the slave chain", lambda: self._step_deal(party, deal_id, deal)),
             ("whole slave chain as anchored", lambda: self._step_chain(party)),
         )
@@ -160,110 +182,205 @@ class Regulator:
                 party.steps.append(Step(title, holds=False, finding=str(error)))
                 if party.order is None:
                     break
-        return party
 
     def _step_order(self, party: PartyTrace, deal: Deal) -> str:
-        order_id = deal.ask if party.side is Side.ASK else deal.bid
-        placed = party.placed = self._view.orders[order_id]
-        party.master = self._reading(party).name
+        placed = party.placed
         if not deal.ask.price_ticks <= deal.price_ticks <= deal.bid.price_ticks:
             raise ProofError(f"main chain: the deal's price {deal.price_ticks} is outside its orders'")
-        return f"order {order_id.pack():x} of trader {placed.trader}, carrying leaf {placed.record_hash.hex()}"
+        return f"order {_hex(placed.order_id)} of trader {placed.trader}, carrying leaf {placed.record_hash.hex()}"
 
     def _step_record(self, party: PartyTrace) -> str:
-        placed, reading = _reached(party.placed), self._reading(party)
-        order = reading.orders.get(placed.record_hash)
+        leaf, order_id, reading = party.placed.record_hash, party.placed.order_id, self._reading(party)
+        if leaf in reading.unreadable:
+            raise ProofError(reading.unreadable[leaf])
+        order = party.order = reading.orders.get(leaf)
         if order is None:
             raise ProofError(
-                f"slave chain {reading.name} has no order record with leaf {placed.record_hash.hex()}: "
-                "its master placed an order that nobody recorded, or dropped or changed the record"
+                f"main chain, order {_hex(order_id)}: slave chain {reading.name} has no order record with its leaf "
+                f"{leaf.hex()}; its master placed what nobody recorded, or changed or dropped the record"
             )
-        party.order = order
-        return f"record {order.record.index} in block {order.record.height} of slave chain {reading.name}"
-
-    def _step_signature(self, party: PartyTrace) -> str:
-        order, details = _reached(party.order), _reached(party.details)
-        self._reading(party).require_signed(order, details.user_id)
-        return f"signed by {details.user_id}, 0x{order.record.author.hex()}"
+        place, first = reading.place(order.record), self._view.order_of_record[leaf]
+        if first != order_id:
+            raise ProofError(f"main chain, order {_hex(order_id)}: {place} already stands for order {_hex(first)}")
+        return place
 
     def _step_inclusion(self, party: PartyTrace) -> str:
-        anchors = self._main.anchors.anchors(self._master_id(party))
+        anchors = self._main.anchors.anchors(self._master_id(party.placed))
         anchor = party.anchor = self._reading(party).require_included(_reached(party.order).record, anchors)
         blocks = f"blocks {anchor.first_block} to {anchor.last_block}"
         return f"the anchor of {blocks}, {anchor.leaf_count} records, root {anchor.root.hex()}"
 
+    def _step_signature(self, party: PartyTrace) -> str:
+        order = _reached(party.order)
+        if order.fault:
+            raise ProofError(order.fault)
+        return f"signed by {order.details.user_id}, 0x{order.record.author.hex()}"
+
     def _step_agreement(self, party: PartyTrace) -> str:
-        placed, details = _reached(party.placed), _reached(party.details)
-        order_id = placed.order_id
+        placed, order = party.placed, _reached(party.order)
+        order_id, details = placed.order_id, order.details
         stated = (details.side, details.period, details.energy_types, details.energy_wh, details.price_ticks)
         found = (order_id.side, order_id.period, placed.energy_types, placed.energy_wh, order_id.price_ticks)
         if stated != found:
-            index = _reached(party.order).record.index
-            raise ProofError(f"slave chain {party.master}, record {index}: states {stated}, the main chain has {found}")
-        return f"{details.user_id}, {details.location}: {details.energy_wh} Wh at {details.price_ticks} ticks"
+            place = self._reading(party).place(order.record)
+            raise ProofError(
+                f"main chain, order {_hex(order_id)}: {_order_text(*found)}, but {place} states {_order_text(*stated)}"
+            )
+        return f"{details.user_id}, {details.location}: {_order_text(*stated)}"
 
     def _step_pseudonym(self, party: PartyTrace) -> str:
-        placed, details = _reached(party.placed), _reached(party.details)
+        trader, details = party.placed.trader, _reached(party.order).details
         day = details.period // PERIODS_PER_DAY
-        secret = self._reading(party).day_keys.get(day)
-        registered = self._pseudonyms[placed.trader].pseudonym
-        if secret is None:
+        day_key = self._reading(party).day_keys.get(day)
+        if day_key is None:
             raise ProofError(f"slave chain {party.master} records no key for day {day}")
-        if DayKey(secret).pseudonym(details.user_id.encode()) != registered:
-            raise ProofError(
-                f"main chain: trader {placed.trader} is not {details.user_id} of slave chain {party.master}"
-            )
-        return f"trader {placed.trader} is {details.user_id} on day {day}"
+        if day_key.pseudonym(details.user_id.encode()) != self._pseudonyms[trader].pseudonym:
+            place = self._reading(party).place(_reached(party.order).record)
+            raise ProofError(f"main chain, trader {trader} is not {details.user_id} of {place}")
+        return f"trader {trader} is {details.user_id} on day {day}"
 
-    def _step_answer(self, party: PartyTrace, deal_id: int, deal: Deal) -> str:
-        confirmed = deal.seller_confirmed if party.side is Side.ASK else deal.buyer_confirmed
-        if not confirmed:
-            return "the party did not confirm" if deal.state is not DealState.SETTLED else "no cooling-off time"
-        reading, details = self._reading(party), _reached(party.details)
+    def _step_answer(self, party: PartyTrace, deal_id: int) -> str:
+        answer = self._answers.get((deal_id, party.side))
+        if answer is None:
+            return "the main chain has no answer of this party"
+        reading, user_id = self._reading(party), _reached(party.order).details.user_id
+        verb = "confirmed" if answer else "abandoned"
         for opened in reading.decisions.get((deal_id, party.side), []):
-            decision = opened.details
-            if isinstance(decision, Decision) and decision.confirmed and decision.user_id == details.user_id:
-                reading.require_signed(opened, details.user_id)
-                return f"record {opened.record.index} in block {opened.record.height}, signed by {details.user_id}"
+            stated = opened.details
+            if opened.fault is None and (stated.user_id, stated.confirmed) == (user_id, answer):
+                return f"{verb} by {user_id}, {reading.place(opened.record)}"
         raise ProofError(
-            f"slave chain {reading.name}: deal {deal_id} was confirmed without a record of {details.user_id}"
+            f"main chain, deal {deal_id}: {verb} for {user_id}, who signed no such record on slave chain {reading.name}"
         )
 
     def _step_deal(self, party: PartyTrace, deal_id: int, deal: Deal) -> str:
         reading = self._reading(party)
-        for opened in reversed(reading.deals.get((deal_id, party.side), [])):
-            found = opened.details
-            if isinstance(found, DealDetails) and found.state is deal.state:
-                if (found.energy_wh, found.price_ticks) != (deal.energy_wh, deal.price_ticks):
-                    raise ProofError(f"slave chain {reading.name}, record {opened.record.index}: not the deal agreed")
-                return f"record {opened.record.index} in block {opened.record.height}: {deal.state.name.lower()}"
-        raise ProofError(f"slave chain {reading.name} does not record deal {deal_id} as {deal.state.name.lower()}")
+        # That both confirmed is not written down again: the parties wrote it themselves.
+        state = DealState.INTENT if deal.state is DealState.CONFIRMED else deal.state
+        records = reading.deals.get((deal_id, party.side), [])
+        for opened in records:
+            if lie := self._lie(reading, opened):
+                raise ProofError(lie)
+        for opened in records:
+            if opened.fault is None and opened.details.state is state:
+                return f"{state.name.lower()}, {reading.place(opened.record)}"
+        raise ProofError(f"slave chain {reading.name} does not record deal {deal_id} as {state.name.lower()}")
 
     def _step_chain(self, party: PartyTrace) -> str:
-        reading = self._reading(party)
-        wrong = [*reading.findings, *reading.wrong_anchors(self._main.anchors.anchors(self._master_id(party)))]
+        wrong = list(self._wrong_chain(self._master_id(party.placed)))
         if wrong:
             raise ProofError("; ".join(wrong))
+        reading = self._reading(party)
         return f"{len(reading)} records of slave chain {reading.name}"
 
+    # What an audit looks for
+
+    def _wrong_chain(self, master_id: int) -> Iterator[str]:
+        """Compare a whole slave chain with what its master registered and anchored."""
+        reading, registered = self._readings[master_id], self._main.consortium.slave_chain(master_id)
+        chain, head = reading.slave.chain, reading.slave.chain.head()
+        genesis_hash = chain.block(1).header.parent_hash if head.height else head.hash
+        if registered != SlaveChain(chain.chain_id, genesis_hash, reading.slave.ledger.address):
+            yield f"slave chain {reading.name} is not the one that its master registered"
+        yield from reading.wrong_anchors(self._main.anchors.anchors(master_id))
+
+    def _dropped_orders(self, master_id: int) -> Iterator[str]:
+        """Find orders that the master anchored and had named the user for, and did not place."""
+        reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
+        for leaf, order in reading.orders.items():
+            anchored = anchor is not None and order.record.index < anchor.leaf_count
+            named = order.details.period // PERIODS_PER_DAY in reading.day_keys
+            answered = leaf in self._view.order_of_record or leaf in self._view.refusal_of_record
+            if anchored and named and order.fault is None and not answered:
+                yield f"{reading.place(order.record)}: the master did not take this order up to the main chain"
+
+    def _wrong_order(self, placed: OrderPlaced) -> Iterator[str]:
+        """Find the first thing that is wrong with an order of the main chain."""
+        party = self._party(placed.order_id)
+        try:
+            for step in (self._step_record, self._step_signature, self._step_agreement, self._step_pseudonym):
+                step(party)
+        except ProofError as error:
+            yield str(error)
+
+    def _wrong_answer(self, deal_id: int, side: Side) -> Iterator[str]:
+        """Find an answer that its user did not give. An order without a record is another finding."""
+        intent = self._view.deals[deal_id].intent
+        party = self._party(intent.ask if side is Side.ASK else intent.bid)
+        party.order = self._reading(party).orders.get(party.placed.record_hash)
+        if party.order is not None:
+            try:
+                self._step_answer(party, deal_id)
+            except ProofError as error:
+                yield str(error)
+
+    def _lie(self, reading: SlaveReading, opened: Opened[DealDetails]) -> str | None:
+        """Compare what the master wrote to a party with the deal on the main chain."""
+        stated, deal = opened.details, self._view.deals.get(opened.details.deal_id)
+        if opened.fault is not None:
+            return None
+        if deal is None:
+            return f"{reading.place(opened.record)}: states deal {stated.deal_id}, which is not on the main chain"
+        own, other = deal.intent.ask, deal.intent.bid
+        if stated.side is Side.BID:
+            own, other = other, own
+        order = reading.orders.get(self._view.orders[own].record_hash)
+        told = (stated.user_id, *stated.orders, stated.energy_wh, stated.price_ticks)
+        agreed = (order and order.details.user_id, own, other, deal.intent.energy_wh, deal.intent.price_ticks)
+        if told != agreed or stated.state not in self._states[stated.deal_id]:
+            return f"{reading.place(opened.record)}: states deal {stated.deal_id} otherwise than the main chain"
+        return None
+
+    # What the main chain tells
+
+    def _party(self, order_id: OrderId) -> PartyTrace:
+        placed = self._view.orders[order_id]
+        return PartyTrace(order_id.side, placed, self._readings[self._master_id(placed)].name)
+
     def _reading(self, party: PartyTrace) -> SlaveReading:
-        return self._readings[self._master_id(party)]
+        return self._readings[self._master_id(party.placed)]
 
-    def _master_id(self, party: PartyTrace) -> int:
-        return self._pseudonyms[_reached(party.placed).trader].master_id
-
-    def _is_answered(self, leaf: bytes) -> bool:
-        return leaf in self._view.order_of_record or leaf in self._view.refusal_of_record
+    def _master_id(self, placed: OrderPlaced) -> int:
+        return self._pseudonyms[placed.trader].master_id
 
     def _catch_up(self) -> None:
+        """Read the main chain first: what it holds was on a slave chain before."""
         for event in self._view.catch_up():
-            if isinstance(event, TraderRegistered):
-                self._pseudonyms[event.trader] = event
+            self._note(event)
         for reading in self._readings.values():
             reading.catch_up()
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case TraderRegistered():
+                self._pseudonyms[event.trader] = event
+            case OrderCancelled():
+                self._withdrawn.append(event.order_id)
+            case IntentRecorded() | DealConfirmed() | DealExpired() | DealSettled():
+                self._note_state(event.deal_id)
+            case PartyConfirmed():
+                self._answers[event.deal_id, event.side] = True
+            case DealAbandoned():
+                self._answers[event.deal_id, event.side] = False
+                self._note_state(event.deal_id)
+            case _:
+                pass
+
+    def _note_state(self, deal_id: int) -> None:
+        self._states.setdefault(deal_id, set()).add(self._view.deals[deal_id].state)
 
 
 def _reached(value: _Value | None) -> _Value:
     """What an earlier step found; without it the walk has ended already."""
     assert value is not None, "the step before has found it"
     return value
+
+
+def _hex(order_id: OrderId) -> str:
+    return f"{order_id.pack():x}"
+
+
+def _order_text(side: Side, period: int, energy_types: EnergyType, energy_wh: int, price_ticks: int) -> str:
+    kinds = "any" if energy_types == EnergyType.any() else str(energy_types.name).lower()
+    verb = "sells" if side is Side.ASK else "buys"
+    return f"{verb} {format_kwh(energy_wh)} kWh of {kinds} at {format_price(price_ticks)} yuan/kWh in period {period}"

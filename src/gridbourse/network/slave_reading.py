@@ -1,15 +1,24 @@
-"""A slave chain as the regulator reads it: every record opened, and the log it forms."""
+"""A slave chain as the regulator reads it: every record opened and judged, and the log they form.
+
+Who runs the chain seals its blocks and could write into a receipt whatever it likes; what it cannot do is sign
+for somebody else. So a record counts only if the transaction it stands in says the same, signed by its author.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Generic, TypeVar
 
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import LedgerRecord, record_leaf
 from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.merkle import MerkleLog, verify_inclusion
+from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import EnvelopeError, ProofError
 from gridbourse.market.types import Side
 from gridbourse.network.records import (
@@ -23,13 +32,26 @@ from gridbourse.network.records import (
 )
 from gridbourse.network.slave import Slave
 
+_Stated = TypeVar("_Stated", bound=Details)
+
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A record and what it says."""
+class Opened(Generic[_Stated]):
+    """A record and what it states.
+
+    Parameters
+    ----------
+    record
+        The record as it lies on the chain.
+    details
+        What it states.
+    fault
+        Why it must not be believed, naming chain and record; None if it may.
+    """
 
     record: LedgerRecord
-    details: Details
+    details: _Stated
+    fault: str | None
 
 
 class SlaveReading:
@@ -42,7 +64,7 @@ class SlaveReading:
     slave
         The chain.
     master
-        The master's address, which alone registers nodes, opens days and writes deals.
+        The master's address, which alone takes in nodes, opens days and writes deals.
     key
         The regulator's key.
     """
@@ -54,39 +76,30 @@ class SlaveReading:
         self._key = key
         self._height = 0
         self._log = MerkleLog()
-        self.orders: dict[bytes, Opened] = {}
-        self.decisions: dict[tuple[int, Side], list[Opened]] = {}
-        self.deals: dict[tuple[int, Side], list[Opened]] = {}
+        self._heights: list[int] = []
+        self.orders: dict[bytes, Opened[OrderDetails]] = {}
+        self.decisions: dict[tuple[int, Side], list[Opened[Decision]]] = {}
+        self.deals: dict[tuple[int, Side], list[Opened[DealDetails]]] = {}
         self.nodes: dict[str, NodeRegistered] = {}
-        self.day_keys: dict[int, bytes] = {}
+        self.day_keys: dict[int, DayKey] = {}
+        self.unreadable: dict[bytes, str] = {}
         self.findings: list[str] = []
 
     def catch_up(self) -> None:
         """Read the blocks since the last time."""
         head = self.slave.chain.head().height
-        for record in self.slave.records(after_block=self._height):
-            self._read(record)
+        records = self.slave.ledger.records(first_block=self._height + 1, last_block=head)
+        for transaction_hash, group in groupby(records, attrgetter("transaction_hash")):
+            together = list(group)
+            signed = self._is_signed(transaction_hash, together)
+            for record in together:
+                self._read(record, signed=signed)
         self._height = head
 
     def __len__(self) -> int:
         return len(self._log)
 
-    def require_signed(self, opened: Opened, node_id: str) -> None:
-        """Check that a record stands in a transaction which its node signed.
-
-        Raises
-        ------
-        ProofError
-            Somebody else signed it, or the node is unknown.
-        """
-        record, node = opened.record, self.nodes.get(node_id)
-        if node is None:
-            raise ProofError(f"{self._name(record)} speaks for {node_id!r}, whom the master never registered")
-        signed = self.slave.chain.transaction(record.transaction_hash)
-        if signed is None or signed.sender != record.author or record.author.hex() != node.address_hex:
-            raise ProofError(f"{self._name(record)} is not signed by {node_id!r}")
-
-    def require_included(self, record: LedgerRecord, anchors: list[Anchor]) -> Anchor:
+    def require_included(self, record: LedgerRecord, anchors: Sequence[Anchor]) -> Anchor:
         """Prove that a record is in the log as the master anchored it first after writing it.
 
         Raises
@@ -96,49 +109,111 @@ class SlaveReading:
         """
         anchor = next((anchor for anchor in anchors if anchor.leaf_count > record.index), None)
         if anchor is None:
-            raise ProofError(f"{self._name(record)} is not anchored yet")
-        if anchor.leaf_count > len(self._log):
-            raise ProofError(f"slave chain {self.name} has {len(self._log)} records, {anchor.leaf_count} are anchored")
+            raise ProofError(f"{self.place(record)} is not anchored yet")
+        if anchor.leaf_count > len(self):
+            raise ProofError(f"slave chain {self.name} has {len(self)} records, {anchor.leaf_count} are anchored")
         try:
             proof = self._log.inclusion_proof(record.index, anchor.leaf_count)
             verify_inclusion(record.leaf, record.index, anchor.leaf_count, proof, anchor.root)
         except ProofError as error:
             blocks = f"blocks {anchor.first_block} to {anchor.last_block}"
-            raise ProofError(f"{self._name(record)} is not in the log anchored with {blocks}: {error}") from error
+            raise ProofError(f"{self.place(record)} is not in the log anchored with {blocks}: {error}") from error
         return anchor
 
-    def wrong_anchors(self, anchors: list[Anchor]) -> Iterator[str]:
-        """Compare every anchor with the chain; says which ranges of blocks are not what was anchored."""
-        for anchor in anchors:
-            size = anchor.leaf_count
-            if size > len(self._log) or self._log.root(size) != anchor.root:
-                blocks = f"blocks {anchor.first_block} to {anchor.last_block}"
-                yield f"slave chain {self.name}, {blocks}: the {min(size, len(self))} records are not those anchored"
+    def wrong_anchors(self, anchors: Sequence[Anchor]) -> Iterator[str]:
+        """Compare every anchor with the chain; says between which records the fault lies.
 
-    def _read(self, record: LedgerRecord) -> None:
+        What follows a fault does not agree either, so after the first wrong anchor the others are not named
+        until one holds again.
+        """
+        sound, said = 0, False
+        for anchor in anchors:
+            if self._agrees(anchor):
+                sound, said = anchor.leaf_count, False
+            elif not said:
+                said = True
+                yield (
+                    f"slave chain {self.name}, records {sound} to {max(sound, anchor.leaf_count - 1)}, anchored with "
+                    f"blocks {anchor.first_block} to {anchor.last_block}: the chain does not hold these records"
+                )
+
+    def place(self, record: LedgerRecord) -> str:
+        """Say where a record lies."""
+        return f"slave chain {self.name}, record {record.index} in block {record.height}"
+
+    def _agrees(self, anchor: Anchor) -> bool:
+        size = bisect_right(self._heights, anchor.last_block)
+        return anchor.last_block <= self._height and anchor.leaf_count == size and anchor.root == self._log.root(size)
+
+    def _is_signed(self, transaction_hash: bytes, records: Sequence[LedgerRecord]) -> bool:
+        """Whether their author signed that just these records are written to this ledger."""
+        ledger = self.slave.ledger
+        signed = self.slave.chain.transaction(transaction_hash)
+        stated = [(record.kind, record.content) for record in records]
+        calls = [ledger.append_many(stated), *([ledger.append(*stated[0])] if len(stated) == 1 else [])]
+        return (
+            signed is not None
+            and signed.transaction.chain_id == ledger.chain.chain_id
+            and signed.transaction.to == ledger.address
+            and signed.transaction.data in [call.data for call in calls]
+            and all(record.author == signed.sender for record in records)
+        )
+
+    def _read(self, record: LedgerRecord, *, signed: bool) -> None:
         leaf = record_leaf(record.author, record.kind, record.content)
-        if record.index != len(self._log) or record.leaf != leaf:
-            self.findings.append(f"{self._name(record)}: index or leaf is not that of its content")
+        in_sequence = record.index == len(self) and record.leaf == leaf
         self._log.append(leaf)
+        self._heights.append(record.height)
         try:
             details = open_record(self.slave.ledger, record, self._key)
         except EnvelopeError as error:
-            self.findings.append(f"{self._name(record)} does not open for the regulator: {error}")
+            wrong = f"of 0x{record.author.hex()} does not open for the regulator: {error}"
+            self.unreadable[leaf] = f"{self.place(record)}, {wrong}"
+            self.findings.append(self.unreadable[leaf])
             return
-        opened = Opened(record, details)
+        wrong = (
+            ("has not the index or leaf of its content" if not in_sequence else "")
+            or ("is not what its author signed" if not signed else "")
+            or self._fault(record.author, details)
+        )
+        fault = f"{self.place(record)}, {wrong}" if wrong else None
+        if fault:
+            self.findings.append(fault)
+        self._take_in(leaf, record, details, fault)
+
+    def _take_in(self, leaf: bytes, record: LedgerRecord, details: Details, fault: str | None) -> None:
         match details:
             case OrderDetails():
-                self.orders[leaf] = opened
+                self.orders.setdefault(leaf, Opened(record, details, fault))
             case Decision():
-                self.decisions.setdefault((details.deal_id, details.side), []).append(opened)
-            case _ if record.author != self._master:
-                self.findings.append(f"{self._name(record)} may only be written by the master")
+                self.decisions.setdefault((details.deal_id, details.side), []).append(Opened(record, details, fault))
             case DealDetails():
-                self.deals.setdefault((details.deal_id, details.side), []).append(opened)
-            case NodeRegistered():
+                self.deals.setdefault((details.deal_id, details.side), []).append(Opened(record, details, fault))
+            case NodeRegistered() if fault is None:
                 self.nodes[details.node_id] = details
-            case DayOpened():
-                self.day_keys[details.day] = bytes.fromhex(details.day_key_hex)
+            case DayOpened() if fault is None:
+                self.day_keys[details.day] = details.day_key()
+            case _:
+                pass
 
-    def _name(self, record: LedgerRecord) -> str:
-        return f"slave chain {self.name}, record {record.index} in block {record.height}"
+    def _fault(self, author: Address, details: Details) -> str:
+        """Why the author may not state this; empty if it may.
+
+        Nodes speak for themselves, and the master for nobody else: whom it took in once, it cannot give another
+        key without that node's own signature, and what it called a day's key stays that day's key.
+        """
+        match details:
+            case OrderDetails() | Decision():
+                node = self.nodes.get(details.user_id)
+                if node is None:
+                    return f"speaks for {details.user_id!r}, whom the master never took in"
+                if author.hex() != node.address_hex:
+                    return f"speaks for {details.user_id!r}, but 0x{author.hex()} signed it"
+            case NodeRegistered() if self.nodes.get(details.node_id, details) != details:
+                if author.hex() != self.nodes[details.node_id].address_hex:
+                    return f"gives {details.node_id!r} other keys without its signature"
+            case DayOpened() if self.day_keys.get(details.day, details.day_key()) != details.day_key():
+                return f"states another key for day {details.day}, whose users are named already"
+            case _ if author != self._master:
+                return "may only be written by the master"
+        return ""
