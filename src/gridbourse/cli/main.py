@@ -25,9 +25,9 @@ for command in (demo, experiment, region, trace, audit):
 
 
 def main() -> None:
-    """Run the command line; what gridbourse raises on purpose becomes one line and exit code 1."""
+    """Run the command line; what gridbourse raises on purpose, or a file denies, becomes one line and exit code 1."""
     try:
         gridbourse()
-    except GridbourseError as error:
+    except (GridbourseError, OSError) as error:
         click.secho(f"gridbourse: {error}", fg="red", err=True)
         sys.exit(1)

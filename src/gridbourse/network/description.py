@@ -40,6 +40,9 @@ class NodeKind(StrEnum):
 
 # A master's name is also the name of its chain's file.
 _MASTER_NAME = re.compile("[a-z0-9-]{1,40}")
+# A node's name is, percent-encoded, also the name of its key file.
+_MAX_NODE_ID_BYTES = 80
+_MAX_CHAIN_ID = 2**32 - 1
 
 _PLANTS = frozenset({NodeKind.WIND, NodeKind.PV, NodeKind.HYDRO, NodeKind.THERMAL, NodeKind.STORAGE})
 _SERVICES = frozenset({NodeKind.DISPATCH, NodeKind.EFFICIENCY, NodeKind.MONITORING, NodeKind.SERVICES})
@@ -102,8 +105,8 @@ class RegionSpec:
     Raises
     ------
     InvalidValue
-        Two masters or two nodes share a name, no master is of role grid, or a node is of a kind that its
-        master cannot have.
+        Two masters or two nodes share a name, a name is no name, a master has no node, none is of role grid, a
+        node is of a kind that its master cannot have, or the settings or the chain id are no market's.
     """
 
     name: str
@@ -113,18 +116,16 @@ class RegionSpec:
     single_chain: bool = False
 
     def __post_init__(self) -> None:
+        if not 1 <= self.chain_id <= _MAX_CHAIN_ID:
+            raise InvalidValue("chain_id", self.chain_id, f"a whole number from 1 to {_MAX_CHAIN_ID}")
+        _require_market(self.settings)
         _require_distinct("master.name", [master.name for master in self.masters])
         _require_distinct("master.node.id", [node.node_id for master in self.masters for node in master.nodes])
         if Role.GRID not in {master.role for master in self.masters}:
             roles = [master.role.name.lower() for master in self.masters]
             raise InvalidValue("master.role", roles, "at least one master of role grid: it settles payments")
         for master in self.masters:
-            if not _MASTER_NAME.fullmatch(master.name) or master.name == "main":
-                raise InvalidValue("master.name", master.name, "1 to 40 of a-z, 0-9 and '-', and not 'main'")
-            for node in master.nodes:
-                if node.kind not in KINDS_BELOW[master.role]:
-                    allowed = ", ".join(sorted(KINDS_BELOW[master.role]))
-                    raise InvalidValue(f"kind of node {node.node_id}", str(node.kind), f"one of {allowed}")
+            _require_master(master)
 
 
 def read_region(path: Path) -> RegionSpec:
@@ -142,7 +143,7 @@ def read_region(path: Path) -> RegionSpec:
     root = _Fields("", document)
     spec = RegionSpec(
         name=root.take("name", str),
-        chain_id=root.whole("chain_id", least=1),
+        chain_id=root.take("chain_id", int),
         settings=_settings(_Fields("market.", root.take("market", dict))),
         masters=tuple(_master(entry) for entry in root.tables("master")),
         single_chain=root.take("single_chain", bool, default=False),
@@ -178,11 +179,11 @@ def write_region(spec: RegionSpec, path: Path) -> None:
 def _settings(fields: _Fields) -> Settings:
     roles = fields.take("trading_roles", list, [role.name.lower() for role in Role])
     settings = Settings(
-        cooling_off_seconds=fields.whole("cooling_off_seconds"),
-        floor_ticks=price_ticks(fields.take("price_floor_yuan_per_kwh", str)),
-        cap_ticks=price_ticks(fields.take("price_cap_yuan_per_kwh", str)),
-        gate_lead_seconds=fields.whole("gate_closure_lead_seconds"),
-        max_candidates=fields.whole("max_candidates", 64, least=1, most=2**16 - 1),
+        cooling_off_seconds=fields.take("cooling_off_seconds", int),
+        floor_ticks=fields.price("price_floor_yuan_per_kwh"),
+        cap_ticks=fields.price("price_cap_yuan_per_kwh"),
+        gate_lead_seconds=fields.take("gate_closure_lead_seconds", int),
+        max_candidates=fields.take("max_candidates", int, 64),
         trading_roles=frozenset(_enum("market.trading_roles", Role.__members__, str(role).upper()) for role in roles),
     )
     fields.require_empty()
@@ -225,16 +226,17 @@ class _Fields:
             raise InvalidValue(self._prefix + name, value, f"a value of type {kind.__name__}")
         return value
 
-    def whole(self, name: str, default: int | None = None, *, least: int = 0, most: int = 2**32 - 1) -> int:
-        value = self.take(name, int, default)
-        if not least <= value <= most:
-            raise InvalidValue(self._prefix + name, value, f"a whole number from {least} to {most}")
-        return value
+    def price(self, name: str) -> int:
+        text = self.take(name, str)
+        try:
+            return price_ticks(text)
+        except InvalidValue as error:
+            raise InvalidValue(self._prefix + name, text, error.remedy) from error
 
     def tables(self, name: str) -> list[_Fields]:
         entries = self.take(name, list, [])
-        if not entries or not all(isinstance(entry, dict) for entry in entries):
-            raise InvalidValue(self._prefix + name, entries, f"at least one [[{self._prefix}{name}]] table")
+        if not all(isinstance(entry, dict) for entry in entries):
+            raise InvalidValue(self._prefix + name, entries, f"[[{self._prefix}{name}]] tables")
         return [_Fields(f"{self._prefix}{name}.", entry) for entry in entries]
 
     def require_empty(self) -> None:
@@ -243,14 +245,43 @@ class _Fields:
 
 
 def _text(value: str) -> str:
-    """A TOML basic string: its escapes are those of JSON."""
-    return json.dumps(str(value), ensure_ascii=False)
+    """A TOML basic string: its escapes are those of JSON, and it does without the delete character."""
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _enum(field: str, members: Mapping[str, _Value], name: str) -> _Value:
     if name not in members:
         raise InvalidValue(field, name.lower(), "one of " + ", ".join(member.lower() for member in members))
     return members[name]
+
+
+def _require_market(settings: Settings) -> None:
+    limits = (
+        ("cooling_off_seconds", settings.cooling_off_seconds, 0, 2**32 - 1),
+        ("gate_closure_lead_seconds", settings.gate_lead_seconds, 0, 2**32 - 1),
+        ("max_candidates", settings.max_candidates, 1, 2**16 - 1),
+    )
+    for field, value, least, most in limits:
+        if not least <= value <= most:
+            raise InvalidValue(f"market.{field}", value, f"a whole number from {least} to {most}")
+    if settings.floor_ticks > settings.cap_ticks:
+        cap = format_price(settings.cap_ticks)
+        raise InvalidValue("market.price_floor_yuan_per_kwh", format_price(settings.floor_ticks), f"at most {cap}")
+    if not settings.trading_roles:
+        raise InvalidValue("market.trading_roles", [], "at least one role, or leave it out for all")
+
+
+def _require_master(master: MasterSpec) -> None:
+    if not _MASTER_NAME.fullmatch(master.name) or master.name == "main":
+        raise InvalidValue("master.name", master.name, "1 to 40 of a-z, 0-9 and '-', and not 'main'")
+    if not master.nodes:
+        raise InvalidValue("master.node", master.name, "at least one [[master.node]] table for this master")
+    for node in master.nodes:
+        if len(node.node_id.encode()) > _MAX_NODE_ID_BYTES:
+            raise InvalidValue("master.node.id", node.node_id, f"at most {_MAX_NODE_ID_BYTES} bytes of UTF-8")
+        if node.kind not in KINDS_BELOW[master.role]:
+            allowed = ", ".join(sorted(KINDS_BELOW[master.role]))
+            raise InvalidValue(f"kind of node {node.node_id}", str(node.kind), f"one of {allowed}")
 
 
 def _require_distinct(field: str, names: Sequence[str]) -> None:

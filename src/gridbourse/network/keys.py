@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.crypto.keys import Address, SigningKey
@@ -116,8 +117,8 @@ class KeyFolder:
         return MasterKeys(node, SigningKey(secrets["sealer"]), PseudonymKey(secrets["pseudonyms"]))
 
     def _path(self, name: str) -> Path:
-        # A name may hold any character; a file name may not.
-        return self._folder / f"{name.encode().hex() if not name.isidentifier() else name}.json"
+        # A name may hold any character, a file name may not; and no two names may share a file.
+        return self._folder / f"{quote(name, safe='')}.json"
 
     def _save(self, name: str, secrets: dict[str, bytes]) -> None:
         path = self._path(name)

@@ -107,7 +107,7 @@ class Region:
         InvalidValue
             The folder is not empty.
         """
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InvalidValue("folder", str(folder), "a new or empty folder")
         draft = folder.with_name(f"{folder.name}.draft-{os.getpid()}")
         draft.mkdir(parents=True)
@@ -133,13 +133,17 @@ class Region:
         Raises
         ------
         InvalidValue
-            The folder holds no region, or a key file is missing.
+            The folder holds no region, or a key file or a chain is missing.
         ChainCorrupted, ChainLocked
             A chain is not what was sealed, or is open in another process.
         """
-        if not (folder / "main.chain").exists():
+        if not (folder / "region.toml").exists():
             raise InvalidValue("folder", str(folder), "a folder that `gridbourse region init` made")
-        region = cls(*_Builder(folder, read_region(folder / "region.toml"), clock, observe).open())
+        spec = read_region(folder / "region.toml")
+        for name in ("main", *(master.name for master in spec.masters if not spec.single_chain)):
+            if not (folder / f"{name}.chain").exists():
+                raise InvalidValue("folder", str(folder), f"a folder in which {name}.chain is not missing")
+        region = cls(*_Builder(folder, spec, clock, observe).open())
         for uplink in region.uplinks.values():
             uplink.catch_up()
         return region

@@ -1,0 +1,197 @@
+"""A region's TOML file: what is written is read, and what is wrong is named."""
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gridbourse.errors import InvalidValue
+from gridbourse.market.types import Role, Settings
+from gridbourse.network.description import (
+    KINDS_BELOW,
+    MasterSpec,
+    NodeKind,
+    NodeSpec,
+    RegionSpec,
+    read_region,
+    write_region,
+)
+
+TEXT = """\
+name = "Mianyang"
+chain_id = 500
+
+[market]
+cooling_off_seconds = 300
+price_floor_yuan_per_kwh = "0.10"
+price_cap_yuan_per_kwh = "1.50"
+gate_closure_lead_seconds = 900
+
+[[master]]
+name = "grid"
+role = "grid"
+
+[[master.node]]
+id = "Substation 3"
+kind = "dispatch"
+location = "Fucheng"
+"""
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=26)
+names = texts.filter(bool)
+words = st.integers(0, 2**32 - 1)
+ticks = st.tuples(st.integers(0, 2**16 - 1), st.integers(0, 2**16 - 1)).map(sorted)
+
+
+@st.composite
+def market_settings(draw):
+    floor, cap = draw(ticks)
+    roles = draw(st.frozensets(st.sampled_from(Role), min_size=1))
+    return Settings(draw(words), floor, cap, draw(words), draw(st.integers(1, 2**16 - 1)), roles)
+
+
+@st.composite
+def regions(draw):
+    node_ids = iter(draw(st.lists(names, min_size=8, max_size=8, unique=True)))
+    roles = [Role.GRID, *draw(st.lists(st.sampled_from(Role), max_size=3))]
+    master_name = st.from_regex("[a-z0-9-]{1,40}", fullmatch=True).filter(lambda name: name != "main")
+    master_names = draw(st.lists(master_name, min_size=len(roles), max_size=len(roles), unique=True))
+    masters = tuple(
+        MasterSpec(
+            name,
+            role,
+            tuple(
+                NodeSpec(next(node_ids), draw(st.sampled_from(sorted(KINDS_BELOW[role]))), draw(texts))
+                for _ in range(draw(st.integers(1, 2)))
+            ),
+        )
+        for name, role in zip(master_names, roles, strict=True)
+    )
+    chain_id = draw(st.integers(1, 2**32 - 1))
+    return RegionSpec(draw(texts), chain_id, draw(market_settings()), masters, draw(st.booleans()))
+
+
+@given(spec=regions())
+def test_a_region_is_read_as_it_was_written(spec):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "region.toml"
+        write_region(spec, path)
+        assert read_region(path) == spec
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text):
+        path = tmp_path / "region.toml"
+        path.write_text(text, "utf-8")
+        return read_region(path)
+
+    return read
+
+
+def test_what_is_left_out_has_a_default(read):
+    spec = read(TEXT)
+    assert spec == RegionSpec(
+        "Mianyang",
+        500,
+        Settings(300, 1_000, 15_000, 900, 64, frozenset(Role)),
+        (MasterSpec("grid", Role.GRID, (NodeSpec("Substation 3", NodeKind.DISPATCH, "Fucheng"),)),),
+    )
+
+
+REQUIRED = [
+    ("name", 'name = "Mianyang"\n'),
+    ("chain_id", "chain_id = 500\n"),
+    ("market.cooling_off_seconds", "cooling_off_seconds = 300\n"),
+    ("market.price_floor_yuan_per_kwh", 'price_floor_yuan_per_kwh = "0.10"\n'),
+    ("market.price_cap_yuan_per_kwh", 'price_cap_yuan_per_kwh = "1.50"\n'),
+    ("market.gate_closure_lead_seconds", "gate_closure_lead_seconds = 900\n"),
+    ("master.name", 'name = "grid"\n'),
+    ("master.role", 'role = "grid"\n'),
+    ("master.node.id", 'id = "Substation 3"\n'),
+    ("master.node.kind", 'kind = "dispatch"\n'),
+    ("master.node.location", 'location = "Fucheng"\n'),
+]
+
+
+@pytest.mark.parametrize(("field", "line"), REQUIRED, ids=[field for field, _ in REQUIRED])
+def test_a_missing_field_is_named(read, field, line):
+    require_named(read, TEXT.replace(line, ""), field)
+
+
+@pytest.mark.parametrize(("field", "line"), REQUIRED, ids=[field for field, _ in REQUIRED])
+def test_a_misspelt_field_is_named(read, field, line):
+    name = line.split(" = ")[0]
+    misspelt = TEXT.replace(line, line + line.replace(name, name + "x"))
+    require_named(read, misspelt, field + "x")
+
+
+@pytest.mark.parametrize(("field", "line"), REQUIRED, ids=[field for field, _ in REQUIRED])
+@pytest.mark.parametrize("value", ["true", "[]", "1.5", "1979-05-27"])
+def test_a_field_of_another_type_is_named(read, field, line, value):
+    require_named(read, TEXT.replace(line, f"{line.split(' = ')[0]} = {value}\n"), field)
+
+
+@pytest.mark.parametrize(
+    ("field", "line", "wrong"),
+    [
+        ("chain_id", "chain_id = 500", "chain_id = 0"),
+        ("chain_id", "chain_id = 500", "chain_id = 4294967296"),
+        ("single_chain", "chain_id = 500", "chain_id = 500\nsingle_chain = 1"),
+        ("market.cooling_off_seconds", "cooling_off_seconds = 300", "cooling_off_seconds = -1"),
+        ("market.gate_closure_lead_seconds", "seconds = 900", "seconds = 4294967296"),
+        ("market.max_candidates", "[market]", "[market]\nmax_candidates = 0"),
+        ("market.max_candidates", "[market]", "[market]\nmax_candidates = 65536"),
+        ("market.price_floor_yuan_per_kwh", '"0.10"', '"0.10001"'),
+        ("market.price_floor_yuan_per_kwh", '"0.10"', '"1.51"'),
+        ("market.price_cap_yuan_per_kwh", '"1.50"', '"6.5536"'),
+        ("market.price_cap_yuan_per_kwh", '"1.50"', '"dear"'),
+        ("market.trading_roles", "[market]", "[market]\ntrading_roles = []"),
+        ("market.trading_roles", "[market]", '[market]\ntrading_roles = ["regulator"]'),
+        ("market.trading_roles", "[market]", "[market]\ntrading_roles = [1]"),
+        ("master.role", 'role = "grid"', 'role = "source"'),
+        ("master.role", 'role = "grid"', 'role = "regulator"'),
+        ("master.name", 'name = "grid"', 'name = "main"'),
+        ("master.name", 'name = "grid"', 'name = "../grid"'),
+        ("master.name", 'name = "grid"', 'name = ""'),
+        ("master.node.id", '"Substation 3"', '""'),
+        ("master.node.id", '"Substation 3"', '"' + "x" * 81 + '"'),
+        ("master.node.kind", '"dispatch"', '"nuclear"'),
+        ("kind of node Substation 3", 'role = "grid"', 'role = "user"'),
+        ("master", "[[master]]", "[master]"),
+        ("master.node", "[[master.node]]", "[master.node]"),
+    ],
+)
+def test_a_wrong_value_is_named(read, field, line, wrong):
+    text = TEXT.replace(line, wrong, 1)
+    if field.startswith("kind of node"):
+        text += '[[master]]\nname = "other"\nrole = "grid"\n[[master.node]]\nid = "A"\nkind = "pv"\nlocation = ""\n'
+    require_named(read, text, field)
+
+
+def test_a_master_without_a_node_is_named(read):
+    require_named(read, TEXT[: TEXT.index("[[master.node]]")], "master.node")
+
+
+def test_names_that_are_not_the_only_ones_are_named(read):
+    require_named(read, TEXT + TEXT[TEXT.index("[[master.node]]") :], "master.node.id")
+    require_named(read, TEXT + TEXT[TEXT.index("[[master]]") :].replace("Substation 3", "Substation 4"), "master.name")
+
+
+@pytest.mark.parametrize("content", [b"name =", b"\xff\xfe", None], ids=["no TOML", "no UTF-8", "no file"])
+def test_a_file_that_is_no_toml_is_named(tmp_path, content):
+    path = tmp_path / "region.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InvalidValue, match=re.escape(str(path))):
+        read_region(path)
+
+
+def require_named(read, text, field):
+    with pytest.raises(InvalidValue) as wrong:
+        read(text)
+    assert wrong.value.field == field
+    assert wrong.value.remedy
