@@ -141,7 +141,8 @@ def _draw_totals(axes: Axes, compared: Comparison) -> None:
         for shift, runs, colour in ((-0.2, compared.single_chain, GREY), (0.2, compared.master_slave, BLUE)):
             _bars(axes, [place + shift], [compared.total(runs, measure)], colour, None)
         saving = compared.saving(measure).median
-        top = compared.total(compared.single_chain, measure).upper * 1e3
+        tops = [compared.total(runs, measure).upper for runs in (compared.single_chain, compared.master_slave)]
+        top = max(tops) * 1e3
         axes.text(place, top, f"{'saves' if saving > 0 else 'costs'} {abs(saving):.1%}\n", ha="center")
     axes.set(ylabel="ms", xticks=range(len(MEASURES)))
     axes.set_xticklabels(["main chain\nalone", "from begin\nto end", "work of\nall chains"])
