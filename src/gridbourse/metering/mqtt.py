@@ -1,0 +1,233 @@
+"""Readings over MQTT 3.1.1 at QoS 1, by paho-mqtt.
+
+============================================= =================== ===========================================
+topic                                         direction           payload
+============================================= =================== ===========================================
+``gridbourse/<region>/meters/<meter>/readings`` meter -> head-end ``SignedReading.to_bytes``, 117 bytes
+``gridbourse/<region>/meters/<meter>/resend``   head-end -> meter first and last number wanted, 8 bytes
+============================================= =================== ===========================================
+
+``<meter>`` is the meter's address in 40 hexadecimal digits. QoS 1 reaches from a client to the broker and from the
+broker to a client, each time at least once; what a broker loses between the two (it restarts, its queue is full) the
+head-end notices by the numbers of the readings and asks the meter for again.
+"""
+
+from __future__ import annotations
+
+import ssl
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Condition
+from typing import Any, NamedTuple
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+
+from gridbourse.crypto.keys import Address
+from gridbourse.errors import InvalidValue
+from gridbourse.metering.meter import Meter
+from gridbourse.metering.reading import SignedReading
+
+_QOS = 1
+_RESEND = struct.Struct(">II")
+_LONGEST_RECONNECT_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the MQTT broker is.
+
+    Parameters
+    ----------
+    host, port
+        Its address.
+    tls
+        How to make sure of the broker and, by a client certificate, let it make sure of us; None on a network of
+        one's own. Readings are signed but not encrypted: whoever reads them sees when somebody is at home.
+    """
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+
+class Concentrator:
+    """Publishes the readings of one or many meters over one connection, and answers when they are asked for again.
+
+    It connects in the background, and again when the connection breaks; what is published meanwhile waits.
+
+    Parameters
+    ----------
+    broker
+        Where to publish.
+    region
+        Name of the region.
+    name
+        Name of the concentrator, its own in the region.
+    meters
+        The meters behind it.
+
+    Raises
+    ------
+    InvalidValue
+        `region` has characters that mean something in a topic.
+    """
+
+    def __init__(self, broker: Broker, region: str, name: str, meters: Iterable[Meter]) -> None:
+        self._region = region
+        self._meters = {_topic(region, meter.address.hex(), "resend"): meter for meter in meters}
+        self._outbox: deque[SignedReading] = deque()
+        self._unconfirmed = 0
+        self._confirmed = Condition()
+        self._client = _client(region, name)
+        self._client.on_message = self._asked
+        self._client.on_publish = self._published
+        _connect(self._client, broker, list(self._meters), self._send)
+
+    def publish(self, signed: SignedReading) -> None:
+        """Hand a reading to the broker, now or as soon as it can be reached."""
+        with self._confirmed:
+            self._unconfirmed += 1
+        self._outbox.append(signed)
+        # Before the connection stands, paho-mqtt could write this ahead of its CONNECT, which brokers punish.
+        if self._client.is_connected():
+            self._send()
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait until the broker has confirmed everything published, and tell whether it has."""
+        with self._confirmed:
+            return self._confirmed.wait_for(lambda: self._unconfirmed == 0, timeout_seconds)
+
+    def close(self) -> None:
+        """Disconnect; what is not confirmed yet stays in the meters' memories."""
+        _disconnect(self._client)
+
+    def _send(self) -> None:
+        """Hand the outbox to the client; called when something was put there, and when the connection stands."""
+        while self._outbox:
+            with suppress(IndexError):  # the other thread was faster
+                signed = self._outbox.popleft()
+                topic = _topic(self._region, signed.reading.meter.hex(), "readings")
+                self._client.publish(topic, signed.to_bytes(), _QOS)
+
+    def _asked(self, _: Client, __: Any, message: MQTTMessage) -> None:
+        meter = self._meters.get(message.topic)
+        if meter is not None and len(message.payload) == _RESEND.size:
+            for signed in meter.recall(*_RESEND.unpack(message.payload)):
+                self.publish(signed)
+
+    def _published(self, *_: Any) -> None:
+        with self._confirmed:
+            self._unconfirmed -= 1
+            self._confirmed.notify_all()
+
+
+class Delivery(NamedTuple):
+    """What came from a meter, and what its acknowledgement needs."""
+
+    payload: bytes
+    message_id: int
+    connection: int
+
+
+class Subscriber:
+    """Receives what the meters of a region publish, as the region's one head-end.
+
+    A delivery that is not acknowledged, because the process died before it had it on disk, comes again.
+
+    Parameters
+    ----------
+    broker
+        Where to subscribe.
+    region
+        Name of the region.
+
+    Raises
+    ------
+    InvalidValue
+        `region` has characters that mean something in a topic.
+    """
+
+    def __init__(self, broker: Broker, region: str) -> None:
+        self._region = region
+        self._deliveries: SimpleQueue[Delivery] = SimpleQueue()
+        self._connection = 0
+        self._client = _client(region, "head-end", manual_ack=True)
+        self._client.on_message = self._arrived
+        self._client.on_disconnect = self._disconnected
+        _connect(self._client, broker, [_topic(region, "+", "readings")])
+
+    def receive(self, timeout_seconds: float) -> list[Delivery]:
+        """Take everything that has come; if nothing has, wait for the first."""
+        deliveries: list[Delivery] = []
+        try:
+            deliveries.append(self._deliveries.get(timeout=timeout_seconds))
+            while True:
+                deliveries.append(self._deliveries.get_nowait())
+        except Empty:
+            return deliveries
+
+    def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
+        """Tell the broker that these need not come again."""
+        for delivery in deliveries:
+            # A message id means something else on the next connection.
+            if delivery.connection == self._connection:
+                self._client.ack(delivery.message_id, _QOS)
+
+    def request(self, meter: Address, first: int, last: int) -> None:
+        """Ask a meter for its readings numbered `first` to `last` again; without a connection nothing is asked."""
+        if self._client.is_connected():
+            topic = _topic(self._region, meter.hex(), "resend")
+            self._client.publish(topic, _RESEND.pack(first, last), _QOS)
+
+    def close(self) -> None:
+        """Disconnect; the broker keeps what comes meanwhile."""
+        _disconnect(self._client)
+
+    def _arrived(self, _: Client, __: Any, message: MQTTMessage) -> None:
+        self._deliveries.put(Delivery(bytes(message.payload), message.mid, self._connection))
+
+    def _disconnected(self, *_: Any) -> None:
+        self._connection += 1
+
+
+def _topic(region: str, meter: str, subject: str) -> str:
+    if not region or set(region) & set("/+#\0"):
+        raise InvalidValue("region", region, "a name without '/', '+', '#' and NUL")
+    return f"gridbourse/{region}/meters/{meter}/{subject}"
+
+
+def _client(region: str, name: str, *, manual_ack: bool = False) -> Client:
+    """Make a client whose session the broker keeps while it is away."""
+    return Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=f"gridbourse-{region}-{name}",
+        clean_session=False,
+        manual_ack=manual_ack,
+    )
+
+
+def _connect(
+    client: Client, broker: Broker, topics: list[str], when_connected: Callable[[], None] = lambda: None
+) -> None:
+    """Connect in the background, for ever, and subscribe each time: the broker may have forgotten the session."""
+
+    def connected(*_: Any) -> None:
+        client.subscribe([(topic, _QOS) for topic in topics])
+        when_connected()
+
+    client.on_connect = connected
+    client.reconnect_delay_set(1, _LONGEST_RECONNECT_SECONDS)
+    if broker.tls is not None:
+        client.tls_set_context(broker.tls)
+    client.connect_async(broker.host, broker.port)
+    client.loop_start()
+
+
+def _disconnect(client: Client) -> None:
+    client.disconnect()
+    client.loop_stop()

@@ -1,0 +1,197 @@
+"""From meters over a real MQTT broker to accepted readings, whatever fails on the way."""
+
+from contextlib import ExitStack
+
+import pytest
+from paho.mqtt import publish
+
+from gridbourse.crypto.keys import SigningKey
+from gridbourse.errors import InvalidValue
+from gridbourse.market.types import EnergyType, Side
+from gridbourse.metering.forecast import forecast
+from gridbourse.metering.headend import HeadEnd
+from gridbourse.metering.intake import Fault, Intake, MeteringPoint
+from gridbourse.metering.journal import Journal
+from gridbourse.metering.meter import Meter
+from gridbourse.metering.mqtt import Broker, Concentrator, Subscriber
+from gridbourse.metering.profiles import Profiles
+from gridbourse.metering.reading import Reading
+from gridbourse.metering.surplus import OfferLimits, propose
+from gridbourse.units import PERIODS_PER_DAY
+
+START = 1_946_400
+PATIENCE = 30
+
+
+class Place:
+    """A broker, meters behind a concentrator, and a head-end that can be killed and started again."""
+
+    def __init__(self, stack, running, folder, meters):
+        self.stack = stack
+        self.running = running
+        self.region = folder.name
+        self.path = folder / "readings"
+        self.meters = meters
+        self.found = set()
+        self.concentrator = Concentrator(running.address, self.region, "concentrator-1", meters)
+        stack.callback(self.concentrator.close)
+        self.start_head_end()
+
+    def start_head_end(self):
+        self.subscriber = Subscriber(self.running.address, self.region)
+        self.journal = Journal(self.path)
+        intake = Intake([MeteringPoint(meter.address, limit_w=20_000) for meter in self.meters])
+        self.head_end = HeadEnd(intake, self.journal, self.subscriber)
+        self.intake = intake
+        self.stack.callback(self.subscriber.close)
+        self.stack.callback(self.journal.close)
+
+    def read(self, period, **flow):
+        readings = []
+        for meter in self.meters:
+            meter.count(**flow)
+            readings.append(meter.read(period))
+        return readings
+
+    def publish(self, readings):
+        for signed in readings:
+            self.concentrator.publish(signed)
+
+    def collect_until(self, done):
+        for _ in range(PATIENCE * 10):
+            self.found |= {finding.fault for finding in self.head_end.collect(0.1)}
+            if done():
+                return
+        pytest.fail(f"not reached; found: {self.found}")
+
+    def collect_period(self, period):
+        """Collect, and ask again for what is missing, until all readings up to a period are there."""
+        self.collect_until(lambda: self.head_end.request_missing(period) == 0)
+
+
+@pytest.fixture
+def place(broker, tmp_path):
+    with ExitStack() as stack:
+        place = Place(stack, broker, tmp_path, [Meter(SigningKey.generate()) for _ in range(3)])
+        place.publish(place.read(START))
+        place.collect_period(START)
+        yield place
+
+
+def faults(findings):
+    return {finding.fault for finding in findings}
+
+
+def test_what_meters_publish_is_metered(place):
+    place.publish(place.read(START + 1, exported_wh=120, imported_wh=20))
+    place.collect_until(lambda: all(place.intake.latest(meter.address).sequence for meter in place.meters))
+    surpluses = [place.intake.surpluses_wh(meter.address, START + 1, START + 1) for meter in place.meters]
+    assert surpluses == [[100]] * 3
+
+
+def test_faulty_meters_are_found_out_and_do_no_harm_to_the_others(place):
+    sound, absurd, backwards = place.meters
+    stranger = Meter(SigningKey.generate())
+    forged = Reading(sound.address, 1, START + 1, 0, 4_000, (START + 2) * 900).sign(SigningKey.generate())
+    absurd.count(exported_wh=10**6)
+    place.publish([forged, stranger.read(START + 1)])
+    readings = place.read(START + 1, exported_wh=100)
+    place.publish([*readings, readings[0]])
+    registers = readings[2].reading
+    later = Reading(backwards.address, 2, START + 2, 0, registers.exported_wh - 1, (START + 3) * 900)
+    place.publish([later.sign(backwards._key)])
+    publish.single(
+        f"gridbourse/{place.region}/meters/{sound.address.hex()}/readings",
+        b"noise",
+        qos=1,
+        hostname=place.running.address.host,
+        port=place.running.address.port,
+    )
+    wanted = {Fault.WRONGLY_SIGNED, Fault.UNKNOWN_METER, Fault.REPEATED, Fault.UNREADABLE}
+    place.found.clear()
+    place.collect_until(lambda: wanted <= place.found and place.intake.latest(backwards.address).sequence == 2)
+    assert place.found == wanted
+    assert [faults(place.intake.findings(meter.address)) for meter in place.meters] == [
+        set(),
+        {Fault.ABSURD},
+        {Fault.BACKWARDS},
+    ]
+    energies = [place.intake.surpluses_wh(meter.address, START + 1, START + 2) for meter in place.meters]
+    assert energies == [[100, None], [None, None], [100, None]]
+
+
+def test_readings_made_while_the_broker_is_down_arrive_when_it_is_back(place):
+    place.running.kill()
+    for period in range(START + 1, START + 4):
+        place.publish(place.read(period, exported_wh=period - START))
+    place.running.start()
+    place.collect_period(START + 3)
+    for meter in place.meters:
+        assert place.intake.surpluses_wh(meter.address, START + 1, START + 3) == [1, 2, 3]
+        assert place.intake.findings(meter.address) == ()
+
+
+def test_readings_lost_on_the_way_are_asked_for_again(place):
+    lost = place.read(START + 1, exported_wh=10)
+    place.publish(place.read(START + 2, exported_wh=20))
+    lost += place.read(START + 3, exported_wh=30)
+    place.collect_period(START + 3)
+    for meter in place.meters:
+        assert place.intake.surpluses_wh(meter.address, START + 1, START + 3) == [10, 20, 30]
+
+
+def test_a_head_end_that_was_killed_has_what_it_accepted_and_gets_the_rest(place):
+    place.publish(place.read(START + 1, exported_wh=10))
+    place.collect_period(START + 1)
+    before = [place.intake.readings(meter.address) for meter in place.meters]
+    place.subscriber.close()
+    place.publish(place.read(START + 2, exported_wh=20))
+    assert place.concentrator.flush(PATIENCE)
+    place.start_head_end()
+    assert [place.intake.readings(meter.address) for meter in place.meters] == before
+    place.collect_period(START + 2)
+    for meter in place.meters:
+        assert place.intake.surpluses_wh(meter.address, START + 1, START + 2) == [10, 20]
+
+
+def test_what_was_received_but_not_collected_comes_again_after_a_crash(place):
+    place.publish(place.read(START + 1, exported_wh=10))
+    assert place.concentrator.flush(PATIENCE)
+    assert place.subscriber.receive(PATIENCE)
+    place.subscriber.close()
+    place.start_head_end()
+    place.collect_period(START + 1)
+    assert [place.intake.surpluses_wh(meter.address, START + 1, START + 1) for meter in place.meters] == [[10]] * 3
+
+
+def test_a_day_of_the_data_set_leads_from_meter_to_offer(place):
+    household, plant, _ = place.meters
+    profiles = Profiles.load()
+    load = profiles.energies_wh("household_c", 5_000)
+    sun = profiles.energies_wh("pv_5", 8_000)
+    for number in range(PERIODS_PER_DAY + PERIODS_PER_DAY // 2):
+        household.count(imported_wh=load[number])
+        plant.count(exported_wh=sun[number])
+        place.publish(meter.read(START + 1 + number) for meter in (household, plant))
+    last = START + PERIODS_PER_DAY + PERIODS_PER_DAY // 2
+    place.collect_until(lambda: all(place.intake.energy(meter.address, last) for meter in (household, plant)))
+    limits = OfferLimits(
+        active=True,
+        energy_type=EnergyType.PV,
+        accepted_types=EnergyType.any(),
+        lowest_sell_ticks=3_000,
+        highest_buy_ticks=5_000,
+        max_share_permille=800,
+    )
+    offers = []
+    for meter in (household, plant):
+        history = place.intake.surpluses_wh(meter.address, START + 1, last)
+        offers.append(propose(limits, last + 4, forecast(history, ahead=4).surplus_wh))
+    assert [offer.side for offer in offers] == [Side.BID, Side.ASK]
+    assert place.intake.surpluses_wh(plant.address, START + 1, last) == list(sun[: last - START])
+
+
+def test_a_name_of_a_region_that_means_something_in_a_topic_is_refused():
+    for region in ("", "a/b", "+", "a#", "a\0"):
+        with pytest.raises(InvalidValue, match="region"):
+            Subscriber(Broker("127.0.0.1", 1), region)
