@@ -9,7 +9,7 @@ from gridbourse.contracts.wallet import Wallet
 from gridbourse.market.types import EnergyType, Side
 from gridbourse.network.description import NodeSpec
 from gridbourse.network.keys import NodeKeys
-from gridbourse.network.records import Decision, Details, OrderDetails, open_record, seal_record
+from gridbourse.network.records import Decision, Details, NodeReport, OrderDetails, open_record, seal_record
 from gridbourse.network.slave import Slave
 
 
@@ -96,6 +96,10 @@ class FunctionNode:
     def decide(self, deal_id: int, side: Side, *, confirmed: bool) -> bytes:
         """Sign the record of an answer to a deal: confirm it, or abandon it."""
         return self._sign(Decision(self.spec.node_id, deal_id, side, confirmed))
+
+    def report(self, title: str, body: str) -> bytes:
+        """Sign the record of a report; `body` is JSON."""
+        return self._sign(NodeReport(self.spec.node_id, title, body))
 
     def forget_unsent(self) -> None:
         """Take back what was signed and did not get to the slave chain."""

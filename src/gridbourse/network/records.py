@@ -33,6 +33,7 @@ class RecordKind(IntEnum):
     DEAL = 3
     DAY = 4
     NODE = 5
+    REPORT = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,28 @@ class NodeRegistered:
     encryption_public_hex: str
 
 
-Details = OrderDetails | Decision | DealDetails | DayOpened | NodeRegistered
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """What a function node found out: a dispatch, an analysis, a monitoring, an advice.
+
+    Parameters
+    ----------
+    user_id
+        The node that reports.
+    title
+        What it reports on.
+    body
+        The report, as JSON.
+    """
+
+    KIND: ClassVar[RecordKind] = RecordKind.REPORT
+
+    user_id: str
+    title: str
+    body: str
+
+
+Details = OrderDetails | Decision | DealDetails | DayOpened | NodeRegistered | NodeReport
 
 _BY_KIND: dict[int, type[Details]] = {kind.KIND: kind for kind in get_args(Details)}
 _FIELD_TYPES = {

@@ -27,6 +27,7 @@ from gridbourse.network.records import (
     Decision,
     Details,
     NodeRegistered,
+    NodeReport,
     OrderDetails,
     open_record,
 )
@@ -80,6 +81,7 @@ class SlaveReading:
         self.orders: dict[bytes, Opened[OrderDetails]] = {}
         self.decisions: dict[tuple[int, Side], list[Opened[Decision]]] = {}
         self.deals: dict[tuple[int, Side], list[Opened[DealDetails]]] = {}
+        self.reports: list[Opened[NodeReport]] = []
         self.nodes: dict[str, NodeRegistered] = {}
         self.day_keys: dict[int, DayKey] = {}
         self.unreadable: dict[bytes, str] = {}
@@ -189,6 +191,8 @@ class SlaveReading:
                 self.decisions.setdefault((details.deal_id, details.side), []).append(Opened(record, details, fault))
             case DealDetails():
                 self.deals.setdefault((details.deal_id, details.side), []).append(Opened(record, details, fault))
+            case NodeReport():
+                self.reports.append(Opened(record, details, fault))
             case NodeRegistered() if fault is None:
                 self.nodes[details.node_id] = details
             case DayOpened() if fault is None:
@@ -203,7 +207,7 @@ class SlaveReading:
         key without that node's own signature, and what it called a day's key stays that day's key.
         """
         match details:
-            case OrderDetails() | Decision():
+            case OrderDetails() | Decision() | NodeReport():
                 node = self.nodes.get(details.user_id)
                 if node is None:
                     return f"speaks for {details.user_id!r}, whom the master never took in"
