@@ -17,7 +17,7 @@ contract EnergyMarketInvariantTest is MarketTest {
         bytes4[] selectors;
     }
 
-    uint24 private constant PERIODS = 2;
+    uint24 private constant LATER_PERIOD = PERIOD + 96;
     uint96 private constant SMALL_DEPOSIT = 5e6;
     uint48 private constant SMALL_QUOTA = 1_000;
 
@@ -27,10 +27,11 @@ contract EnergyMarketInvariantTest is MarketTest {
         super.setUp();
         for (uint32 trader = 1; trader <= TRADERS; ++trader) {
             _leaveMoney(trader, SMALL_DEPOSIT);
-            _setQuota(trader, SMALL_QUOTA);
+            _setQuota(trader, PERIOD, SMALL_QUOTA);
+            _setQuota(trader, LATER_PERIOD, SMALL_QUOTA);
         }
-        vm.warp(uint256(PERIOD) * 900 - GATE_LEAD - 4 hours);
-        _handler = new MarketHandler(consortium, market, PERIOD);
+        vm.warp(uint256(PERIOD) * 900 - GATE_LEAD - 100 minutes);
+        _handler = new MarketHandler(consortium, market, PERIOD, LATER_PERIOD);
     }
 
     function targetContracts() external view returns (address[] memory targets) {
@@ -80,7 +81,7 @@ contract EnergyMarketInvariantTest is MarketTest {
 
     function invariant_everyWattHourSoldIsBought() public view {
         Deal[] memory deals = _deals();
-        for (uint24 period = PERIOD; period < PERIOD + PERIODS; ++period) {
+        for (uint24 period = PERIOD; period <= LATER_PERIOD; period += LATER_PERIOD - PERIOD) {
             uint256 sold;
             uint256 bought;
             for (uint32 trader = 1; trader <= TRADERS; ++trader) {
@@ -130,7 +131,7 @@ contract EnergyMarketInvariantTest is MarketTest {
 
     function invariant_theBookListsWhatWaitsInPriceTimeOrder() public view {
         Known[] memory orders = _handler.orders();
-        for (uint24 period = PERIOD; period < PERIOD + PERIODS; ++period) {
+        for (uint24 period = PERIOD; period <= LATER_PERIOD; period += LATER_PERIOD - PERIOD) {
             for (uint16 energyTypes = 1; energyTypes <= 3; ++energyTypes) {
                 _assertListed(orders, period, Side.Ask, energyTypes);
                 _assertListed(orders, period, Side.Bid, energyTypes);

@@ -52,15 +52,16 @@ contract MarketHandler is Test {
 
     IConsortium private immutable _consortium;
     IEnergyMarket private immutable _market;
-    uint24 private immutable _firstPeriod;
+    uint24 private immutable _period;
+    uint24 private immutable _laterPeriod;
 
     Known[] private _orders;
     mapping(OrderId id => uint256 number) private _numberOf;
     mapping(uint64 dealId => DealState) public endedAs;
     mapping(bytes32 what => uint256) public times;
 
-    constructor(IConsortium consortium, IEnergyMarket market, uint24 firstPeriod) {
-        (_consortium, _market, _firstPeriod) = (consortium, market, firstPeriod);
+    constructor(IConsortium consortium, IEnergyMarket market, uint24 period, uint24 laterPeriod) {
+        (_consortium, _market, _period, _laterPeriod) = (consortium, market, period, laterPeriod);
     }
 
     function orders() external view returns (Known[] memory) {
@@ -449,9 +450,9 @@ contract MarketHandler is Test {
         return uint32(1 + seed % TRADERS);
     }
 
-    /// @dev Three of four orders are for the first period.
+    /// @dev Three of four times the period whose gate may close during the run.
     function _somePeriod(uint256 seed) private view returns (uint24) {
-        return _firstPeriod + (seed & 3 == 0 ? 1 : 0);
+        return seed & 3 == 0 ? _laterPeriod : _period;
     }
 
     function _someTicks(uint256 seed) private pure returns (uint16) {

@@ -118,10 +118,14 @@ abstract contract MarketTest is Test {
     }
 
     function _setQuota(uint32 trader, uint48 quotaWh) internal {
+        _setQuota(trader, PERIOD, quotaWh);
+    }
+
+    function _setQuota(uint32 trader, uint24 period, uint48 quotaWh) internal {
         (uint32[] memory traders, uint48[] memory quotas) = (new uint32[](1), new uint48[](1));
         (traders[0], quotas[0]) = (trader, quotaWh);
         vm.prank(_masterOf(trader));
-        market.setQuotas(PERIOD, traders, quotas);
+        market.setQuotas(period, traders, quotas);
     }
 
     /// @dev Leaves a trader this much of its free deposit.
