@@ -5,10 +5,12 @@ signing keys, nor the main chain. Every attack here stays within that.
 """
 
 import shutil
+from collections import Counter
 from dataclasses import replace
 
 import pytest
-from small_region import DAY, PERIOD, SPEC, Clock, ask, bid, trade, trader, write
+from eth_abi import encode
+from small_region import DAY, SPEC, Clock, ask, bid, trade, trader, write
 
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain
@@ -17,9 +19,9 @@ from gridbourse.contracts.slave_ledger import record_leaf
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.merkle import leaf_hash
 from gridbourse.errors import ChainCorrupted, TransactionRejected
-from gridbourse.market.types import DealState, Side
+from gridbourse.market.types import DealState, EnergyType, Side
 from gridbourse.network.keys import KeyFolder, NodeKeys
-from gridbourse.network.records import DayOpened, DealDetails, NodeRegistered, OrderDetails, RecordKind, seal_record
+from gridbourse.network.records import DayOpened, NodeRegistered, OrderDetails, RecordKind, seal_record
 from gridbourse.network.region import BLOCK_GAS_LIMIT, REGULATOR, Region
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.slave import Slave
@@ -88,7 +90,7 @@ def last_record(master):
     return list(master.slave.records())[-1]
 
 
-def name_of(master_name, record):
+def place_of(master_name, record):
     return f"slave chain {master_name}, record {record.index} in block {record.height}"
 
 
@@ -121,34 +123,48 @@ def test_of_an_honest_trade_every_step_holds_and_nothing_is_found(settled):
 
 
 def reseal(folder, name, change):
-    """Seal a slave chain anew with its master's own keys, from blocks that `change` makes of the genuine ones."""
+    """Seal a slave chain anew with its master's keys, from the blocks that `change` makes of the genuine ones.
+
+    The master signs its own transactions again, so that they follow each other; a user's transaction after a gap in
+    that user's sequence is lost.
+    """
     keys = KeyFolder(folder / "keys" / "masters").load_master(name)
     master_id = [master.name for master in SPEC.masters].index(name) + 1
     genesis = Genesis(SPEC.chain_id + master_id, keys.sealer.address, gas_limit=BLOCK_GAS_LIMIT)
     with EmbeddedChain(folder / f"{name}.chain", genesis, keys.sealer, clock=Clock()) as chain:
-        blocks = [list(chain.block(height).transactions) for height in range(1, chain.head().height + 1)]
+        raw_blocks = [chain.block(height).transactions for height in range(1, chain.head().height + 1)]
     for file in folder.glob(f"{name}.chain*"):
         file.unlink()
+    nonces = Counter()
     with EmbeddedChain(folder / f"{name}.chain", genesis, keys.sealer, clock=Clock()) as chain:
-        for block in change(blocks, Wallet(chain, keys.node.signing)):
-            chain.submit(block)
+        for block in change([[SignedTransaction.decode(raw) for raw in block] for block in raw_blocks]):
+            fitting = []
+            for signed in block:
+                nonce = nonces[signed.sender]
+                if signed.sender == keys.node.address:
+                    fitting.append(replace(signed.transaction, nonce=nonce).sign(keys.node.signing).raw)
+                elif signed.transaction.nonce == nonce:
+                    fitting.append(signed.raw)
+                else:
+                    continue
+                nonces[signed.sender] += 1
+            chain.submit(fitting)
 
 
-def record_of(folder, user_id, turn):
-    """A user's order record by its turn."""
+def order_record(folder, user_id, turn):
+    """A user's order record, by its turn."""
     with Region.open(folder, clock=Clock()) as region:
         master = region.master_of(user_id)
-        own = [record for record in master.slave.records() if record.author == master.nodes[user_id].address]
+        own = (record for record in master.slave.records() if record.author == master.nodes[user_id].address)
         return [record for record in own if record.kind == RecordKind.ORDER][turn]
 
 
-def signed_by_itself(master, ledger_of, content):
-    """Write a record of kind order in the master's own name."""
-    return master.sign([replace(ledger_of, data=content)])
+def master_address(folder, name):
+    return KeyFolder(folder / "keys" / "masters").load_master(name).node.address
 
 
 def test_a_byte_changed_in_a_chains_file_is_noticed_on_opening(settled):
-    content = record_of(settled, "Anna", 0).content
+    content = order_record(settled, "Anna", 0).content
     file = settled / "roofs.chain"
     data = file.read_bytes()
     for offset in range(0, len(content), 97):
@@ -161,24 +177,333 @@ def test_a_byte_changed_in_a_chains_file_is_noticed_on_opening(settled):
         assert caught.value.place
 
 
-def test_a_record_with_one_byte_changed_in_a_resealed_chain_is_no_longer_signed_by_its_user(settled):
-    record = record_of(settled, "Anna", 0)
+def test_a_record_with_a_byte_changed_is_not_what_its_user_signed(settled):
+    record, master = order_record(settled, "Anna", 0), master_address(settled, "roofs")
+    altered = record.content[:-1] + bytes([record.content[-1] ^ 1])
 
-    def change(blocks, master):
+    def change(blocks):
         for block in blocks:
-            for turn, raw in enumerate(block):
-                if record.content in raw:
-                    altered = record.content[:-1] + bytes([record.content[-1] ^ 1])
-                    forged = raw.replace(record.content, altered)
-                    assert SignedTransaction.decode(forged).sender != record.author
-                    signed = SignedTransaction.decode(raw).transaction
-                    data = signed.data.replace(record.content, altered)
-                    nonce = master.chain.next_nonce(master.address)
-                    block[turn] = replace(signed, nonce=nonce, data=data).sign(master._key).raw
-        return without_gaps(blocks, master)
+            for turn, signed in enumerate(block):
+                if record.content in signed.raw:
+                    forged = SignedTransaction.decode(signed.raw.replace(record.content, altered))
+                    assert forged.sender != record.author, "so the master has to write it in its own name"
+                    data = signed.transaction.data.replace(record.content, altered)
+                    block[turn] = replace(signed, sender=master, transaction=replace(signed.transaction, data=data))
+        return blocks
 
     reseal(settled, "roofs", change)
     with Region.open(settled, clock=Clock()) as region:
         require_traced(region, "record on the slave chain", "main chain, order ", "roofs", record.leaf.hex())
-        require_audited(region, name_of("roofs", record), "does not open")
-        require_audited(region, f"slave chain roofs, records 3 to ")
+        require_audited(region, place_of("roofs", record), "does not open", master.hex())
+        require_audited(region, "slave chain roofs, records 0 to ")
+
+
+def test_a_dropped_record_is_missed_by_the_order_that_carries_its_leaf(settled):
+    record = order_record(settled, "Arno", 0)
+    reseal(settled, "roofs", lambda blocks: [[tx for tx in block if record.content not in tx.raw] for block in blocks])
+    with Region.open(settled, clock=Clock()) as region:
+        require_audited(region, "main chain, order ", "slave chain roofs", record.leaf.hex())
+        require_traced(region, "whole slave chain as anchored", f"roofs, records 7 to {record.index}")
+        assert failing(region.regulator.trace(1)).keys() == {(Side.ASK, "whole slave chain as anchored")}
+
+
+def test_two_records_in_another_order_are_not_those_anchored(settled):
+    first, second = order_record(settled, "Anna", 1), order_record(settled, "Arno", 0)
+    assert second.index == first.index + 1
+
+    def change(blocks):
+        one, other = (
+            [tx for block in blocks for tx in block if record.content in tx.raw] for record in (first, second)
+        )
+        swap = {one[0].hash: other, other[0].hash: one}
+        return [[swap[tx.hash][0] if tx.hash in swap else tx for tx in block] for block in blocks]
+
+    reseal(settled, "roofs", change)
+    with Region.open(settled, clock=Clock()) as region:
+        (finding,) = region.regulator.audit()
+        assert f"slave chain roofs, records {first.index} to {second.index}, " in finding
+        require_traced(region, "whole slave chain as anchored", f"records {first.index} to {second.index}")
+
+
+def test_a_chain_cut_off_after_its_anchors_lacks_the_records_anchored(settled):
+    record = order_record(settled, "Anna", 1)
+    reseal(settled, "roofs", lambda blocks: blocks[: record.height - 1])
+    with Region.open(settled, clock=Clock()) as region:
+        require_audited(region, f"slave chain roofs, records {record.index} to ")
+
+
+# --- receipts that lie ---
+
+
+class LyingExecutor:
+    """A sealer that writes into receipts what no transaction did."""
+
+    def __init__(self, executor, lie):
+        self._executor = executor
+        self._lie = lie
+
+    def execute(self, *args):
+        execution = self._executor.execute(*args)
+        return replace(execution, receipts=tuple(map(self._lie, execution.receipts)))
+
+    def __getattr__(self, name):
+        return getattr(self._executor, name)
+
+
+def test_a_record_that_only_the_receipt_of_its_users_transaction_holds_is_not_what_its_user_signed(waiting):
+    roofs = waiting.masters["roofs"]
+    anna, chain, ledger = roofs.nodes["Anna"], roofs.slave.chain, roofs.slave.ledger
+    forged = seal_record(ledger, anna.address, details_of(ask(price_ticks=10)), anna._readers)
+    leaf = record_leaf(anna.address, RecordKind.ORDER, forged)
+
+    def lie(receipt):
+        (log,) = receipt.logs
+        data = encode(["bytes32", "bytes"], [leaf, forged])
+        return replace(receipt, logs=(replace(log, data=data),))
+
+    chain._executor = LyingExecutor(chain._executor, lie)
+    write(waiting, "Anna", ask())
+    chain._executor = chain._executor._executor
+    assert roofs.encryption_node.open(last_record(roofs)).price_ticks == 10
+    trade(waiting)
+    assert waiting.main.market.deal(1).price_ticks == 10
+    record = next(record for record in roofs.slave.records() if record.content == forged)
+    require_traced(waiting, "signature of the record", place_of("roofs", record), "not what its author signed")
+    require_audited(waiting, place_of("roofs", record), "not what its author signed")
+
+
+# --- orders that nobody gave ---
+
+
+def test_an_order_without_any_record(waiting):
+    roofs = waiting.masters["roofs"]
+    place(roofs, trader(waiting, "Anna"), ask(), leaf_hash(b"nothing"))
+    require_traced(waiting, "record on the slave chain", "main chain, order ", "roofs", leaf_hash(b"nothing").hex())
+    require_audited(waiting, "main chain, order ", "roofs", leaf_hash(b"nothing").hex())
+
+
+def test_an_order_with_a_record_that_the_master_wrote_itself_in_the_users_name(waiting):
+    roofs = waiting.masters["roofs"]
+    forged = roofs.encryption_node.seal(roofs.slave_wallet.address, details_of(ask()))
+    roofs.slave_wallet.send(roofs.slave.ledger.append(*forged))
+    record = last_record(roofs)
+    place(roofs, trader(waiting, "Anna"), ask(), record.leaf)
+    wrong = (place_of("roofs", record), "'Anna'", f"0x{roofs.slave_wallet.address.hex()} signed it")
+    require_traced(waiting, "signature of the record", *wrong)
+    require_audited(waiting, *wrong)
+
+
+def test_an_order_with_a_record_signed_by_a_key_that_the_master_gave_the_user(waiting):
+    roofs, keys = waiting.masters["roofs"], NodeKeys.generate()
+    own = roofs.nodes["Anna"].spec
+    taken = NodeRegistered("Anna", own.kind, own.location, keys.address.hex(), keys.encryption.public_bytes.hex())
+    roofs.slave_wallet.send(roofs.slave.ledger.append(*roofs.encryption_node.seal(roofs.slave_wallet.address, taken)))
+    registration = last_record(roofs)
+    roofs.slave_wallet.send(roofs.slave.ledger.set_writers([keys.address], allowed=True))
+    content = seal_record(roofs.slave.ledger, keys.address, details_of(ask()), roofs.encryption_node.readers)
+    Wallet(roofs.slave.chain, keys.signing).send(roofs.slave.ledger.append(RecordKind.ORDER, content))
+    record = last_record(roofs)
+    place(roofs, trader(waiting, "Anna"), ask(), record.leaf)
+    require_traced(waiting, "signature of the record", place_of("roofs", record), f"0x{keys.address.hex()} signed it")
+    require_audited(waiting, place_of("roofs", registration), "gives 'Anna' other keys")
+
+
+@pytest.mark.parametrize(
+    "placed",
+    [ask(price_ticks=3_500), ask(energy_wh=900), ask(energy_type=EnergyType.WIND)],
+    ids=["price", "energy", "type"],
+)
+def test_an_order_that_differs_from_its_record(waiting, placed):
+    (leaf,) = write(waiting, "Anna", ask())
+    roofs = waiting.masters["roofs"]
+    place(roofs, trader(waiting, "Anna"), placed, leaf)
+    require_traced(
+        waiting, "order as the record states it", "main chain, order ", place_of("roofs", last_record(roofs))
+    )
+    require_audited(waiting, "main chain, order ", place_of("roofs", last_record(roofs)))
+
+
+def test_one_record_placed_as_two_orders(waiting):
+    waiting.offer([("Anna", ask(energy_wh=100))])
+    roofs = waiting.masters["roofs"]
+    record = last_record(roofs)
+    place(roofs, trader(waiting, "Anna"), ask(energy_wh=100), record.leaf)
+    assert waiting.regulator.trace(1).parties[0].steps[1].holds
+    require_traced(waiting, "record on the slave chain", place_of("roofs", record), "already stands", deal=2)
+    require_audited(waiting, "main chain, order ", place_of("roofs", record), "already stands")
+
+
+def test_a_users_order_placed_under_another_users_pseudonym(waiting):
+    (leaf,) = write(waiting, "Anna", ask())
+    roofs, arno = waiting.masters["roofs"], trader(waiting, "Arno")
+    place(roofs, arno, ask(), leaf)
+    wrong = (f"trader {arno} is not Anna", place_of("roofs", last_record(roofs)))
+    require_traced(waiting, "pseudonym of the day", *wrong)
+    require_audited(waiting, *wrong)
+
+
+def test_a_day_whose_names_are_explained_anew(agreed):
+    roofs = agreed.masters["roofs"]
+    explained = roofs.encryption_node.seal(roofs.slave_wallet.address, DayOpened(DAY, "07" * 32))
+    roofs.slave_wallet.send(roofs.slave.ledger.append(*explained))
+    require_audited(agreed, place_of("roofs", last_record(roofs)), f"another key for day {DAY}")
+    trade(agreed)
+    assert agreed.regulator.trace(1).holds, "what the day's first record says still proves who traded"
+
+
+# --- orders and answers that were given and do not appear ---
+
+
+def test_an_order_anchored_and_not_taken_up(region):
+    write(region, "Anna", ask())
+    roofs = region.masters["roofs"]
+    assert region.regulator.audit() == [], "the master still may take it up"
+    region.anchor()
+    require_audited(region, place_of("roofs", last_record(roofs)), "did not take this order up")
+
+
+def test_an_order_that_its_master_made_the_market_refuse(region):
+    (leaf,) = write(region, "Anna", ask())
+    roofs = region.masters["roofs"]
+    place(roofs, trader(region, "Anna"), ask(energy_wh=0), leaf)
+    region.anchor()
+    require_audited(region, place_of("roofs", last_record(roofs)), "did not take this order up")
+
+
+def test_an_order_that_the_market_refused_as_its_user_stated_it_is_not_the_masters_fault(region):
+    (order_id,) = region.offer([("Anna", ask(price_ticks=9_500))])
+    region.anchor()
+    assert order_id is None
+    assert region.regulator.audit() == []
+
+
+def test_an_order_withdrawn_without_its_user(region):
+    (order_id,) = region.offer([("Anna", ask())])
+    roofs = region.masters["roofs"]
+    roofs.main_wallet.send(region.main.market.cancel_orders([order_id]))
+    require_audited(region, f"main chain, order {order_id.pack():x}", "withdrawn")
+
+
+@pytest.mark.parametrize("answer", ["confirm", "abandon"])
+def test_an_answer_that_the_user_never_gave(agreed, answer):
+    roofs = agreed.masters["roofs"]
+    roofs.main_wallet.send(getattr(agreed.main.market, answer)([1], Side.ASK))
+    wrong = ("main chain, deal 1", "Anna", "no such record on slave chain roofs")
+    require_traced(agreed, "answer within the cooling-off time", *wrong)
+    require_audited(agreed, *wrong)
+
+
+def test_an_answer_turned_into_its_opposite(agreed):
+    roofs = agreed.masters["roofs"]
+    roofs.slave.submit_records([roofs.nodes["Anna"].decide(1, Side.ASK, confirmed=False)])
+    roofs.main_wallet.send(agreed.main.market.confirm([1], Side.ASK))
+    require_traced(agreed, "answer within the cooling-off time", "deal 1: confirmed for Anna", "roofs")
+
+
+def test_an_answer_given_by_another_user_of_the_same_master(agreed):
+    roofs = agreed.masters["roofs"]
+    roofs.slave.submit_records([roofs.nodes["Arno"].decide(1, Side.ASK, confirmed=True)])
+    roofs.main_wallet.send(agreed.main.market.confirm([1], Side.ASK))
+    require_audited(agreed, "deal 1: confirmed for Anna", "roofs")
+
+
+# --- anchors that lie ---
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [{"root": bytes(32)}, {"last_block": 1_000_000}, {"leaf_count": 1_000_000}, {"leaf_count": 8}],
+    ids=["root", "blocks", "too many records", "too few records"],
+)
+def test_an_anchor_that_states_what_the_chain_does_not_hold(agreed, lie):
+    roofs = agreed.masters["roofs"]
+    agreed.answer(agreed.bring_down(), confirmed=True)
+    agreed.settle()
+    genuine = roofs.slave.next_anchor(None)
+    roofs.main_wallet.send(agreed.main.anchors.anchor(replace(genuine, **lie)))
+    last = replace(genuine, **lie).leaf_count - 1
+    require_audited(agreed, f"slave chain roofs, records 0 to {last}, ")
+    require_traced(agreed, "whole slave chain as anchored", f"slave chain roofs, records 0 to {last}, ")
+    if "root" in lie:
+        record = agreed.regulator.trace(1).parties[0].order.record
+        require_traced(agreed, "inclusion under an anchor", place_of("roofs", record))
+
+
+def test_after_a_false_anchor_only_the_records_that_it_covers_are_suspected(settled):
+    with Region.open(settled, clock=Clock()) as region:
+        roofs, grid = region.masters["roofs"], region.masters["grid"]
+        anchors = region.main.anchors
+        write(region, "Anna", ask(price_ticks=8_200))
+        region.uplinks["roofs"].take_up()
+        first = last_record(roofs).index
+        roofs.main_wallet.send(anchors.anchor(replace(roofs.slave.next_anchor(anchors.last_anchor(1)), root=bytes(32))))
+        write(region, "Anna", ask(price_ticks=8_300))
+        region.uplinks["roofs"].take_up()
+        region.anchor()
+        (finding,) = region.regulator.audit()
+        assert f"slave chain roofs, records {first} to {first}, " in finding
+        assert grid.membership.name not in finding
+
+
+def test_a_chain_that_is_not_the_registered_one(agreed, folder):
+    roofs = agreed.masters["roofs"]
+    other = Slave.create(roofs.slave.chain, roofs.slave_wallet, [])
+    keys = KeyFolder(folder / "keys").load_node(REGULATOR)
+    regulator = Regulator(keys, agreed.main, {1: other, 2: agreed.masters["grid"].slave}, {1: "roofs", 2: "grid"})
+    assert "slave chain roofs is not the one that its master registered" in regulator.audit()
+
+
+# --- what is told to a party ---
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"price_ticks": 3_500},
+        {"energy_wh": 999},
+        {"state": DealState.ABANDONED},
+        {"other_order": 0},
+        {"user_id": "Arno"},
+        {"side": Side.BID},
+        {"deal_id": 7},
+    ],
+    ids=lambda lie: next(iter(lie)),
+)
+def test_a_deal_told_otherwise_than_it_was(agreed, lie):
+    roofs = agreed.masters["roofs"]
+    trade(agreed)
+    genuine = roofs.encryption_node.open(last_record(roofs))
+    told = roofs.encryption_node.seal(roofs.slave_wallet.address, replace(genuine, **lie))
+    roofs.slave_wallet.send(roofs.slave.ledger.append(*told))
+    require_audited(agreed, place_of("roofs", last_record(roofs)), "states deal")
+    if not lie.keys() & {"side", "deal_id"}:
+        require_traced(agreed, "deal on the slave chain", place_of("roofs", last_record(roofs)))
+
+
+def test_a_deal_that_its_party_was_never_told_of(agreed):
+    require_traced(agreed, "deal on the slave chain", "slave chain roofs does not record deal 1")
+
+
+# --- records that the regulator cannot open ---
+
+
+def test_a_record_sealed_without_the_regulator(waiting):
+    roofs = waiting.masters["roofs"]
+    anna = roofs.nodes["Anna"]
+    anna._readers = anna._readers[:2]
+    waiting.offer([("Anna", ask())])
+    wrong = (place_of("roofs", last_record(roofs)), f"0x{anna.address.hex()}", "does not open for the regulator")
+    require_traced(waiting, "record on the slave chain", *wrong)
+    require_audited(waiting, *wrong)
+
+
+def test_a_record_copied_from_another_chain(region):
+    roofs, grid = region.masters["roofs"], region.masters["grid"]
+    write(region, "Anna", ask())
+    region.uplinks["roofs"].take_up()
+    record = last_record(roofs)
+    with pytest.raises(TransactionRejected):
+        grid.slave.submit_records([roofs.slave.chain.transaction(record.transaction_hash).raw])
+    grid.slave_wallet.send(grid.slave.ledger.append(record.kind, record.content))
+    (finding,) = region.regulator.audit()
+    assert place_of("grid", last_record(grid)) in finding

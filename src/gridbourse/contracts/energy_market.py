@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, get_args, get_type_hints
+
+from eth_abi.abi import decode as abi_decode
 
 from gridbourse.chain.block import Log
 from gridbourse.contracts.abi import Call, DecodedEvent
@@ -74,6 +76,18 @@ class EnergyMarket(Accounts):
     def events_between(self, first_block: int, last_block: int) -> list[Event]:
         """Read the market's events of a range of blocks, both included."""
         return self.events(self.chain.logs(address=self.address, first_block=first_block, last_block=last_block))
+
+    def refused_requests(self) -> Iterator[tuple[bytes, int]]:
+        """Record hash and packed request of every order that was ever refused.
+
+        The event names the order by its record only; what was asked for stands in the transaction.
+        """
+        selector = self.abi.encode("placeOrders", [], [])[:4]
+        for log in self.chain.logs(address=self.address, topics=[{self.abi.topic("OrderRefused")}]):
+            signed, event = self.chain.transaction(log.transaction_hash), self.abi.event(log)
+            if signed and event and signed.transaction.to == self.address and signed.transaction.data[:4] == selector:
+                requests, _ = abi_decode(("uint256[]", "bytes32[]"), signed.transaction.data[4:])
+                yield event.values["recordHash"], requests[event.values["index"]]
 
     def deal_count(self) -> int:
         """How many deals there are; their numbers run from 1."""

@@ -30,7 +30,7 @@ from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.market_view import MarketView
-from gridbourse.network.records import DealDetails, OrderDetails
+from gridbourse.network.records import DealDetails, NodeReport, OrderDetails
 from gridbourse.network.slave import Slave
 from gridbourse.network.slave_reading import Opened, SlaveReading
 from gridbourse.units import PERIODS_PER_DAY, format_kwh, format_price
@@ -160,6 +160,13 @@ class Regulator:
         )
         return list(dict.fromkeys(findings))
 
+    def reports(self) -> list[NodeReport]:
+        """What the function nodes of all masters reported; a report that must not be believed is left to `audit`."""
+        self._catch_up()
+        return [
+            opened.details for reading in self._readings.values() for opened in reading.reports if opened.fault is None
+        ]
+
     # The walk
 
     def _walk(self, party: PartyTrace, deal_id: int, deal: Deal) -> None:
@@ -285,13 +292,17 @@ class Regulator:
         yield from reading.wrong_anchors(self._main.anchors.anchors(master_id))
 
     def _dropped_orders(self, master_id: int) -> Iterator[str]:
-        """Find orders that the master anchored and had named the user for, and did not place."""
+        """Find orders that the master anchored, had named the user for, and did not place as they are."""
         reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
+        refused = set(self._main.market.refused_requests()) if self._view.refusal_of_record else set()
         for leaf, order in reading.orders.items():
-            anchored = anchor is not None and order.record.index < anchor.leaf_count
-            named = order.details.period // PERIODS_PER_DAY in reading.day_keys
-            answered = leaf in self._view.order_of_record or leaf in self._view.refusal_of_record
-            if anchored and named and order.fault is None and not answered:
+            details = order.details
+            day_key = reading.day_keys.get(details.period // PERIODS_PER_DAY)
+            is_anchored = anchor is not None and order.record.index < anchor.leaf_count
+            if order.fault or not is_anchored or day_key is None or leaf in self._view.order_of_record:
+                continue
+            trader = self._main.market.trader_of(day_key.pseudonym(details.user_id.encode()))
+            if (leaf, details.request(trader).pack()) not in refused:
                 yield f"{reading.place(order.record)}: the master did not take this order up to the main chain"
 
     def _wrong_order(self, placed: OrderPlaced) -> Iterator[str]:
