@@ -1,0 +1,1 @@
+"""Benchmarks: each script measures one subject and writes its numbers as JSON and Markdown."""
