@@ -7,7 +7,7 @@ together without rounding: 1 Wh x 1 tick = 1e-7 yuan. No float ever touches ener
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
 from gridbourse.errors import InvalidValue
 
@@ -93,11 +93,12 @@ def period_start(period: int) -> datetime:
 def _scaled(field: str, value: str | int | Decimal, scale: int, largest: int, remedy: str) -> int:
     if isinstance(value, float):
         raise InvalidValue(field, value, f"{remedy}, as text or Decimal: floats are not exact")
+    exact = Context(traps=[InvalidOperation, Inexact, Overflow])
     try:
-        scaled = Decimal(value) * scale
-    except InvalidOperation as error:
+        scaled = exact.multiply(Decimal(value), scale)
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise InvalidValue(field, value, remedy) from error
-    if not scaled.is_finite() or scaled != int(scaled) or not 0 <= scaled <= largest:
+    if not scaled.is_finite() or not 0 <= scaled <= largest or scaled != int(scaled):
         raise InvalidValue(field, value, remedy)
     return int(scaled)
 

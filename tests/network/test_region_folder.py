@@ -102,6 +102,6 @@ def test_settings_that_the_contract_refuses_are_refused_before_anything_is_made(
 
 def test_whoever_looks_on_sees_every_chain_by_its_name(folder):
     seen = {}
-    with Region.open(folder, clock=Clock(), observe=lambda name, chain: seen.setdefault(name, chain)) as region:
+    with Region.open(folder, clock=Clock(), observe=seen.setdefault) as region:
         assert set(seen) == {"main", "roofs", "grid"}
         assert seen["roofs"] is region.masters["roofs"].slave.chain
