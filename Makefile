@@ -38,6 +38,12 @@ nightly: $(VENV)/dev contracts/node_modules
 	FOUNDRY_PROFILE=nightly $(FORGE) test
 	$(BIN)/pytest -m nightly
 
+## how fast it is, beside anvil and eth-tester; tables in out/bench
+bench: $(VENV)/bench contracts/node_modules
+	$(BIN)/python -m bench.contract out/bench
+	$(BIN)/python -m bench.embedded_chain out/bench
+	$(BIN)/python -m bench.against_others out/bench
+
 ## the contracts' committed ABI and bytecode, anew
 artifacts: contracts/node_modules
 	cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node compile.mjs ../src/gridbourse/contracts/artifacts
