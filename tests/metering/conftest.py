@@ -1,17 +1,26 @@
 """A real MQTT broker, amqtt, in a process of its own that can be killed."""
 
 import socket
+import ssl
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from gridbourse.metering.mqtt import Broker
 
 CONFIGURATION = """
 listeners:
   default: {{type: tcp, bind: "127.0.0.1:{port}"}}
+  tls: {{bind: "127.0.0.1:{tls_port}", ssl: true, certfile: {certificate}, keyfile: {key}}}
 plugins:
   amqtt.plugins.authentication.AnonymousAuthPlugin: {{allow_anonymous: true}}
 """
@@ -21,11 +30,14 @@ class RunningBroker:
     """It keeps its sessions in memory, so that whoever kills it takes from it all it had to deliver."""
 
     def __init__(self, folder):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = Broker("127.0.0.1", free.getsockname()[1])
+        port, tls_port = free_ports()
+        certificate, key = write_certificate(folder)
+        self.address = Broker("127.0.0.1", port)
+        self.tls_address = Broker("127.0.0.1", tls_port, ssl.create_default_context(cafile=certificate))
         self._configuration = folder / "broker.yaml"
-        self._configuration.write_text(CONFIGURATION.format(port=self.address.port))
+        self._configuration.write_text(
+            CONFIGURATION.format(port=port, tls_port=tls_port, certificate=certificate, key=key)
+        )
         self._log = folder / "broker.log"
         self.start()
 
@@ -47,6 +59,29 @@ class RunningBroker:
         except ConnectionRefusedError:
             return False
         return True
+
+
+def free_ports():
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def write_certificate(folder):
+    key = generate_private_key(SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, SHA256())
+    )
+    (folder / "broker.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / "broker.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return folder / "broker.crt", folder / "broker.key"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """From meters over a real MQTT broker to accepted readings, whatever fails on the way."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 from paho.mqtt import publish
@@ -162,6 +162,65 @@ def test_what_was_received_but_not_collected_comes_again_after_a_crash(place):
     place.start_head_end()
     place.collect_period(START + 1)
     assert [place.intake.surpluses_wh(meter.address, START + 1, START + 1) for meter in place.meters] == [[10]] * 3
+
+
+def acknowledged(caplog):
+    return [record.message for record in caplog.records if "PUBACK" in record.message and "Sending" in record.message]
+
+
+def test_the_broker_hears_that_a_reading_arrived_when_it_is_on_disk(place, caplog, monkeypatch):
+    place.subscriber._client.enable_logger()
+    caplog.set_level("DEBUG")
+    place.publish(place.read(START + 1, exported_wh=10)[:1])
+    deliveries = place.subscriber.receive(PATIENCE)
+    assert acknowledged(caplog) == []
+    on_disk = []
+    acknowledge = place.subscriber.acknowledge
+
+    def look_at_disk(deliveries):
+        on_disk.append(place.path.read_bytes()[-len(deliveries[0].payload) :])
+        acknowledge(deliveries)
+
+    monkeypatch.setattr(place.subscriber, "receive", lambda timeout: deliveries)
+    monkeypatch.setattr(place.subscriber, "acknowledge", look_at_disk)
+    place.head_end.collect(0)
+    assert on_disk == [deliveries[0].payload]
+    assert len(acknowledged(caplog)) == 1
+
+
+def test_what_came_over_a_lost_connection_is_not_acknowledged_over_the_next(place, caplog):
+    place.publish(place.read(START + 1, exported_wh=10)[:1])
+    before = place.subscriber.receive(PATIENCE)
+    place.running.kill()
+    place.running.start()
+    place.subscriber._client.enable_logger()
+    caplog.set_level("DEBUG")
+    after = []
+    for _ in range(PATIENCE):
+        place.publish(place.meters[0].recall(1, 1))
+        after = place.subscriber.receive(1)
+        if after:
+            break
+    place.subscriber.acknowledge(before)
+    assert acknowledged(caplog) == []
+    place.subscriber.acknowledge(after)
+    assert len(acknowledged(caplog)) == len(after) > 0
+
+
+def test_meters_and_head_end_may_talk_over_tls(broker, tmp_path):
+    meter = Meter(SigningKey.generate())
+    with (
+        closing(Subscriber(broker.tls_address, tmp_path.name)) as subscriber,
+        closing(Concentrator(broker.tls_address, tmp_path.name, "concentrator-1", [meter])) as concentrator,
+    ):
+        signed = meter.read(START)
+        payloads = set()
+        for _ in range(PATIENCE):
+            concentrator.publish(signed)
+            payloads |= {delivery.payload for delivery in subscriber.receive(1)}
+            if payloads:
+                break
+        assert payloads == {signed.to_bytes()}
 
 
 def test_a_day_of_the_data_set_leads_from_meter_to_offer(place):

@@ -11,6 +11,7 @@ from gridbourse.metering.intake import Fault, Intake, MeteredEnergy, MeteringPoi
 from gridbourse.metering.reading import Reading, SignedReading
 
 KEY = SigningKey(bytes(31) + b"\x01")
+CURVE_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 OTHER_KEY = SigningKey(bytes(31) + b"\x02")
 METER = KEY.address
 POINT = MeteringPoint(METER, limit_w=4_000)  # 1,000 Wh in a delivery period
@@ -132,6 +133,14 @@ def test_a_repeated_reading_is_reported_and_changes_nothing():
     assert intake.energy(METER, START + 1) == MeteredEnergy(20, 0)
 
 
+def test_a_reading_signed_a_second_time_is_the_same_reading():
+    reading = signed(1, 30)
+    other_s = CURVE_ORDER - int.from_bytes(reading.signature[32:64])
+    twin_signature = reading.signature[:32] + other_s.to_bytes(32) + bytes([reading.signature[64] ^ 1])
+    twin = replace(reading, signature=twin_signature)
+    assert intake_of(reading).accept(twin.to_bytes()).finding.fault is Fault.REPEATED
+
+
 def test_of_two_readings_under_one_number_the_first_stands_and_both_are_evidence():
     intake = intake_of(signed(0, 10), signed(1, 30))
     accepted, finding = intake.accept(signed(1, 31).to_bytes())
@@ -182,6 +191,14 @@ def test_registers_that_run_backwards_give_no_energy(later):
 def test_a_meter_that_runs_backwards_once_counts_on_from_there():
     intake = intake_of(signed(0, 100), signed(1, 40), signed(2, 45))
     assert intake.surpluses_wh(METER, START + 1, START + 2) == [None, -5]
+
+
+def test_of_a_period_that_a_meter_reads_twice_the_first_reading_counts():
+    readings = [signed(0, 0), signed(1, 10), signed(2, 20, period=START), signed(3, 50, period=START + 1)]
+    for order in (readings, readings[::-1]):
+        intake = intake_of(*order)
+        assert intake.energy(METER, START + 1) == MeteredEnergy(10, 0)
+        assert faults(intake.findings(METER)) == [Fault.BACKWARDS]
 
 
 def test_a_connection_may_carry_its_limit_and_the_rounding_of_a_register():
