@@ -21,7 +21,7 @@ from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ContractReverted, MarketError, OrderRefused
 from gridbourse.market import consortium as reference
-from gridbourse.market.events import OrderPlaced
+from gridbourse.market.events import MatchingStopped, OrderPlaced
 from gridbourse.market.market import ReferenceMarket
 from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Reason, Role, Settings, Side
 
@@ -153,9 +153,8 @@ class MarketAgreement(RuleBasedStateMachine):
             own = [trader for trader, below in TRADERS.items() if below == master_id]
             pseudonyms = [bytes([trader]) * 32 for trader in own]
             self.both(master_id, self.contract.register_traders(pseudonyms), "register_traders", pseudonyms)
-            for period in PERIODS:
-                quotas = dict.fromkeys(own, 8)
-                self.both(master_id, self.contract.set_quotas(period, quotas), "set_quotas", period, quotas)
+            quotas = {(trader, period): 8 for trader in own for period in PERIODS}
+            self.both(master_id, self.contract.set_quotas(quotas), "set_quotas", quotas)
         moneys = dict.fromkeys(TRADERS, 100)
         self.both(AGENT, self.contract.deposit(moneys, PAYMENT), "deposit", moneys, PAYMENT)
         self.place_each_below_its_master(batch, bytes(32))
@@ -190,9 +189,10 @@ class MarketAgreement(RuleBasedStateMachine):
         return self.caller_for(caller, deal.seller if side is Side.ASK else deal.buyer)
 
     def order_id(self, back):
-        """Mostly an order that waits, counted back from the newest; then any; then one that never was."""
+        """Mostly an order whose search stopped, the newest first; then one that waits; any; one that never was."""
         book = self.reference.book
-        waiting = [order_id for order_id in self.order_ids if order_id in book and book[order_id].open_wh]
+        stopped = [event.order_id for event in self.reference.events if isinstance(event, MatchingStopped)]
+        waiting = [order_id for order_id in self.order_ids + stopped if order_id in book and book[order_id].open_wh]
         choice = [OrderId(40, Side.BID, 10, 999), *self.order_ids, *waiting]
         return choice[max(-1 - back, -len(choice))]
 
@@ -283,6 +283,7 @@ class MarketAgreement(RuleBasedStateMachine):
 
     # Accounts
 
+    @precondition(lambda self: self.reference.trader_count < len(TRADERS) + 2)
     @rule(caller=st.sampled_from(list(KEYS)), pseudonyms=st.lists(st.integers(0, 9), max_size=2))
     def register_traders(self, caller, pseudonyms):
         pseudonyms = [bytes([pseudonym]) * 32 for pseudonym in pseudonyms]
@@ -309,13 +310,12 @@ class MarketAgreement(RuleBasedStateMachine):
 
     @rule(
         caller=callers,
-        period=st.sampled_from(PERIODS),
-        quotas_wh=st.dictionaries(traders, st.integers(0, 8), max_size=2),
+        quotas_wh=st.dictionaries(st.tuples(traders, st.sampled_from(PERIODS)), st.integers(0, 8), max_size=2),
     )
-    def set_quotas(self, caller, period, quotas_wh):
-        caller = self.caller_for(caller, next(iter(quotas_wh), 1))
-        call = self.contract.set_quotas(period, quotas_wh)
-        self.both(caller, call, "set_quotas", period, quotas_wh)
+    def set_quotas(self, caller, quotas_wh):
+        trader, _ = next(iter(quotas_wh), (1, None))
+        caller = self.caller_for(caller, trader)
+        self.both(caller, self.contract.set_quotas(quotas_wh), "set_quotas", quotas_wh)
 
     # The consortium and the clock
 
@@ -381,7 +381,7 @@ RUN = settings(deadline=None, suppress_health_check=list(HealthCheck), stateful_
 
 
 def test_reference_and_contract_agree_event_for_event():
-    run_state_machine_as_test(MarketAgreement, settings=settings(RUN, max_examples=200))
+    run_state_machine_as_test(MarketAgreement, settings=settings(RUN, max_examples=300))
 
 
 @pytest.mark.nightly
