@@ -381,7 +381,7 @@ RUN = settings(deadline=None, suppress_health_check=list(HealthCheck), stateful_
 
 
 def test_reference_and_contract_agree_event_for_event():
-    run_state_machine_as_test(MarketAgreement, settings=settings(RUN, max_examples=300))
+    run_state_machine_as_test(MarketAgreement, settings=settings(RUN, max_examples=200))
 
 
 @pytest.mark.nightly
