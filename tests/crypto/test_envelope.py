@@ -61,12 +61,7 @@ def slots_of(data):
 
 
 def with_slots(data, slots):
-    return (
-        bytes([data[0], len(slots)])
-        + data[COMMITMENT]
-        + b"".join(slots)
-        + data[SLOTS + data[1] * SLOT_BYTES :]
-    )
+    return bytes([data[0], len(slots)]) + data[COMMITMENT] + b"".join(slots) + data[SLOTS + data[1] * SLOT_BYTES :]
 
 
 # --- HPKE base mode written from RFC 9180 (sections 4 and 5), to check the envelope's parts from outside ---
@@ -87,13 +82,9 @@ def expand(suite_id, secret, label, info, length):
 def hpke_cipher(shared, encapsulated, recipient, info):
     prk = extract(KEM_ID, b"", b"eae_prk", shared)
     shared_secret = expand(KEM_ID, prk, b"shared_secret", encapsulated + recipient, 32)
-    context = (
-        b"\x00" + extract(SUITE_ID, b"", b"psk_id_hash", b"") + extract(SUITE_ID, b"", b"info_hash", info)
-    )
+    context = b"\x00" + extract(SUITE_ID, b"", b"psk_id_hash", b"") + extract(SUITE_ID, b"", b"info_hash", info)
     secret = extract(SUITE_ID, shared_secret, b"secret", b"")
-    return AESGCM(expand(SUITE_ID, secret, b"key", context, 32)), expand(
-        SUITE_ID, secret, b"base_nonce", context, 12
-    )
+    return AESGCM(expand(SUITE_ID, secret, b"key", context, 32)), expand(SUITE_ID, secret, b"base_nonce", context, 12)
 
 
 def hpke_seal(plaintext, recipient, info, aad=b"", ephemeral_secret=bytes(range(32))):

@@ -110,9 +110,7 @@ def test_consistency_proofs_hold_and_are_no_longer_than_the_tree_is_high(new_siz
 
 @given(size=SIZES, data=st.data())
 def test_a_leaf_is_proven_at_its_own_index_only(size, data):
-    index, claimed = data.draw(
-        st.tuples(*[st.integers(0, size - 1)] * 2).filter(lambda pair: pair[0] != pair[1])
-    )
+    index, claimed = data.draw(st.tuples(*[st.integers(0, size - 1)] * 2).filter(lambda pair: pair[0] != pair[1]))
     for proof in (LOG.inclusion_proof(index, size), LOG.inclusion_proof(claimed, size)):
         with pytest.raises(ProofError):
             verify_inclusion(LEAVES[index], claimed, size, proof, LOG.root(size))

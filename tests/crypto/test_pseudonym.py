@@ -35,10 +35,7 @@ def test_the_derivation_is_fixed():
     users=st.lists(USERS, min_size=2, max_size=3, unique=True),
 )
 def test_masters_days_and_users_never_share_a_pseudonym(secrets, days, users):
-    names = [
-        PseudonymKey(secret).day_key(day).pseudonym(user)
-        for secret, day, user in product(secrets, days, users)
-    ]
+    names = [PseudonymKey(secret).day_key(day).pseudonym(user) for secret, day, user in product(secrets, days, users)]
     assert len(set(names)) == len(names)
 
 

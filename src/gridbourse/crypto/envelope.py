@@ -122,8 +122,7 @@ def seal(payload: bytes, *, place: bytes, recipients: Sequence[bytes]) -> bytes:
         raise InvalidValue("recipients", [public_key.hex() for public_key in recipients], remedy)
     secret = secrets.token_bytes(_SECRET_BYTES)
     slots = [
-        recipient + _seal_secret(secret, public_key, place)
-        for recipient, public_key in sorted(public_keys.items())
+        recipient + _seal_secret(secret, public_key, place) for recipient, public_key in sorted(public_keys.items())
     ]
     header = b"".join([bytes([_SUITE, len(slots)]), _commitment(secret), *slots])
     return header + _cipher(secret).encrypt(_NONCE, payload, header)

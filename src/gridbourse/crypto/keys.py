@@ -76,9 +76,7 @@ def recover(digest: bytes, signature: bytes) -> Address:
     try:
         public_key = PublicKey.from_signature_and_message(signature, digest, hasher=None)
     except Exception as error:  # coincurve raises bare Exception when recovery fails
-        raise InvalidValue(
-            "signature", signature.hex(), "65 bytes r || s || parity over this digest"
-        ) from error
+        raise InvalidValue("signature", signature.hex(), "65 bytes r || s || parity over this digest") from error
     return address_of(public_key.format(compressed=False))
 
 

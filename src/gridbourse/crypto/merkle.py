@@ -79,9 +79,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         raise ProofError(f"leaf {index} does not lead to the root of the tree of {size} leaves")
 
 
-def verify_consistency(
-    old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes
-) -> None:
+def verify_consistency(old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:
     """Check that the tree of `new_size` leaves extends that of `old_size` leaves and changes none of them.
 
     Implements RFC 9162, section 2.1.4.2. The two cases that the RFC leaves out have empty proofs: every tree
@@ -246,9 +244,7 @@ def _left_width(width: int) -> int:
     return 1 << (width - 1).bit_length() - 1
 
 
-def _verify_growth(
-    old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes
-) -> None:
+def _verify_growth(old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:
     if not proof:
         raise ProofError("the consistency proof is empty")
     old_tree_is_full = old_size & (old_size - 1) == 0
