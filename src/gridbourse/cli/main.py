@@ -7,6 +7,7 @@ import sys
 import click
 
 from gridbourse import __version__
+from gridbourse.cli.day import day
 from gridbourse.cli.demo import demo
 from gridbourse.cli.experiment import experiment
 from gridbourse.cli.region import region
@@ -20,7 +21,7 @@ def gridbourse() -> None:
     """Regional energy exchange on a master-slave blockchain."""
 
 
-for command in (demo, experiment, region, trace, audit):
+for command in (demo, day, experiment, region, trace, audit):
     gridbourse.add_command(command)
 
 

@@ -1,0 +1,143 @@
+"""`gridbourse day`: build the region of the day and run a whole day in it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from gridbourse.experiments.day import DayResult, run_day
+from gridbourse.experiments.day_region import LEAST_NODES
+from gridbourse.experiments.day_report import NAMES, by_type, flows_wh, matched_share, write_day
+from gridbourse.market.types import DealState, Side
+from gridbourse.units import PERIODS_PER_DAY, WH_PER_KWH, format_price, format_yuan, period_start
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command()
+@click.option(
+    "--output", type=FOLDER, default=Path("out"), show_default=True, help="Folder for the picture and CSV files."
+)
+@click.option(
+    "--nodes", type=click.IntRange(min=LEAST_NODES), default=200, show_default=True, help="Number of prosumers."
+)
+@click.option(
+    "--periods",
+    type=click.IntRange(1, PERIODS_PER_DAY),
+    default=PERIODS_PER_DAY,
+    show_default=True,
+    help="Delivery periods from midnight on.",
+)
+@click.option("--seed", type=int, default=2021, show_default=True, help="Equal seeds give equal days.")
+@click.option(
+    "--region",
+    type=FOLDER,
+    help="Keep the region in this new folder, for `gridbourse trace`, `audit` and `region status`.",
+)
+def day(output: Path, nodes: int, periods: int, seed: int, region: Path | None) -> None:
+    """Run a day of a region: meters, offers, deals, details, anchors, reports and an audit."""
+    console = Console()
+    with (
+        nullcontext(region) if region else tempfile.TemporaryDirectory() as folder,
+        Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        ) as progress,
+    ):
+        task = progress.add_task(f"A day of {nodes} prosumers", total=periods)
+        result = run_day(Path(folder), nodes, periods, seed, lambda: progress.advance(task))
+    _show_market(console, result)
+    _show_types(console, result)
+    _show_flows(console, result)
+    _show_checks(console, result)
+    console.print("\n[bold]Written[/bold]")
+    for path in write_day(output, result):
+        console.print(f"  {path}")
+
+
+def _show_market(console: Console, result: DayResult) -> None:
+    settled, states = result.settled(), Counter(trade.state for trade in result.trades)
+    table = Table(title=f"The market on {period_start(result.first_period):%A %d %B %Y}", title_justify="left")
+    table.add_column("")
+    table.add_column("", justify="right")
+    rows = (
+        ("prosumers", f"{result.nodes}"),
+        ("delivery periods", f"{result.periods}"),
+        ("orders, refused", f"{len(result.orders):,}, {result.refused}"),
+        ("deals", f"{len(result.trades):,}"),
+        ("  settled", f"{len(settled):,}"),
+        ("  abandoned by the buyer", f"{states[DealState.ABANDONED]}"),
+        ("  expired without an answer", f"{states[DealState.EXPIRED]}"),
+        ("energy traded", _kwh(sum(trade.energy_wh for trade in settled))),
+        ("turnover", f"{float(format_yuan(sum(trade.money for trade in settled))):,.2f} yuan"),
+        ("sold, of what was offered", f"{matched_share(result, Side.ASK):.1%}"),
+        ("bought, of what was asked for", f"{matched_share(result, Side.BID):.1%}"),
+        ("metered: fed in", _kwh(result.fed_in_wh)),
+        ("metered: drawn", _kwh(result.drawn_wh)),
+    )
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _show_types(console: Console, result: DayResult) -> None:
+    table = Table(title="Settled, by energy type; prices in yuan/kWh", title_justify="left")
+    for column in ("type", "deals", "kWh", "yuan", "lowest", "mean", "highest"):
+        table.add_column(column, justify="left" if column == "type" else "right")
+    for summary in by_type(result.settled()):
+        table.add_row(
+            NAMES[summary.energy_type],
+            f"{summary.trades:,}",
+            f"{summary.energy_wh / WH_PER_KWH:,.1f}",
+            f"{float(format_yuan(summary.money)):,.2f}",
+            format_price(summary.lowest_ticks),
+            format_price(summary.mean_ticks),
+            format_price(summary.highest_ticks),
+        )
+    console.print(table)
+
+
+def _show_flows(console: Console, result: DayResult) -> None:
+    flows, masters = flows_wh(result), list(result.records)
+    table = Table(title="Who sold to whom, kWh between masters", title_justify="left")
+    table.add_column("seller")
+    for buyer in masters:
+        table.add_column(f"to {buyer}", justify="right")
+    for seller in masters:
+        table.add_row(seller, *(f"{flows.get((seller, buyer), 0) / WH_PER_KWH:,.1f}" for buyer in masters))
+    console.print(table)
+
+
+def _show_checks(console: Console, result: DayResult) -> None:
+    faults = Counter(finding.fault.value for finding in result.findings)
+    console.print(f"\n[bold]Meters[/bold]: {result.readings:,} readings came, {sum(faults.values())} findings")
+    console.print("  " + ", ".join(f"{fault} {count}" for fault, count in sorted(faults.items())))
+    anchored = ", ".join(
+        f"{name} {result.records[name]:,} records, {anchors} anchors" for name, anchors in result.anchors.items()
+    )
+    console.print(f"[bold]Slave chains[/bold]: {anchored}")
+    titles = Counter(report.title for report in result.reports)
+    console.print("[bold]Reports[/bold]: " + ", ".join(f"{count} {title}" for title, count in titles.items()))
+    if result.audit:
+        console.print(f"[bold red]The regulator's audit finds {len(result.audit)} faults[/bold red]")
+        for finding in result.audit:
+            console.print(f"  {finding}")
+    else:
+        console.print("[bold green]The regulator's audit finds nothing wrong.[/bold green]")
+    parts = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in result.seconds.items())
+    console.print(f"[bold]Time[/bold]: {parts}; {sum(result.seconds.values()):.1f} s in all")
+
+
+def _kwh(energy_wh: int) -> str:
+    return f"{energy_wh / WH_PER_KWH:,.1f} kWh"

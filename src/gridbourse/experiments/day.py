@@ -1,0 +1,478 @@
+"""One day of a region, from the meters to the regulator: 96 delivery periods, each traded an hour ahead.
+
+Every quarter of an hour the meters send what they counted, every node expects from that what surplus or need it
+will have four periods later, and offers it within its owner's limits. Plants that can be scheduled offer what their
+master's plan of the evening before says. Everything after the offer runs as in any region: records, orders, deals,
+answers, settlement, anchors. Time is a number that the day sets; nothing waits.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+
+from gridbourse.errors import InvalidValue
+from gridbourse.experiments.day_duties import (
+    Report,
+    day_ahead_wh,
+    dispatch_report,
+    evening_reports,
+    schedule,
+)
+from gridbourse.experiments.day_meters import Meters
+from gridbourse.experiments.day_region import ZONES, Prosumer, prosumers, region_spec
+from gridbourse.grid.dispatch import ZoneSchedule
+from gridbourse.market.types import DealState, EnergyType, Role, Side
+from gridbourse.metering.forecast import forecast
+from gridbourse.metering.intake import Finding
+from gridbourse.metering.profiles import Profiles
+from gridbourse.metering.surplus import propose
+from gridbourse.network.description import NodeKind
+from gridbourse.network.function_node import Offer
+from gridbourse.network.market_view import MarketView
+from gridbourse.network.records import NodeReport
+from gridbourse.network.region import Region
+from gridbourse.network.uplink import Question
+from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, money_units, period_at, period_start
+
+DAY = datetime(2016, 4, 12, tzinfo=UTC)
+"""A Tuesday of the data set, with eight days before it to learn from. The source's clock is taken for UTC."""
+
+AHEAD = 4
+"""How many periods after the newest reading the period lies that is traded."""
+
+PERIODS_PER_ANCHOR = 4
+DEPOSIT = money_units(10_000)
+COUPLING = "coupling point"
+"""The meter between the region and the grid outside."""
+
+LOSS_PERMILLE = 25
+"""Losses of the region's lines, by what is drawn; no data set says."""
+
+ABANDONED_PERMILLE = 10
+EXPIRED_PERMILLE = 10
+"""How many deals a buyer abandons, and how many it lets expire."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """An order that the market took."""
+
+    node: str
+    master: str
+    side: Side
+    period: int
+    energy_types: EnergyType
+    energy_wh: int
+    price_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A deal, with the names that the main chain does not tell."""
+
+    deal_id: int
+    period: int
+    seller: str
+    seller_master: str
+    buyer: str
+    buyer_master: str
+    energy_type: EnergyType
+    energy_wh: int
+    price_ticks: int
+    state: DealState
+
+    @property
+    def money(self) -> int:
+        """In 1e-7 yuan."""
+        return self.energy_wh * self.price_ticks
+
+
+@dataclass(frozen=True, slots=True)
+class DayResult:
+    """What happened on the day.
+
+    Parameters
+    ----------
+    first_period, periods
+        What was traded.
+    nodes
+        How many prosumers took part.
+    orders, refused
+        What the market took, and how many offers it refused.
+    trades
+        All deals, however they ended.
+    readings, findings
+        How many readings came in, and what the intake reported.
+    fed_in_wh, drawn_wh
+        What the prosumers' meters say; periods in doubt left out.
+    records, anchors
+        By master: records on its slave chain, and its anchors on the main chain.
+    reports
+        What the function nodes reported, as the regulator opened it.
+    audit
+        What the regulator finds wrong; empty if nothing is.
+    seconds
+        How long each part of the day took to compute.
+    """
+
+    first_period: int
+    periods: int
+    nodes: int
+    orders: tuple[PlacedOrder, ...]
+    refused: int
+    trades: tuple[Trade, ...]
+    readings: int
+    findings: tuple[Finding, ...]
+    fed_in_wh: int
+    drawn_wh: int
+    records: dict[str, int]
+    anchors: dict[str, int]
+    reports: tuple[NodeReport, ...]
+    audit: tuple[str, ...]
+    seconds: dict[str, float]
+
+    def settled(self) -> list[Trade]:
+        """The deals that were carried out."""
+        return [trade for trade in self.trades if trade.state is DealState.SETTLED]
+
+
+class Clock:
+    """The time of day, as the day sets it, in seconds since the epoch."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        """What time it is."""
+        return self.now
+
+
+def run_day(folder: Path, nodes: int, periods: int, seed: int, progress: Callable[[], None]) -> DayResult:
+    """Build a region and run a day in it.
+
+    Parameters
+    ----------
+    folder
+        Where the region goes; it stays there, to be opened again.
+    nodes
+        How many prosumers, 8 or more.
+    periods
+        How many delivery periods from midnight on, 1 to 96.
+    seed
+        Equal seeds give equal days: the same offers, deals and faults, though under new keys.
+    progress
+        Told when a period is done.
+
+    Raises
+    ------
+    InvalidValue
+        A number is out of range, or the folder is not empty.
+    """
+    if not 1 <= periods <= PERIODS_PER_DAY:
+        raise InvalidValue("periods", periods, f"1 to {PERIODS_PER_DAY} delivery periods")
+    members = prosumers(nodes, seed)
+    clock = Clock(int(DAY.timestamp()) - PERIODS_PER_DAY // 2 * PERIOD_SECONDS)
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "setting up"):
+        region = Region.create(folder, region_spec(members), clock=clock)
+    with region:
+        day = _Day(region, members, clock, periods, seed, seconds)
+        day.prepare()
+        for period in day.span:
+            day.trade(period)
+            progress()
+        day.close()
+        return day.result()
+
+
+class _Day:
+    """A day in a region: what happens in which order."""
+
+    def __init__(
+        self,
+        region: Region,
+        members: Sequence[Prosumer],
+        clock: Clock,
+        periods: int,
+        seed: int,
+        seconds: dict[str, float],
+    ) -> None:
+        first = period_at(DAY)
+        self.span = range(first, first + periods)
+        self._region = region
+        self._members = {member.spec.node_id: member for member in members}
+        self._clock = clock
+        self._seed = seed
+        self._seconds = seconds
+        self._view = MarketView(region.main)
+        self._draw = random.Random(seed)  # noqa: S311 - a day to repeat, not a secret
+        profiles = Profiles.load()
+        self._known = (DAY.date() - profiles.start.date()).days * PERIODS_PER_DAY - AHEAD
+        self._curves_wh = {name: _curve_wh(profiles, member) for name, member in self._members.items()}
+        self._plans_wh: dict[str, tuple[int, ...]] = {}
+
+    def prepare(self) -> None:
+        """The evening before: name the traders, take deposits, schedule the plants, read the meters."""
+        with self._timed("setting up"):
+            day = self.span[0] // PERIODS_PER_DAY
+            self._region.open_day(day)
+            self._region.deposit(dict.fromkeys(self._members, DEPOSIT), day)
+            self._node_of = {
+                master.trader(node_id, day): (node_id, name)
+                for name, master in self._region.masters.items()
+                for node_id in master.nodes
+            }
+        with self._timed("schedules"):
+            self._schedule()
+        with self._timed("meters"):
+            flows_wh = {name: self._flow_wh(name) for name in self._members}
+            flows_wh[COUPLING] = [_import_wh(column) for column in zip(*flows_wh.values(), strict=True)]
+            limits_w = {name: max(member.source_w, member.load_w) for name, member in self._members.items()}
+            limits_w[COUPLING] = sum(limits_w.values())
+            self._meters = Meters(flows_wh, limits_w, self.span[0] - AHEAD, self._seed)
+
+    def trade(self, period: int) -> None:
+        """Trade one delivery period, when the readings of the fourth one before it have come."""
+        region = self._region
+        self._clock.now = int(period_start(period - AHEAD + 1).timestamp())
+        ends_hour = (period + 1) % PERIODS_PER_ANCHOR == 0 or period == self.span[-1]
+        with self._timed("meters"):
+            self._meters.read(period - AHEAD)
+            if ends_hour:
+                self._meters.ask_again()
+        with self._timed("forecasts"):
+            offers = self._offers(period)
+        self._clock.now += 30
+        with self._timed("offers"):
+            region.offer(offers)
+        self._clock.now += 30
+        with self._timed("deals"):
+            self._answer(region.bring_down())
+        self._clock.now += 60
+        with self._timed("settlement"):
+            self._expire()
+            region.settle()
+        if ends_hour:
+            with self._timed("dispatch"):
+                self._publish_capacity(range(max(period - period % PERIODS_PER_ANCHOR, self.span[0]), period + 1))
+            with self._timed("anchors"):
+                region.anchor()
+
+    def close(self) -> None:
+        """After midnight: read the last meters, end what expired, report, anchor."""
+        with self._timed("meters"):
+            for period in range(self.span[-1] - AHEAD + 1, self.span[-1] + 1):
+                self._clock.now = int(period_start(period + 1).timestamp())
+                self._meters.read(period)
+            self._meters.ask_again()
+            self._meters.report_doubts()
+        with self._timed("settlement"):
+            self._expire()
+            self._region.bring_down()
+        with self._timed("reports"):
+            for report in self._evening_reports():
+                self._region.report(*report)
+        with self._timed("anchors"):
+            self._region.anchor()
+
+    def result(self) -> DayResult:
+        """Let the regulator audit the day, and sum it up."""
+        with self._timed("audit"):
+            audit, reports = self._region.regulator.audit(), self._region.regulator.reports()
+        self._catch_up()
+        surpluses = [wh for series in self._metered_wh().values() for wh in series if wh is not None]
+        masters, anchors = self._region.masters, self._region.main.anchors
+        return DayResult(
+            first_period=self.span[0],
+            periods=len(self.span),
+            nodes=len(self._members),
+            orders=tuple(self._orders()),
+            refused=len(self._view.refusal_of_record),
+            trades=tuple(self._trades(range(self.span[0], self.span[-1] + 1))),
+            readings=self._meters.readings,
+            findings=tuple(self._meters.findings),
+            fed_in_wh=sum(wh for wh in surpluses if wh > 0),
+            drawn_wh=-sum(wh for wh in surpluses if wh < 0),
+            records={name: master.slave.ledger.leaf_count() for name, master in masters.items()},
+            anchors={name: len(anchors.anchors(master.membership.master_id)) for name, master in masters.items()},
+            reports=tuple(reports),
+            audit=tuple(audit),
+            seconds=self._seconds,
+        )
+
+    # Before an offer
+
+    def _schedule(self) -> None:
+        """Let every master whose plants can be scheduled plan its day."""
+        periods, weather = len(self.span), self._known + AHEAD
+        needs = [-min(column, 0) for column in zip(*self._loads_wh(), strict=True) for column in (sum(column),)]
+        expected_needs = day_ahead_wh(needs[:weather], periods)
+        forecasts = {
+            name: day_ahead_wh(self._curves_wh[name][:weather], periods)
+            for name, member in self._members.items()
+            if member.spec.kind in {NodeKind.WIND, NodeKind.PV, NodeKind.HYDRO}
+        }
+        for role in (Role.SOURCE, Role.AGGREGATOR):
+            self._plans_wh |= schedule(role, tuple(self._members.values()), forecasts, expected_needs)
+
+    def _loads_wh(self) -> Iterator[Sequence[int]]:
+        return (self._curves_wh[name] for name, member in self._members.items() if member.load_w)
+
+    def _flow_wh(self, name: str) -> Sequence[int]:
+        """What flows through a meter, from `AHEAD` periods before the day to its end."""
+        if self._members[name].is_scheduled:
+            return (0,) * AHEAD + self._plans_wh[name]
+        return self._curves_wh[name][self._known :][: AHEAD + len(self.span)]
+
+    def _offers(self, period: int) -> list[tuple[str, Offer]]:
+        """What the nodes offer by themselves, in the order in which they happen to come."""
+        offers = []
+        for name, member in self._members.items():
+            surplus_wh = self._expected_wh(name, member, period)
+            proposal = propose(member.limits, period, surplus_wh) if surplus_wh is not None else None
+            if proposal is not None:
+                offers.append(
+                    (
+                        name,
+                        Offer(
+                            proposal.side,
+                            proposal.energy_types,
+                            proposal.period,
+                            proposal.energy_wh,
+                            proposal.price_ticks,
+                        ),
+                    )
+                )
+        self._draw.shuffle(offers)
+        return offers
+
+    def _expected_wh(self, name: str, member: Prosumer, period: int) -> int | None:
+        if member.is_scheduled:
+            return self._plans_wh[name][period - self.span[0]]
+        metered = self._meters.surpluses_wh(name, self.span[0] - AHEAD, period - AHEAD)
+        expected = forecast([*self._curves_wh[name][: self._known], *metered], AHEAD)
+        return expected.surplus_wh if expected else None
+
+    # After an offer
+
+    def _answer(self, questions: Sequence[Question]) -> None:
+        """Let the parties answer: most confirm, a few buyers abandon, a few say nothing."""
+        confirming, abandoning = [], []
+        for question in questions:
+            fate = random.Random(f"{self._seed} {question.deal_id}").randrange(1_000)  # noqa: S311 - as above
+            if question.side is Side.ASK or fate >= ABANDONED_PERMILLE + EXPIRED_PERMILLE:
+                confirming.append(question)
+            elif fate < ABANDONED_PERMILLE:
+                abandoning.append(question)
+        self._region.answer(confirming, confirmed=True)
+        self._region.answer(abandoning, confirmed=False)
+
+    def _expire(self) -> None:
+        """End the deals that nobody answered in time; any master may, the grid company does."""
+        self._catch_up()
+        overdue = [
+            deal_id
+            for deal_id, deal in self._view.deals.items()
+            if deal.state is DealState.INTENT and deal.intent.confirm_before < self._clock.now
+        ]
+        if overdue:
+            self._region.masters["grid"].main_wallet.send(self._region.main.market.expire(overdue))
+
+    def _publish_capacity(self, hour: range) -> None:
+        """Let dispatch sum what was traded for an hour, and publish what the lines leave free."""
+        self._catch_up()
+        injections = {zone: [0] * len(hour) for zone in ZONES}
+        for trade in self._trades(hour):
+            if trade.state is DealState.SETTLED:
+                for node, sign in ((trade.seller, 1), (trade.buyer, -1)):
+                    injections[self._members[node].zone][trade.period - hour.start] += sign * trade.energy_wh
+        schedules = [ZoneSchedule(zone, energies) for zone, energies in injections.items()]
+        self._region.report(*dispatch_report(self._service(NodeKind.DISPATCH), hour.start, schedules, len(hour)))
+
+    def _evening_reports(self) -> list[Report]:
+        nodes = {kind: self._service(kind) for kind in (NodeKind.EFFICIENCY, NodeKind.MONITORING, NodeKind.SERVICES)}
+        metered = self._metered_wh()
+        coupling = {COUPLING: self._meters.surpluses_wh(COUPLING, self.span[0], self.span[-1])}
+        # Plants that are scheduled have no yesterday: their plans were not made then.
+        history = {
+            name: self._curves_wh[name][: self._known + AHEAD]
+            for name, member in self._members.items()
+            if not member.is_scheduled
+        }
+        members_of = {
+            name: [node_id for node_id in master.nodes if node_id in self._members]
+            for name, master in self._region.masters.items()
+        }
+        return evening_reports(nodes, self.span[0], metered | coupling, history, members_of)
+
+    def _metered_wh(self) -> dict[str, list[int | None]]:
+        return {name: self._meters.surpluses_wh(name, self.span[0], self.span[-1]) for name in self._members}
+
+    def _service(self, kind: NodeKind) -> str:
+        nodes = self._region.masters["grid"].nodes.values()
+        return next(node.spec.node_id for node in nodes if node.spec.kind is kind)
+
+    # What the main chain tells
+
+    def _catch_up(self) -> None:
+        for _ in self._view.catch_up():
+            pass
+
+    def _orders(self) -> Iterator[PlacedOrder]:
+        for order_id, placed in self._view.orders.items():
+            node, master = self._node_of[placed.trader]
+            yield PlacedOrder(
+                node,
+                master,
+                order_id.side,
+                order_id.period,
+                placed.energy_types,
+                placed.energy_wh,
+                order_id.price_ticks,
+            )
+
+    def _trades(self, periods: range) -> Iterator[Trade]:
+        for deal_id, deal in self._view.deals.items():
+            if deal.intent.ask.period in periods:
+                energy_type = self._view.orders[deal.intent.ask].energy_types
+                yield Trade(
+                    deal_id,
+                    deal.intent.ask.period,
+                    *self._node_of[deal.seller],
+                    *self._node_of[deal.buyer],
+                    energy_type,
+                    deal.intent.energy_wh,
+                    deal.intent.price_ticks,
+                    deal.state,
+                )
+
+    def _timed(self, part: str) -> AbstractContextManager[None]:
+        return _timed(self._seconds, part)
+
+
+def _curve_wh(profiles: Profiles, member: Prosumer) -> Sequence[int]:
+    """Surplus of every period of the data set; of a hydro plant the inflow, of thermal units and stores nothing."""
+    periods = len(next(iter(profiles.totals.values()))) - 1
+    none = (0,) * periods
+    made = profiles.energies_wh(member.source, member.source_w) if member.source in profiles.totals else none
+    used = profiles.energies_wh(member.load, member.load_w) if member.load else none
+    return [out - drawn for out, drawn in zip(made, used, strict=True)]
+
+
+def _import_wh(flows_wh: Sequence[int]) -> int:
+    """What the grid outside has to feed in so that the region balances, losses included."""
+    drawn = -sum(wh for wh in flows_wh if wh < 0)
+    return drawn * LOSS_PERMILLE // 1_000 - sum(flows_wh)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], part: str) -> Iterator[None]:
+    begin = perf_counter()
+    yield
+    seconds[part] = seconds.get(part, 0.0) + perf_counter() - begin
