@@ -10,6 +10,7 @@ from random import Random
 
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain, system_clock
+from gridbourse.contracts.consortium import RegulatorKeys
 from gridbourse.contracts.energy_market import EnergyMarket
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
@@ -58,7 +59,7 @@ class Scene:
         self.genesis = Genesis(CHAIN_ID, keys[0].address, gas_limit=BLOCK_GAS_LIMIT)
         self.sealer = keys[0]
         self.chain = EmbeddedChain(path, self.genesis, self.sealer)
-        regulator = SigningKey((masters + 1).to_bytes(32, "big")).address
+        regulator = RegulatorKeys(SigningKey((masters + 1).to_bytes(32, "big")).address, bytes(31) + b"\x09")
         founders = {key.address: Role.GRID for key in keys}
         self.wallets = [Wallet(self.chain, key) for key in keys]
         self.main = MainChain.create(self.chain, self.wallets[0], founders, regulator, SETTINGS)
@@ -96,7 +97,7 @@ class Scene:
         for master, wallet in enumerate(self.wallets):
             traders = [_seller(master), _buyer(master)]
             calls = [self.market.register_traders([number.to_bytes(32, "big") for number in traders])]
-            calls += [self.market.set_quotas(period, {_seller(master): _QUOTA_WH}) for period in self.periods]
+            calls.append(self.market.set_quotas({(_seller(master), period): _QUOTA_WH for period in self.periods}))
             wallet.send_many(calls)
         deposits = {_buyer(master): _DEPOSIT for master in range(len(self.wallets))}
         self.wallets[0].send(self.market.deposit(deposits, bytes(32)))

@@ -60,16 +60,16 @@ abstract contract Accounts is IAccounts {
         emit DepositMoved(from, to, money);
     }
 
-    function setQuotas(uint24 period, uint32[] calldata traders, uint48[] calldata quotasWh) external {
+    function setQuotas(uint24[] calldata periods, uint32[] calldata traders, uint48[] calldata quotasWh) external {
         uint16 masterId = consortium.activeMasterId(msg.sender);
-        if (traders.length != quotasWh.length) revert LengthsDiffer();
+        if (periods.length != traders.length || traders.length != quotasWh.length) revert LengthsDiffer();
         for (uint256 i; i < traders.length; ++i) {
             _requireBelow(masterId, traders[i]);
-            Position storage claims = _positions[traders[i]][period];
+            Position storage claims = _positions[traders[i]][periods[i]];
             uint48 committedWh = claims.heldWh + claims.soldWh;
-            if (quotasWh[i] < committedWh) revert QuotaTooSmall(traders[i], period, committedWh);
+            if (quotasWh[i] < committedWh) revert QuotaTooSmall(traders[i], periods[i], committedWh);
             claims.quotaWh = quotasWh[i];
-            emit QuotaSet(traders[i], period, quotasWh[i]);
+            emit QuotaSet(traders[i], periods[i], quotasWh[i]);
         }
     }
 

@@ -10,6 +10,7 @@ contract Consortium is IConsortium {
     uint16 public masterCount;
     uint16 public settlementAgent;
     address public regulator;
+    bytes32 public regulatorEncryptionKey;
     /// @dev Bit `1 << masterId` for every active master: votes are counted against it when they matter, so a
     /// suspended master's earlier votes count for nothing.
     uint256 private _activeMasters;
@@ -28,15 +29,22 @@ contract Consortium is IConsortium {
     /// @param founders The first masters; the first grid master becomes the settlement agent.
     /// @param roles Their roles, in the same order.
     /// @param regulator_ The government's address.
+    /// @param encryptionKey Its X25519 public key.
     /// @param settings_ The first market settings.
-    constructor(address[] memory founders, Role[] memory roles, address regulator_, Settings memory settings_) {
+    constructor(
+        address[] memory founders,
+        Role[] memory roles,
+        address regulator_,
+        bytes32 encryptionKey,
+        Settings memory settings_
+    ) {
         for (uint256 i; i < founders.length; ++i) {
             uint16 masterId = _admit(founders[i], roles[i]);
             if (settlementAgent == 0 && roles[i] == Role.Grid) settlementAgent = masterId;
         }
         if (settlementAgent == 0) revert RoleMissing();
         emit SettlementAgentChanged(settlementAgent);
-        _changeRegulator(regulator_);
+        _changeRegulator(regulator_, encryptionKey);
         _changeSettings(settings_);
     }
 
@@ -96,8 +104,8 @@ contract Consortium is IConsortium {
         emit SettlementAgentChanged(masterId);
     }
 
-    function changeRegulator(address regulator_) external byVote {
-        _changeRegulator(regulator_);
+    function changeRegulator(address regulator_, bytes32 encryptionKey) external byVote {
+        _changeRegulator(regulator_, encryptionKey);
     }
 
     function changeKey(address account) external {
@@ -150,10 +158,12 @@ contract Consortium is IConsortium {
         emit MasterAdmitted(masterId, account, role);
     }
 
-    function _changeRegulator(address regulator_) private {
+    function _changeRegulator(address regulator_, bytes32 encryptionKey) private {
         _requireFree(regulator_);
+        if (encryptionKey == 0) revert EncryptionKeyMissing();
         regulator = regulator_;
-        emit RegulatorChanged(regulator_);
+        regulatorEncryptionKey = encryptionKey;
+        emit RegulatorChanged(regulator_, encryptionKey);
     }
 
     function _changeSettings(Settings memory settings_) private {

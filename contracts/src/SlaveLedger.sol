@@ -5,19 +5,25 @@ import {ISlaveLedger} from "./interfaces/ISlaveLedger.sol";
 
 /// @title The record of a slave chain
 contract SlaveLedger is ISlaveLedger {
-    address public immutable master;
+    address public master;
     uint64 public leafCount;
     mapping(address writer => bool) public mayWrite;
     mapping(uint64 index => bytes32 leaf) public leafAt;
 
     /// @param master_ The master, which may write from the start.
     constructor(address master_) {
-        master = master_;
-        _setWriter(master_, true);
+        _setMaster(master_);
+    }
+
+    function changeMaster(address master_) external {
+        _requireMaster();
+        if (master_ == address(0)) revert MasterMissing();
+        _setWriter(master, false);
+        _setMaster(master_);
     }
 
     function setWriters(address[] calldata writers, bool allowed) external {
-        if (msg.sender != master) revert NotMaster(msg.sender);
+        _requireMaster();
         for (uint256 i; i < writers.length; ++i) {
             _setWriter(writers[i], allowed);
         }
@@ -46,9 +52,19 @@ contract SlaveLedger is ISlaveLedger {
         emit RecordAppended(index, msg.sender, kind, leaf, content);
     }
 
+    function _setMaster(address master_) private {
+        master = master_;
+        emit MasterChanged(master_);
+        _setWriter(master_, true);
+    }
+
     function _setWriter(address writer, bool allowed) private {
         mayWrite[writer] = allowed;
         emit WriterChanged(writer, allowed);
+    }
+
+    function _requireMaster() private view {
+        if (msg.sender != master) revert NotMaster(msg.sender);
     }
 
     function _requireWriter() private view {

@@ -120,24 +120,34 @@ contract AccountsTest is MarketTest {
         }
         _confirmBoth(1);
         _settle(1);
-        (uint32[] memory traders, uint48[] memory quotas) = (new uint32[](1), new uint48[](1));
-        (traders[0], quotas[0]) = (SELLER, 2 * WH - 1);
         vm.expectRevert(
             abi.encodeWithSelector(IAccounts.QuotaTooSmall.selector, SELLER, uint256(PERIOD), uint256(2 * WH))
         );
         vm.prank(SOURCE);
-        market.setQuotas(PERIOD, traders, quotas);
+        _setOneQuota(SELLER, PERIOD, 2 * WH - 1);
         vm.expectEmit(address(market));
         emit IAccounts.QuotaSet(SELLER, PERIOD, 2 * WH);
         _setQuota(SELLER, 2 * WH);
     }
 
+    function test_oneCallSetsTheQuotasOfManyPeriods() public {
+        uint24[] memory periods = new uint24[](3);
+        uint32[] memory traders = new uint32[](3);
+        uint48[] memory quotas = new uint48[](3);
+        for (uint24 i; i < 3; ++i) {
+            (periods[i], traders[i], quotas[i]) = (PERIOD + i, SELLER, 100 + i);
+        }
+        vm.prank(SOURCE);
+        market.setQuotas(periods, traders, quotas);
+        for (uint24 i; i < 3; ++i) {
+            assertEq(market.position(SELLER, PERIOD + i).quotaWh, 100 + i, "quota of its period");
+        }
+    }
+
     function test_onlyItsMasterSetsAQuota() public {
-        (uint32[] memory traders, uint48[] memory quotas) = (new uint32[](1), new uint48[](1));
-        traders[0] = SELLER;
         vm.expectRevert(abi.encodeWithSelector(IAccounts.NotYourTrader.selector, SELLER));
         vm.prank(USER);
-        market.setQuotas(PERIOD, traders, quotas);
+        _setOneQuota(SELLER, PERIOD, 0);
     }
 
     function test_listsOfABatchHaveTheSameLength() public {
@@ -146,7 +156,10 @@ contract AccountsTest is MarketTest {
         market.deposit(new uint32[](1), new uint96[](2), "payment");
         vm.expectRevert(abi.encodeWithSelector(IAccounts.LengthsDiffer.selector));
         vm.prank(GRID);
-        market.setQuotas(PERIOD, new uint32[](1), new uint48[](2));
+        market.setQuotas(new uint24[](1), new uint32[](1), new uint48[](2));
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.LengthsDiffer.selector));
+        vm.prank(GRID);
+        market.setQuotas(new uint24[](2), new uint32[](1), new uint48[](1));
     }
 
     function _deposit(address agent, uint32 trader, uint96 money) private {

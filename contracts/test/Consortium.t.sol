@@ -7,6 +7,7 @@ import {vm} from "./support/Vm.sol";
 
 contract ConsortiumTest is MarketTest {
     address private constant NEWCOMER = address(0x80);
+    bytes32 private constant NEXT_KEY = "next X25519 key";
 
     // Founding
 
@@ -17,6 +18,7 @@ contract ConsortiumTest is MarketTest {
         assertEq(uint8(consortium.master(3).role), uint8(Role.Aggregator), "role");
         assertEq(consortium.settlementAgent(), 2, "the grid master");
         assertTrue(consortium.regulator() == REGULATOR, "regulator");
+        assertTrue(consortium.regulatorEncryptionKey() == REGULATOR_KEY, "the regulator's encryption key");
         assertEq(consortium.settings().capTicks, CAP, "settings");
     }
 
@@ -24,19 +26,19 @@ contract ConsortiumTest is MarketTest {
         (address[] memory founders, Role[] memory roles) = _founders();
         roles[1] = Role.Source;
         _expect(abi.encodeWithSelector(IConsortium.RoleMissing.selector));
-        _found(founders, roles, REGULATOR, _settings());
+        _found(founders, roles, REGULATOR, REGULATOR_KEY, _settings());
     }
 
     function test_foundersAreDifferentAndNoneIsTheRegulator() public {
         (address[] memory founders, Role[] memory roles) = _founders();
         _expect(abi.encodeWithSelector(IConsortium.AccountNotFree.selector, SOURCE));
-        _found(founders, roles, SOURCE, _settings());
+        _found(founders, roles, SOURCE, REGULATOR_KEY, _settings());
         founders[3] = SOURCE;
         _expect(abi.encodeWithSelector(IConsortium.AccountNotFree.selector, SOURCE));
-        _found(founders, roles, REGULATOR, _settings());
+        _found(founders, roles, REGULATOR, REGULATOR_KEY, _settings());
         founders[3] = address(0);
         _expect(abi.encodeWithSelector(IConsortium.AccountNotFree.selector, address(0)));
-        _found(founders, roles, REGULATOR, _settings());
+        _found(founders, roles, REGULATOR, REGULATOR_KEY, _settings());
     }
 
     // Votes
@@ -79,7 +81,7 @@ contract ConsortiumTest is MarketTest {
     function test_mastersThatAreAdmittedRaiseTheMajority() public {
         _carry(_admission(NEWCOMER));
         _carry(_admission(STRANGER));
-        bytes memory action = abi.encodeCall(IConsortium.changeRegulator, (address(0x61)));
+        bytes memory action = abi.encodeCall(IConsortium.changeRegulator, (address(0x61), REGULATOR_KEY));
         _vote(SOURCE, action);
         _vote(GRID, action);
         assertFalse(_vote(USER, action), "three of six");
@@ -115,7 +117,7 @@ contract ConsortiumTest is MarketTest {
             abi.encodeCall(IConsortium.suspend, (1)),
             abi.encodeCall(IConsortium.changeSettings, (_settings())),
             abi.encodeCall(IConsortium.changeSettlementAgent, (1)),
-            abi.encodeCall(IConsortium.changeRegulator, (NEWCOMER))
+            abi.encodeCall(IConsortium.changeRegulator, (NEWCOMER, NEXT_KEY))
         ];
         for (uint256 i; i < actions.length; ++i) {
             vm.prank(GRID);
@@ -187,12 +189,12 @@ contract ConsortiumTest is MarketTest {
             (founders[i], roles[i]) = (address(0x1000 + i), Role.Grid);
         }
         _expect(abi.encodeWithSelector(IConsortium.TooManyMasters.selector));
-        _found(founders, roles, REGULATOR, _settings());
+        _found(founders, roles, REGULATOR, REGULATOR_KEY, _settings());
         assembly {
             mstore(founders, 255)
             mstore(roles, 255)
         }
-        IConsortium full = _found(founders, roles, REGULATOR, _settings());
+        IConsortium full = _found(founders, roles, REGULATOR, REGULATOR_KEY, _settings());
         assertEq(full.activeMasterId(founders[254]), 255, "the last number");
         bytes memory action = abi.encodeCall(IConsortium.suspend, (3));
         for (uint256 i; i < 128; ++i) {
@@ -307,12 +309,25 @@ contract ConsortiumTest is MarketTest {
         }
     }
 
-    function test_anotherRegulatorIsNamedByVote() public {
-        _carry(abi.encodeCall(IConsortium.changeRegulator, (NEWCOMER)));
+    function test_anotherRegulatorIsNamedByVoteWithItsEncryptionKey() public {
+        bytes memory action = abi.encodeCall(IConsortium.changeRegulator, (NEWCOMER, NEXT_KEY));
+        _vote(SOURCE, action);
+        _vote(GRID, action);
+        vm.expectEmit(address(consortium));
+        emit IConsortium.RegulatorChanged(NEWCOMER, NEXT_KEY);
+        _vote(USER, action);
         assertTrue(consortium.regulator() == NEWCOMER, "the new one");
+        assertTrue(consortium.regulatorEncryptionKey() == NEXT_KEY, "its key");
         _carryReverts(
-            abi.encodeCall(IConsortium.changeRegulator, (SOURCE)),
+            abi.encodeCall(IConsortium.changeRegulator, (SOURCE, NEXT_KEY)),
             abi.encodeWithSelector(IConsortium.AccountNotFree.selector, SOURCE)
+        );
+    }
+
+    function test_aRegulatorNeedsAnEncryptionKey() public {
+        _carryReverts(
+            abi.encodeCall(IConsortium.changeRegulator, (NEWCOMER, 0)),
+            abi.encodeWithSelector(IConsortium.EncryptionKeyMissing.selector)
         );
     }
 
@@ -341,10 +356,14 @@ contract ConsortiumTest is MarketTest {
         vm.expectRevert(reason);
     }
 
-    function _found(address[] memory founders, Role[] memory roles, address regulator, Settings memory settings)
-        private
-        returns (IConsortium)
-    {
-        return IConsortium(vm.deployCode("Consortium.sol", abi.encode(founders, roles, regulator, settings)));
+    function _found(
+        address[] memory founders,
+        Role[] memory roles,
+        address regulator,
+        bytes32 encryptionKey,
+        Settings memory settings
+    ) private returns (IConsortium) {
+        bytes memory arguments = abi.encode(founders, roles, regulator, encryptionKey, settings);
+        return IConsortium(vm.deployCode("Consortium.sol", arguments));
     }
 }

@@ -8,6 +8,7 @@ import {vm} from "./support/Vm.sol";
 contract SlaveLedgerTest is Test {
     address private constant MASTER = address(0x51);
     address private constant WRITER = address(0x90);
+    address private constant NEXT_MASTER = address(0x52);
     address private constant STRANGER = address(0x70);
     uint8 private constant KIND = 3;
 
@@ -44,6 +45,30 @@ contract SlaveLedgerTest is Test {
         _setWriter(MASTER, true);
         vm.expectRevert(abi.encodeWithSelector(ISlaveLedger.NotMaster.selector, WRITER));
         _setWriter(WRITER, true);
+    }
+
+    function test_theMasterHandsTheLedgerOverToItsNextKey() public {
+        vm.expectEmit(address(_ledger));
+        emit ISlaveLedger.MasterChanged(NEXT_MASTER);
+        vm.prank(MASTER);
+        _ledger.changeMaster(NEXT_MASTER);
+        assertTrue(_ledger.master() == NEXT_MASTER, "the next key");
+        assertFalse(_ledger.mayWrite(MASTER), "the old key writes no more");
+        vm.expectRevert(abi.encodeWithSelector(ISlaveLedger.NotMaster.selector, MASTER));
+        _setWriter(MASTER, true);
+        _setWriter(NEXT_MASTER, true);
+        vm.prank(NEXT_MASTER);
+        _ledger.append(KIND, "record");
+    }
+
+    function test_onlyTheMasterHandsTheLedgerOverAndNeverToNobody() public {
+        _setWriter(MASTER, true);
+        vm.expectRevert(abi.encodeWithSelector(ISlaveLedger.NotMaster.selector, WRITER));
+        vm.prank(WRITER);
+        _ledger.changeMaster(WRITER);
+        vm.expectRevert(abi.encodeWithSelector(ISlaveLedger.MasterMissing.selector));
+        vm.prank(MASTER);
+        _ledger.changeMaster(address(0));
     }
 
     function testFuzz_aLeafBindsAuthorKindAndContent(uint8 kind, bytes calldata content) public {

@@ -4,7 +4,7 @@ import pytest
 
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain
-from gridbourse.contracts.consortium import Consortium
+from gridbourse.contracts.consortium import Consortium, RegulatorKeys
 from gridbourse.contracts.energy_market import EnergyMarket
 from gridbourse.contracts.slave_anchors import SlaveAnchors
 from gridbourse.contracts.slave_ledger import SlaveLedger
@@ -29,7 +29,7 @@ def scene(chain):
     keys = [SigningKey(bytes([number]) * 32) for number in (1, 2, 3, 4)]
     source, grid, user, stranger = (Wallet(chain, key) for key in keys)
     founders = {source.address: Role.SOURCE, grid.address: Role.GRID, user.address: Role.USER}
-    regulator = SigningKey(b"\x05" * 32).address
+    regulator = RegulatorKeys(SigningKey(b"\x05" * 32).address, b"\x06" * 32)
     consortium = source.send(Consortium.creation(founders, regulator, SETTINGS)).contract_address
     return SimpleNamespace(
         chain=chain,

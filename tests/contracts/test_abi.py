@@ -70,14 +70,17 @@ def test_an_events_log_is_read_as_eth_abi_reads_it(name, event, data):
 
 
 @given(
-    period=st.integers(0, 2**24 - 1),
-    quotas=st.dictionaries(st.integers(0, 2**32 - 1), st.integers(0, 2**48 - 1), max_size=5),
+    quotas=st.lists(
+        st.tuples(st.integers(0, 2**24 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**48 - 1)),
+        min_size=1,
+        max_size=5,
+    ),
 )
-def test_a_call_is_encoded_as_eth_abi_encodes_it(period, quotas):
-    arguments = (period, list(quotas), list(quotas.values()))
+def test_a_call_is_encoded_as_eth_abi_encodes_it(quotas):
+    arguments = tuple(map(list, zip(*quotas, strict=True)))
     data = contract_abi("EnergyMarket").encode("setQuotas", *arguments)
-    assert data[:4] == keccak256(b"setQuotas(uint24,uint32[],uint48[])")[:4]
-    assert decode(["uint24", "uint32[]", "uint48[]"], data[4:]) == (period, tuple(quotas), tuple(quotas.values()))
+    assert data[:4] == keccak256(b"setQuotas(uint24[],uint32[],uint48[])")[:4]
+    assert decode(["uint24[]", "uint32[]", "uint48[]"], data[4:]) == tuple(map(tuple, arguments))
 
 
 @pytest.mark.parametrize("topics", [(), (bytes(32),)])

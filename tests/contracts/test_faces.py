@@ -2,7 +2,7 @@
 
 import pytest
 
-from gridbourse.contracts.consortium import Master, SlaveChain
+from gridbourse.contracts.consortium import Master, RegulatorKeys, SlaveChain
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import record_leaf
 from gridbourse.crypto.keys import SigningKey
@@ -57,7 +57,7 @@ def traders(scene):
     market = scene.market
     scene.source.send(market.register_traders([b"\x01" * 32]))
     scene.user.send(market.register_traders([b"\x02" * 32]))
-    scene.source.send(market.set_quotas(PERIOD, {SELLER: 1_000}))
+    scene.source.send(market.set_quotas({(SELLER, PERIOD): 1_000}))
     scene.grid.send(market.deposit({BUYER: 10**7}, PAYMENT))
     return scene
 
@@ -88,7 +88,7 @@ def test_accounts_tell_what_happened(scene):
     ]
     assert happened(scene, scene.grid, market.withdraw(1, 100, PAYMENT)) == [Withdrawn(1, 100, PAYMENT)]
     assert happened(scene, scene.source, market.move_deposit(1, 2, 3)) == [DepositMoved(1, 2, 3)]
-    assert happened(scene, scene.source, market.set_quotas(PERIOD, {1: 5})) == [QuotaSet(1, PERIOD, 5)]
+    assert happened(scene, scene.source, market.set_quotas({(1, PERIOD): 5})) == [QuotaSet(1, PERIOD, 5)]
     assert [market.trader(number) for number in (1, 2)] == [Trader(1, 397), Trader(1, 10)]
     assert market.position(1, PERIOD) == Position(quota_wh=5)
     assert market.money_moved() == (507, 100)
@@ -158,11 +158,11 @@ def test_a_batch_tells_which_order_was_refused_and_why(traders):
 
 def test_a_search_tells_whom_it_passed_over_and_why_it_stopped(traders):
     market = traders.market
-    traders.source.send(market.set_quotas(PERIOD, {SELLER: 999}))
+    traders.source.send(market.set_quotas({(SELLER, PERIOD): 999}))
     traders.source.send(market.place_order(ASK, LEAF))
     found = happened(traders, traders.user, market.place_order(BID, LEAF))
     assert found[1:] == [CandidatePassedOver(BID_ID, ASK_ID, Reason.BEYOND_QUOTA)]
-    traders.source.send(market.set_quotas(PERIOD, {SELLER: 1_000}))
+    traders.source.send(market.set_quotas({(SELLER, PERIOD): 1_000}))
     traders.grid.send(market.withdraw(BUYER, 10**7, PAYMENT))
     assert happened(traders, traders.user, market.match_order(BID_ID)) == [
         MatchingStopped(BID_ID, Reason.DEPOSIT_TOO_SMALL)
@@ -180,7 +180,7 @@ def test_a_refused_order_raises_its_reason(traders):
     [
         ("user", lambda market: market.settle([7]), "WrongState", (7, 0)),
         ("source", lambda market: market.register_traders([b"\x01" * 32]), "PseudonymNotFree", (b"\x01" * 32,)),
-        ("user", lambda market: market.set_quotas(PERIOD, {SELLER: 1}), "NotYourTrader", (SELLER,)),
+        ("user", lambda market: market.set_quotas({(SELLER, PERIOD): 1}), "NotYourTrader", (SELLER,)),
         ("user", lambda market: market.move_deposit(BUYER, BUYER, 10**8), "NotEnoughMoney", (BUYER, 10**7, 10**8)),
     ],
     ids=["WrongState", "PseudonymNotFree", "NotYourTrader", "NotEnoughMoney"],
@@ -232,7 +232,8 @@ def carry(consortium, action, wallets):
 
 
 def test_members_come_go_and_change_by_votes(scene):
-    consortium, newcomer, regulator = scene.consortium, SigningKey.generate().address, SigningKey.generate().address
+    consortium, newcomer = scene.consortium, SigningKey.generate().address
+    regulator = RegulatorKeys(SigningKey.generate().address, b"\x07" * 32)
     majority = (scene.source, scene.user)
     carry(consortium, consortium.change_settlement_agent(1), majority)
     carry(consortium, consortium.change_regulator(regulator), majority)

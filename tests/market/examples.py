@@ -55,6 +55,6 @@ def small_market():
     market = Market(Consortium([Role.SOURCE, Role.GRID, Role.USER], SETTINGS))
     for master_id, traders in TRADERS_BELOW.items():
         market.register_traders(master_id, [bytes([trader]) * 32 for trader in traders])
-        market.set_quotas(master_id, PERIOD, dict.fromkeys(traders, 10_000))
+        market.set_quotas(master_id, {(trader, PERIOD): 10_000 for trader in traders})
     market.deposit(GRID, dict.fromkeys(range(1, 7), 10**9), PAYMENT)
     return market

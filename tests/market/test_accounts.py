@@ -61,9 +61,14 @@ def test_a_master_moves_deposits_between_its_own_traders_only(market):
 def test_a_quota_cannot_fall_below_what_is_held_or_sold(market):
     market.sell(1, 100, 2_000)
     market.buy(5, 100, 2_000)
-    assert broken_rule(market.set_quotas, SOURCE, PERIOD, {2: 7, 1: 99}) == ("QuotaTooSmall", 1, PERIOD, 100)
+    assert broken_rule(market.set_quotas, SOURCE, {(2, PERIOD): 7, (1, PERIOD): 99}) == (
+        "QuotaTooSmall",
+        1,
+        PERIOD,
+        100,
+    )
     assert market.position(2, PERIOD).quota_wh == 10_000
-    market.set_quotas(SOURCE, PERIOD, {1: 100})
+    market.set_quotas(SOURCE, {(1, PERIOD): 100})
     assert market.position(1, PERIOD) == Position(quota_wh=100, held_wh=100)
 
 
@@ -73,9 +78,9 @@ def test_a_quota_holds_for_one_period(market):
 
 def test_a_suspended_master_acts_again_once_it_is_admitted_again(market):
     market.consortium.suspend(SOURCE)
-    assert broken_rule(market.set_quotas, SOURCE, PERIOD, {}) == ("NotActiveMaster", SOURCE)
+    assert broken_rule(market.set_quotas, SOURCE, {}) == ("NotActiveMaster", SOURCE)
     market.consortium.admit_again(SOURCE, Role.USER)
-    market.set_quotas(SOURCE, PERIOD, {1: 5})
+    market.set_quotas(SOURCE, {(1, PERIOD): 5})
 
 
 def test_a_new_master_gets_the_next_number(market):

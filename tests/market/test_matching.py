@@ -61,7 +61,7 @@ class TestPriceTimePriority:
         assert market.book[bid].open_wh == 150
 
     def test_orders_of_another_period_are_no_candidates(self, market):
-        market.set_quotas(SOURCE, PERIOD + 1, {1: 1_000})
+        market.set_quotas(SOURCE, {(1, PERIOD + 1): 1_000})
         market.sell(1, 100, 2_000, period=PERIOD + 1)
         market.buy(5, 100, 2_000)
         assert market.deal_count == 0
@@ -195,7 +195,7 @@ class TestLegality:
 
     def test_seller_beyond_its_quota_is_passed_over(self, market):
         ask = market.sell(1, 100, 2_000)
-        market.set_quotas(SOURCE, PERIOD, {1: 99})
+        market.set_quotas(SOURCE, {(1, PERIOD): 99})
         self.expect_passed_over(market, ask, Reason.BEYOND_QUOTA)
 
     def test_buyer_with_too_small_a_deposit_is_passed_over(self, market):
@@ -223,13 +223,13 @@ class TestLegality:
     def test_an_ask_stops_when_its_own_quota_is_used_up(self, market):
         market.buy(5, 100, 2_000)
         market.buy(6, 100, 2_000)
-        market.set_quotas(SOURCE, PERIOD, {1: 150})
+        market.set_quotas(SOURCE, {(1, PERIOD): 150})
         ask = market.sell(1, 200, 2_000)
         assert market.happened(MatchingStopped) == [MatchingStopped(ask, Reason.BEYOND_QUOTA)]
         assert [deal.energy_wh for deal in market.deals()] == [100]
 
     def test_what_open_deals_hold_counts_against_quota_and_deposit(self, market):
-        market.set_quotas(SOURCE, PERIOD, {1: 100})
+        market.set_quotas(SOURCE, {(1, PERIOD): 100})
         market.sell(1, 100, 2_000)
         market.buy(5, 60, 2_000)
         market.buy(6, 60, 2_000)

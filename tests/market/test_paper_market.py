@@ -27,7 +27,7 @@ def market():
     users = [*BUYERS, *SELLERS]
     market.register_traders(MASTER_OF_ALL, [bytes([user]) * 32 for user in users])
     market.deposit(GRID, {user: money_units(1_000) for user in users}, PAYMENT)
-    market.set_quotas(MASTER_OF_ALL, PERIOD, {user: energy_wh(kwh) for user, (kwh, _) in SELLERS.items()})
+    market.set_quotas(MASTER_OF_ALL, {(user, PERIOD): energy_wh(kwh) for user, (kwh, _) in SELLERS.items()})
     return market
 
 

@@ -82,7 +82,7 @@ def place(master, trader_id, offer, leaf):
     details = OrderDetails("", "", 0, offer.side, offer.energy_types, offer.period, offer.energy_wh, offer.price_ticks)
     market = master.main.market
     if offer.side is Side.ASK:
-        master.main_wallet.send(market.set_quotas(offer.period, {trader_id: 10**6}))
+        master.main_wallet.send(market.set_quotas({(trader_id, offer.period): 10**6}))
     master.main_wallet.send(market.place_orders([details.request(trader_id)], [leaf]))
 
 

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.contracts.abi import Call, contract_abi
-from gridbourse.contracts.consortium import Consortium
+from gridbourse.contracts.consortium import Consortium, RegulatorKeys
 from gridbourse.contracts.energy_market import EnergyMarket
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
@@ -30,7 +30,7 @@ PERIODS = (3, 40)
 # Some steps of the clock lead exactly to the gate of period 3, and to the last moment of a cooling-off time.
 CLOCK_STEPS = (1, 60, 300, 300, 2_000)
 FIRST_SETTINGS = Settings(cooling_off_seconds=300, floor_ticks=10, cap_ticks=14, gate_lead_seconds=60, max_candidates=2)
-REGULATOR = SigningKey(b"\x0e" * 32).address
+REGULATOR = RegulatorKeys(SigningKey(b"\x0e" * 32).address, b"\x0e" * 32)
 SEALER = SigningKey(b"\x0f" * 32)
 KEYS = {number: SigningKey(bytes([number]) * 32) for number in range(1, 5)}
 NUMBERS = {key.address: number for number, key in KEYS.items()}

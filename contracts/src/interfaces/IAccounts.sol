@@ -69,8 +69,8 @@ interface IAccounts {
     /// @notice Move a free deposit between two traders of the calling master.
     function moveDeposit(uint32 from, uint32 to, uint96 money) external;
 
-    /// @notice Set what traders of the calling master may sell in a delivery period.
-    function setQuotas(uint24 period, uint32[] calldata traders, uint48[] calldata quotasWh) external;
+    /// @notice Set what traders of the calling master may sell, each in the delivery period at its place.
+    function setQuotas(uint24[] calldata periods, uint32[] calldata traders, uint48[] calldata quotasWh) external;
 
     /// @notice The consortium whose members trade here.
     function consortium() external view returns (IConsortium);

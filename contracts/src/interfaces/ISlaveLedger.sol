@@ -9,13 +9,20 @@ interface ISlaveLedger {
     event RecordAppended(uint64 indexed index, address indexed author, uint8 indexed kind, bytes32 leaf, bytes content);
     /// @notice An address may write from now on, or no longer may.
     event WriterChanged(address indexed writer, bool allowed);
+    /// @notice Another address is now the master, also the first.
+    event MasterChanged(address indexed master);
 
-    /// @notice Only the master decides who writes.
+    /// @notice Only the master decides who writes, and who is master after it.
     error NotMaster(address caller);
     /// @notice The caller may not write here.
     error NotWriter(address caller);
+    /// @notice A ledger cannot be without a master.
+    error MasterMissing();
     /// @notice The lists of a batch have different lengths.
     error LengthsDiffer();
+
+    /// @notice Hand the ledger over to the master's next key, which may write from now on; the caller no longer may.
+    function changeMaster(address master_) external;
 
     /// @notice Let an address write, or stop it; master only.
     function setWriters(address[] calldata writers, bool allowed) external;

@@ -215,11 +215,12 @@ contract MarketHandler is Test {
     function setQuota(uint256 seed, uint48 quotaWh) external {
         (uint32 trader, uint24 period) = (_someTrader(seed), _somePeriod(seed >> 8));
         Position memory claims = _market.position(trader, period);
-        (uint32[] memory traders, uint48[] memory quotas) = (new uint32[](1), new uint48[](1));
-        (traders[0], quotas[0]) = (trader, uint48(bound(quotaWh, 0, 1_500)));
+        (uint24[] memory periods, uint32[] memory traders, uint48[] memory quotas) =
+            (new uint24[](1), new uint32[](1), new uint48[](1));
+        (periods[0], traders[0], quotas[0]) = (period, trader, uint48(bound(quotaWh, 0, 1_500)));
         if (quotas[0] < claims.heldWh + claims.soldWh || !_isActive(trader)) vm.expectRevert();
         vm.prank(_masterOf(trader));
-        _market.setQuotas(period, traders, quotas);
+        _market.setQuotas(periods, traders, quotas);
     }
 
     /// @dev Suspends a master other than the settlement agent, or admits one again; never fewer than three active.

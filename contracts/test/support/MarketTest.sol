@@ -23,6 +23,7 @@ abstract contract MarketTest is Test {
     address internal constant AGGREGATOR = address(0x53);
     address internal constant USER = address(0x54);
     address internal constant REGULATOR = address(0x60);
+    bytes32 internal constant REGULATOR_KEY = "X25519 key";
     address internal constant STRANGER = address(0x70);
 
     uint32 internal constant TRADERS = 10;
@@ -50,7 +51,8 @@ abstract contract MarketTest is Test {
     function setUp() public virtual {
         vm.warp(uint256(PERIOD) * 900 - 1 days);
         (address[] memory founders, Role[] memory roles) = _founders();
-        consortium = IConsortium(vm.deployCode("Consortium.sol", abi.encode(founders, roles, REGULATOR, _settings())));
+        bytes memory arguments = abi.encode(founders, roles, REGULATOR, REGULATOR_KEY, _settings());
+        consortium = IConsortium(vm.deployCode("Consortium.sol", arguments));
         market = IEnergyMarket(vm.deployCode("EnergyMarket.sol", abi.encode(consortium)));
 
         uint32[] memory traders = new uint32[](TRADERS);
@@ -122,10 +124,16 @@ abstract contract MarketTest is Test {
     }
 
     function _setQuota(uint32 trader, uint24 period, uint48 quotaWh) internal {
-        (uint32[] memory traders, uint48[] memory quotas) = (new uint32[](1), new uint48[](1));
-        (traders[0], quotas[0]) = (trader, quotaWh);
         vm.prank(_masterOf(trader));
-        market.setQuotas(period, traders, quotas);
+        _setOneQuota(trader, period, quotaWh);
+    }
+
+    /// @dev As the next caller, whoever that is.
+    function _setOneQuota(uint32 trader, uint24 period, uint48 quotaWh) internal {
+        (uint24[] memory periods, uint32[] memory traders, uint48[] memory quotas) =
+            (new uint24[](1), new uint32[](1), new uint48[](1));
+        (periods[0], traders[0], quotas[0]) = (period, trader, quotaWh);
+        market.setQuotas(periods, traders, quotas);
     }
 
     /// @dev Leaves a trader this much of its free deposit.

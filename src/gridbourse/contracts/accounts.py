@@ -27,9 +27,11 @@ class Accounts(Contract):
         """Move a free deposit between two traders of the calling master."""
         return self._call("moveDeposit", from_trader, to_trader, money)
 
-    def set_quotas(self, period: int, quotas_wh: Mapping[int, int]) -> Call:
-        """Set what traders of the calling master may sell in a delivery period."""
-        return self._call("setQuotas", period, list(quotas_wh), list(quotas_wh.values()))
+    def set_quotas(self, quotas_wh: Mapping[tuple[int, int], int]) -> Call:
+        """Set what traders of the calling master may sell, in Wh by trader and delivery period."""
+        traders = [trader for trader, _ in quotas_wh]
+        periods = [period for _, period in quotas_wh]
+        return self._call("setQuotas", periods, traders, list(quotas_wh.values()))
 
     def trader_of(self, pseudonym: bytes) -> int:
         """Number of the trader with a pseudonym; 0 if there is none."""

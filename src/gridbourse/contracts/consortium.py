@@ -28,16 +28,25 @@ class SlaveChain:
     ledger: Address
 
 
+@dataclass(frozen=True, slots=True)
+class RegulatorKeys:
+    """The government, as the masters named it: its address and its X25519 public key, 32 bytes."""
+
+    account: Address
+    encryption_public: bytes
+
+
 class Consortium(Contract):
     """Masters admit and suspend each other, and change every setting, by votes of more than half of them."""
 
     NAME = "Consortium"
 
     @staticmethod
-    def creation(founders: Mapping[Address, Role], regulator: Address, settings: Settings) -> Call:
+    def creation(founders: Mapping[Address, Role], regulator: RegulatorKeys, settings: Settings) -> Call:
         """Create the consortium; masters are numbered from 1 in the order of `founders`."""
         roles = [int(role) for role in founders.values()]
-        return contract_abi(Consortium.NAME).creation(list(founders), roles, regulator, _settings_tuple(settings))
+        keys = regulator.account, regulator.encryption_public
+        return contract_abi(Consortium.NAME).creation(list(founders), roles, *keys, _settings_tuple(settings))
 
     def vote(self, action: Call) -> Call:
         """Vote for an action made by one of the methods marked "by vote"."""
@@ -59,9 +68,9 @@ class Consortium(Contract):
         """By vote: name the master that credits deposits and debits withdrawals."""
         return self._call("changeSettlementAgent", master_id)
 
-    def change_regulator(self, regulator: Address) -> Call:
-        """By vote: name the regulator."""
-        return self._call("changeRegulator", regulator)
+    def change_regulator(self, regulator: RegulatorKeys) -> Call:
+        """By vote: name the regulator's keys."""
+        return self._call("changeRegulator", regulator.account, regulator.encryption_public)
 
     def change_key(self, account: Address) -> Call:
         """Replace the calling master's own key."""
@@ -97,10 +106,11 @@ class Consortium(Contract):
         (master_id,) = self._view("settlementAgent")
         return int(master_id)
 
-    def regulator(self) -> Address:
-        """The government's address."""
+    def regulator(self) -> RegulatorKeys:
+        """The government's keys."""
         (account,) = self._view("regulator")
-        return _address(account)
+        (encryption_public,) = self._view("regulatorEncryptionKey")
+        return RegulatorKeys(_address(account), bytes(encryption_public))
 
     def slave_chain(self, master_id: int) -> SlaveChain | None:
         """A master's slave chain, once it is registered."""

@@ -54,6 +54,10 @@ class SlaveLedger(Contract):
         """Let addresses write, or stop them; master only."""
         return self._call("setWriters", list(writers), allowed)
 
+    def change_master(self, master: Address) -> Call:
+        """Hand the ledger over to the master's next key; the caller no longer may write."""
+        return self._call("changeMaster", master)
+
     def append(self, kind: int, content: bytes) -> Call:
         """Append one record."""
         return self._call("append", kind, content)
@@ -61,6 +65,11 @@ class SlaveLedger(Contract):
     def append_many(self, records: Sequence[tuple[int, bytes]]) -> Call:
         """Append many records, each a kind and a content."""
         return self._call("appendMany", [kind for kind, _ in records], [content for _, content in records])
+
+    def master(self) -> Address:
+        """The master of this chain."""
+        (account,) = self._view("master")
+        return Address(bytes.fromhex(account[2:]))
 
     def leaf_count(self) -> int:
         """How many records there are."""

@@ -109,8 +109,8 @@ class Accounts:
         self._move_money(to_trader, free=money)
         self.events.append(DepositMoved(from_trader, to_trader, money))
 
-    def set_quotas(self, caller: int, period: int, quotas_wh: Mapping[int, int]) -> None:
-        """Set what traders of the caller may sell in a delivery period.
+    def set_quotas(self, caller: int, quotas_wh: Mapping[tuple[int, int], int]) -> None:
+        """Set what traders of the caller may sell, by trader and delivery period.
 
         Raises
         ------
@@ -119,13 +119,13 @@ class Accounts:
             or sold already.
         """
         self.consortium.require_active(caller)
-        for trader, quota_wh in quotas_wh.items():
+        for (trader, period), quota_wh in quotas_wh.items():
             self._require_below(caller, trader)
             position = self.position(trader, period)
             committed_wh = position.held_wh + position.sold_wh
             if quota_wh < committed_wh:
                 raise MarketError("QuotaTooSmall", trader, period, committed_wh)
-        for trader, quota_wh in quotas_wh.items():
+        for (trader, period), quota_wh in quotas_wh.items():
             self._positions[trader, period] = replace(self.position(trader, period), quota_wh=quota_wh)
             self.events.append(QuotaSet(trader, period, quota_wh))
 

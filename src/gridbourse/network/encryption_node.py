@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gridbourse.contracts.consortium import RegulatorKeys
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.crypto.keys import Address
@@ -17,14 +18,14 @@ class EncryptionNode:
         The ledger of its slave chain.
     key
         Its key; every record of the chain is sealed to it.
-    regulator_public
-        X25519 public key of the regulator, who reads every record too.
+    regulator
+        The regulator as the main chain names it, who reads every record too.
     """
 
-    def __init__(self, ledger: SlaveLedger, key: EncryptionKey, regulator_public: bytes) -> None:
+    def __init__(self, ledger: SlaveLedger, key: EncryptionKey, regulator: RegulatorKeys) -> None:
         self._ledger = ledger
         self._key = key
-        self.readers = (key.public_bytes, regulator_public)
+        self.readers = (key.public_bytes, regulator.encryption_public)
 
     def open(self, record: LedgerRecord) -> Details:
         """Decrypt a record of this slave chain.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from gridbourse.chain.interface import Chain
-from gridbourse.contracts.consortium import Consortium
+from gridbourse.contracts.consortium import Consortium, RegulatorKeys
 from gridbourse.contracts.energy_market import EnergyMarket
 from gridbourse.contracts.slave_anchors import SlaveAnchors
 from gridbourse.contracts.wallet import Wallet
@@ -31,7 +31,7 @@ class MainChain:
         chain: Chain,
         deployer: Wallet,
         founders: Mapping[Address, Role],
-        regulator: Address,
+        regulator: RegulatorKeys,
         settings: Settings,
     ) -> Self:
         """Set up the contracts on a new chain, in its first three blocks.
@@ -45,7 +45,7 @@ class MainChain:
         founders
             The first masters, numbered from 1 in this order.
         regulator
-            The government's address.
+            The government's keys.
         settings
             The first market settings.
         """

@@ -21,7 +21,7 @@ from typing import Self
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain, system_clock
 from gridbourse.chain.interface import Chain
-from gridbourse.contracts.consortium import SlaveChain
+from gridbourse.contracts.consortium import RegulatorKeys, SlaveChain
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import InvalidValue
@@ -291,11 +291,12 @@ class _Builder:
         try:
             main_engine = self._main_engine(keys)
             founders = {keys[master.name].node.address: master.role for master in self._spec.masters}
+            named = RegulatorKeys(regulator.address, regulator.encryption.public_bytes)
             deployer = Wallet(main_engine, SigningKey.generate())
-            main = MainChain.create(main_engine, deployer, founders, regulator.address, self._spec.settings)
+            main = MainChain.create(main_engine, deployer, founders, named, self._spec.settings)
             for master_id, spec in enumerate(self._spec.masters, start=1):
                 engine = self._slave_engine(master_id, keys[spec.name], main_engine)
-                self._set_up_slave(spec, keys[spec.name], main, engine, regulator.encryption.public_bytes)
+                self._set_up_slave(spec, keys[spec.name], main, engine)
         finally:
             self._close()
 
@@ -306,7 +307,7 @@ class _Builder:
             regulator_keys = self._regulator_keys.load_node(REGULATOR)
             main = MainChain.open(self._main_engine(keys))
             masters = {
-                spec.name: self._master(master_id, spec, keys[spec.name], main, regulator_keys)
+                spec.name: self._master(master_id, spec, keys[spec.name], main)
                 for master_id, spec in enumerate(self._spec.masters, start=1)
             }
         except BaseException:
@@ -316,15 +317,13 @@ class _Builder:
         names = {master.membership.master_id: name for name, master in masters.items()}
         return self._spec, main, masters, Regulator(regulator_keys, main, slaves, names), self._engines
 
-    def _set_up_slave(
-        self, spec: MasterSpec, keys: MasterKeys, main: MainChain, chain: Chain, regulator_public: bytes
-    ) -> None:
+    def _set_up_slave(self, spec: MasterSpec, keys: MasterKeys, main: MainChain, chain: Chain) -> None:
         node_keys = {node: NodeKeys.generate() for node in spec.nodes}
         for node, own in node_keys.items():
             self._node_keys.save_node(node.node_id, own)
         wallet = Wallet(chain, keys.node.signing)
         slave = Slave.create(chain, wallet, [own.address for own in node_keys.values()])
-        encryption_node = EncryptionNode(slave.ledger, keys.node.encryption, regulator_public)
+        encryption_node = EncryptionNode(slave.ledger, keys.node.encryption, main.consortium.regulator())
         registrations = [
             slave.ledger.append(
                 *encryption_node.seal(wallet.address, _registration(node, own), own.encryption.public_bytes)
@@ -335,14 +334,12 @@ class _Builder:
         registered = SlaveChain(chain.chain_id, chain.block(1).header.parent_hash, slave.ledger.address)
         Wallet(main.chain, keys.node.signing).send(main.consortium.register_slave(registered))
 
-    def _master(
-        self, master_id: int, spec: MasterSpec, keys: MasterKeys, main: MainChain, regulator: NodeKeys
-    ) -> Master:
+    def _master(self, master_id: int, spec: MasterSpec, keys: MasterKeys, main: MainChain) -> Master:
         registered = main.consortium.slave_chain(master_id)
         if registered is None:
             raise InvalidValue("folder", str(self._folder), f"a region in which master {spec.name} has a slave chain")
         slave = Slave(self._slave_engine(master_id, keys, main.chain), registered.ledger)
-        encryption_node = EncryptionNode(slave.ledger, keys.node.encryption, regulator.encryption.public_bytes)
+        encryption_node = EncryptionNode(slave.ledger, keys.node.encryption, main.consortium.regulator())
         nodes = [
             FunctionNode(node, self._node_keys.load_node(node.node_id), slave, encryption_node.readers)
             for node in spec.nodes

@@ -34,6 +34,7 @@ from gridbourse.network.records import DayOpened, DealDetails, Decision, Details
 from gridbourse.units import PERIODS_PER_DAY
 
 ORDERS_PER_TRANSACTION = 250
+QUOTAS_PER_TRANSACTION = 250
 DEALS_PER_TRANSACTION = 250
 RECORDS_PER_TRANSACTION = 50
 
@@ -158,12 +159,9 @@ class UpLink:
             key = self._trader(order), order.period
             if order.side is Side.ASK and order.energy_quota_wh > max(raised.get(key, 0), self._quota_wh(*key)):
                 raised[key] = order.energy_quota_wh
-        quotas_by_period: dict[int, dict[int, int]] = {}
-        for (trader, period), quota_wh in raised.items():
-            quotas_by_period.setdefault(period, {})[trader] = quota_wh
-        market = self._master.main.market
         if raised:
-            calls = [market.set_quotas(period, quotas_wh) for period, quotas_wh in quotas_by_period.items()]
+            batches = _batches(list(raised.items()), QUOTAS_PER_TRANSACTION)
+            calls = [self._master.main.market.set_quotas(dict(batch)) for batch in batches]
             self._master.main_wallet.send_many(calls)
         self._quotas_wh.update(raised)
 
