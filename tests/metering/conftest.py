@@ -1,5 +1,6 @@
 """A real MQTT broker, amqtt, in a process of its own that can be killed."""
 
+import re
 import socket
 import ssl
 import subprocess
@@ -52,6 +53,14 @@ class RunningBroker:
     def kill(self):
         self._process.kill()
         self._process.wait()
+
+    def wait_for_connections(self, count):
+        """Wait until it serves so many: it forgets a client that is back before its old connection is cleaned up."""
+        for _ in range(600):
+            if re.findall(r"'default': (\d+)/", self._log.read_text())[-1:] == [str(count)]:
+                return
+            time.sleep(0.05)
+        pytest.fail(self._log.read_text())
 
     def _answers(self):
         try:

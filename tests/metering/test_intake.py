@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridbourse.crypto.keys import SigningKey
+from gridbourse.errors import InvalidValue
 from gridbourse.metering.intake import Fault, Intake, MeteredEnergy, MeteringPoint
 from gridbourse.metering.reading import Reading, SignedReading
 
@@ -231,3 +232,8 @@ def test_the_accepted_readings_are_all_that_is_needed_to_start_again():
 def test_the_latest_reading_is_the_one_with_the_highest_number():
     assert Intake([POINT]).latest(METER) is None
     assert intake_of(signed(2, 60), signed(0, 10)).latest(METER) == signed(2, 60).reading
+
+
+def test_asking_about_an_unknown_meter_is_an_error():
+    with pytest.raises(InvalidValue, match="meter"):
+        Intake([POINT]).energy(OTHER_KEY.address, START)

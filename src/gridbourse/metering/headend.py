@@ -30,6 +30,7 @@ class HeadEnd:
         self.intake = intake
         self._journal = journal
         self._subscriber = subscriber
+        # A reading that is damaged on disk is refused like any other, and its meter asked for it again.
         for data in journal:
             intake.accept(data)
 

@@ -130,7 +130,7 @@ class Intake:
     Parameters
     ----------
     points
-        The connections whose meters are known.
+        The connections whose meters are known; asking about another meter is an `InvalidValue`.
     """
 
     def __init__(self, points: Iterable[MeteringPoint]) -> None:
@@ -166,18 +166,18 @@ class Intake:
 
     def readings(self, meter: Address) -> tuple[SignedReading, ...]:
         """All accepted readings of a meter, in the meter's order."""
-        by_sequence = self._streams[meter].by_sequence
+        by_sequence = self._stream(meter).by_sequence
         return tuple(by_sequence[sequence] for sequence in sorted(by_sequence))
 
     def latest(self, meter: Address) -> Reading | None:
         """The accepted reading with the highest number."""
-        stream = self._streams[meter]
+        stream = self._stream(meter)
         signed = stream.by_sequence.get(stream.next_sequence - 1)
         return None if signed is None else signed.reading
 
     def energy(self, meter: Address, period: int) -> MeteredEnergy | None:
         """What went through a meter in a period; None while that is unknown or in doubt."""
-        _, energy = self._streams[meter].energies.get(period, (0, None))
+        _, energy = self._stream(meter).energies.get(period, (0, None))
         return energy
 
     def surpluses_wh(self, meter: Address, first: int, last: int) -> list[int | None]:
@@ -187,7 +187,7 @@ class Intake:
 
     def findings(self, meter: Address) -> tuple[Finding, ...]:
         """What is wrong between a meter's accepted readings, in the meter's order."""
-        stream = self._streams[meter]
+        stream = self._stream(meter)
         readings = self.readings(meter)
         judged = [_judge(stream.point, before, after) for before, after in pairwise(readings)]
         if readings and readings[0].reading.sequence > 0:
@@ -197,11 +197,16 @@ class Intake:
 
     def missing(self, meter: Address) -> list[range]:
         """Numbers of the readings that are missing below the latest one accepted."""
-        stream = self._streams[meter]
+        stream = self._stream(meter)
         if len(stream.by_sequence) == stream.next_sequence:
             return []
         held = [-1, *sorted(stream.by_sequence)]
         return [range(before + 1, after) for before, after in pairwise(held) if after > before + 1]
+
+    def _stream(self, meter: Address) -> _Stream:
+        if meter not in self._streams:
+            raise InvalidValue("meter", meter.hex(), "the address of a meter at a known metering point")
+        return self._streams[meter]
 
 
 def _refused(fault: Fault, detail: str, *evidence: SignedReading) -> Arrival:

@@ -1,11 +1,11 @@
 """Readings over MQTT 3.1.1 at QoS 1, by paho-mqtt.
 
-============================================= =================== ===========================================
-topic                                         direction           payload
-============================================= =================== ===========================================
-``gridbourse/<region>/meters/<meter>/readings`` meter -> head-end ``SignedReading.to_bytes``, 117 bytes
-``gridbourse/<region>/meters/<meter>/resend``   head-end -> meter first and last number wanted, 8 bytes
-============================================= =================== ===========================================
+=============================================== ================= ==========================================
+topic                                           direction         payload
+=============================================== ================= ==========================================
+``gridbourse/<region>/meters/<meter>/readings`` meter -> head-end `SignedReading.to_bytes`, 117 bytes
+``gridbourse/<region>/meters/<meter>/resend``   head-end -> meter first and last number wanted, 4 bytes each
+=============================================== ================= ==========================================
 
 ``<meter>`` is the meter's address in 40 hexadecimal digits. QoS 1 reaches from a client to the broker and from the
 broker to a client, each time at least once; what a broker loses between the two (it restarts, its queue is full) the
