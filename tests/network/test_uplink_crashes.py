@@ -69,7 +69,7 @@ def test_the_work_is_done_in_as_many_steps_as_are_killed_above(folder):
 
 def test_killed_at_random_moments_everything_happens_once(folder):
     moments, killed = random.Random(9), 0
-    while let_live(folder, ROUNDS, seconds=moments.uniform(0, 0.02 * (killed + 1))):
+    while let_live(folder, ROUNDS, seconds=moments.uniform(0, 0.1 * (killed + 1))):
         killed += 1
     assert killed, "the first lives are too short for all the rounds"
     with Region.open(folder, clock=Clock()) as region:

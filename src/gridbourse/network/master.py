@@ -79,12 +79,15 @@ class Master:
             record = self.encryption_node.seal(author, DayOpened(day, day_key.secret.hex()))
             self.slave_wallet.send(self.slave.ledger.append(*record))
         self.recall_day(day)
-        missing = [node_id for node_id in self.nodes if (node_id, day) not in self._traders]
+        # In the order of the pseudonyms, which is another one every day: a node's place would give it away.
+        missing = sorted(
+            (_pseudonym(day_key, node_id), node_id) for node_id in self.nodes if (node_id, day) not in self._traders
+        )
         if missing:
             market = self.main.market
-            receipt = self.main_wallet.send(market.register_traders([_pseudonym(day_key, name) for name in missing]))
+            receipt = self.main_wallet.send(market.register_traders([pseudonym for pseudonym, _ in missing]))
             events = [event for event in market.events(receipt.logs) if isinstance(event, TraderRegistered)]
-            for node_id, event in zip(missing, events, strict=True):
+            for (_, node_id), event in zip(missing, events, strict=True):
                 self._note_trader(node_id, day, event.trader)
 
     def recall_day(self, day: int) -> None:
@@ -119,8 +122,11 @@ class Master:
         return self._node_of.get(trader)
 
     def deposit(self, moneys: Mapping[int, int], payment_reference: bytes) -> None:
-        """As settlement agent: credit deposits, in 1e-7 yuan by trader, against payments received."""
-        self.main_wallet.send(self.main.market.deposit(moneys, payment_reference))
+        """As settlement agent: credit deposits, in 1e-7 yuan by trader, against payments received.
+
+        They are credited in the order of the traders' numbers: who comes first every day would be known by that.
+        """
+        self.main_wallet.send(self.main.market.deposit(dict(sorted(moneys.items())), payment_reference))
 
     def _note_trader(self, node_id: str, day: int, trader: int) -> None:
         self._traders[node_id, day] = trader
