@@ -111,7 +111,7 @@ def test_every_spoilt_reading_is_reported(result):
 def test_what_was_lost_or_came_late_is_known_in_the_end():
     draw = prosumers(NODES, SEED)
     flows = {member.spec.node_id: [turn * 10 - 50 for turn in range(12)] for member in draw}
-    meters = Meters(flows, dict.fromkeys(flows, 4_000), 100, SEED)
+    meters = Meters(lambda name, period: flows[name][period - 100], dict.fromkeys(flows, 4_000), range(100, 112), SEED)
     for period in range(100, 112):
         meters.read(period)
     meters.ask_again()

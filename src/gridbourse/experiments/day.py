@@ -2,8 +2,8 @@
 
 Every quarter of an hour the meters send what they counted, every node expects from that what surplus or need it
 will have four periods later, and offers it within its owner's limits. Plants that can be scheduled offer what their
-master's plan of the evening before says. Everything after the offer runs as in any region: records, orders, deals,
-answers, settlement, anchors. Time is a number that the day sets; nothing waits.
+master's plan says, which is made anew every four hours. Everything after the offer runs as in any region: records,
+orders, deals, answers, settlement, anchors. Time is a number that the day sets; nothing waits.
 """
 
 from __future__ import annotations
@@ -17,14 +17,9 @@ from pathlib import Path
 from time import perf_counter
 
 from gridbourse.errors import InvalidValue
-from gridbourse.experiments.day_duties import (
-    Report,
-    day_ahead_wh,
-    dispatch_report,
-    evening_reports,
-    schedule,
-)
+from gridbourse.experiments.day_duties import Report, dispatch_report, evening_reports
 from gridbourse.experiments.day_meters import Meters
+from gridbourse.experiments.day_plan import Planner, expected_wh
 from gridbourse.experiments.day_region import ZONES, Prosumer, prosumers, region_spec
 from gridbourse.grid.dispatch import ZoneSchedule
 from gridbourse.market.types import DealState, EnergyType, Role, Side
@@ -47,6 +42,7 @@ AHEAD = 4
 """How many periods after the newest reading the period lies that is traded."""
 
 PERIODS_PER_ANCHOR = 4
+PERIODS_PER_PLAN = 16
 DEPOSIT = money_units(10_000)
 COUPLING = "coupling point"
 """The meter between the region and the grid outside."""
@@ -215,10 +211,12 @@ class _Day:
         profiles = Profiles.load()
         self._known = (DAY.date() - profiles.start.date()).days * PERIODS_PER_DAY - AHEAD
         self._curves_wh = {name: _curve_wh(profiles, member) for name, member in self._members.items()}
-        self._plans_wh: dict[str, tuple[int, ...]] = {}
+        planners = {role: Planner(role, members, periods) for role in (Role.SOURCE, Role.AGGREGATOR)}
+        self._planners = tuple(planners.values())
+        self._planner_of = {member.spec.node_id: planners[member.role] for member in members if member.is_scheduled}
 
     def prepare(self) -> None:
-        """The evening before: name the traders, take deposits, schedule the plants, read the meters."""
+        """The evening before: name the traders, take deposits, switch on the meters."""
         with self._timed("setting up"):
             day = self.span[0] // PERIODS_PER_DAY
             self._region.open_day(day)
@@ -228,14 +226,11 @@ class _Day:
                 for name, master in self._region.masters.items()
                 for node_id in master.nodes
             }
-        with self._timed("schedules"):
-            self._schedule()
         with self._timed("meters"):
-            flows_wh = {name: self._flow_wh(name) for name in self._members}
-            flows_wh[COUPLING] = [_import_wh(column) for column in zip(*flows_wh.values(), strict=True)]
             limits_w = {name: max(member.source_w, member.load_w) for name, member in self._members.items()}
             limits_w[COUPLING] = sum(limits_w.values())
-            self._meters = Meters(flows_wh, limits_w, self.span[0] - AHEAD, self._seed)
+            metered = range(self.span[0] - AHEAD, self.span[-1] + 1)
+            self._meters = Meters(self._flow_wh, limits_w, metered, self._seed)
 
     def trade(self, period: int) -> None:
         """Trade one delivery period, when the readings of the fourth one before it have come."""
@@ -246,6 +241,9 @@ class _Day:
             self._meters.read(period - AHEAD)
             if ends_hour:
                 self._meters.ask_again()
+        if (period - self.span[0]) % PERIODS_PER_PLAN == 0:
+            with self._timed("plans"):
+                self._plan(period)
         with self._timed("forecasts"):
             offers = self._offers(period)
         self._clock.now += 30
@@ -308,55 +306,59 @@ class _Day:
 
     # Before an offer
 
-    def _schedule(self) -> None:
-        """Let every master whose plants can be scheduled plan its day."""
-        periods, weather = len(self.span), self._known + AHEAD
-        needs = [-min(column, 0) for column in zip(*self._loads_wh(), strict=True) for column in (sum(column),)]
-        expected_needs = day_ahead_wh(needs[:weather], periods)
+    def _flow_wh(self, name: str, period: int) -> int:
+        """What flows through a meter: what the master plans, the weather makes, people use."""
+        if name == COUPLING:
+            flows = [self._flow_wh(member, period) for member in self._members]
+            # What the grid outside has to feed in so that the region balances, losses included.
+            return -sum(wh for wh in flows if wh < 0) * LOSS_PERMILLE // 1_000 - sum(flows)
+        turn = period - self.span[0]
+        if self._members[name].is_scheduled:
+            return self._planner_of[name].flow_wh(name, turn) if turn >= 0 else 0
+        return self._curves_wh[name][self._known + AHEAD + turn]
+
+    def _plan(self, period: int) -> None:
+        """Let every master plan its plants from a period on, by what is known before it is traded."""
+        left = self.span[-1] + 1 - period
+        histories = {name: self._history(name, period) for name in self._members}
+        needs = [
+            -sum(min(wh or 0, 0) for wh in column)
+            for column in zip(*(histories[name] for name, member in self._members.items() if member.load), strict=True)
+        ]
         forecasts = {
-            name: day_ahead_wh(self._curves_wh[name][:weather], periods)
+            name: expected_wh(histories[name], AHEAD, left)
             for name, member in self._members.items()
             if member.spec.kind in {NodeKind.WIND, NodeKind.PV, NodeKind.HYDRO}
         }
-        for role in (Role.SOURCE, Role.AGGREGATOR):
-            self._plans_wh |= schedule(role, tuple(self._members.values()), forecasts, expected_needs)
+        for planner in self._planners:
+            planner.plan(period - self.span[0], forecasts, expected_wh(needs, AHEAD, left))
 
-    def _loads_wh(self) -> Iterator[Sequence[int]]:
-        return (self._curves_wh[name] for name, member in self._members.items() if member.load_w)
+    def _history(self, name: str, period: int) -> list[int | None]:
+        """What is known of a metering point when a period is traded: the days before, and the readings since.
 
-    def _flow_wh(self, name: str) -> Sequence[int]:
-        """What flows through a meter, from `AHEAD` periods before the day to its end."""
+        Of a hydro plant it is the inflow, which its own meter does not show.
+        """
+        curve = self._curves_wh[name]
         if self._members[name].is_scheduled:
-            return (0,) * AHEAD + self._plans_wh[name]
-        return self._curves_wh[name][self._known :][: AHEAD + len(self.span)]
+            return list(curve[: self._known + 1 + period - self.span[0]])
+        return [*curve[: self._known], *self._meters.surpluses_wh(name, self.span[0] - AHEAD, period - AHEAD)]
 
     def _offers(self, period: int) -> list[tuple[str, Offer]]:
         """What the nodes offer by themselves, in the order in which they happen to come."""
         offers = []
         for name, member in self._members.items():
-            surplus_wh = self._expected_wh(name, member, period)
-            proposal = propose(member.limits, period, surplus_wh) if surplus_wh is not None else None
-            if proposal is not None:
-                offers.append(
-                    (
-                        name,
-                        Offer(
-                            proposal.side,
-                            proposal.energy_types,
-                            proposal.period,
-                            proposal.energy_wh,
-                            proposal.price_ticks,
-                        ),
-                    )
-                )
+            surplus_wh = self._expected_wh(name, period)
+            found = propose(member.limits, period, surplus_wh) if surplus_wh is not None else None
+            if found is not None:
+                offer = Offer(found.side, found.energy_types, found.period, found.energy_wh, found.price_ticks)
+                offers.append((name, offer))
         self._draw.shuffle(offers)
         return offers
 
-    def _expected_wh(self, name: str, member: Prosumer, period: int) -> int | None:
-        if member.is_scheduled:
-            return self._plans_wh[name][period - self.span[0]]
-        metered = self._meters.surpluses_wh(name, self.span[0] - AHEAD, period - AHEAD)
-        expected = forecast([*self._curves_wh[name][: self._known], *metered], AHEAD)
+    def _expected_wh(self, name: str, period: int) -> int | None:
+        if self._members[name].is_scheduled:
+            return self._flow_wh(name, period)
+        expected = forecast(self._history(name, period), AHEAD)
         return expected.surplus_wh if expected else None
 
     # After an offer
@@ -463,12 +465,6 @@ def _curve_wh(profiles: Profiles, member: Prosumer) -> Sequence[int]:
     made = profiles.energies_wh(member.source, member.source_w) if member.source in profiles.totals else none
     used = profiles.energies_wh(member.load, member.load_w) if member.load else none
     return [out - drawn for out, drawn in zip(made, used, strict=True)]
-
-
-def _import_wh(flows_wh: Sequence[int]) -> int:
-    """What the grid outside has to feed in so that the region balances, losses included."""
-    drawn = -sum(wh for wh in flows_wh if wh < 0)
-    return drawn * LOSS_PERMILLE // 1_000 - sum(flows_wh)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What function nodes do on the day besides trading: schedules before it, dispatch during it, reports after it."""
+"""What the function nodes of the grid company report: free transfer capacity during the day, indicators after it."""
 
 from __future__ import annotations
 
@@ -6,65 +6,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gridbourse.experiments.day_region import CAP_TICKS, LINES, ZONES, Prosumer
-from gridbourse.grid.complement import complement
+from gridbourse.experiments.day_region import LINES, ZONES
 from gridbourse.grid.dispatch import PowerNetwork, ZoneSchedule
 from gridbourse.grid.indicators import Readings, advise, analyse_efficiency, monitor
-from gridbourse.grid.sub_nodes import Hydro, Renewable, Storage, SubNode, Thermal
-from gridbourse.market.types import Role
-from gridbourse.metering.forecast import History, forecast
 from gridbourse.network.description import NodeKind
-
-COMMITTED_PERMILLE = {Role.SOURCE: 750, Role.AGGREGATOR: 200}
-"""What part of the region's expected need these masters plan to cover."""
-
-CURTAILMENT_TICKS = 100
-RESERVOIR_HOURS = 6
-STORE_HOURS = 3
 
 Report = tuple[str, str, str]
 """Node, title and body of a report."""
-
-
-def schedule(
-    role: Role, members: Sequence[Prosumer], forecasts_wh: Mapping[str, Sequence[int]], needs_wh: Sequence[int]
-) -> dict[str, tuple[int, ...]]:
-    """Let a master's plants complement each other.
-
-    Parameters
-    ----------
-    role
-        Of the master.
-    members
-        Its prosumers.
-    forecasts_wh
-        By node, shape (periods,): what wind, sun and inflow will give.
-    needs_wh
-        Shape (periods,): what the whole region will need.
-
-    Returns
-    -------
-    dict
-        By node that the master schedules, shape (periods,): what it feeds in, negative where it charges.
-    """
-    plants = [member for member in members if member.role is role and not member.load_w and member.source_w]
-    if not any(plant.is_scheduled for plant in plants):
-        return {}
-    commitments = [need * COMMITTED_PERMILLE[role] // 1_000 for need in needs_wh]
-    sub_nodes = [_sub_node(plant, forecasts_wh.get(plant.spec.node_id, ())) for plant in plants]
-    planned = complement(commitments, sub_nodes, unserved_ticks=CAP_TICKS)
-    return {
-        plant.spec.node_id: tuple(out - drawn for out, drawn in zip(plan.delivered_wh, plan.charged_wh, strict=True))
-        for plant in plants
-        if plant.is_scheduled
-        for plan in (planned.plans[plant.spec.node_id],)
-    }
-
-
-def day_ahead_wh(history: History, periods: int) -> list[int]:
-    """Forecast generation for each of the coming periods, as it is known on the evening before."""
-    expected = (forecast(history, ahead) for ahead in range(1, periods + 1))
-    return [max(found.surplus_wh, 0) if found else 0 for found in expected]
 
 
 def dispatch_report(node_id: str, first_period: int, schedules: Iterable[ZoneSchedule], periods: int) -> Report:
@@ -119,23 +67,6 @@ def evening_reports(
         advice = advise(first_period, generated, consumed, store_wh=hourly_wh, largest_wh=hourly_wh // 4)
         reports.append((nodes[NodeKind.SERVICES], f"{advice.KIND} for {master}", _json(advice.report)))
     return reports
-
-
-def _sub_node(plant: Prosumer, forecast_wh: Sequence[int]) -> SubNode:
-    name, largest_wh, price = plant.spec.node_id, plant.source_w // 4, plant.limits.lowest_sell_ticks
-    match plant.spec.kind:
-        case NodeKind.HYDRO:
-            reservoir_wh = RESERVOIR_HOURS * plant.source_w
-            half_wh = reservoir_wh // 2
-            return Hydro(name, forecast_wh, largest_wh, reservoir_wh, half_wh, half_wh, price)
-        case NodeKind.THERMAL:
-            return Thermal(name, 0, largest_wh, ramp_wh=largest_wh // 8, before_wh=largest_wh // 4, price_ticks=price)
-        case NodeKind.STORAGE:
-            capacity_wh = STORE_HOURS * plant.source_w
-            half_wh = capacity_wh // 2
-            return Storage(name, largest_wh, largest_wh, 950, 950, capacity_wh, half_wh, half_wh, price)
-        case _:
-            return Renewable(name, forecast_wh, price, CURTAILMENT_TICKS)
 
 
 def _part(surplus_wh: int | None, sign: int) -> int | None:

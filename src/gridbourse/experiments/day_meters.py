@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from gridbourse.crypto.keys import SigningKey
@@ -34,12 +34,12 @@ class Meters:
 
     Parameters
     ----------
-    flows_wh
-        By metering point, shape (periods,): what is fed in; negative where energy is drawn.
+    flow_wh
+        Tells what is fed in at a metering point in a period; negative where energy is drawn.
     limits_w
         By metering point: what its connection carries.
-    first_period
-        The first one of `flows_wh`; the reading before it says where counting begins.
+    periods
+        The periods that will be read; the reading before them says where counting begins.
     seed
         Decides which readings are spoilt, and how.
 
@@ -50,26 +50,25 @@ class Meters:
     """
 
     def __init__(
-        self, flows_wh: Mapping[str, Sequence[int]], limits_w: Mapping[str, int], first_period: int, seed: int
+        self, flow_wh: Callable[[str, int], int], limits_w: Mapping[str, int], periods: range, seed: int
     ) -> None:
-        self._flows_wh = flows_wh
-        self._first_period = first_period
-        self._keys = {name: SigningKey.generate() for name in flows_wh}
+        self._flow_wh = flow_wh
+        self._keys = {name: SigningKey.generate() for name in limits_w}
         self._meters = {name: Meter(key) for name, key in self._keys.items()}
         self.intake = Intake(MeteringPoint(meter.address, limits_w[name]) for name, meter in self._meters.items())
         self._stranger = SigningKey.generate()
-        self._spoilt = self._choose(random.Random(seed))  # noqa: S311 - a day to repeat, not a secret
+        self._spoilt = self._choose(periods[:-2], random.Random(seed))  # noqa: S311 - a day to repeat, not a secret
         self._held: list[bytes] = []
         self.readings = 0
         self.findings: list[Finding] = []
         for meter in self._meters.values():
-            self._take_in(meter.read(first_period - 1).to_bytes())
+            self._take_in(meter.read(periods[0] - 1).to_bytes())
 
     def read(self, period: int) -> None:
         """Let a period's energy flow, and take in what the meters then send."""
         late, self._held = self._held, []
         for name, meter in self._meters.items():
-            flow_wh = self._flows_wh[name][period - self._first_period]
+            flow_wh = self._flow_wh(name, period)
             meter.count(imported_wh=max(-flow_wh, 0), exported_wh=max(flow_wh, 0))
             for data in self._sent(name, period, meter.read(period)):
                 self._take_in(data)
@@ -103,10 +102,9 @@ class Meters:
         if finding is not None:
             self.findings.append(finding)
 
-    def _choose(self, draw: random.Random) -> dict[tuple[str, int], Fault]:
-        """Choose readings to spoil: not the last ones, after which nothing comes that would show a gap."""
-        periods = min(map(len, self._flows_wh.values())) - 2
-        places = [(name, self._first_period + turn) for name in self._flows_wh for turn in range(periods)]
+    def _choose(self, periods: range, draw: random.Random) -> dict[tuple[str, int], Fault]:
+        """Choose readings to spoil; of the last periods none, after which nothing comes that would show a gap."""
+        places = [(name, period) for name in self._meters for period in periods]
         count = max(len(places) * FAULTY_PERMILLE // 1_000, len(SPOILT))
         chosen = draw.sample(places, min(count, len(places)))
         return {place: SPOILT[turn % len(SPOILT)] for turn, place in enumerate(chosen)}

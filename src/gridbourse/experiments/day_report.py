@@ -188,7 +188,8 @@ def _draw_prices(axes: Axes, result: DayResult) -> None:
     axes.set(ylabel="yuan/kWh", title="price of settled deals")
     axes.tick_params(labelbottom=False)
     axes.legend(loc="upper left", ncols=2)
-    axes.margins(x=0.01, y=0.2)
+    axes.margins(y=0.2)
+    axes.set_xlim(0, _hour(result.periods - 0.5))
 
 
 def _draw_quantities(axes: Axes, result: DayResult) -> None:
@@ -218,17 +219,20 @@ def _draw_types(axes: Axes, summaries: Sequence[TypeSummary]) -> None:
     axes.barh(
         places,
         [summary.energy_wh / WH_PER_KWH for summary in summaries],
+        height=0.4,
         color=[COLOURS[summary.energy_type] for summary in summaries],
     )
     for place, summary in zip(places, summaries, strict=True):
-        text = (
-            f" {summary.energy_wh / WH_PER_KWH:,.0f} kWh at {format_price(summary.mean_ticks)} "
-            f"({format_price(summary.lowest_ticks)} to {format_price(summary.highest_ticks)})"
+        lowest, mean, highest = (
+            f"{ticks / TICKS_PER_YUAN:.3f}"
+            for ticks in (summary.lowest_ticks, summary.mean_ticks, summary.highest_ticks)
         )
-        axes.text(0, place - 0.52, text, va="bottom", ha="left", fontsize=8.5)
-    axes.set(yticks=list(places), xlabel="kWh", title="day's energy and price in yuan/kWh, by type")
+        text = f"{summary.energy_wh / WH_PER_KWH:,.0f} kWh at {mean} ({lowest} to {highest})"
+        axes.text(0, place - 0.26, text, va="bottom", ha="left", fontsize=8.5)
+    axes.set(yticks=list(places), ylim=(len(summaries) - 0.6, -0.75), xlabel="kWh")
+    axes.set_title("by type: energy, mean price (lowest to highest)")
     axes.set_yticklabels([NAMES[summary.energy_type] for summary in summaries])
-    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
 
 
 def _draw_flows(axes: Axes, result: DayResult) -> None:
@@ -256,8 +260,8 @@ def _per_period_kwh(result: DayResult, energies: Iterable[tuple[int, int]]) -> N
     return total
 
 
-def _hour(turn: int) -> float:
-    """Middle of the day's period of that number, in hours."""
+def _hour(turn: float) -> float:
+    """Middle of the day's period of that number, in hours after midnight."""
     return (turn + 0.5) * PERIOD_SECONDS / 3600
 
 
