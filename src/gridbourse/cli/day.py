@@ -16,7 +16,7 @@ from gridbourse.experiments.day import DayResult, run_day
 from gridbourse.experiments.day_region import LEAST_NODES
 from gridbourse.experiments.day_report import NAMES, by_type, flows_wh, matched_share, write_day
 from gridbourse.market.types import DealState, Side
-from gridbourse.units import PERIODS_PER_DAY, WH_PER_KWH, format_price, format_yuan, period_start
+from gridbourse.units import MONEY_UNITS_PER_YUAN, PERIODS_PER_DAY, TICKS_PER_YUAN, WH_PER_KWH, period_start
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -80,7 +80,7 @@ def _show_market(console: Console, result: DayResult) -> None:
         ("  abandoned by the buyer", f"{states[DealState.ABANDONED]}"),
         ("  expired without an answer", f"{states[DealState.EXPIRED]}"),
         ("energy traded", _kwh(sum(trade.energy_wh for trade in settled))),
-        ("turnover", f"{float(format_yuan(sum(trade.money for trade in settled))):,.2f} yuan"),
+        ("turnover", f"{sum(trade.money for trade in settled) / MONEY_UNITS_PER_YUAN:,.2f} yuan"),
         ("sold, of what was offered", f"{matched_share(result, Side.ASK):.1%}"),
         ("bought, of what was asked for", f"{matched_share(result, Side.BID):.1%}"),
         ("metered: fed in", _kwh(result.fed_in_wh)),
@@ -100,10 +100,10 @@ def _show_types(console: Console, result: DayResult) -> None:
             NAMES[summary.energy_type],
             f"{summary.trades:,}",
             f"{summary.energy_wh / WH_PER_KWH:,.1f}",
-            f"{float(format_yuan(summary.money)):,.2f}",
-            format_price(summary.lowest_ticks),
-            format_price(summary.mean_ticks),
-            format_price(summary.highest_ticks),
+            f"{summary.money / MONEY_UNITS_PER_YUAN:,.2f}",
+            _price(summary.lowest_ticks),
+            _price(summary.mean_ticks),
+            _price(summary.highest_ticks),
         )
     console.print(table)
 
@@ -141,3 +141,7 @@ def _show_checks(console: Console, result: DayResult) -> None:
 
 def _kwh(energy_wh: int) -> str:
     return f"{energy_wh / WH_PER_KWH:,.1f} kWh"
+
+
+def _price(ticks: int) -> str:
+    return f"{ticks / TICKS_PER_YUAN:.4f}"
