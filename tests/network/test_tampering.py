@@ -6,7 +6,7 @@ signing keys, nor the main chain. Every attack here stays within that.
 
 import shutil
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from eth_abi import encode
@@ -77,13 +77,16 @@ def require_audited(region, *words):
     assert any(all(word in finding for word in words) for finding in findings), findings
 
 
+def details_of(offer):
+    return OrderDetails(user_id="Anna", location="Roof 1", energy_quota_wh=offer.energy_wh, **asdict(offer))
+
+
 def place(master, trader_id, offer, leaf):
     """Let a master place an order on the main chain by itself, past its up-link."""
-    details = OrderDetails("", "", 0, offer.side, offer.energy_types, offer.period, offer.energy_wh, offer.price_ticks)
     market = master.main.market
     if offer.side is Side.ASK:
         master.main_wallet.send(market.set_quotas({(trader_id, offer.period): 10**6}))
-    master.main_wallet.send(market.place_orders([details.request(trader_id)], [leaf]))
+    master.main_wallet.send(market.place_orders([details_of(offer).request(trader_id)], [leaf]))
 
 
 def last_record(master):
@@ -92,20 +95,6 @@ def last_record(master):
 
 def place_of(master_name, record):
     return f"slave chain {master_name}, record {record.index} in block {record.height}"
-
-
-def details_of(offer, user_id="Anna", location="Roof 1"):
-    quota_wh = offer.energy_wh if offer.side is Side.ASK else 0
-    return OrderDetails(
-        user_id,
-        location,
-        quota_wh,
-        offer.side,
-        offer.energy_types,
-        offer.period,
-        offer.energy_wh,
-        offer.price_ticks,
-    )
 
 
 # --- without an attack ---
