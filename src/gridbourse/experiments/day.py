@@ -254,7 +254,6 @@ class _Day:
             self._answer(region.bring_down())
         self._clock.now += 60
         with self._timed("settlement"):
-            self._expire()
             region.settle()
         if ends_hour:
             with self._timed("dispatch"):
@@ -271,8 +270,7 @@ class _Day:
             self._meters.ask_again()
             self._meters.report_doubts()
         with self._timed("settlement"):
-            self._expire()
-            self._region.bring_down()
+            self._region.settle()
         with self._timed("reports"):
             for report in self._evening_reports():
                 self._region.report(*report)
@@ -330,8 +328,9 @@ class _Day:
             for name, member in self._members.items()
             if member.spec.kind in {NodeKind.WIND, NodeKind.PV, NodeKind.HYDRO}
         }
+        expected_needs = expected_wh(needs, AHEAD, left)
         for planner in self._planners:
-            planner.plan(period - self.span[0], forecasts, expected_wh(needs, AHEAD, left))
+            planner.plan(period - self.span[0], forecasts, expected_needs)
 
     def _history(self, name: str, period: int) -> list[int | None]:
         """What is known of a metering point when a period is traded: the days before, and the readings since.
@@ -374,17 +373,6 @@ class _Day:
                 abandoning.append(question)
         self._region.answer(confirming, confirmed=True)
         self._region.answer(abandoning, confirmed=False)
-
-    def _expire(self) -> None:
-        """End the deals that nobody answered in time; any master may, the grid company does."""
-        self._catch_up()
-        overdue = [
-            deal_id
-            for deal_id, deal in self._view.deals.items()
-            if deal.state is DealState.INTENT and deal.intent.confirm_before < self._clock.now
-        ]
-        if overdue:
-            self._region.masters["grid"].main_wallet.send(self._region.main.market.expire(overdue))
 
     def _publish_capacity(self, hour: range) -> None:
         """Let dispatch sum what was traded for an hour, and publish what the lines leave free."""

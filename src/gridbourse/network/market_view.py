@@ -45,6 +45,8 @@ class MarketView:
         self.order_of_record: dict[bytes, OrderId] = {}
         self.refusal_of_record: dict[bytes, Reason] = {}
         self.deals: dict[int, DealView] = {}
+        self.running: dict[int, DealView] = {}
+        """The deals that have not ended: intents, and what is confirmed and not settled."""
 
     def catch_up(self) -> Iterator[Event]:
         """Read the events since the last call, each after it has been taken in."""
@@ -65,16 +67,20 @@ class MarketView:
                 self.refusal_of_record[event.record_hash] = event.reason
             case IntentRecorded():
                 seller, buyer = self.orders[event.ask].trader, self.orders[event.bid].trader
-                self.deals[event.deal_id] = DealView(event, seller, buyer)
+                self.deals[event.deal_id] = self.running[event.deal_id] = DealView(event, seller, buyer)
             case PartyConfirmed():
                 self.deals[event.deal_id].confirmed_sides.add(event.side)
             case DealConfirmed():
                 self.deals[event.deal_id].state = DealState.CONFIRMED
             case DealAbandoned():
-                self.deals[event.deal_id].state = DealState.ABANDONED
+                self._end(event.deal_id, DealState.ABANDONED)
             case DealExpired():
-                self.deals[event.deal_id].state = DealState.EXPIRED
+                self._end(event.deal_id, DealState.EXPIRED)
             case DealSettled():
-                self.deals[event.deal_id].state = DealState.SETTLED
+                self._end(event.deal_id, DealState.SETTLED)
             case _:
                 pass
+
+    def _end(self, deal_id: int, state: DealState) -> None:
+        self.deals[deal_id].state = state
+        del self.running[deal_id]

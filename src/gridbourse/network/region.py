@@ -59,6 +59,8 @@ class Region:
         The regulator.
     engines
         Whatever has to be closed in the end.
+    clock
+        Source of block times.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Region:
         masters: Mapping[str, Master],
         regulator: Regulator,
         engines: Sequence[Chain],
+        clock: Callable[[], int],
     ) -> None:
         self.spec = spec
         self.main = main
@@ -75,6 +78,7 @@ class Region:
         self.regulator = regulator
         self.uplinks = {name: UpLink(master) for name, master in masters.items()}
         self._engines = engines
+        self._clock = clock
         self._master_of = {node_id: master for master in masters.values() for node_id in master.nodes}
 
     @classmethod
@@ -143,7 +147,7 @@ class Region:
         for name in ("main", *(master.name for master in spec.masters if not spec.single_chain)):
             if not (folder / f"{name}.chain").exists():
                 raise InvalidValue("folder", str(folder), f"a folder in which {name}.chain is not missing")
-        region = cls(*_Builder(folder, spec, clock, observe).open())
+        region = cls(*_Builder(folder, spec, clock, observe).open(), clock)
         for uplink in region.uplinks.values():
             uplink.catch_up()
         return region
@@ -210,6 +214,24 @@ class Region:
         with _signing(master):
             master.slave.submit_records([master.nodes[node_id].report(title, body)])
 
+    def report(self, node_id: str, title: str, body: str) -> None:
+        """Let a node sign a report, `body` being JSON, and write it to its slave chain."""
+        master = self.master_of(node_id)
+        with _signing(master):
+            master.slave.submit_records([master.nodes[node_id].report(title, body)])
+
+    def report(self, node_id: str, title: str, body: str) -> None:
+        """Let a node sign a report, `body` being JSON, and write it to its slave chain."""
+        master = self.master_of(node_id)
+        with _signing(master):
+            master.slave.submit_records([master.nodes[node_id].report(title, body)])
+
+    def report(self, node_id: str, title: str, body: str) -> None:
+        """Let a node sign a report, `body` being JSON, and write it to its slave chain."""
+        master = self.master_of(node_id)
+        with _signing(master):
+            master.slave.submit_records([master.nodes[node_id].report(title, body)])
+
     def bring_down(self) -> list[Question]:
         """Bring the market's news to every slave chain; returns the deals that wait for an answer."""
         return [question for uplink in self.uplinks.values() for question in uplink.bring_down()]
@@ -226,8 +248,10 @@ class Region:
             self.uplinks[name].take_up()
 
     def settle(self) -> None:
-        """Settle all confirmed deals and bring the results to the slave chains."""
-        self.uplinks[self._settlement_agent()].settle()
+        """End the deals that nobody answered in time, settle the confirmed ones, and tell the slave chains."""
+        agent = self.uplinks[self._settlement_agent()]
+        agent.expire(self._clock())
+        agent.settle()
         self.bring_down()
 
     def anchor(self) -> None:

@@ -140,8 +140,24 @@ class UpLink:
     def settle(self) -> list[Event]:
         """Settle every confirmed deal of the market; any master may, the settlement agent does."""
         self.catch_up()
-        confirmed = [deal_id for deal_id, deal in self._view.deals.items() if deal.state is DealState.CONFIRMED]
+        confirmed = [deal_id for deal_id, deal in self._view.running.items() if deal.state is DealState.CONFIRMED]
         return self._send_batches(confirmed, DEALS_PER_TRANSACTION, self._master.main.market.settle)
+
+    def expire(self, now: int) -> list[Event]:
+        """End every deal of the market whose cooling-off time is over without both answers; any master may.
+
+        Parameters
+        ----------
+        now
+            Seconds since the epoch.
+        """
+        self.catch_up()
+        overdue = [
+            deal_id
+            for deal_id, deal in self._view.running.items()
+            if deal.state is DealState.INTENT and deal.intent.confirm_before < now
+        ]
+        return self._send_batches(overdue, DEALS_PER_TRANSACTION, self._master.main.market.expire)
 
     def anchor(self) -> None:
         """Anchor the slave chain's new blocks on the main chain."""
