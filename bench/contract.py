@@ -26,7 +26,7 @@ from gridbourse.network.region import BLOCK_GAS_LIMIT
 
 PAPER_MS = 0.22
 PAPER_DEALS = 6
-REPETITIONS = 2_000
+REPETITIONS = 1_000
 FILLS = (0, 1, 2, 5, 10, 20, 50)
 
 _BEST_TICKS = 3_000
@@ -70,26 +70,27 @@ def _measure_paper(report: Report) -> None:
 def _measure_fills(report: Report) -> None:
     with tempfile.TemporaryDirectory() as folder:
         scene = Scene(Path(folder) / "chain", masters=1)
-        asks = [_request(scene, Side.ASK, _BEST_TICKS + turn, _ASK_WH) for turn in range(max(FILLS))]
+        asks = [
+            OrderRequest(1, Side.ASK, EnergyType.PV, scene.periods[0], _BEST_TICKS + turn, _ASK_WH)
+            for turn in range(max(FILLS))
+        ]
         scene.wallets[0].send(scene.market.place_orders(asks, [bytes(32)] * len(asks)))
         evm = _state_at(scene.chain, scene.chain.head().height)
         scene.chain.close()
     rows: list[Row] = []
-    for fills in FILLS:
-        # A bid for no fill is below every ask.
-        ticks, energy_wh = (_BEST_TICKS + fills - 1, fills * _ASK_WH) if fills else (_BEST_TICKS - 1, _ASK_WH)
-        call = scene.market.place_order(_request(scene, Side.BID, ticks, energy_wh), bytes(32))
-        bid = Message(scene.wallets[0].address, scene.market.address, call.data)
-        runs, (outcome,) = _run(report, evm, [bid], f"a bid of {fills} fills")
-        assert _deals(outcome) == fills, f"{_deals(outcome)} fills instead of {fills}"
-        times = [time for (time,) in runs]
-        rows.append({"fills": fills, "gas": outcome.gas_used, "µs": Spread.of(times)})
+    for accepted, energy_types in (("any", EnergyType.any()), ("one", EnergyType.PV)):
+        for fills in FILLS:
+            # A bid for no fill is below every ask.
+            ticks, energy_wh = (_BEST_TICKS + fills - 1, fills * _ASK_WH) if fills else (_BEST_TICKS - 1, _ASK_WH)
+            order = OrderRequest(2, Side.BID, energy_types, scene.periods[0], ticks, energy_wh)
+            bid = Message(
+                scene.wallets[0].address, scene.market.address, scene.market.place_order(order, bytes(32)).data
+            )
+            runs, (outcome,) = _run(report, evm, [bid], f"{fills} fills, {accepted} type")
+            assert _deals(outcome) == fills, f"{_deals(outcome)} fills instead of {fills}"
+            times = Spread.of([microseconds for (microseconds,) in runs])
+            rows.append({"energy types accepted": accepted, "fills": fills, "gas": outcome.gas_used, "µs": times})
     report.table(f"One bid of many fills, each at another price, {REPETITIONS:,} times", rows)
-
-
-def _request(scene: Scene, side: Side, ticks: int, energy_wh: int) -> OrderRequest:
-    trader, energy_types = (1, EnergyType.PV) if side is Side.ASK else (2, EnergyType.any())
-    return OrderRequest(trader, side, energy_types, scene.periods[0], ticks, energy_wh)
 
 
 def _state_at(chain: Chain, height: int) -> Evm:
