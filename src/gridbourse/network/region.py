@@ -214,24 +214,6 @@ class Region:
         with _signing(master):
             master.slave.submit_records([master.nodes[node_id].report(title, body)])
 
-    def report(self, node_id: str, title: str, body: str) -> None:
-        """Let a node sign a report, `body` being JSON, and write it to its slave chain."""
-        master = self.master_of(node_id)
-        with _signing(master):
-            master.slave.submit_records([master.nodes[node_id].report(title, body)])
-
-    def report(self, node_id: str, title: str, body: str) -> None:
-        """Let a node sign a report, `body` being JSON, and write it to its slave chain."""
-        master = self.master_of(node_id)
-        with _signing(master):
-            master.slave.submit_records([master.nodes[node_id].report(title, body)])
-
-    def report(self, node_id: str, title: str, body: str) -> None:
-        """Let a node sign a report, `body` being JSON, and write it to its slave chain."""
-        master = self.master_of(node_id)
-        with _signing(master):
-            master.slave.submit_records([master.nodes[node_id].report(title, body)])
-
     def bring_down(self) -> list[Question]:
         """Bring the market's news to every slave chain; returns the deals that wait for an answer."""
         return [question for uplink in self.uplinks.values() for question in uplink.bring_down()]
