@@ -21,7 +21,7 @@ from gridbourse.crypto.merkle import leaf_hash
 from gridbourse.errors import ChainCorrupted, TransactionRejected
 from gridbourse.market.types import DealState, EnergyType, Side
 from gridbourse.network.keys import KeyFolder, NodeKeys
-from gridbourse.network.records import DayOpened, NodeRegistered, OrderDetails, RecordKind, seal_record
+from gridbourse.network.records import DayOpened, Decision, NodeRegistered, OrderDetails, RecordKind, seal_record
 from gridbourse.network.region import BLOCK_GAS_LIMIT, REGULATOR, Region
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.slave import Slave
@@ -91,6 +91,12 @@ def place(master, trader_id, offer, leaf):
 
 def last_record(master):
     return list(master.slave.records())[-1]
+
+
+def let_master_write(master, details):
+    sealed = master.encryption_node.seal(master.slave_wallet.address, details)
+    master.slave_wallet.send(master.slave.ledger.append(*sealed))
+    return last_record(master)
 
 
 def place_of(master_name, record):
@@ -239,7 +245,8 @@ class LyingExecutor:
         return getattr(self._executor, name)
 
 
-def test_a_record_that_only_the_receipt_of_its_users_transaction_holds_is_not_what_its_user_signed(waiting):
+@pytest.mark.parametrize("signed_by", ["Anna, something else", "the master, the same"])
+def test_a_record_that_a_receipt_states_and_its_author_did_not_sign(waiting, signed_by):
     roofs = waiting.masters["roofs"]
     anna, chain, ledger = roofs.nodes["Anna"], roofs.slave.chain, roofs.slave.ledger
     forged = seal_record(ledger, anna.address, details_of(ask(price_ticks=10)), anna._readers)
@@ -247,18 +254,20 @@ def test_a_record_that_only_the_receipt_of_its_users_transaction_holds_is_not_wh
 
     def lie(receipt):
         (log,) = receipt.logs
-        data = encode(["bytes32", "bytes"], [leaf, forged])
-        return replace(receipt, logs=(replace(log, data=data),))
+        topics = (*log.topics[:2], bytes(12) + anna.address, log.topics[3])
+        return replace(receipt, logs=(replace(log, topics=topics, data=encode(["bytes32", "bytes"], [leaf, forged])),))
 
-    chain._executor = LyingExecutor(chain._executor, lie)
-    write(waiting, "Anna", ask())
-    chain._executor = chain._executor._executor
-    assert roofs.encryption_node.open(last_record(roofs)).price_ticks == 10
+    genuine, chain._executor = chain._executor, LyingExecutor(chain._executor, lie)
+    if signed_by.startswith("Anna"):
+        write(waiting, "Anna", ask())
+    else:
+        roofs.slave_wallet.send(ledger.append(RecordKind.ORDER, forged))
+    chain._executor = genuine
+    wrong = (place_of("roofs", last_record(roofs)), "not what its author signed")
     trade(waiting)
     assert waiting.main.market.deal(1).price_ticks == 10
-    record = next(record for record in roofs.slave.records() if record.content == forged)
-    require_traced(waiting, "signature of the record", place_of("roofs", record), "not what its author signed")
-    require_audited(waiting, place_of("roofs", record), "not what its author signed")
+    require_traced(waiting, "signature of the record", *wrong)
+    require_audited(waiting, *wrong)
 
 
 # --- orders that nobody gave ---
@@ -273,9 +282,7 @@ def test_an_order_without_any_record(waiting):
 
 def test_an_order_with_a_record_that_the_master_wrote_itself_in_the_users_name(waiting):
     roofs = waiting.masters["roofs"]
-    forged = roofs.encryption_node.seal(roofs.slave_wallet.address, details_of(ask()))
-    roofs.slave_wallet.send(roofs.slave.ledger.append(*forged))
-    record = last_record(roofs)
+    record = let_master_write(roofs, details_of(ask()))
     place(roofs, trader(waiting, "Anna"), ask(), record.leaf)
     wrong = (place_of("roofs", record), "'Anna'", f"0x{roofs.slave_wallet.address.hex()} signed it")
     require_traced(waiting, "signature of the record", *wrong)
@@ -286,8 +293,7 @@ def test_an_order_with_a_record_signed_by_a_key_that_the_master_gave_the_user(wa
     roofs, keys = waiting.masters["roofs"], NodeKeys.generate()
     own = roofs.nodes["Anna"].spec
     taken = NodeRegistered("Anna", own.kind, own.location, keys.address.hex(), keys.encryption.public_bytes.hex())
-    roofs.slave_wallet.send(roofs.slave.ledger.append(*roofs.encryption_node.seal(roofs.slave_wallet.address, taken)))
-    registration = last_record(roofs)
+    registration = let_master_write(roofs, taken)
     roofs.slave_wallet.send(roofs.slave.ledger.set_writers([keys.address], allowed=True))
     content = seal_record(roofs.slave.ledger, keys.address, details_of(ask()), roofs.encryption_node.readers)
     Wallet(roofs.slave.chain, keys.signing).send(roofs.slave.ledger.append(RecordKind.ORDER, content))
@@ -333,9 +339,8 @@ def test_a_users_order_placed_under_another_users_pseudonym(waiting):
 
 def test_a_day_whose_names_are_explained_anew(agreed):
     roofs = agreed.masters["roofs"]
-    explained = roofs.encryption_node.seal(roofs.slave_wallet.address, DayOpened(DAY, "07" * 32))
-    roofs.slave_wallet.send(roofs.slave.ledger.append(*explained))
-    require_audited(agreed, place_of("roofs", last_record(roofs)), f"another key for day {DAY}")
+    record = let_master_write(roofs, DayOpened(DAY, "07" * 32))
+    require_audited(agreed, place_of("roofs", record), f"another key for day {DAY}")
     trade(agreed)
     assert agreed.regulator.trace(1).holds, "what the day's first record says still proves who traded"
 
@@ -382,18 +387,18 @@ def test_an_answer_that_the_user_never_gave(agreed, answer):
     require_audited(agreed, *wrong)
 
 
-def test_an_answer_turned_into_its_opposite(agreed):
-    roofs = agreed.masters["roofs"]
-    roofs.slave.submit_records([roofs.nodes["Anna"].decide(1, Side.ASK, confirmed=False)])
+@pytest.mark.parametrize("signed", ["by the user, the opposite", "by another user", "by the master"])
+def test_an_answer_for_which_something_else_was_signed(agreed, signed):
+    roofs, deal = agreed.masters["roofs"], (1, Side.ASK)
+    if signed == "by the master":
+        let_master_write(roofs, Decision("Anna", *deal, confirmed=True))
+    else:
+        node = roofs.nodes["Arno" if signed == "by another user" else "Anna"]
+        roofs.slave.submit_records([node.decide(*deal, confirmed=signed == "by another user")])
     roofs.main_wallet.send(agreed.main.market.confirm([1], Side.ASK))
-    require_traced(agreed, "answer within the cooling-off time", "deal 1: confirmed for Anna", "roofs")
-
-
-def test_an_answer_given_by_another_user_of_the_same_master(agreed):
-    roofs = agreed.masters["roofs"]
-    roofs.slave.submit_records([roofs.nodes["Arno"].decide(1, Side.ASK, confirmed=True)])
-    roofs.main_wallet.send(agreed.main.market.confirm([1], Side.ASK))
-    require_audited(agreed, "deal 1: confirmed for Anna", "roofs")
+    wrong = ("main chain, deal 1: confirmed for Anna", "no such record on slave chain roofs")
+    require_traced(agreed, "answer within the cooling-off time", *wrong)
+    require_audited(agreed, *wrong)
 
 
 # --- anchors that lie ---
@@ -420,8 +425,7 @@ def test_an_anchor_that_states_what_the_chain_does_not_hold(agreed, lie):
 
 def test_after_a_false_anchor_only_the_records_that_it_covers_are_suspected(settled):
     with Region.open(settled, clock=Clock()) as region:
-        roofs, grid = region.masters["roofs"], region.masters["grid"]
-        anchors = region.main.anchors
+        roofs, anchors = region.masters["roofs"], region.main.anchors
         write(region, "Anna", ask(price_ticks=8_200))
         region.uplinks["roofs"].take_up()
         first = last_record(roofs).index
@@ -431,14 +435,17 @@ def test_after_a_false_anchor_only_the_records_that_it_covers_are_suspected(sett
         region.anchor()
         (finding,) = region.regulator.audit()
         assert f"slave chain roofs, records {first} to {first}, " in finding
-        assert grid.membership.name not in finding
 
 
 def test_a_chain_that_is_not_the_registered_one(agreed, folder):
     roofs = agreed.masters["roofs"]
     other = Slave.create(roofs.slave.chain, roofs.slave_wallet, [])
-    keys = KeyFolder(folder / "keys").load_node(REGULATOR)
-    regulator = Regulator(keys, agreed.main, {1: other, 2: agreed.masters["grid"].slave}, {1: "roofs", 2: "grid"})
+    regulator = Regulator(
+        KeyFolder(folder / "keys").load_node(REGULATOR),
+        agreed.main,
+        {1: other, 2: agreed.masters["grid"].slave},
+        {1: "roofs", 2: "grid"},
+    )
     assert "slave chain roofs is not the one that its master registered" in regulator.audit()
 
 
@@ -462,11 +469,10 @@ def test_a_deal_told_otherwise_than_it_was(agreed, lie):
     roofs = agreed.masters["roofs"]
     trade(agreed)
     genuine = roofs.encryption_node.open(last_record(roofs))
-    told = roofs.encryption_node.seal(roofs.slave_wallet.address, replace(genuine, **lie))
-    roofs.slave_wallet.send(roofs.slave.ledger.append(*told))
-    require_audited(agreed, place_of("roofs", last_record(roofs)), "states deal")
+    record = let_master_write(roofs, replace(genuine, **lie))
+    require_audited(agreed, place_of("roofs", record), "states deal")
     if not lie.keys() & {"side", "deal_id"}:
-        require_traced(agreed, "deal on the slave chain", place_of("roofs", last_record(roofs)))
+        require_traced(agreed, "deal on the slave chain", place_of("roofs", record))
 
 
 def test_a_deal_that_its_party_was_never_told_of(agreed):

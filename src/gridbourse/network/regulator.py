@@ -392,6 +392,6 @@ def _hex(order_id: OrderId) -> str:
 
 
 def _order_text(side: Side, period: int, energy_types: EnergyType, energy_wh: int, price_ticks: int) -> str:
-    kinds = "any" if energy_types == EnergyType.any() else str(energy_types.name).lower()
+    kinds = "any type" if energy_types == EnergyType.any() else str(energy_types.name).lower()
     verb = "sells" if side is Side.ASK else "buys"
     return f"{verb} {format_kwh(energy_wh)} kWh of {kinds} at {format_price(price_ticks)} yuan/kWh in period {period}"

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from gridbourse.market.types import Side
+from gridbourse.market.types import Deal, DealState, Side
 from gridbourse.network.regulator import PartyTrace, Trace
 from gridbourse.units import format_kwh, format_price, format_yuan, period_start
 
 _PARTY = {Side.ASK: "seller", Side.BID: "buyer"}
+_STATE = {
+    DealState.INTENT: "agreed, in its cooling-off time",
+    DealState.CONFIRMED: "confirmed by both, not settled yet",
+    DealState.ABANDONED: "abandoned",
+    DealState.EXPIRED: "expired",
+    DealState.SETTLED: "settled",
+}
+_HASH = re.compile(r"\b(?:0x)?[0-9a-f]{15,}\b")
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-       color: #1b1b1b; background: #fff; }
-table { border-collapse: collapse; width: 100%; }
-td, th { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid #ddd; }
-td:last-child { overflow-wrap: anywhere; }
-.holds { color: #00603f; font-weight: 600; white-space: nowrap; }
-.fails { color: #b00020; font-weight: 600; white-space: nowrap; }
-@media (prefers-color-scheme: dark) {
-  body { color: #eee; background: #161616; } td, th { border-color: #444; }
-  .holds { color: #6fd3a5; } .fails { color: #ff8a9a; }
-}
+:root { color-scheme: light dark; --good: light-dark(#00603f, #6fd3a5); --bad: light-dark(#b00020, #ff8a9a);
+        --line: light-dark(#ddd, #444); --soft: light-dark(#666, #aaa); }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 80rem; margin: 2rem auto; padding: 0 1rem; }
+h1, h2 { line-height: 1.2; margin-bottom: .3rem; }
+h1 + p, h2 + p { margin-top: 0; color: var(--soft); }
+.parties { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 0 3rem; }
+ol { list-style: none; padding: 0; }
+ol li { position: relative; padding: .5rem 0 .5rem 2rem; border-top: 1px solid var(--line); }
+ol li::before { position: absolute; left: .2rem; font-weight: 700; content: "✓"; color: var(--good); }
+li.fails::before { content: "✗"; color: var(--bad); }
+li p { margin: 0; color: var(--soft); overflow-wrap: anywhere; }
+li.fails p { color: inherit; }
+code { font-size: .85em; }
+.holds { color: var(--good); }
+.fails > strong, h1 .fails { color: var(--bad); }
+.faults { border: 2px solid var(--bad); border-radius: .4rem; padding: 0 1rem; }
+@media print { li { break-inside: avoid; } }
 """
 
 
@@ -51,6 +66,8 @@ def _party_document(party: PartyTrace) -> dict[str, Any]:
     details, order, anchor = party.details, party.order, party.anchor
     return {
         "master": party.master,
+        "trader": party.placed.trader,
+        "order": f"{party.placed.order_id.pack():x}",
         "user": details.user_id if details else None,
         "location": details.location if details else None,
         "record": {
@@ -75,27 +92,43 @@ def _party_document(party: PartyTrace) -> dict[str, Any]:
 
 
 def _page_lines(trace: Trace) -> Iterator[str]:
-    deal = trace.deal
+    verdict = (
+        '<span class="holds">every step holds</span>' if trace.holds else '<span class="fails">does not hold</span>'
+    )
     yield '<!doctype html><html lang="en"><meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width">'
     yield f"<title>Deal {trace.deal_id}</title><style>{_STYLE}</style>"
-    yield f"<h1>Deal {trace.deal_id}: {_verdict(holds=trace.holds)}</h1>"
-    yield (
-        f"<p>{format_kwh(deal.energy_wh)} kWh at {format_price(deal.price_ticks)} yuan/kWh, "
-        f"{format_yuan(deal.money)} yuan, delivery from {period_start(deal.ask.period):%Y-%m-%d %H:%M} UTC, "
-        f"{escape(deal.state.name.lower())}.</p>"
-    )
+    yield f"<h1>Deal {trace.deal_id}: {verdict}</h1><p>{_summary(trace.deal)}</p>"
+    if not trace.holds:
+        yield '<div class="faults"><h2>What does not hold</h2><ul>'
+        for party in trace.parties:
+            for number, step in enumerate(party.steps, start=1):
+                if not step.holds:
+                    yield f"<li>{_PARTY[party.side].title()}, step {number}: {_text(step.finding)}</li>"
+        yield "</ul></div>"
+    yield '<div class="parties">'
     for party in trace.parties:
-        details = party.details
-        who = f": {escape(details.user_id)}, {escape(details.location)}" if details else ""
-        yield f"<h2>{_PARTY[party.side].title()}{who}</h2><p>Slave chain of master {escape(party.master)}.</p>"
-        yield "<table><tr><th>step</th><th>verdict</th><th>finding</th></tr>"
-        for step in party.steps:
-            cells = (escape(step.title), _verdict(holds=step.holds), escape(step.finding))
-            yield "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-        yield "</table>"
-    yield "</html>"
+        yield from _party_lines(party)
+    yield "</div></html>"
 
 
-def _verdict(*, holds: bool) -> str:
-    return '<span class="holds">holds</span>' if holds else '<span class="fails">does not hold</span>'
+def _party_lines(party: PartyTrace) -> Iterator[str]:
+    details = party.details
+    who = f"{escape(details.user_id)}, {escape(details.location)}; " if details else ""
+    yield f"<section><h2>{_PARTY[party.side].title()}</h2>"
+    yield f"<p>{who}slave chain of master {escape(party.master)}</p><ol>"
+    for number, step in enumerate(party.steps, start=1):
+        mark = "" if step.holds else ' class="fails"'
+        yield f"<li{mark}><strong>{number}. {escape(step.title)}</strong><p>{_text(step.finding)}</p></li>"
+    yield "</ol></section>"
+
+
+def _summary(deal: Deal) -> str:
+    traded = (
+        f"{format_kwh(deal.energy_wh)} kWh at {format_price(deal.price_ticks)} yuan/kWh, {format_yuan(deal.money)} yuan"
+    )
+    return f"{traded}, delivery from {period_start(deal.ask.period):%Y-%m-%d %H:%M} UTC; {_STATE[deal.state]}."
+
+
+def _text(finding: str) -> str:
+    return _HASH.sub(lambda found: f"<code>{found[0]}</code>", escape(finding))

@@ -1,0 +1,89 @@
+"""What a trace looks like outside: JSON for programs, a page for people."""
+
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from small_region import PERIOD, ask, bid, trade
+
+from gridbourse.market.types import Side
+from gridbourse.network.regulator import Step
+from gridbourse.network.trace_export import trace_document, trace_page
+
+
+@pytest.fixture
+def traced(region):
+    region.offer([("Anna", ask())])
+    region.offer([("Bert", bid())])
+    trade(region)
+    return region.regulator.trace(1)
+
+
+def with_fault(trace, finding):
+    trace.parties[1].steps[2] = Step("inclusion under an anchor", holds=False, finding=finding)
+    return trace
+
+
+class Words(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.words = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs).get("class")))
+
+    def handle_data(self, data):
+        self.words += data.split()
+
+    @property
+    def text(self):
+        return " ".join(self.words)
+
+
+def test_the_document_says_what_was_traded_by_whom_and_what_proves_it(traced, region):
+    document = json.loads(json.dumps(trace_document(traced)))
+    assert (document["deal"], document["holds"], document["state"]) == (1, True, "settled")
+    assert (document["period"], document["energy_wh"], document["price_ticks"]) == (PERIOD, 1_000, 3_600)
+    assert document["money_1e-7_yuan"] == 3_600_000
+    seller, anna = document["parties"]["seller"], region.masters["roofs"].nodes["Anna"]
+    assert (seller["user"], seller["location"], seller["master"]) == ("Anna", "Roof 1", "roofs")
+    assert seller["record"]["author"] == f"0x{anna.address.hex()}"
+    (placed,) = (party.placed for party in traced.parties if party.side is Side.ASK)
+    assert seller["record"]["leaf"] == placed.record_hash.hex()
+    assert seller["anchor"]["root"] == region.main.anchors.anchors(1)[0].root.hex()
+    assert [step["holds"] for party in document["parties"].values() for step in party["steps"]] == [True] * 18
+
+
+def test_a_document_of_a_walk_that_ended_early_leaves_open_what_was_not_reached(traced):
+    seller, _ = traced.parties
+    seller.order = seller.anchor = None
+    document = trace_document(traced)["parties"]["seller"]
+    assert document["user"] is document["location"] is document["record"] is document["anchor"] is None
+
+
+def test_the_page_shows_both_parties_and_every_step(traced):
+    page = Words(trace_page(traced))
+    assert "Deal 1: every step holds" in page.text
+    assert "Anna, Roof 1; slave chain of master roofs" in page.text
+    assert "Bert, House 3; slave chain of master grid" in page.text
+    assert page.tags.count(("li", None)) == 18
+    assert ("div", "faults") not in page.tags
+
+
+def test_the_page_begins_with_what_does_not_hold(traced):
+    page = Words(trace_page(with_fault(traced, "record 7 is another")))
+    assert "Deal 1: does not hold" in page.text
+    assert "Buyer, step 3: record 7 is another" in page.text
+    assert page.tags.count(("li", "fails")) == 1
+
+
+def test_nothing_that_a_user_wrote_becomes_markup(traced):
+    traced.parties[0].order = replace(
+        traced.parties[0].order, details=replace(traced.parties[0].details, user_id="<script>alert(1)</script>")
+    )
+    page = trace_page(with_fault(traced, "<b>bold</b> & <script>"))
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "<script>alert(1)</script>" in Words(page).text
