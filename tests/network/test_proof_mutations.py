@@ -119,7 +119,7 @@ def records(settled):
 @pytest.fixture(scope="module")
 def key(settled):
     """The regulator's, to which every record is sealed."""
-    return settled.regulator._readings[1]._key
+    return settled.regulator._readings[1]._keys[0]
 
 
 def mutated_record(records, random):

@@ -10,6 +10,7 @@ from gridbourse import __version__
 from gridbourse.cli.day import day
 from gridbourse.cli.demo import demo
 from gridbourse.cli.experiment import experiment
+from gridbourse.cli.key import key
 from gridbourse.cli.region import region
 from gridbourse.cli.trace import audit, trace
 from gridbourse.errors import GridbourseError
@@ -21,7 +22,7 @@ def gridbourse() -> None:
     """Regional energy exchange on a master-slave blockchain."""
 
 
-for command in (demo, day, experiment, region, trace, audit):
+for command in (demo, day, experiment, region, key, trace, audit):
     gridbourse.add_command(command)
 
 

@@ -96,6 +96,12 @@ class Consortium(Contract):
         ((account, role, active),) = self._view("master", master_id)
         return Master(_address(account), Role(role), active)
 
+    def accounts(self, master_id: int) -> list[Address]:
+        """All addresses that a master ever had, oldest first."""
+        topics = {self.abi.topic(event) for event in ("MasterAdmitted", "MasterKeyChanged")}
+        number = {master_id.to_bytes(32, "big")}
+        return [Address(log.topics[2][12:]) for log in self.chain.logs(address=self.address, topics=[topics, number])]
+
     def active_master_id(self, account: Address) -> int:
         """Number of the active master with an address; reverts if there is none."""
         (master_id,) = self._view("activeMasterId", account)

@@ -40,6 +40,14 @@ class LedgerRecord:
     transaction_hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class MasterChanged:
+    """From here on another address is the master of the ledger."""
+
+    master: Address
+    transaction_hash: bytes
+
+
 def record_leaf(author: Address, kind: int, content: bytes) -> bytes:
     """Leaf of a record: ``SHA-256(0x00 || author || kind || content)`` (RFC 9162, section 2.1.1)."""
     return leaf_hash(author + bytes([kind]) + content)
@@ -88,14 +96,22 @@ class SlaveLedger(Contract):
 
     def records(self, *, first_block: int = 1, last_block: int | None = None) -> Iterator[LedgerRecord]:
         """Records of a range of blocks, in the order of the log."""
+        for entry in self.entries(first_block=first_block, last_block=last_block):
+            if isinstance(entry, LedgerRecord):
+                yield entry
+
+    def entries(self, *, first_block: int = 1, last_block: int | None = None) -> Iterator[LedgerRecord | MasterChanged]:
+        """Records of a range of blocks, and between them where the ledger got another master, also the first."""
+        changed = self.abi.topic("MasterChanged")
         logs = self.chain.logs(
             address=self.address,
-            topics=[{self.abi.topic("RecordAppended")}],
+            topics=[{self.abi.topic("RecordAppended"), changed}],
             first_block=first_block,
             last_block=self.chain.head().height if last_block is None else last_block,
         )
         for log in logs:
-            yield self.record(log)
+            is_record = log.topics[0] != changed
+            yield self.record(log) if is_record else MasterChanged(Address(log.topics[1][12:]), log.transaction_hash)
 
     def record(self, log: Log) -> LedgerRecord:
         """Read a record from its log."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gridbourse.contracts.consortium import RegulatorKeys
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
-from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.crypto.keys import Address
+from gridbourse.network.keys import NodeKeys
 from gridbourse.network.records import Details, open_record, seal_record
 
 
@@ -16,16 +16,16 @@ class EncryptionNode:
     ----------
     ledger
         The ledger of its slave chain.
-    key
-        Its key; every record of the chain is sealed to it.
+    keys
+        The keys in its file; every record of the chain is sealed to the newest there was.
     regulator
         The regulator as the main chain names it, who reads every record too.
     """
 
-    def __init__(self, ledger: SlaveLedger, key: EncryptionKey, regulator: RegulatorKeys) -> None:
+    def __init__(self, ledger: SlaveLedger, keys: NodeKeys, regulator: RegulatorKeys) -> None:
         self._ledger = ledger
-        self._key = key
-        self.readers = (key.public_bytes, regulator.encryption_public)
+        self._opening = keys.opening
+        self.readers = (keys.encryption.public_bytes, regulator.encryption_public)
 
     def open(self, record: LedgerRecord) -> Details:
         """Decrypt a record of this slave chain.
@@ -35,7 +35,7 @@ class EncryptionNode:
         EnvelopeError
             The record is not sealed to this node, was changed, or lies where it was not written for.
         """
-        return open_record(self._ledger, record, self._key)
+        return open_record(self._ledger, record, *self._opening)
 
     def seal(self, author: Address, details: Details, *owner_public: bytes) -> tuple[int, bytes]:
         """Encrypt details that concern a function node, or nobody but the master; returns kind and content."""

@@ -113,7 +113,7 @@ class FunctionNode:
         EnvelopeError
             It is not.
         """
-        return open_record(self._slave.ledger, record, self._keys.encryption)
+        return open_record(self._slave.ledger, record, *self._keys.opening)
 
     def _sign(self, details: Details) -> bytes:
         content = seal_record(self._slave.ledger, self.address, details, self._readers)

@@ -10,7 +10,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from gridbourse.crypto.envelope import EncryptionKey
@@ -31,10 +31,13 @@ class NodeKeys:
         Signs the node's transactions.
     encryption
         Opens what is sealed to the node.
+    before
+        The keys that these replaced, with which older records open; None for a node's first keys.
     """
 
     signing: SigningKey
     encryption: EncryptionKey
+    before: NodeKeys | None = None
 
     @classmethod
     def generate(cls) -> Self:
@@ -45,6 +48,24 @@ class NodeKeys:
     def address(self) -> Address:
         """The node's address on every chain."""
         return self.signing.address
+
+    @property
+    def generations(self) -> tuple[NodeKeys, ...]:
+        """These keys and all that they replaced, newest first."""
+        return (self, *(self.before.generations if self.before else ()))
+
+    @property
+    def opening(self) -> tuple[EncryptionKey, ...]:
+        """All keys with which the node's records open, newest first."""
+        return tuple(keys.encryption for keys in self.generations)
+
+    def renewed(self, *, signing: bool = True, encryption: bool = True) -> NodeKeys:
+        """Make the keys that replace these; a key that is not named stays."""
+        return NodeKeys(
+            SigningKey.generate() if signing else self.signing,
+            EncryptionKey.generate() if encryption else self.encryption,
+            before=self,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +112,29 @@ class KeyFolder:
         InvalidValue
             A file with keys of this name exists: keys are never overwritten.
         """
-        self._save(name, {"signing": keys.signing.secret, "encryption": keys.encryption.secret})
+        self._save(name, _stored(keys))
+
+    def renew(self, name: str, keys: NodeKeys) -> None:
+        """Put a node's or master's next keys in front of those in its file; the file is never without either.
+
+        Raises
+        ------
+        InvalidValue
+            The file is missing, or `keys` do not replace the newest keys in it.
+        """
+        kept = self._load(name)
+        if keys.before is None or kept["keys"] != _stored(keys.before)["keys"]:
+            raise InvalidValue("keys", name, "the keys that replace the newest ones in the key file")
+        draft = self._path(name).with_suffix(".draft")
+        draft.unlink(missing_ok=True)
+        self._write(draft, kept | _stored(keys))
+        draft.replace(self._path(name))
+        _sync(draft.parent)
 
     def save_master(self, name: str, keys: MasterKeys) -> None:
         """Write a master's keys. Raises like `save_node`."""
-        secrets = {"sealer": keys.sealer.secret, "pseudonyms": keys.pseudonyms.secret}
-        own = {"signing": keys.node.signing.secret, "encryption": keys.node.encryption.secret}
-        self._save(name, own | secrets)
+        secrets = {"sealer": keys.sealer.secret.hex(), "pseudonyms": keys.pseudonyms.secret.hex()}
+        self._save(name, _stored(keys.node) | secrets)
 
     def load_node(self, name: str) -> NodeKeys:
         """Read a node's keys.
@@ -107,34 +144,69 @@ class KeyFolder:
         InvalidValue
             The file is missing or holds no keys.
         """
-        secrets = self._load(name, ("signing", "encryption"))
-        return NodeKeys(SigningKey(secrets["signing"]), EncryptionKey(secrets["encryption"]))
+        return _node_keys(self._load(name))
 
     def load_master(self, name: str) -> MasterKeys:
         """Read a master's keys. Raises like `load_node`."""
-        secrets = self._load(name, ("signing", "encryption", "sealer", "pseudonyms"))
-        node = NodeKeys(SigningKey(secrets["signing"]), EncryptionKey(secrets["encryption"]))
-        return MasterKeys(node, SigningKey(secrets["sealer"]), PseudonymKey(secrets["pseudonyms"]))
+        stored = self._load(name, "sealer", "pseudonyms")
+        sealer, pseudonyms = (bytes.fromhex(stored[field]) for field in ("sealer", "pseudonyms"))
+        return MasterKeys(_node_keys(stored), SigningKey(sealer), PseudonymKey(pseudonyms))
 
     def _path(self, name: str) -> Path:
         # A name may hold any character, a file name may not; and no two names may share a file.
         return self._folder / f"{quote(name, safe='')}.json"
 
-    def _save(self, name: str, secrets: dict[str, bytes]) -> None:
+    def _save(self, name: str, stored: dict[str, Any]) -> None:
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"node": name} | {field: secret.hex() for field, secret in secrets.items()}, indent=1)
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+            self._write(path, {"node": name} | stored)
         except FileExistsError as error:
             raise InvalidValue("key file", str(path), "another name: keys are never overwritten") from error
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
 
-    def _load(self, name: str, fields: tuple[str, ...]) -> dict[str, bytes]:
+    def _write(self, path: Path, stored: dict[str, Any]) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(stored, indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _load(self, name: str, *secrets: str) -> dict[str, Any]:
         path = self._path(name)
         try:
-            stored = json.loads(path.read_text("utf-8"))
-            return {field: bytes.fromhex(stored[field]) for field in fields}
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise InvalidValue("key file", str(path), f"a file with the keys of {name}: {', '.join(fields)}") from error
+            stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            _node_keys(stored)
+            for secret in secrets:
+                bytes.fromhex(stored[secret])
+        except (OSError, ValueError, TypeError, LookupError, InvalidValue) as error:
+            fields = ", ".join(("keys", *secrets))
+            raise InvalidValue("key file", str(path), f"a file with the keys of {name}: {fields}") from error
+        return stored
+
+
+def _stored(keys: NodeKeys) -> dict[str, Any]:
+    """What a key file holds of a node's keys: all generations, newest first."""
+    return {
+        "keys": [
+            {"signing": own.signing.secret.hex(), "encryption": own.encryption.secret.hex()} for own in keys.generations
+        ]
+    }
+
+
+def _node_keys(stored: dict[str, Any]) -> NodeKeys:
+    keys: NodeKeys | None = None
+    for own in reversed(stored["keys"]):
+        secrets = bytes.fromhex(own["signing"]), bytes.fromhex(own["encryption"])
+        keys = NodeKeys(SigningKey(secrets[0]), EncryptionKey(secrets[1]), before=keys)
+    if keys is None:
+        raise LookupError("no keys")
+    return keys
+
+
+def _sync(folder: Path) -> None:
+    """Make a renamed file durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

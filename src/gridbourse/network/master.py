@@ -67,6 +67,8 @@ class Master:
         self._traders: dict[tuple[str, int], int] = {}
         self._node_of: dict[int, FunctionNode] = {}
         self._recorded_days: set[int] = set()
+        self.revoked: set[str] = set()
+        """Function nodes that act no more; what they wrote stays."""
 
     def open_day(self, day: int) -> None:
         """Name the function nodes on the main chain for a delivery day; those that are named already stay.
@@ -81,7 +83,9 @@ class Master:
         self.recall_day(day)
         # In the order of the pseudonyms, which is another one every day: a node's place would give it away.
         missing = sorted(
-            (_pseudonym(day_key, node_id), node_id) for node_id in self.nodes if (node_id, day) not in self._traders
+            (_pseudonym(day_key, node_id), node_id)
+            for node_id in self.nodes
+            if (node_id, day) not in self._traders and node_id not in self.revoked
         )
         if missing:
             market = self.main.market

@@ -15,7 +15,7 @@ from enum import IntEnum, IntFlag
 from typing import Any, ClassVar, get_args, get_type_hints
 
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
-from gridbourse.crypto.envelope import EncryptionKey, open_envelope, seal
+from gridbourse.crypto.envelope import EncryptionKey, open_envelope, recipients_of, seal
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import EnvelopeError, InvalidValue
@@ -34,6 +34,7 @@ class RecordKind(IntEnum):
     DAY = 4
     NODE = 5
     REPORT = 6
+    REVOCATION = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,15 @@ class NodeRegistered:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeRevoked:
+    """A function node that the master revoked: it writes no more, and what it wrote stays."""
+
+    KIND: ClassVar[RecordKind] = RecordKind.REVOCATION
+
+    node_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class NodeReport:
     """What a function node found out: a dispatch, an analysis, a monitoring, an advice.
 
@@ -202,7 +212,7 @@ class NodeReport:
     body: str
 
 
-Details = OrderDetails | Decision | DealDetails | DayOpened | NodeRegistered | NodeReport
+Details = OrderDetails | Decision | DealDetails | DayOpened | NodeRegistered | NodeReport | NodeRevoked
 
 _BY_KIND: dict[int, type[Details]] = {kind.KIND: kind for kind in get_args(Details)}
 _FIELD_TYPES = {
@@ -229,18 +239,20 @@ def seal_record(ledger: SlaveLedger, author: Address, details: Details, readers:
     return name + seal(payload, place=_place(ledger, author, details.KIND, name), recipients=readers)
 
 
-def open_record(ledger: SlaveLedger, record: LedgerRecord, key: EncryptionKey) -> Details:
-    """Decrypt a record with one of its readers' keys.
+def open_record(ledger: SlaveLedger, record: LedgerRecord, *keys: EncryptionKey) -> Details:
+    """Decrypt a record with one of its readers' keys: of a reader's keys, the one that the record is sealed to.
 
     Raises
     ------
     EnvelopeError
-        The record is not sealed to `key`, was changed, or lies where it was not written for.
+        The record is not sealed to any of `keys`, was changed, or lies where it was not written for.
     """
     kind = _BY_KIND.get(record.kind)
     if kind is None:
         raise EnvelopeError(f"record {record.index}: kind {record.kind} is unknown")
     name, envelope = record.content[:NAME_BYTES], record.content[NAME_BYTES:]
+    sealed_to = recipients_of(envelope)
+    key = next((key for key in keys if key.key_id in sealed_to), keys[0])
     payload = open_envelope(envelope, place=_place(ledger, record.author, record.kind, name), key=key)
     try:
         return _details(kind, json.loads(payload))

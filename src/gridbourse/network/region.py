@@ -26,19 +26,19 @@ from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import OrderId, Role
-from gridbourse.network.description import MasterSpec, NodeSpec, RegionSpec, read_region, write_region
+from gridbourse.network.description import MasterSpec, RegionSpec, read_region, write_region
 from gridbourse.network.encryption_node import EncryptionNode
 from gridbourse.network.function_node import FunctionNode, Offer
-from gridbourse.network.keys import KeyFolder, MasterKeys, NodeKeys
+from gridbourse.network.keys import MasterKeys, NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.master import Master, Membership
-from gridbourse.network.records import NodeRegistered
+from gridbourse.network.records import NodeRevoked
 from gridbourse.network.regulator import Regulator
+from gridbourse.network.rotation import REGULATOR, RegionKeys, enter_on_main_chain, enter_on_slave_chains, registration
 from gridbourse.network.slave import Slave
 from gridbourse.network.uplink import Question, UpLink
 
 BLOCK_GAS_LIMIT = 30_000_000_000
-REGULATOR = "regulator"
 
 Observe = Callable[[str, Chain], Chain]
 """Puts something between the nodes and a chain of the given name, to look on."""
@@ -49,37 +49,15 @@ class Region:
 
     Parameters
     ----------
-    spec
-        Who takes part.
-    main
-        The main chain.
-    masters
-        The masters by name.
-    regulator
-        The regulator.
-    engines
-        Whatever has to be closed in the end.
-    clock
-        Source of block times.
+    builder
+        Makes its parts, and makes them anew when keys have changed.
     """
 
-    def __init__(
-        self,
-        spec: RegionSpec,
-        main: MainChain,
-        masters: Mapping[str, Master],
-        regulator: Regulator,
-        engines: Sequence[Chain],
-        clock: Callable[[], int],
-    ) -> None:
-        self.spec = spec
-        self.main = main
-        self.masters = dict(masters)
-        self.regulator = regulator
-        self.uplinks = {name: UpLink(master) for name, master in masters.items()}
-        self._engines = engines
-        self._clock = clock
-        self._master_of = {node_id: master for master in masters.values() for node_id in master.nodes}
+    def __init__(self, builder: _Builder) -> None:
+        self._builder = builder
+        self.spec = builder.spec
+        self._clock = builder.clock
+        self._assemble()
 
     @classmethod
     def create(
@@ -147,10 +125,12 @@ class Region:
         for name in ("main", *(master.name for master in spec.masters if not spec.single_chain)):
             if not (folder / f"{name}.chain").exists():
                 raise InvalidValue("folder", str(folder), f"a folder in which {name}.chain is not missing")
-        region = cls(*_Builder(folder, spec, clock, observe).open(), clock)
-        for uplink in region.uplinks.values():
-            uplink.catch_up()
-        return region
+        builder = _Builder(folder, spec, clock, observe)
+        try:
+            return cls(builder)
+        except BaseException:
+            builder.close()
+            raise
 
     def master_of(self, node_id: str) -> Master:
         """Find the master of a function node.
@@ -241,10 +221,51 @@ class Region:
         for uplink in self.uplinks.values():
             uplink.anchor()
 
+    def rotate_keys(self, name: str) -> None:
+        """Give somebody new keys; what was sealed to the old ones still opens.
+
+        All nodes are made anew: who holds on to a master or a node takes it from the region again.
+
+        Parameters
+        ----------
+        name
+            A function node (both its keys), a master (its signing key), a master's name and ``/encryption`` (its
+            encryption node's key), or ``regulator`` (both, by the votes of the masters).
+
+        Raises
+        ------
+        InvalidValue
+            Nobody has this name.
+        """
+        self._builder.keys.renew(self.spec, name)
+        self._assemble()
+
+    def revoke_node(self, node_id: str) -> None:
+        """Stop a function node: it writes no more, and its waiting orders are withdrawn; its records stay readable.
+
+        Raises
+        ------
+        InvalidValue
+            Nobody has such a node.
+        """
+        master = self.master_of(node_id)
+        self.uplinks[master.membership.name].take_up()
+        if node_id not in master.revoked:
+            record = master.encryption_node.seal(master.slave_wallet.address, NodeRevoked(node_id))
+            master.slave_wallet.send(master.slave.ledger.append(*record))
+        self._assemble()
+
     def close(self) -> None:
         """Close every chain."""
-        for engine in self._engines:
-            engine.close()
+        self._builder.close()
+
+    def _assemble(self) -> None:
+        self.main, self.masters, self.regulator = self._builder.assemble()
+        self.uplinks = {name: UpLink(master) for name, master in self.masters.items()}
+        self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
+        for uplink in self.uplinks.values():
+            uplink.catch_up()
+        enter_on_slave_chains(self._builder.keys, self.masters, self.uplinks)
 
     def _settlement_agent(self) -> str:
         agent = self.main.consortium.settlement_agent()
@@ -279,60 +300,60 @@ class _Builder:
         observe: Observe = lambda _, chain: chain,
     ) -> None:
         self._folder = folder
-        self._spec = spec
-        self._clock = clock
+        self.spec = spec
+        self.keys = RegionKeys(folder)
+        self.clock = clock
         self._observe = observe
         self._engines: list[Chain] = []
-        self._regulator_keys = KeyFolder(folder / "keys")
-        self._master_keys = KeyFolder(folder / "keys" / "masters")
-        self._node_keys = KeyFolder(folder / "keys" / "nodes")
+        self._chains: dict[str, Chain] = {}
 
     def set_up(self) -> None:
         """Make all keys, chains and contracts of a new region, and close them."""
-        keys = {master.name: MasterKeys.generate() for master in self._spec.masters}
+        keys = {master.name: MasterKeys.generate() for master in self.spec.masters}
         for name, own in keys.items():
-            self._master_keys.save_master(name, own)
+            self.keys.masters.save_master(name, own)
         regulator = NodeKeys.generate()
-        self._regulator_keys.save_node(REGULATOR, regulator)
+        self.keys.regulator.save_node(REGULATOR, regulator)
         try:
             main_engine = self._main_engine(keys)
-            founders = {keys[master.name].node.address: master.role for master in self._spec.masters}
+            founders = {keys[master.name].node.address: master.role for master in self.spec.masters}
             named = RegulatorKeys(regulator.address, regulator.encryption.public_bytes)
             deployer = Wallet(main_engine, SigningKey.generate())
-            main = MainChain.create(main_engine, deployer, founders, named, self._spec.settings)
-            for master_id, spec in enumerate(self._spec.masters, start=1):
+            main = MainChain.create(main_engine, deployer, founders, named, self.spec.settings)
+            for master_id, spec in enumerate(self.spec.masters, start=1):
                 engine = self._slave_engine(master_id, keys[spec.name], main_engine)
                 self._set_up_slave(spec, keys[spec.name], main, engine)
         finally:
-            self._close()
+            self.close()
 
-    def open(self) -> tuple[RegionSpec, MainChain, dict[str, Master], Regulator, Sequence[Chain]]:
-        """Open all chains and put the nodes on them."""
-        try:
-            keys = {master.name: self._master_keys.load_master(master.name) for master in self._spec.masters}
-            regulator_keys = self._regulator_keys.load_node(REGULATOR)
-            main = MainChain.open(self._main_engine(keys))
-            masters = {
-                spec.name: self._master(master_id, spec, keys[spec.name], main)
-                for master_id, spec in enumerate(self._spec.masters, start=1)
-            }
-        except BaseException:
-            self._close()
-            raise
+    def assemble(self) -> tuple[MainChain, dict[str, Master], Regulator]:
+        """Open all chains that are not open yet, and put the nodes on them with their newest keys."""
+        keys = {master.name: self.keys.masters.load_master(master.name) for master in self.spec.masters}
+        main = MainChain.open(self._main_engine(keys))
+        enter_on_main_chain(self.keys, self.spec, main)
+        masters = {
+            spec.name: self._master(master_id, spec, keys[spec.name], main)
+            for master_id, spec in enumerate(self.spec.masters, start=1)
+        }
         slaves = {master.membership.master_id: master.slave for master in masters.values()}
         names = {master.membership.master_id: name for name, master in masters.items()}
-        return self._spec, main, masters, Regulator(regulator_keys, main, slaves, names), self._engines
+        return main, masters, Regulator(self.keys.regulator.load_node(REGULATOR), main, slaves, names)
+
+    def close(self) -> None:
+        """Close every chain."""
+        for engine in self._engines:
+            engine.close()
 
     def _set_up_slave(self, spec: MasterSpec, keys: MasterKeys, main: MainChain, chain: Chain) -> None:
         node_keys = {node: NodeKeys.generate() for node in spec.nodes}
         for node, own in node_keys.items():
-            self._node_keys.save_node(node.node_id, own)
+            self.keys.nodes.save_node(node.node_id, own)
         wallet = Wallet(chain, keys.node.signing)
         slave = Slave.create(chain, wallet, [own.address for own in node_keys.values()])
-        encryption_node = EncryptionNode(slave.ledger, keys.node.encryption, main.consortium.regulator())
+        encryption_node = EncryptionNode(slave.ledger, keys.node, main.consortium.regulator())
         registrations = [
             slave.ledger.append(
-                *encryption_node.seal(wallet.address, _registration(node, own), own.encryption.public_bytes)
+                *encryption_node.seal(wallet.address, registration(node, own), own.encryption.public_bytes)
             )
             for node, own in node_keys.items()
         ]
@@ -345,35 +366,28 @@ class _Builder:
         if registered is None:
             raise InvalidValue("folder", str(self._folder), f"a region in which master {spec.name} has a slave chain")
         slave = Slave(self._slave_engine(master_id, keys, main.chain), registered.ledger)
-        encryption_node = EncryptionNode(slave.ledger, keys.node.encryption, main.consortium.regulator())
+        encryption_node = EncryptionNode(slave.ledger, keys.node, main.consortium.regulator())
         nodes = [
-            FunctionNode(node, self._node_keys.load_node(node.node_id), slave, encryption_node.readers)
+            FunctionNode(node, self.keys.nodes.load_node(node.node_id), slave, encryption_node.readers)
             for node in spec.nodes
         ]
         return Master(Membership(spec.name, spec.role, master_id), keys, main, slave, encryption_node, nodes)
 
     def _main_engine(self, keys: Mapping[str, MasterKeys]) -> Chain:
-        operator = next(master.name for master in self._spec.masters if master.role is Role.GRID)
-        return self._engine("main", self._spec.chain_id, keys[operator].sealer)
+        operator = next(master.name for master in self.spec.masters if master.role is Role.GRID)
+        return self._engine("main", self.spec.chain_id, keys[operator].sealer)
 
     def _slave_engine(self, master_id: int, keys: MasterKeys, main_engine: Chain) -> Chain:
-        if self._spec.single_chain:
+        if self.spec.single_chain:
             return main_engine
-        name = self._spec.masters[master_id - 1].name
-        return self._engine(name, self._spec.chain_id + master_id, keys.sealer)
+        name = self.spec.masters[master_id - 1].name
+        return self._engine(name, self.spec.chain_id + master_id, keys.sealer)
 
     def _engine(self, name: str, chain_id: int, sealer: SigningKey) -> Chain:
+        if name in self._chains:
+            return self._chains[name]
         genesis = Genesis(chain_id, sealer.address, gas_limit=BLOCK_GAS_LIMIT)
-        engine = EmbeddedChain(self._folder / f"{name}.chain", genesis, sealer, clock=self._clock)
+        engine = EmbeddedChain(self._folder / f"{name}.chain", genesis, sealer, clock=self.clock)
         self._engines.append(engine)
-        return self._observe(name, engine)
-
-    def _close(self) -> None:
-        for engine in self._engines:
-            engine.close()
-
-
-def _registration(node: NodeSpec, keys: NodeKeys) -> NodeRegistered:
-    return NodeRegistered(
-        node.node_id, node.kind, node.location, keys.address.hex(), keys.encryption.public_bytes.hex()
-    )
+        self._chains[name] = self._observe(name, engine)
+        return self._chains[name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from gridbourse.contracts.consortium import SlaveChain
@@ -109,9 +110,8 @@ class Regulator:
     def __init__(self, keys: NodeKeys, main: MainChain, slaves: Mapping[int, Slave], names: Mapping[int, str]) -> None:
         self._main = main
         self._view = MarketView(main)
-        masters = main.consortium.masters()
         self._readings = {
-            master_id: SlaveReading(names[master_id], slave, masters[master_id].account, keys.encryption)
+            master_id: SlaveReading(names[master_id], slave, partial(main.consortium.accounts, master_id), keys.opening)
             for master_id, slave in slaves.items()
         }
         self._pseudonyms: dict[int, TraderRegistered] = {}
@@ -157,6 +157,7 @@ class Regulator:
         findings += (
             f"main chain, order {_hex(order_id)}: withdrawn without a record of its user"
             for order_id in self._withdrawn
+            if not self._is_revoked(self._view.orders[order_id])
         )
         return list(dict.fromkeys(findings))
 
@@ -299,11 +300,23 @@ class Regulator:
             details = order.details
             day_key = reading.day_keys.get(details.period // PERIODS_PER_DAY)
             is_anchored = anchor is not None and order.record.index < anchor.leaf_count
-            if order.fault or not is_anchored or day_key is None or leaf in self._view.order_of_record:
+            if (
+                details.user_id in reading.revoked
+                or order.fault
+                or not is_anchored
+                or day_key is None
+                or leaf in self._view.order_of_record
+            ):
                 continue
             trader = self._main.market.trader_of(day_key.pseudonym(details.user_id.encode()))
             if (leaf, details.request(trader).pack()) not in refused:
                 yield f"{reading.place(order.record)}: the master did not take this order up to the main chain"
+
+    def _is_revoked(self, placed: OrderPlaced) -> bool:
+        """Whether the order's user is revoked: its master then withdraws what waits."""
+        reading = self._readings[self._master_id(placed)]
+        order = reading.orders.get(placed.record_hash)
+        return order is not None and order.details.user_id in reading.revoked
 
     def _wrong_order(self, placed: OrderPlaced) -> Iterator[str]:
         """Find the first thing that is wrong with an order of the main chain."""

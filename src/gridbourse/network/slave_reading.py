@@ -7,14 +7,15 @@ for somebody else. So a record counts only if the transaction it stands in says 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Generic, TypeVar
 
+from gridbourse.contracts.abi import Call
 from gridbourse.contracts.slave_anchors import Anchor
-from gridbourse.contracts.slave_ledger import LedgerRecord, record_leaf
+from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged, record_leaf
 from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.merkle import MerkleLog, verify_inclusion
@@ -28,6 +29,7 @@ from gridbourse.network.records import (
     Details,
     NodeRegistered,
     NodeReport,
+    NodeRevoked,
     OrderDetails,
     open_record,
 )
@@ -64,17 +66,21 @@ class SlaveReading:
         The master's name, to say whose chain it is.
     slave
         The chain.
-    master
-        The master's address, which alone takes in nodes, opens days and writes deals.
-    key
-        The regulator's key.
+    accounts
+        Tells the addresses that the master ever had on the main chain, oldest first. It alone takes in nodes, opens
+        days and writes deals, at each time with the address that the ledger then had for its master.
+    keys
+        The regulator's keys, newest first.
     """
 
-    def __init__(self, name: str, slave: Slave, master: Address, key: EncryptionKey) -> None:
+    def __init__(
+        self, name: str, slave: Slave, accounts: Callable[[], Sequence[Address]], keys: Sequence[EncryptionKey]
+    ) -> None:
         self.name = name
         self.slave = slave
-        self._master = master
-        self._key = key
+        self._accounts = accounts
+        self._master = accounts()[0]
+        self._keys = keys
         self._height = 0
         self._log = MerkleLog()
         self._heights: list[int] = []
@@ -83,6 +89,7 @@ class SlaveReading:
         self.deals: dict[tuple[int, Side], list[Opened[DealDetails]]] = {}
         self.reports: list[Opened[NodeReport]] = []
         self.nodes: dict[str, NodeRegistered] = {}
+        self.revoked: set[str] = set()
         self.day_keys: dict[int, DayKey] = {}
         self.unreadable: dict[bytes, str] = {}
         self.findings: list[str] = []
@@ -90,9 +97,14 @@ class SlaveReading:
     def catch_up(self) -> None:
         """Read the blocks since the last time."""
         head = self.slave.chain.head().height
-        records = self.slave.ledger.records(first_block=self._height + 1, last_block=head)
-        for transaction_hash, group in groupby(records, attrgetter("transaction_hash")):
-            together = list(group)
+        entries = self.slave.ledger.entries(first_block=self._height + 1, last_block=head)
+        for transaction_hash, group in groupby(entries, attrgetter("transaction_hash")):
+            together: list[LedgerRecord] = []
+            for entry in group:
+                if isinstance(entry, MasterChanged):
+                    self._change_master(entry)
+                else:
+                    together.append(entry)
             signed = self._is_signed(transaction_hash, together)
             for record in together:
                 self._read(record, signed=signed)
@@ -150,16 +162,34 @@ class SlaveReading:
     def _is_signed(self, transaction_hash: bytes, records: Sequence[LedgerRecord]) -> bool:
         """Whether their author signed that just these records are written to this ledger."""
         ledger = self.slave.ledger
-        signed = self.slave.chain.transaction(transaction_hash)
         stated = [(record.kind, record.content) for record in records]
         calls = [ledger.append_many(stated), *([ledger.append(*stated[0])] if len(stated) == 1 else [])]
-        return (
+        signer = self._signer(transaction_hash, calls)
+        return signer is not None and all(record.author == signer for record in records)
+
+    def _signer(self, transaction_hash: bytes, calls: Sequence[Call]) -> Address | None:
+        """Who signed that one of these calls is made to this ledger; None if nobody did."""
+        signed, ledger = self.slave.chain.transaction(transaction_hash), self.slave.ledger
+        is_call = (
             signed is not None
             and signed.transaction.chain_id == ledger.chain.chain_id
             and signed.transaction.to == ledger.address
             and signed.transaction.data in [call.data for call in calls]
-            and all(record.author == signed.sender for record in records)
         )
+        return signed.sender if signed is not None and is_call else None
+
+    def _change_master(self, change: MasterChanged) -> None:
+        """Follow the master to its next key, which the main chain knew before the slave chain did."""
+        if change.master == self._master:
+            return
+        signer = self._signer(change.transaction_hash, [self.slave.ledger.change_master(change.master)])
+        if signer == self._master and change.master in self._accounts():
+            self._master = change.master
+        else:
+            self.findings.append(
+                f"slave chain {self.name}: its ledger was handed over to 0x{change.master.hex()}, which is not its "
+                "master on the main chain"
+            )
 
     def _read(self, record: LedgerRecord, *, signed: bool) -> None:
         leaf = record_leaf(record.author, record.kind, record.content)
@@ -167,7 +197,7 @@ class SlaveReading:
         self._log.append(leaf)
         self._heights.append(record.height)
         try:
-            details = open_record(self.slave.ledger, record, self._key)
+            details = open_record(self.slave.ledger, record, *self._keys)
         except EnvelopeError as error:
             wrong = f"of 0x{record.author.hex()} does not open for the regulator: {error}"
             self.unreadable[leaf] = f"{self.place(record)}, {wrong}"
@@ -195,6 +225,8 @@ class SlaveReading:
                 self.reports.append(Opened(record, details, fault))
             case NodeRegistered() if fault is None:
                 self.nodes[details.node_id] = details
+            case NodeRevoked() if fault is None:
+                self.revoked.add(details.node_id)
             case DayOpened() if fault is None:
                 self.day_keys[details.day] = details.day_key()
             case _:
@@ -211,10 +243,12 @@ class SlaveReading:
                 node = self.nodes.get(details.user_id)
                 if node is None:
                     return f"speaks for {details.user_id!r}, whom the master never took in"
+                if details.user_id in self.revoked:
+                    return f"speaks for {details.user_id!r}, who is revoked"
                 if author.hex() != node.address_hex:
                     return f"speaks for {details.user_id!r}, but 0x{author.hex()} signed it"
             case NodeRegistered() if self.nodes.get(details.node_id, details) != details:
-                if author.hex() != self.nodes[details.node_id].address_hex:
+                if author.hex() != self.nodes[details.node_id].address_hex or details.node_id in self.revoked:
                     return f"gives {details.node_id!r} other keys without its signature"
             case DayOpened() if self.day_keys.get(details.day, details.day_key()) != details.day_key():
                 return f"states another key for day {details.day}, whose users are named already"

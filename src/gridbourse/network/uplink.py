@@ -15,7 +15,8 @@ from itertools import groupby
 from typing import TypeVar
 
 from gridbourse.contracts.abi import Call
-from gridbourse.contracts.slave_ledger import LedgerRecord
+from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged
+from gridbourse.crypto.keys import Address
 from gridbourse.errors import ContractReverted, EnvelopeError
 from gridbourse.market.events import (
     DealAbandoned,
@@ -30,7 +31,15 @@ from gridbourse.market.types import DealState, OrderId, Side
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.market_view import DealView, MarketView
 from gridbourse.network.master import Master
-from gridbourse.network.records import DayOpened, DealDetails, Decision, Details, NodeRegistered, OrderDetails
+from gridbourse.network.records import (
+    DayOpened,
+    DealDetails,
+    Decision,
+    Details,
+    NodeRegistered,
+    NodeRevoked,
+    OrderDetails,
+)
 from gridbourse.units import PERIODS_PER_DAY
 
 ORDERS_PER_TRANSACTION = 250
@@ -72,6 +81,9 @@ class UpLink:
         self._questions: dict[tuple[int, Side], Question] = {}
         self._news: dict[tuple[int, Side], tuple[FunctionNode, DealDetails]] = {}
         self._written: set[tuple[int, Side, DealState]] = set()
+        self._author: Address | None = None
+        self.addresses: dict[str, Address] = {}
+        """Who speaks for each node, as its newest registration says."""
         self._quotas_wh: dict[tuple[int, int], int] = {}
         self.rejected_records: list[LedgerRecord] = []
         """Records that the encryption node could not open, or that another than the named node signed."""
@@ -80,8 +92,11 @@ class UpLink:
         """Read what both chains hold since the last time. Every other step does this first."""
         slave = self._master.slave
         head = slave.chain.head().height
-        for record in slave.records(after_block=self._slave_height):
-            self._read(record)
+        for entry in slave.ledger.entries(first_block=self._slave_height + 1, last_block=head):
+            if isinstance(entry, MasterChanged):
+                self._author = entry.master
+            else:
+                self._read(entry)
         self._slave_height = head
         for event in self._view.catch_up():
             self._note(event)
@@ -135,7 +150,24 @@ class UpLink:
             question
             for question in self._questions.values()
             if (question.node.spec.node_id, question.deal_id, question.side) not in self._decided
+            and question.node.spec.node_id not in master.revoked
         ]
+
+    def withdraw_revoked(self) -> None:
+        """Cancel what orders of revoked nodes still wait, or would again if a deal of theirs ended."""
+        self.catch_up()
+        market, open_deals = self._master.main.market, (DealState.INTENT, DealState.CONFIRMED)
+        held = [deal.intent for deal in self._view.deals.values() if deal.state in open_deals]
+        bound = {order_id for intent in held for order_id in (intent.ask, intent.bid)}
+        waiting = [
+            order_id
+            for order_id, placed in self._view.orders.items()
+            if (node := self._master.node_of(placed.trader)) is not None
+            and node.spec.node_id in self._master.revoked
+            and (order := market.order(order_id)) is not None
+            and (order.open_wh or order_id in bound)
+        ]
+        self._send_batches(waiting, ORDERS_PER_TRANSACTION, market.cancel_orders)
 
     def settle(self) -> list[Event]:
         """Settle every confirmed deal of the market; any master may, the settlement agent does."""
@@ -258,13 +290,20 @@ class UpLink:
                 self._written.add(_key(details))
             case DayOpened():
                 self._master.recall_day(details.day)
+            case NodeRegistered():
+                self.addresses[details.node_id] = Address(bytes.fromhex(details.address_hex))
+            case NodeRevoked():
+                self._master.revoked.add(details.node_id)
+            case _:
+                pass
 
     def _is_authentic(self, record: LedgerRecord, details: Details) -> bool:
-        """Function nodes speak for themselves only; the master writes the rest."""
-        if isinstance(details, DealDetails | DayOpened | NodeRegistered):
-            return record.author == self._master.slave_wallet.address
-        node = self._master.nodes.get(details.user_id)
-        return node is not None and record.author == node.address
+        """Function nodes speak for themselves only, with the key of their time; the master writes the rest."""
+        if isinstance(details, NodeRegistered):
+            return record.author == self.addresses.get(details.node_id, self._author)
+        if isinstance(details, DealDetails | DayOpened | NodeRevoked):
+            return record.author == self._author
+        return details.user_id not in self._master.revoked and record.author == self.addresses.get(details.user_id)
 
     def _note(self, event: Event) -> None:
         match event:
