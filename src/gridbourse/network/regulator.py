@@ -132,8 +132,9 @@ class Regulator:
             raise InvalidValue("deal", deal_id, f"the number of a deal, 1 to {len(self._view.deals)}")
         deal = self._main.market.deal(deal_id)
         seller, buyer = self._party(deal.ask), self._party(deal.bid)
-        self._walk(seller, deal_id, deal)
-        self._walk(buyer, deal_id, deal)
+        for party in (seller, buyer):
+            self._reading(party).catch_up()
+            self._walk(party, deal_id, deal)
         return Trace(deal_id, deal, (seller, buyer))
 
     def audit(self) -> list[str]:
@@ -145,6 +146,7 @@ class Regulator:
         self._catch_up()
         findings: list[str] = []
         for master_id, reading in self._readings.items():
+            reading.catch_up()
             findings += reading.findings
             findings += self._wrong_chain(master_id)
             findings += self._dropped_orders(master_id)
@@ -368,11 +370,9 @@ class Regulator:
         return self._pseudonyms[placed.trader].master_id
 
     def _catch_up(self) -> None:
-        """Read the main chain first: what it holds was on a slave chain before."""
+        """Read the main chain, always before the slave chains: what it holds was on one of them before."""
         for event in self._view.catch_up():
             self._note(event)
-        for reading in self._readings.values():
-            reading.catch_up()
 
     def _note(self, event: Event) -> None:
         match event:
