@@ -165,7 +165,8 @@ class Regulator:
 
     def reports(self) -> list[NodeReport]:
         """What the function nodes of all masters reported; a report that must not be believed is left to `audit`."""
-        self._catch_up()
+        for reading in self._readings.values():
+            reading.catch_up()
         return [
             opened.details for reading in self._readings.values() for opened in reading.reports if opened.fault is None
         ]
