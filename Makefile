@@ -42,7 +42,7 @@ nightly: $(VENV)/dev contracts/node_modules
 bench: $(VENV)/bench contracts/node_modules
 	$(BIN)/python -m bench.contract out/bench
 	$(BIN)/python -m bench.embedded_chain out/bench
-	$(BIN)/python -m bench.against_others out/bench
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.against_others out/bench
 
 ## the contracts' committed ABI and bytecode, anew
 artifacts: contracts/node_modules
