@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridbourse.errors import InvalidValue
-from gridbourse.market.types import EnergyType, Side
-from gridbourse.metering.surplus import OfferLimits, Proposal, propose
+from gridbourse.market.types import EnergyType, Offer, Side
+from gridbourse.metering.surplus import OfferLimits, propose
 from gridbourse.units import MAX_ENERGY_WH, MAX_PRICE_TICKS
 
 LIMITS = OfferLimits(
@@ -36,12 +36,12 @@ def limits():
 
 
 def test_surplus_is_asked_for_at_the_lowest_selling_price():
-    assert propose(LIMITS, PERIOD, 500) == Proposal(Side.ASK, EnergyType.PV, PERIOD, 500, 3_600)
+    assert propose(LIMITS, PERIOD, 500) == Offer(Side.ASK, EnergyType.PV, PERIOD, 500, 3_600)
 
 
 def test_need_is_bid_for_at_the_highest_buying_price():
     types = EnergyType.WIND | EnergyType.HYDRO
-    assert propose(LIMITS, PERIOD, -500) == Proposal(Side.BID, types, PERIOD, 500, 4_100)
+    assert propose(LIMITS, PERIOD, -500) == Offer(Side.BID, types, PERIOD, 500, 4_100)
 
 
 def test_neither_surplus_nor_need_makes_no_offer():

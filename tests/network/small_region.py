@@ -3,9 +3,8 @@
 from collections import Counter
 from contextlib import suppress
 
-from gridbourse.market.types import EnergyType, Role, Settings, Side
+from gridbourse.market.types import EnergyType, Offer, Role, Settings, Side
 from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
-from gridbourse.network.function_node import Offer
 from gridbourse.network.region import Region
 
 NOON = 1_700_006_400

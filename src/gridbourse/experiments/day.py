@@ -22,13 +22,12 @@ from gridbourse.experiments.day_meters import Meters
 from gridbourse.experiments.day_plan import Planner, expected_wh
 from gridbourse.experiments.day_region import ZONES, Prosumer, prosumers, region_spec
 from gridbourse.grid.dispatch import ZoneSchedule
-from gridbourse.market.types import DealState, EnergyType, Role, Side
+from gridbourse.market.types import DealState, EnergyType, Offer, Role, Side
 from gridbourse.metering.forecast import forecast
 from gridbourse.metering.intake import Finding
 from gridbourse.metering.profiles import Profiles
 from gridbourse.metering.surplus import propose
 from gridbourse.network.description import NodeKind
-from gridbourse.network.function_node import Offer
 from gridbourse.network.market_view import MarketView
 from gridbourse.network.records import NodeReport
 from gridbourse.network.region import Region
@@ -347,9 +346,8 @@ class _Day:
         offers = []
         for name, member in self._members.items():
             surplus_wh = self._expected_wh(name, period)
-            found = propose(member.limits, period, surplus_wh) if surplus_wh is not None else None
-            if found is not None:
-                offer = Offer(found.side, found.energy_types, found.period, found.energy_wh, found.price_ticks)
+            offer = propose(member.limits, period, surplus_wh) if surplus_wh is not None else None
+            if offer is not None:
                 offers.append((name, offer))
         self._draw.shuffle(offers)
         return offers

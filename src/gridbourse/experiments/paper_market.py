@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gridbourse.chain.embedded import system_clock
-from gridbourse.market.types import Deal, EnergyType, OrderId, Role, Settings, Side
+from gridbourse.market.types import Deal, EnergyType, Offer, OrderId, Role, Settings, Side
 from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
-from gridbourse.network.function_node import Offer
 from gridbourse.network.region import Observe, Region
 from gridbourse.network.regulator import Trace
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, energy_wh, money_units, price_ticks

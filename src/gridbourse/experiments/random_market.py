@@ -17,9 +17,8 @@ from pathlib import Path
 from gridbourse.chain.embedded import system_clock
 from gridbourse.errors import InvalidValue
 from gridbourse.experiments.stopwatch import Stopwatch
-from gridbourse.market.types import EnergyType, Role, Settings, Side
+from gridbourse.market.types import EnergyType, Offer, Role, Settings, Side
 from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
-from gridbourse.network.function_node import Offer
 from gridbourse.network.region import Region
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, money_units
 

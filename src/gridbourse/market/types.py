@@ -121,6 +121,31 @@ class OrderId(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What a node wants to buy or sell in one delivery period.
+
+    Parameters
+    ----------
+    side
+        Whether it sells (ask) or buys (bid).
+    energy_types
+        What it sells, one type, or what it accepts.
+    period
+        Delivery period.
+    energy_wh
+        How much.
+    price_ticks
+        Lowest price it sells at, or highest it buys at.
+    """
+
+    side: Side
+    energy_types: EnergyType
+    period: int
+    energy_wh: int
+    price_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
 class OrderRequest:
     """What a user asks the market for.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gridbourse.errors import InvalidValue
-from gridbourse.market.types import EnergyType, Side
+from gridbourse.market.types import EnergyType, Offer, Side
 from gridbourse.units import MAX_ENERGY_WH, MAX_PRICE_TICKS
 
 
@@ -64,18 +64,7 @@ class OfferLimits:
             raise InvalidValue("accepted_types", self.accepted_types, "one or more energy types")
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """The order that follows from a period's surplus or need; see `OfferLimits` for its price."""
-
-    side: Side
-    energy_types: EnergyType
-    period: int
-    energy_wh: int
-    price_ticks: int
-
-
-def propose(limits: OfferLimits, period: int, surplus_wh: int) -> Proposal | None:
+def propose(limits: OfferLimits, period: int, surplus_wh: int) -> Offer | None:
     """Offer a period's surplus, or ask for its need.
 
     Parameters
@@ -89,7 +78,7 @@ def propose(limits: OfferLimits, period: int, surplus_wh: int) -> Proposal | Non
 
     Returns
     -------
-    Proposal | None
+    Offer | None
         None if the limits leave nothing to offer.
     """
     sells = surplus_wh > 0
@@ -98,5 +87,5 @@ def propose(limits: OfferLimits, period: int, surplus_wh: int) -> Proposal | Non
     if not limits.active or energy_wh < limits.smallest_wh:
         return None
     if sells:
-        return Proposal(Side.ASK, limits.energy_type, period, energy_wh, limits.lowest_sell_ticks)
-    return Proposal(Side.BID, limits.accepted_types, period, energy_wh, limits.highest_buy_ticks)
+        return Offer(Side.ASK, limits.energy_type, period, energy_wh, limits.lowest_sell_ticks)
+    return Offer(Side.BID, limits.accepted_types, period, energy_wh, limits.highest_buy_ticks)

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.contracts.wallet import Wallet
-from gridbourse.market.types import EnergyType, Side
+from gridbourse.market.types import Offer, Side
 from gridbourse.network.description import NodeSpec
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.records import Decision, Details, NodeReport, OrderDetails, open_record, seal_record
 from gridbourse.network.slave import Slave
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What a node wants to buy or sell in one delivery period.
-
-    Parameters
-    ----------
-    side
-        Whether it sells (ask) or buys (bid).
-    energy_types
-        What it sells, one type, or what it accepts.
-    period
-        Delivery period.
-    energy_wh
-        How much.
-    price_ticks
-        Lowest price it sells at, or highest it buys at.
-    """
-
-    side: Side
-    energy_types: EnergyType
-    period: int
-    energy_wh: int
-    price_ticks: int
 
 
 class FunctionNode:

@@ -25,10 +25,10 @@ from gridbourse.contracts.consortium import RegulatorKeys, SlaveChain
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import InvalidValue
-from gridbourse.market.types import OrderId, Role
+from gridbourse.market.types import Offer, OrderId, Role
 from gridbourse.network.description import MasterSpec, RegionSpec, read_region, write_region
 from gridbourse.network.encryption_node import EncryptionNode
-from gridbourse.network.function_node import FunctionNode, Offer
+from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.keys import MasterKeys, NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.master import Master, Membership
