@@ -10,7 +10,7 @@ contract Consortium is IConsortium {
     uint16 public masterCount;
     uint16 public settlementAgent;
     address public regulator;
-    bytes32 public regulatorEncryptionKey;
+    bytes public regulatorEncryptionKey;
     /// @dev Bit `1 << masterId` for every active master: votes are counted against it when they matter, so a
     /// suspended master's earlier votes count for nothing.
     uint256 private _activeMasters;
@@ -29,13 +29,13 @@ contract Consortium is IConsortium {
     /// @param founders The first masters; the first grid master becomes the settlement agent.
     /// @param roles Their roles, in the same order.
     /// @param regulator_ The government's address.
-    /// @param encryptionKey Its X25519 public key.
+    /// @param encryptionKey Its public key, as long as the region's suite makes it.
     /// @param settings_ The first market settings.
     constructor(
         address[] memory founders,
         Role[] memory roles,
         address regulator_,
-        bytes32 encryptionKey,
+        bytes memory encryptionKey,
         Settings memory settings_
     ) {
         for (uint256 i; i < founders.length; ++i) {
@@ -104,7 +104,7 @@ contract Consortium is IConsortium {
         emit SettlementAgentChanged(masterId);
     }
 
-    function changeRegulator(address regulator_, bytes32 encryptionKey) external byVote {
+    function changeRegulator(address regulator_, bytes calldata encryptionKey) external byVote {
         _changeRegulator(regulator_, encryptionKey);
     }
 
@@ -158,9 +158,9 @@ contract Consortium is IConsortium {
         emit MasterAdmitted(masterId, account, role);
     }
 
-    function _changeRegulator(address regulator_, bytes32 encryptionKey) private {
+    function _changeRegulator(address regulator_, bytes memory encryptionKey) private {
         _requireFree(regulator_);
-        if (encryptionKey == 0) revert EncryptionKeyMissing();
+        if (encryptionKey.length == 0) revert EncryptionKeyMissing();
         regulator = regulator_;
         regulatorEncryptionKey = encryptionKey;
         emit RegulatorChanged(regulator_, encryptionKey);

@@ -63,7 +63,7 @@ interface IConsortium {
     /// @notice Another master now credits deposits and debits withdrawals.
     event SettlementAgentChanged(uint16 indexed masterId);
     /// @notice Another address is now the regulator, and records are sealed to another key of it.
-    event RegulatorChanged(address indexed regulator, bytes32 encryptionKey);
+    event RegulatorChanged(address indexed regulator, bytes encryptionKey);
     /// @notice A master voted for an action.
     event Voted(bytes32 indexed actionId, uint16 indexed masterId, bytes action);
     /// @notice An action found its majority and was carried out.
@@ -114,8 +114,8 @@ interface IConsortium {
     /// @notice By vote: name the master that credits deposits and debits withdrawals.
     function changeSettlementAgent(uint16 masterId) external;
 
-    /// @notice By vote: name the regulator's keys, its address and its X25519 public key; both change together or neither.
-    function changeRegulator(address regulator_, bytes32 encryptionKey) external;
+    /// @notice By vote: name the regulator's keys, its address and its public key; both change together or neither.
+    function changeRegulator(address regulator_, bytes calldata encryptionKey) external;
 
     /// @notice Replace the caller's own key.
     function changeKey(address account) external;
@@ -145,8 +145,8 @@ interface IConsortium {
     /// @notice The government's address: it reads everything and writes nothing.
     function regulator() external view returns (address);
 
-    /// @notice The regulator's X25519 public key, to which every record is sealed.
-    function regulatorEncryptionKey() external view returns (bytes32);
+    /// @notice The regulator's public key, to which every record is sealed.
+    function regulatorEncryptionKey() external view returns (bytes memory);
 
     /// @notice A master's slave chain; all zero before it is registered.
     function slaveChain(uint16 masterId) external view returns (SlaveChain memory);

@@ -23,7 +23,7 @@ abstract contract MarketTest is Test {
     address internal constant AGGREGATOR = address(0x53);
     address internal constant USER = address(0x54);
     address internal constant REGULATOR = address(0x60);
-    bytes32 internal constant REGULATOR_KEY = "X25519 key";
+    bytes internal constant REGULATOR_KEY = "public key";
     address internal constant STRANGER = address(0x70);
 
     uint32 internal constant TRADERS = 10;

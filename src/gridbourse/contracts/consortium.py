@@ -30,7 +30,7 @@ class SlaveChain:
 
 @dataclass(frozen=True, slots=True)
 class RegulatorKeys:
-    """The government, as the masters named it: its address and its X25519 public key, 32 bytes."""
+    """The government, as the masters named it: its address and the public key that records are sealed to."""
 
     account: Address
     encryption_public: bytes
