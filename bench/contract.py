@@ -13,9 +13,9 @@ from pathlib import Path
 
 from bench.report import Report, Row, Spread, output_folder
 from bench.scene import Scene
-from gridbourse.chain.embedded import system_clock
 from gridbourse.chain.evm import Evm, Message, Outcome
 from gridbourse.chain.interface import Chain
+from gridbourse.chain.local import system_clock
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.contracts.energy_market import EnergyMarket

@@ -303,7 +303,7 @@ class TestInterval:
     def test_what_is_not_sealed_in_time_is_an_error_and_stays_in_the_queue(self, path):
         chain = EmbeddedChain(path, GENESIS, SEALER, interval_seconds=60)
         hashes = chain.send([deployment()])
-        with pytest.raises(ChainError, match="not sealed within"):
+        with pytest.raises(ChainError, match="not final within"):
             chain.wait(hashes, timeout_seconds=0.01)
         chain.close()
         with EmbeddedChain(path, GENESIS, SEALER) as reopened:

@@ -6,41 +6,23 @@ for the disk once per block; the interval lets many senders share that wait.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from threading import Condition, Thread
-from typing import Self
+from threading import Thread
 
-from gridbourse.chain.audit import (
-    audit,
-    check_page_digests,
-    reexecute,
-    remove_page_digests,
-    write_page_digests,
-)
-from gridbourse.chain.block import Block, Genesis, Header, Log, Receipt
-from gridbourse.chain.evm import Message
-from gridbourse.chain.executor import Executor, Place
-from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS, Chain
-from gridbourse.chain.revert import contract_error
-from gridbourse.chain.store import Store, StoredTransaction
+from gridbourse.chain.block import Genesis, Receipt
+from gridbourse.chain.local import LocalChain, system_clock
 from gridbourse.chain.transaction import SignedTransaction
-from gridbourse.crypto.keys import Address, SigningKey
-from gridbourse.crypto.merkle import merkle_root
+from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ChainError, InvalidValue
 
 MAX_BLOCK_TRANSACTIONS = 5_000
 """Bounds what a block keeps in memory; a larger `send` fills several blocks."""
 
 
-def system_clock() -> int:
-    """Seconds since the epoch."""
-    return int(time.time())
-
-
-class EmbeddedChain(Chain):
+class EmbeddedChain(LocalChain):
     """A chain in one file, sealed by this process.
 
     Parameters
@@ -77,195 +59,28 @@ class EmbeddedChain(Chain):
     ) -> None:
         if key.address != genesis.sealer:
             raise InvalidValue("key", key, f"the key of the genesis' sealer, 0x{genesis.sealer.hex()}")
-        self._genesis = genesis
+        super().__init__(path, genesis, clock=clock)
         self._key = key
         self._interval_seconds = interval_seconds
-        self._clock = clock
-        check_page_digests(path)
-        self._store = Store(path)
-        try:
-            found = audit(self._store, genesis)
-        except BaseException:
-            self._store.close()
-            raise
-        remove_page_digests(path)
-        self._head = found.head
-        self._executor = Executor(genesis)
-        self._executor.apply(found.state)
-        self._queue: dict[bytes, SignedTransaction] = {}
-        self._queued_nonces: dict[Address, int] = {}
-        self._newest_receipts: dict[bytes, Receipt] = {}
-        self._changed = Condition()
-        self._closed = False
-        self._failure: BaseException | None = None
         self._sealer = Thread(target=self._seal_at_intervals, name=f"sealer of {path.name}", daemon=True)
         if interval_seconds is not None:
             self._sealer.start()
-
-    @property
-    def chain_id(self) -> int:
-        """Number that transactions for this chain are signed with."""
-        return self._genesis.chain_id
 
     def send(self, raw_transactions: Sequence[bytes]) -> list[bytes]:
         """Check signed transactions and hand all of them in, or none; returns their hashes."""
         batch = [SignedTransaction.decode(raw) for raw in raw_transactions]
         with self._changed:
             self._require_open()
-            nonces: dict[Address, int] = {}
-            for signed in batch:
-                sender = signed.sender
-                nonce = nonces[sender] if sender in nonces else self._next_nonce(sender)
-                self._executor.check(signed, nonce, self._genesis.gas_limit)
-                nonces[sender] = nonce + 1
-            self._queue.update((signed.hash, signed) for signed in batch)
-            self._queued_nonces.update(nonces)
+            self._enqueue(batch)
             if self._interval_seconds is None:
                 self._seal_queue()
             else:
                 self._changed.notify_all()
         return [signed.hash for signed in batch]
 
-    def wait(self, hashes: Sequence[bytes], *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> list[Receipt]:
-        """Wait until transactions are final and durable; returns their receipts in the same order."""
-        with self._changed:
-            self._require_open()
-            if not self._changed.wait_for(lambda: self._settled(hashes), timeout_seconds):
-                raise ChainError(f"not sealed within {timeout_seconds} s; wait again or longer")
-            self._require_open()
-            return [self._newest_receipts.get(tx_hash) or self._known_receipt(tx_hash) for tx_hash in hashes]
-
-    def submit(self, raw_transactions: Sequence[bytes]) -> list[Receipt]:
-        """`send`, then `wait`."""
-        return self.wait(self.send(raw_transactions))
-
-    def call(self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS) -> bytes:
-        """Run a call on the newest state, at the height and time of a block sealed now, and forget it."""
-        with self._changed:
-            self._require_open()
-            outcome = self._executor.call(self._next_place(), Message(sender, to, data), self._genesis.gas_limit)
-        if not outcome.succeeded:
-            raise contract_error(outcome.output, outcome.halt)
-        return outcome.output
-
-    def estimate_gas(self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS) -> int:
-        """Gas limit with which a transaction succeeds on the newest state; ``to=None`` creates a contract."""
-        with self._changed:
-            self._require_open()
-            return self._executor.estimate_gas(self._next_place(), Message(sender, to, data))
-
-    def next_nonce(self, address: Address) -> int:
-        """Nonce of an account's next transaction, counting those that were sent but are in no block yet."""
-        with self._changed:
-            self._require_open()
-            return self._next_nonce(address)
-
-    def head(self) -> Header:
-        """Header of the newest block; that of the genesis if there is none."""
-        with self._changed:
-            return self._head
-
-    def block(self, height: int) -> Block:
-        """Read a block, from height 1 on."""
-        with self._changed:
-            self._require_open()
-            stored = self._store.block(height)
-            if stored is None:
-                raise InvalidValue("height", height, f"a height from 1 to {self._head.height}")
-            return stored.decoded()
-
-    def transaction(self, tx_hash: bytes) -> SignedTransaction | None:
-        """Find a transaction in a block; None if it is in none."""
-        with self._changed:
-            self._require_open()
-            stored = self._store.transaction(tx_hash)
-        return SignedTransaction.decode(stored.raw) if stored else None
-
-    def receipt(self, tx_hash: bytes) -> Receipt | None:
-        """Find the receipt of a transaction; None if it is in no block."""
-        with self._changed:
-            self._require_open()
-            stored = self._store.transaction(tx_hash)
-        return stored.decoded_receipt() if stored else None
-
-    def logs(
-        self,
-        *,
-        address: Address | None = None,
-        topics: Sequence[Collection[bytes] | None] = (),
-        first_block: int = 1,
-        last_block: int | None = None,
-    ) -> Iterator[Log]:
-        """Events in the order in which they were emitted."""
-        last = self.head().height if last_block is None else last_block
-        place = (first_block, -1)
-        while True:
-            with self._changed:
-                self._require_open()
-                found = self._store.transactions_with_logs(address, place, last)
-            if not found:
-                return
-            place = (found[-1].height, found[-1].position)
-            for stored in found:
-                for log in stored.decoded_receipt().logs:
-                    if address in {None, log.address} and _matches(log.topics, topics):
-                        yield log
-
-    def verify(self) -> None:
-        """Check everything again, and run every block again from the genesis.
-
-        Opening a chain proves that it holds what was sealed; this proves that what was sealed is right.
-
-        Raises
-        ------
-        ChainCorrupted
-            A block is not what was sealed, or does not do what it says.
-        """
-        with self._changed:
-            self._require_open()
-            audit(self._store, self._genesis)
-            reexecute(self._store, self._genesis)
-
-    def close(self) -> None:
-        """Make what was sent durable and let go of the chain; closing twice is the same as once."""
-        with self._changed:
-            already_closed, self._closed = self._closed, True
-            self._changed.notify_all()
-        if already_closed:
-            return
+    def _stop(self) -> None:
         if self._interval_seconds is not None:
             self._sealer.join()
-        self._store.close()
-        if self._failure is None:
-            write_page_digests(self._store.path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _require_open(self) -> None:
-        if self._failure:
-            raise ChainError(f"{self._store.path}: sealing failed: {self._failure!r}; reopen it") from self._failure
-        if self._closed:
-            raise ChainError(f"{self._store.path}: this chain is closed; open it again")
-
-    def _settled(self, hashes: Sequence[bytes]) -> bool:
-        return self._failure is not None or self._queue.keys().isdisjoint(hashes)
-
-    def _next_nonce(self, address: Address) -> int:
-        queued = self._queued_nonces.get(address)
-        return self._executor.next_nonce(address) if queued is None else queued
-
-    def _next_place(self) -> Place:
-        return Place(self._head.height + 1, max(self._head.timestamp, self._clock()))
-
-    def _known_receipt(self, tx_hash: bytes) -> Receipt:
-        stored = self._store.transaction(tx_hash)
-        if stored is None:
-            raise ChainError(f"transaction 0x{tx_hash.hex()}: unknown to this chain; send it first")
-        return stored.decoded_receipt()
 
     def _seal_at_intervals(self) -> None:
         with self._changed:
@@ -308,31 +123,6 @@ class EmbeddedChain(Chain):
 
     def _seal(self, transactions: Sequence[SignedTransaction]) -> tuple[Receipt, ...]:
         place = self._next_place()
-        execution = self._executor.execute(place, transactions)
-        changes = [change.encode() for change in execution.changes]
-        rows = [
-            StoredTransaction(place.height, position, signed.hash, signed.raw, receipt.encode())
-            for position, (signed, receipt) in enumerate(zip(transactions, execution.receipts, strict=True))
-        ]
-        header = Header(
-            chain_id=self._genesis.chain_id,
-            height=place.height,
-            timestamp=place.timestamp,
-            parent_hash=self._head.hash,
-            transactions_root=merkle_root([row.raw for row in rows]),
-            receipts_root=merkle_root([row.receipt for row in rows]),
-            changes_root=merkle_root(changes),
-            gas_used=execution.gas_used,
-            gas_limit=self._genesis.gas_limit,
-            sealer=self._genesis.sealer,
-        ).sealed_by(self._key)
-        self._store.append(header, changes, rows, execution.receipts)
-        self._executor.apply(execution.changes)
-        self._head = header
-        return execution.receipts
-
-
-def _matches(found: Sequence[bytes], wanted: Sequence[Collection[bytes] | None]) -> bool:
-    return len(found) >= len(wanted) and all(
-        accepted is None or topic in accepted for topic, accepted in zip(found, wanted, strict=False)
-    )
+        block = self._next_block(place, transactions, self._executor.execute(place, transactions))
+        self._append(replace(block, header=block.header.sealed_by(self._key)))
+        return block.execution.receipts

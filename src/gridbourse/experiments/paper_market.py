@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gridbourse.chain.embedded import system_clock
+from gridbourse.chain.local import system_clock
 from gridbourse.market.types import Deal, EnergyType, Offer, OrderId, Role, Settings, Side
 from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.network.region import Observe, Region

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gridbourse.chain.embedded import system_clock
+from gridbourse.chain.local import system_clock
 from gridbourse.errors import InvalidValue
 from gridbourse.experiments.stopwatch import Stopwatch
 from gridbourse.market.types import EnergyType, Offer, Role, Settings, Side

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Self
 
 from gridbourse.chain.block import Genesis
-from gridbourse.chain.embedded import EmbeddedChain, system_clock
+from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.interface import Chain
+from gridbourse.chain.local import system_clock
 from gridbourse.contracts.consortium import RegulatorKeys, SlaveChain
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
