@@ -15,7 +15,7 @@ from bench.report import Report, Row, Spread, output_folder
 from bench.scene import Scene
 from gridbourse.chain.evm import Evm, Message, Outcome
 from gridbourse.chain.interface import Chain
-from gridbourse.chain.local import system_clock
+from gridbourse.chain.local import LocalChain, system_clock
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.contracts.energy_market import EnergyMarket
@@ -45,6 +45,7 @@ def _measure_paper(report: Report) -> None:
     asks = [order for order in ARRIVALS if order.side is Side.ASK]
     with tempfile.TemporaryDirectory() as folder, PaperMarket(Path(folder)) as market:
         chain = market.region.main.chain
+        assert isinstance(chain, LocalChain), "the paper's market keeps its own main chain"
         for order in asks:
             market.enter(order)
         height = chain.head().height
@@ -93,7 +94,7 @@ def _measure_fills(report: Report) -> None:
     report.table(f"One bid of many fills, each at another price, {REPETITIONS:,} times", rows)
 
 
-def _state_at(chain: Chain, height: int) -> Evm:
+def _state_at(chain: LocalChain, height: int) -> Evm:
     """The state of a chain after one of its blocks."""
     evm = Evm(chain.chain_id, BLOCK_GAS_LIMIT)
     for past in range(1, height + 1):

@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "MarketError",
     "OrderRefused",
     "ProofError",
+    "Rejection",
     "TransactionRejected",
 ]
 
@@ -63,8 +64,33 @@ class ChainError(GridbourseError):
     """Something between a caller and a chain went wrong."""
 
 
+class Rejection(StrEnum):
+    """Which rule keeps a transaction out of a block."""
+
+    MALFORMED = "malformed transaction"
+    NONCE_TOO_LOW = "nonce too low"
+    NONCE_TOO_HIGH = "nonce too high"
+    INTRINSIC_GAS = "intrinsic gas too low"
+    BLOCK_GAS = "block gas limit exceeded"
+    INIT_CODE = "max init code size exceeded"
+    NOT_TAKEN_HERE = "transaction rejected"
+    """Another chain's transaction, or one with a fee, value, type or access list that this chain does not take."""
+
+
 class TransactionRejected(ChainError):
-    """A transaction was turned away before it reached a block; nothing was changed."""
+    """A transaction was turned away before it reached a block; nothing was changed.
+
+    Parameters
+    ----------
+    message
+        Which transaction, field and value, and the remedy.
+    reason
+        The rule.
+    """
+
+    def __init__(self, message: str, reason: Rejection = Rejection.NOT_TAKEN_HERE) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class ContractReverted(ChainError):

@@ -17,6 +17,7 @@ from probe import (
     call_data,
     deploy,
     deployment,
+    send_each,
     signed,
     store,
     stores,
@@ -25,7 +26,7 @@ from probe import (
 
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.executor import Executor, Place, intrinsic_gas
-from gridbourse.chain.interface import Chain
+from gridbourse.chain.interface import Account, Chain
 from gridbourse.chain.transaction import SignedTransaction, Transaction
 from gridbourse.crypto.keys import SigningKey, keccak256
 from gridbourse.errors import ChainError, ChainLocked, ContractReverted, InvalidValue, TransactionRejected
@@ -91,6 +92,33 @@ class TestTransactions:
         assert chain.transaction(keccak256(raw)) == SignedTransaction.decode(raw)
         assert chain.receipt(bytes(32)) is None
         assert chain.transaction(bytes(32)) is None
+
+    def test_headers_are_found_by_height_and_by_hash(self, chain):
+        probe = deploy(chain)
+        assert chain.height_of(GENESIS.header.hash) == 0
+        assert chain.height_of(chain.head().hash) == 1
+        send_each(chain, stores(probe, 1, 2))
+        assert [chain.header(height) for height in range(4)] == [
+            GENESIS.header,
+            *(chain.block(height).header for height in (1, 2, 3)),
+        ]
+        assert [chain.height_of(chain.header(height).hash) for height in range(4)] == [0, 1, 2, 3]
+        assert chain.height_of(bytes(32)) is None
+        with pytest.raises(InvalidValue, match=r"height.*0 to 3"):
+            chain.header(4)
+
+    def test_accounts_and_storage_are_those_of_the_newest_state(self, chain):
+        probe = deploy(chain)
+        chain.submit(stores(probe, 1, 3))
+        assert chain.account(ALICE.address) == Account(nonce=4, code=b"")
+        assert chain.account(BOB.address) == Account(nonce=0, code=b"")
+        contract = chain.account(probe)
+        assert (contract.nonce, contract.code) == (1, BYTECODE[-len(contract.code) :])
+        assert len(contract.code) > 1_000
+        assert chain.storage(probe, 1) == word(3), "the counter of calls"
+        assert chain.storage(probe, 9) == chain.storage(BOB.address, 1) == word(0)
+        chain.submit(stores(probe, 4, 1))
+        chain.verify()
 
     def test_a_block_is_read_back_as_it_was_sealed(self, chain):
         probe = deploy(chain)

@@ -65,6 +65,11 @@ class Header:
     seal: bytes = b""
 
     @property
+    def state_root(self) -> bytes:
+        """What the header commits to of the state: the changes that the block made to it."""
+        return self.changes_root
+
+    @property
     def seal_digest(self) -> bytes:
         """What the sealer signs: the hash of all fields but the seal."""
         return keccak256(rlp.encode(self._sealed_fields()))

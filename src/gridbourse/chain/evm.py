@@ -40,6 +40,7 @@ RULES = "CANCUN"
 # CODECOPY, PUSH1 0, RETURN.
 _INIT_CODE = "63{size:08x}80600e6000396000f3"
 _SCRATCH = "0x" + "5c" * 20
+_CODE_PADDING_BYTES = 33
 _OUTPUT = re.compile(r"output: 0x([0-9a-f]*) ")
 _SLOT = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), present_value: (\d+) \}")
 
@@ -115,7 +116,8 @@ class Evm:
         with self._scratch():
             for address, slots in sorted(storage.items()):
                 now, before = after[address], self._evm.basic(_hex(address))
-                code = now.code if now.code_hash != before.code_hash else None
+                is_new = now.code_hash != before.code_hash
+                code = _without_padding(now.code, now.code_hash) if is_new else None
                 if slots or code is not None or now.nonce != before.nonce:
                     changes.append(AccountChange(address, now.nonce, code, slots))
         return tuple(changes)
@@ -155,6 +157,16 @@ class Evm:
     def nonce(self, address: Address) -> int:
         """Nonce of an account, in the journal if a block is open."""
         return self._account(_hex(address)).nonce
+
+    def code(self, address: Address) -> bytes:
+        """Code of an account, without the journal."""
+        with self._scratch():
+            return _without_padding(self._evm.get_code(_hex(address)), self._evm.basic(_hex(address)).code_hash)
+
+    def storage(self, address: Address, slot: int) -> bytes:
+        """Word in a slot of an account's storage, without the journal."""
+        with self._scratch():
+            return int(self._evm.storage(_hex(address), slot)).to_bytes(32, "big")
 
     @contextmanager
     def _scratch(self) -> Iterator[None]:
@@ -219,6 +231,13 @@ def _hex(address: Address) -> str:
 
 def _address(text: str) -> Address:
     return Address(bytes.fromhex(text[2:]))
+
+
+def _without_padding(code: bytes | None, code_hash: bytes | None) -> bytes:
+    """The engine hands out code with the zeros that its analysis puts behind it; the hash is of the code alone."""
+    padded = code or b""
+    bare = padded[:-_CODE_PADDING_BYTES]
+    return bare if keccak256(bare) == code_hash else padded
 
 
 def _changed_slots(journal: str) -> dict[Address, bytes]:

@@ -14,7 +14,7 @@ from gridbourse.chain.evm import Evm, Message, Outcome
 from gridbourse.chain.revert import contract_error
 from gridbourse.chain.transaction import SignedTransaction, Transaction
 from gridbourse.crypto.keys import Address
-from gridbourse.errors import TransactionRejected
+from gridbourse.errors import Rejection, TransactionRejected
 
 MAX_INIT_CODE_BYTES = 49_152
 """EIP-3860."""
@@ -106,26 +106,37 @@ class Executor:
         transaction = signed.transaction
         if transaction.chain_id != self._genesis.chain_id:
             remedy = f"sign for chain {self._genesis.chain_id}"
-            raise _rejected(signed, "chain_id", transaction.chain_id, remedy)
+            raise _rejected(signed, Rejection.NOT_TAKEN_HERE, "chain_id", transaction.chain_id, remedy)
         if transaction.nonce != expected_nonce:
-            raise _rejected(signed, "nonce", transaction.nonce, f"the sender's next is {expected_nonce}")
+            reason = Rejection.NONCE_TOO_LOW if transaction.nonce < expected_nonce else Rejection.NONCE_TOO_HIGH
+            raise _rejected(signed, reason, "nonce", transaction.nonce, f"the sender's next is {expected_nonce}")
         fee = max(transaction.max_fee_per_gas, transaction.max_priority_fee_per_gas)
         if fee:
-            raise _rejected(signed, "max_fee_per_gas", fee, "gas is free here; give 0")
+            raise _rejected(signed, Rejection.NOT_TAKEN_HERE, "max_fee_per_gas", fee, "gas is free here; give 0")
         if transaction.value:
-            raise _rejected(signed, "value", transaction.value, "no account has a balance here; give 0")
+            remedy = "no account has a balance here; give 0"
+            raise _rejected(signed, Rejection.NOT_TAKEN_HERE, "value", transaction.value, remedy)
         if transaction.gas_limit > gas_left:
-            raise _rejected(signed, "gas_limit", transaction.gas_limit, f"give at most {gas_left}")
+            raise _rejected(signed, Rejection.BLOCK_GAS, "gas_limit", transaction.gas_limit, f"give at most {gas_left}")
         needed_gas = intrinsic_gas(transaction)
         if transaction.gas_limit < needed_gas:
-            raise _rejected(signed, "gas_limit", transaction.gas_limit, f"give at least {needed_gas}")
+            remedy = f"give at least {needed_gas}"
+            raise _rejected(signed, Rejection.INTRINSIC_GAS, "gas_limit", transaction.gas_limit, remedy)
         if transaction.to is None and len(transaction.data) > MAX_INIT_CODE_BYTES:
             remedy = f"give init code of at most {MAX_INIT_CODE_BYTES} bytes"
-            raise _rejected(signed, "data", f"of {len(transaction.data)} bytes", remedy)
+            raise _rejected(signed, Rejection.INIT_CODE, "data", f"of {len(transaction.data)} bytes", remedy)
 
     def next_nonce(self, address: Address) -> int:
         """How many transactions an account has sent."""
         return self._evm.nonce(address)
+
+    def code(self, address: Address) -> bytes:
+        """Code of a contract; empty for any other account."""
+        return self._evm.code(address)
+
+    def storage(self, address: Address, slot: int) -> bytes:
+        """Word in a slot of a contract's storage."""
+        return self._evm.storage(address, slot)
 
     def call(self, place: Place, message: Message, gas_limit: int) -> Outcome:
         """Run a message as the only transaction of a block, and forget it.
@@ -195,5 +206,7 @@ def intrinsic_gas(transaction: Transaction) -> int:
     return gas
 
 
-def _rejected(signed: SignedTransaction, field: str, value: object, remedy: str) -> TransactionRejected:
-    return TransactionRejected(f"transaction 0x{signed.hash.hex()}: {field} {value}: {remedy}")
+def _rejected(
+    signed: SignedTransaction, reason: Rejection, field: str, value: object, remedy: str
+) -> TransactionRejected:
+    return TransactionRejected(f"transaction 0x{signed.hash.hex()}: {field} {value}: {remedy}", reason)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from gridbourse.chain.block import Block, Header, Log, Receipt
+from gridbourse.chain.block import Log, Receipt
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address
 
@@ -13,18 +14,121 @@ ZERO_ADDRESS = Address(bytes(20))
 DEFAULT_TIMEOUT_SECONDS = 30.0
 
 
+class HeaderView(Protocol):
+    """What every engine tells of a block's head. An engine's own header may hold more."""
+
+    @property
+    def height(self) -> int:
+        """Number of the block; the genesis is 0."""
+        ...
+
+    @property
+    def hash(self) -> bytes:
+        """The block's name."""
+        ...
+
+    @property
+    def parent_hash(self) -> bytes:
+        """Name of the block before."""
+        ...
+
+    @property
+    def timestamp(self) -> int:
+        """Seconds since the epoch, never before the parent's."""
+        ...
+
+    @property
+    def transactions_root(self) -> bytes:
+        """What commits to the transactions; how is the engine's affair, as with the two below."""
+        ...
+
+    @property
+    def receipts_root(self) -> bytes:
+        """What commits to the receipts."""
+        ...
+
+    @property
+    def state_root(self) -> bytes:
+        """What commits to the state, or to what the block changed of it."""
+        ...
+
+    @property
+    def gas_used(self) -> int:
+        """Gas of all transactions."""
+        ...
+
+    @property
+    def gas_limit(self) -> int:
+        """Most gas that a block may use."""
+        ...
+
+    @property
+    def sealer(self) -> Address:
+        """Who made the block."""
+        ...
+
+
+class BlockView(Protocol):
+    """What every engine tells of a block."""
+
+    @property
+    def header(self) -> HeaderView:
+        """Its head."""
+        ...
+
+    @property
+    def transactions(self) -> tuple[bytes, ...]:
+        """The raw transactions."""
+        ...
+
+    @property
+    def receipts(self) -> tuple[Receipt, ...]:
+        """Their receipts, in the same order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account on the newest state.
+
+    Parameters
+    ----------
+    nonce
+        How many of its transactions are in blocks.
+    code
+        Code, if it is a contract.
+    balance_wei
+        Coins; always 0 where gas is free.
+    """
+
+    nonce: int
+    code: bytes
+    balance_wei: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What to bid for gas now, in wei (EIP-1559): the most in all, and the part of it for who makes the block."""
+
+    max_fee_per_gas: int = 0
+    max_priority_fee_per_gas: int = 0
+
+
 class Chain(Protocol):
     """A chain of blocks of signed Ethereum transactions.
 
     A caller may rely on this:
 
-    - **Finality.** What `wait` returns is final and durable: it survives a crash of the machine and is never
-      reorganised. Blocks are only ever added.
+    - **Finality.** What `wait` returns is final: never reorganised, and durable as the engine is. `head`, `header`,
+      `block`, `transaction`, `receipt` and `logs` tell of final blocks only, so blocks are only ever added.
     - **Receipts.** A transaction in a block has exactly one receipt and never runs again. A failed one
       consumed its nonce and did nothing else.
     - **Order.** Transactions of one `send` keep their order. Those of different senders are in the order in
       which the chain took them.
-    - **Gas price.** Zero. Gas limits execution and is measured, but nobody pays for it, and there is no coin.
+    - **Gas price.** What `fees` says. It is zero unless the chain is another network that charges: elsewhere gas limits
+      execution and is measured, but nobody pays for it, and there is no coin.
+
+    ``docs/chain.md`` says what each engine adds or cannot give.
     """
 
     @property
@@ -33,12 +137,13 @@ class Chain(Protocol):
         ...
 
     def send(self, raw_transactions: Sequence[bytes]) -> list[bytes]:
-        """Check signed transactions and hand all of them in, or none; returns their hashes.
+        """Check signed transactions and hand all of them in, in this order; returns their hashes.
 
         Raises
         ------
         TransactionRejected
-            One of them may not enter a block; none was taken.
+            One of them may not enter a block. Where this process orders transactions, none was taken; where others
+            do, some may have been, as `next_nonce` tells. Sending the same bytes again is harmless.
         """
         ...
 
@@ -58,7 +163,7 @@ class Chain(Protocol):
         Raises
         ------
         TransactionRejected
-            One of them may not enter a block; none was taken.
+            One of them may not enter a block, as for `send`.
         ChainError
             One is not final in time.
         """
@@ -88,11 +193,37 @@ class Chain(Protocol):
         """Nonce of an account's next transaction, counting those that were sent but are in no block yet."""
         ...
 
-    def head(self) -> Header:
+    def account(self, address: Address) -> Account:
+        """An account on the newest state; one that nobody has used is empty."""
+        ...
+
+    def storage(self, address: Address, slot: int) -> bytes:
+        """Word of 32 bytes in a slot of a contract's storage, on the newest state."""
+        ...
+
+    def fees(self) -> Fees:
+        """What a transaction should bid for its gas."""
+        ...
+
+    def head(self) -> HeaderView:
         """Header of the newest block; that of the genesis if there is none."""
         ...
 
-    def block(self, height: int) -> Block:
+    def header(self, height: int) -> HeaderView:
+        """Header of a block, from height 0 on, which is the genesis.
+
+        Raises
+        ------
+        InvalidValue
+            The chain has no such block.
+        """
+        ...
+
+    def height_of(self, block_hash: bytes) -> int | None:
+        """Height of the block with a hash; None if the chain has no such block."""
+        ...
+
+    def block(self, height: int) -> BlockView:
         """Read a block, from height 1 on.
 
         Raises

@@ -24,7 +24,7 @@ from gridbourse.chain.audit import (
 from gridbourse.chain.block import Block, Genesis, Header, Log, Receipt
 from gridbourse.chain.evm import Message
 from gridbourse.chain.executor import Execution, Executor, Place
-from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS, Chain
+from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS, Account, Chain, Fees
 from gridbourse.chain.revert import contract_error
 from gridbourse.chain.store import Store, StoredTransaction
 from gridbourse.chain.transaction import SignedTransaction
@@ -146,10 +146,45 @@ class LocalChain(Chain):
             self._require_open()
             return self._next_nonce(address)
 
+    def account(self, address: Address) -> Account:
+        """An account on the newest state; one that nobody has used is empty."""
+        with self._changed:
+            self._require_open()
+            return Account(self._executor.next_nonce(address), self._executor.code(address))
+
+    def storage(self, address: Address, slot: int) -> bytes:
+        """Word of 32 bytes in a slot of a contract's storage, on the newest state."""
+        with self._changed:
+            self._require_open()
+            return self._executor.storage(address, slot)
+
+    def fees(self) -> Fees:
+        """Nothing: gas is free."""
+        return Fees()
+
     def head(self) -> Header:
         """Header of the newest block; that of the genesis if there is none."""
         with self._changed:
             return self._head
+
+    def header(self, height: int) -> Header:
+        """Header of a block, from height 0 on, which is the genesis."""
+        if height == 0:
+            return self._genesis.header
+        with self._changed:
+            self._require_open()
+            header = self._store.header(height)
+        if header is None:
+            raise InvalidValue("height", height, f"a height from 0 to {self.head().height}")
+        return header
+
+    def height_of(self, block_hash: bytes) -> int | None:
+        """Height of the block with a hash; None if the chain has no such block."""
+        if block_hash == self._genesis.header.hash:
+            return 0
+        with self._changed:
+            self._require_open()
+            return self._store.height_of(block_hash)
 
     def block(self, height: int) -> Block:
         """Read a block, from height 1 on."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from gridbourse.chain import rlp
 from gridbourse.chain.block import AccountChange, Block, Header, Receipt
-from gridbourse.crypto.keys import Address
+from gridbourse.crypto.keys import Address, keccak256
 from gridbourse.errors import ChainCorrupted, ChainError, ChainLocked
 
 _BLOCKS = """
@@ -98,6 +98,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._heights: dict[bytes, int] = {}
         try:
             self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         except sqlite3.OperationalError as error:
@@ -157,6 +158,18 @@ class Store:
         """Rows of a block."""
         row = self._db.execute("SELECT header, changes FROM blocks WHERE height = ?", (height,)).fetchone()
         return StoredBlock(height, row[0], row[1], self._transactions(height)) if row else None
+
+    def header(self, height: int) -> Header | None:
+        """Header of a block."""
+        row = self._db.execute("SELECT header FROM blocks WHERE height = ?", (height,)).fetchone()
+        return Header.decode(row[0]) if row else None
+
+    def height_of(self, block_hash: bytes) -> int | None:
+        """Height of the block with a hash; the first question reads all headers, a later one only the new ones."""
+        rows = self._db.execute("SELECT header FROM blocks WHERE height > ? ORDER BY height", (len(self._heights),))
+        for (header,) in rows.fetchall():
+            self._heights[keccak256(header)] = len(self._heights) + 1
+        return self._heights.get(block_hash)
 
     def _transactions(self, height: int) -> list[StoredTransaction]:
         rows = self._db.execute("SELECT * FROM transactions WHERE height = ? ORDER BY position", (height,))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gridbourse.chain import rlp
 from gridbourse.crypto.keys import Address, SigningKey, keccak256, recover
-from gridbourse.errors import InvalidValue, TransactionRejected
+from gridbourse.errors import InvalidValue, Rejection, TransactionRejected
 
 TYPE = b"\x02"
 MAX_NONCE = 2**64 - 2
@@ -113,7 +113,7 @@ class SignedTransaction:
             digest = keccak256(TYPE + rlp.encode(fields[:_PAYLOAD_FIELDS]))
             sender = recover(digest, _signature(fields))
         except InvalidValue as error:
-            raise TransactionRejected(f"malformed transaction: {error}") from error
+            raise TransactionRejected(f"malformed transaction: {error}", Rejection.MALFORMED) from error
         return cls(transaction, sender, keccak256(raw), raw)
 
 

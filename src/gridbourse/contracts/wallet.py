@@ -13,7 +13,7 @@ from gridbourse.contracts.abi import Call, contract_abi
 from gridbourse.crypto.keys import Address, SigningKey
 
 GAS_LIMIT = 30_000_000
-"""Gas costs nothing here; the limit only keeps one transaction from filling a block."""
+"""Keeps one transaction from filling a block. Where gas costs something the sender needs coins for all of it."""
 
 
 class Wallet:
@@ -86,7 +86,18 @@ class Wallet:
             self._next_nonce = self.chain.next_nonce(self.address)
         first = self._next_nonce
         self._next_nonce += len(calls)
+        fees = self.chain.fees()
         return [
-            Transaction(self.chain.chain_id, first + turn, self._gas_limit, call.to, call.data).sign(self._key).raw
+            Transaction(
+                chain_id=self.chain.chain_id,
+                nonce=first + turn,
+                gas_limit=self._gas_limit,
+                to=call.to,
+                data=call.data,
+                max_fee_per_gas=fees.max_fee_per_gas,
+                max_priority_fee_per_gas=fees.max_priority_fee_per_gas,
+            )
+            .sign(self._key)
+            .raw
             for turn, call in enumerate(calls)
         ]

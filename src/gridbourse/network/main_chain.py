@@ -34,7 +34,7 @@ class MainChain:
         regulator: RegulatorKeys,
         settings: Settings,
     ) -> Self:
-        """Set up the contracts on a new chain, in its first three blocks.
+        """Set up the contracts; on a new chain of the region's own they are its first three blocks.
 
         Parameters
         ----------
@@ -51,14 +51,18 @@ class MainChain:
         """
         creation = deployer.send(Consortium.creation(founders, regulator, settings))
         consortium = creation.contract_address
-        deployer.deploy(EnergyMarket.NAME, consortium)
-        deployer.deploy(SlaveAnchors.NAME, consortium)
-        return cls.open(chain)
+        assert consortium is not None, "a successful creation has an address"
+        market = deployer.deploy(EnergyMarket.NAME, consortium)
+        return cls.at(chain, consortium, market, deployer.deploy(SlaveAnchors.NAME, consortium))
 
     @classmethod
     def open(cls, chain: Chain) -> Self:
-        """Find the contracts that the chain's first three blocks created."""
-        consortium, market, anchors = (_created(chain, height) for height in (1, 2, 3))
+        """Find the contracts that the chain's first three blocks created: it is the region's own."""
+        return cls.at(chain, *(_created(chain, height) for height in (1, 2, 3)))
+
+    @classmethod
+    def at(cls, chain: Chain, consortium: Address, market: Address, anchors: Address) -> Self:
+        """Take the contracts at given addresses, on whatever chain they are."""
         return cls(chain, Consortium(chain, consortium), EnergyMarket(chain, market), SlaveAnchors(chain, anchors))
 
 

@@ -359,7 +359,7 @@ class _Builder:
             for node, own in node_keys.items()
         ]
         wallet.send_many(registrations)
-        registered = SlaveChain(chain.chain_id, chain.block(1).header.parent_hash, slave.ledger.address)
+        registered = SlaveChain(chain.chain_id, chain.header(0).hash, slave.ledger.address)
         Wallet(main.chain, keys.node.signing).send(main.consortium.register_slave(registered))
 
     def _master(self, master_id: int, spec: MasterSpec, keys: MasterKeys, main: MainChain) -> Master:

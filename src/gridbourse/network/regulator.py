@@ -289,9 +289,8 @@ class Regulator:
     def _wrong_chain(self, master_id: int) -> Iterator[str]:
         """Compare a whole slave chain with what its master registered and anchored."""
         reading, registered = self._readings[master_id], self._main.consortium.slave_chain(master_id)
-        chain, head = reading.slave.chain, reading.slave.chain.head()
-        genesis_hash = chain.block(1).header.parent_hash if head.height else head.hash
-        if registered != SlaveChain(chain.chain_id, genesis_hash, reading.slave.ledger.address):
+        chain = reading.slave.chain
+        if registered != SlaveChain(chain.chain_id, chain.header(0).hash, reading.slave.ledger.address):
             yield f"slave chain {reading.name} is not the one that its master registered"
         yield from reading.wrong_anchors(self._main.anchors.anchors(master_id))
 
