@@ -1,0 +1,32 @@
+"""What every operation of the API has in common: its right, and the problems it may answer with."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Depends
+
+from gridbourse.console.problems import responses
+from gridbourse.console.rights import RIGHTS, Kind, Right
+from gridbourse.console.signin.current import bearer, cookie, having
+
+
+def operation(right: Right, *problems: HTTPStatus) -> dict[str, Any]:
+    """Arguments of a route: who may call it, and what it answers when it cannot do what is asked.
+
+    Parameters
+    ----------
+    right
+        What the caller needs.
+    problems
+        Statuses besides those that every operation has.
+    """
+    usual = [HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.UNAUTHORIZED]
+    needs_sign_in = Kind.NOBODY not in RIGHTS[right]
+    usual += [HTTPStatus.FORBIDDEN] if needs_sign_in else []
+    return {
+        "dependencies": [Depends(having(right)), *([Depends(bearer), Depends(cookie)] if needs_sign_in else [])],
+        "responses": responses(*usual, *problems),
+        "openapi_extra": {"x-right": str(right)},
+    }

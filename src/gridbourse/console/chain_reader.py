@@ -1,0 +1,118 @@
+"""Reads what is new on the chains of a region, block by block."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from gridbourse.chain.block import Header, Log
+from gridbourse.chain.interface import Chain
+from gridbourse.console.news import MainBlock, News, SlaveBlock, SlaveRecord
+from gridbourse.contracts.slave_anchors import Anchor
+from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged
+from gridbourse.crypto.keys import Address
+from gridbourse.errors import EnvelopeError
+from gridbourse.network.main_chain import MainChain
+from gridbourse.network.master import Master
+from gridbourse.network.records import DayOpened, DealDetails, Details, NodeRegistered, NodeRevoked
+from gridbourse.network.region import Region
+
+
+class ChainReader:
+    """Keeps up with the main chain and with every slave chain.
+
+    Parameters
+    ----------
+    region
+        Whose chains.
+    """
+
+    def __init__(self, region: Region) -> None:
+        self._main = MainReader(region.main)
+        self._slaves = [SlaveReader(name, master) for name, master in region.masters.items()]
+
+    def news(self) -> list[News]:
+        """Blocks since the last time.
+
+        Slave chains come first: whom a new number of the main chain stands for is recorded there before.
+        """
+        main = list(self._main.news())
+        return [*(block for slave in self._slaves for block in slave.news()), *main]
+
+
+class MainReader:
+    """Reads the main chain."""
+
+    def __init__(self, main: MainChain) -> None:
+        self._main = main
+        self._height = 0
+
+    def news(self) -> Iterator[MainBlock]:
+        """Blocks since the last time, with the market's events and the anchors in them."""
+        for header, transaction_count, logs in _blocks(self._main.chain, self._height):
+            decoded = (self._main.anchors.abi.event(log) for log in logs if log.address == self._main.anchors.address)
+            anchors = tuple(
+                (
+                    event.values["masterId"],
+                    Anchor(
+                        event.values["firstBlock"],
+                        event.values["lastBlock"],
+                        event.values["leafCount"],
+                        event.values["root"],
+                    ),
+                )
+                for event in decoded
+                if event is not None
+            )
+            yield MainBlock(header, transaction_count, tuple(self._main.market.events(logs)), anchors)
+            self._height = header.height
+
+
+class SlaveReader:
+    """Reads a slave chain through its master's encryption node."""
+
+    def __init__(self, name: str, master: Master) -> None:
+        self._name = name
+        self._slave = master.slave
+        self._encryption_node = master.encryption_node
+        self._height = 0
+        self._author: Address | None = None
+        self._addresses: dict[str, Address] = {}
+
+    def news(self) -> Iterator[SlaveBlock]:
+        """Blocks since the last time, with their records."""
+        head = self._slave.chain.head().height
+        records: dict[int, list[SlaveRecord]] = defaultdict(list)
+        for entry in self._slave.ledger.entries(first_block=self._height + 1, last_block=head):
+            if isinstance(entry, MasterChanged):
+                self._author = entry.master
+            else:
+                records[entry.height].append(SlaveRecord(entry, self._read(entry)))
+        for header, transaction_count, _ in _blocks(self._slave.chain, self._height, head):
+            yield SlaveBlock(self._name, header, transaction_count, tuple(records[header.height]))
+        self._height = head
+
+    def _read(self, record: LedgerRecord) -> Details | None:
+        try:
+            details = self._encryption_node.open(record)
+        except EnvelopeError:
+            return None
+        if not self._may_say(record.author, details):
+            return None
+        if isinstance(details, NodeRegistered):
+            self._addresses[details.node_id] = Address(bytes.fromhex(details.address_hex))
+        return details
+
+    def _may_say(self, author: Address, details: Details) -> bool:
+        """Nodes speak for themselves only, with the key of their time; the master writes the rest."""
+        if isinstance(details, NodeRegistered):
+            return author == self._addresses.get(details.node_id, self._author)
+        if isinstance(details, DealDetails | DayOpened | NodeRevoked):
+            return author == self._author
+        return author == self._addresses.get(details.user_id)
+
+
+def _blocks(chain: Chain, after: int, last: int | None = None) -> Iterator[tuple[Header, int, list[Log]]]:
+    for height in range(after + 1, (chain.head().height if last is None else last) + 1):
+        block = chain.block(height)
+        yield block.header, len(block.transactions), [log for receipt in block.receipts for log in receipt.logs]

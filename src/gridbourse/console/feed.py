@@ -1,0 +1,303 @@
+"""What happens in the exchange, as server-sent events.
+
+Changes are gathered and told a few times a second, so that many who watch cost little. A message's id is the height of
+the main chain up to which it tells; whoever comes back with the last id it saw is told what changed since, or, where
+that is too long ago, to load anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from gridbourse.console.directory import Directory
+from gridbourse.console.market_state import Changes, MarketState
+from gridbourse.console.news import MainBlock, SlaveBlock
+from gridbourse.console.rights import NOBODY, Principal
+from gridbourse.console.views import deal_view, order_view, side_name, trade_view, type_name
+from gridbourse.contracts.slave_anchors import Anchor
+from gridbourse.market.types import EnergyType, Side
+
+KEPT_BATCHES = 2_000
+HEARTBEAT_SECONDS = 15.0
+
+
+class Topic(StrEnum):
+    """What one may watch."""
+
+    BOOK = "book"
+    TRADES = "trades"
+    DEALS = "deals"
+    BLOCKS = "blocks"
+    ANCHORS = "anchors"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What somebody wants to be told.
+
+    Parameters
+    ----------
+    topics
+        Which topics.
+    period
+        Only what is about this delivery period; None for all. Blocks and anchors are about none and always told.
+    """
+
+    topics: frozenset[Topic]
+    period: int | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is told together.
+
+    Parameters
+    ----------
+    first_height, height
+        Main-chain blocks that it tells about.
+    """
+
+    first_height: int
+    height: int
+    book: list[dict[str, Any]] = field(default_factory=list)
+    trades: list[dict[str, Any]] = field(default_factory=list)
+    blocks: list[dict[str, Any]] = field(default_factory=list)
+    anchors: list[dict[str, Any]] = field(default_factory=list)
+    own: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
+    """Kind of message and content, for a node and its master."""
+    encoded: dict[Filter, bytes] = field(default_factory=dict)
+
+
+class Feed:
+    """Gathers changes and tells them to everybody who watches.
+
+    Parameters
+    ----------
+    state, directory
+        The market and who is who.
+    master_names
+        Masters' names by number.
+    interval_seconds
+        How long changes are gathered.
+    """
+
+    def __init__(
+        self,
+        state: MarketState,
+        directory: Directory,
+        master_names: Callable[[int], str],
+        interval_seconds: float = 0.25,
+    ) -> None:
+        self._state = state
+        self._directory = directory
+        self._master_names = master_names
+        self._interval_seconds = interval_seconds
+        self._batches: deque[Batch] = deque(maxlen=KEPT_BATCHES)
+        self._told = 0
+        self._changes = Changes()
+        self._blocks: list[dict[str, Any]] = []
+        self._anchors: list[dict[str, Any]] = []
+        self._first_height = 1
+        self._flush: asyncio.TimerHandle | None = None
+        self._news = asyncio.Event()
+        self._is_closed = False
+        self.watchers = 0
+
+    # What happened
+
+    def note_main_block(self, block: MainBlock, changes: Changes) -> None:
+        """Take in a block of the main chain and what it changed."""
+        self._changes.levels |= changes.levels
+        self._changes.deals.update(changes.deals)
+        self._changes.orders.update(changes.orders)
+        self._changes.trades += changes.trades
+        self._blocks.append(_block("main", block))
+        for master_id, anchor in block.anchors:
+            self._anchors.append(_anchor(self._master_names(master_id), anchor, block.header.height))
+        self._schedule()
+
+    def note_slave_block(self, block: SlaveBlock) -> None:
+        """Take in a block of a slave chain."""
+        self._blocks.append(_block(block.master, block))
+        self._schedule()
+
+    def forget(self) -> None:
+        """Tell nobody what was gathered: it is what the chains held before the service began."""
+        self._changes, self._blocks, self._anchors = Changes(), [], []
+        self._first_height = self._state.height + 1
+        if self._flush:
+            self._flush.cancel()
+            self._flush = None
+
+    def close(self) -> None:
+        """End every stream."""
+        self._is_closed = True
+        if self._flush:
+            self._flush.cancel()
+        self._news.set()
+
+    def _schedule(self) -> None:
+        if self._flush is None and not self._is_closed:
+            self._flush = asyncio.get_running_loop().call_later(self._interval_seconds, self._tell)
+
+    def _tell(self) -> None:
+        self._flush = None
+        changes, self._changes = self._changes, Changes()
+        batch = Batch(self._first_height, self._state.height)
+        batch.book = [self._level(*level) for level in sorted(changes.levels)]
+        batch.trades = [asdict(trade_view(self._state.deals[deal_id])) for deal_id in changes.trades]
+        batch.blocks, self._blocks = self._blocks, []
+        batch.anchors, self._anchors = self._anchors, []
+        self._tell_owners(batch, changes)
+        self._first_height = self._state.height + 1
+        self._batches.append(batch)
+        self._told += 1
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def _level(self, period: int, side: Side, price_ticks: int) -> dict[str, Any]:
+        orders = self._state.level(period, side, price_ticks)
+        by_type = {
+            type_name(one): energy_wh
+            for one in EnergyType
+            if (energy_wh := sum(order.open_wh for order in orders if order.energy_types & one))
+        }
+        return {
+            "period": period,
+            "side": side_name(side),
+            "price_ticks": price_ticks,
+            "energy_wh": sum(order.open_wh for order in orders),
+            "order_count": len(orders),
+            "energy_wh_by_type": by_type,
+        }
+
+    def _tell_owners(self, batch: Batch, changes: Changes) -> None:
+        for deal_id in changes.deals:
+            deal = self._state.deals[deal_id]
+            for side in Side:
+                if owner := self._directory.owners.get(deal.trader(side)):
+                    view = asdict(deal_view(self._state, owner.node_id, deal_id, side))
+                    batch.own.setdefault((owner.node_id, owner.master), []).append(("deal", view))
+        for order_id in changes.orders:
+            entry = self._state.orders[order_id]
+            owner = self._directory.owners.get(entry.trader)
+            recorded = self._state.recorded.get(entry.leaf)
+            if owner and recorded:
+                view = asdict(order_view(self._state, entry.leaf, recorded.details))
+                batch.own.setdefault((owner.node_id, owner.master), []).append(("order", view))
+
+    # Who watches
+
+    async def follow(
+        self, wanted: Filter, principal: Principal = NOBODY, last_event_id: str | None = None
+    ) -> AsyncIterator[bytes]:
+        """Tell what happens, as an event stream, until the service stops.
+
+        Parameters
+        ----------
+        wanted
+            What to tell.
+        principal
+            Who watches: its own orders and deals are told to nobody else.
+        last_event_id
+            Where it stopped watching before.
+        """
+        turn, missed = self._told, self._missed(last_event_id)
+        self.watchers += 1
+        try:
+            yield b"retry: 2000\n\n"
+            if missed is None:
+                yield _message("reset", {"height": self._state.height}, self._state.height)
+            else:
+                for batch in missed:
+                    yield self._encode(batch, wanted, principal)
+            while not self._is_closed:
+                news = self._news
+                while turn < self._told:
+                    turn = max(turn, self._told - len(self._batches))
+                    batch = self._batches[turn - self._told]
+                    turn += 1
+                    if chunk := self._encode(batch, wanted, principal):
+                        yield chunk
+                try:
+                    await asyncio.wait_for(news.wait(), HEARTBEAT_SECONDS)
+                except TimeoutError:
+                    yield b": still here\n\n"
+        finally:
+            self.watchers -= 1
+
+    def _missed(self, last_event_id: str | None) -> list[Batch] | None:
+        """What was told after an id; None if it is not known any more, or there is no id."""
+        if last_event_id is None or not last_event_id.isascii() or not last_event_id.isdigit():
+            return None
+        seen = int(last_event_id)
+        if seen == self._state.height:
+            return []
+        missed = [batch for batch in self._batches if batch.height > seen]
+        return missed if missed and missed[0].first_height <= seen + 1 else None
+
+    def _encode(self, batch: Batch, wanted: Filter, principal: Principal) -> bytes:
+        chunk = batch.encoded.get(wanted)
+        if chunk is None:
+            chunk = batch.encoded[wanted] = b"".join(_messages(batch, wanted))
+        if Topic.DEALS in wanted.topics and batch.own:
+            chunk += b"".join(
+                _message(kind, view, batch.height)
+                for (node_id, master), messages in batch.own.items()
+                if principal.reaches(node_id, master)
+                for kind, view in messages
+                if wanted.period is None or view["period"] == wanted.period
+            )
+        return chunk
+
+
+def _messages(batch: Batch, wanted: Filter) -> Iterator[bytes]:
+    told: tuple[tuple[Topic, Iterable[dict[str, Any]]], ...] = (
+        (Topic.BOOK, batch.book),
+        (Topic.TRADES, batch.trades),
+        (Topic.BLOCKS, batch.blocks),
+        (Topic.ANCHORS, batch.anchors),
+    )
+    for topic, entries in told:
+        if topic in wanted.topics:
+            fitting = [
+                entry
+                for entry in entries
+                if wanted.period is None or entry.get("period", wanted.period) == wanted.period
+            ]
+            if fitting:
+                yield _message(topic, fitting, batch.height)
+
+
+def _message(event: str, content: object, height: int) -> bytes:
+    data = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return f"event: {event}\nid: {height}\ndata: {data}\n\n".encode()
+
+
+def _block(chain: str, block: MainBlock | SlaveBlock) -> dict[str, Any]:
+    header = block.header
+    return {
+        "chain": chain,
+        "height": header.height,
+        "timestamp": header.timestamp,
+        "hash": f"0x{header.hash.hex()}",
+        "parent_hash": f"0x{header.parent_hash.hex()}",
+        "transaction_count": block.transaction_count,
+    }
+
+
+def _anchor(master: str, anchor: Anchor, height: int) -> dict[str, Any]:
+    return {
+        "master": master,
+        "first_block": anchor.first_block,
+        "last_block": anchor.last_block,
+        "leaf_count": anchor.leaf_count,
+        "root": f"0x{anchor.root.hex()}",
+        "height": height,
+    }

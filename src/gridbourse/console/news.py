@@ -1,0 +1,52 @@
+"""What the thread that owns the region tells the event loop: facts, read from the chains and never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gridbourse.chain.block import Header
+from gridbourse.contracts.slave_anchors import Anchor
+from gridbourse.contracts.slave_ledger import LedgerRecord
+from gridbourse.market.events import Event
+from gridbourse.network.records import Details
+
+
+@dataclass(frozen=True, slots=True)
+class MainBlock:
+    """A block of the main chain.
+
+    Parameters
+    ----------
+    header, transaction_count
+        The block.
+    events
+        The market's events in it.
+    anchors
+        What masters anchored in it, by the number of the master.
+    """
+
+    header: Header
+    transaction_count: int
+    events: tuple[Event, ...]
+    anchors: tuple[tuple[int, Anchor], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SlaveRecord:
+    """A record, and what it says; None where it does not open, or somebody signed it who may not say so."""
+
+    record: LedgerRecord
+    details: Details | None
+
+
+@dataclass(frozen=True, slots=True)
+class SlaveBlock:
+    """A block of a slave chain and its records."""
+
+    master: str
+    header: Header
+    transaction_count: int
+    records: tuple[SlaveRecord, ...]
+
+
+News = MainBlock | SlaveBlock

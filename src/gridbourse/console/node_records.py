@@ -1,0 +1,206 @@
+"""Records of function nodes on their way to the slave chain: signed here with a kept key, or by the node itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from eth_abi.abi import decode as abi_decode
+
+from gridbourse.chain.revert import contract_error
+from gridbourse.chain.transaction import SignedTransaction
+from gridbourse.contracts.slave_ledger import LedgerRecord, record_leaf
+from gridbourse.contracts.wallet import GAS_LIMIT
+from gridbourse.crypto.keys import Address
+from gridbourse.errors import GridbourseError, InvalidValue, TransactionRejected
+from gridbourse.market.types import Offer, Side
+from gridbourse.network.function_node import FunctionNode
+from gridbourse.network.keys import NodeKeys
+from gridbourse.network.master import Master
+from gridbourse.network.records import Decision, OrderDetails
+from gridbourse.network.region import Region
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node's wish to place an order."""
+
+    offer: Offer
+    energy_quota_wh: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A node's answer to a deal."""
+
+    deal_id: int
+    side: Side
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """What a node wants recorded.
+
+    Parameters
+    ----------
+    node_id
+        The node.
+    content
+        What is to be signed with `keys`, or a raw transaction that the node signed itself.
+    keys
+        The node's keys, where they are kept for it.
+    idempotency
+        Under which the request is remembered: who asked, the key, and a digest of what was asked.
+    """
+
+    node_id: str
+    content: Place | Answer | bytes
+    keys: NodeKeys | None = None
+    idempotency: tuple[str, str, bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record that lies on its slave chain."""
+
+    leaf: bytes
+    details: OrderDetails | Decision
+
+
+class RecordWriter:
+    """Writes nodes' records to their slave chains and takes them up.
+
+    Parameters
+    ----------
+    region
+        The region.
+    prepare
+        Is told the leaves of records before they are written.
+    """
+
+    def __init__(self, region: Region, prepare: Callable[[Sequence[tuple[NodeRecord, bytes]]], None]) -> None:
+        self._region = region
+        self._prepare = prepare
+
+    def write(self, records: Sequence[NodeRecord]) -> list[Written | Exception]:
+        """Write records; each stands or fails for itself.
+
+        Returns
+        -------
+        list of Written or Exception
+            What became of each, in the same sequence.
+        """
+        batch = _Batch(self._region)
+        results: list[Written | Exception] = []
+        for record in records:
+            try:
+                results.append(batch.sign(record))
+            except GridbourseError as error:
+                results.append(error)
+        self._prepare(
+            [
+                (record, written.leaf)
+                for record, written in zip(records, results, strict=True)
+                if isinstance(written, Written)
+            ]
+        )
+        for name, turns in batch.turns_by_master.items():
+            self._submit(self._region.masters[name], turns, batch.transactions, results)
+            self._region.uplinks[name].take_up()
+        return results
+
+    def _submit(
+        self,
+        master: Master,
+        turns: Sequence[int],
+        transactions: Mapping[int, SignedTransaction],
+        results: list[Written | Exception],
+    ) -> None:
+        try:
+            receipts = master.slave.chain.submit([transactions[turn].raw for turn in turns])
+        except GridbourseError as error:
+            results[:] = [error if turn in turns else result for turn, result in enumerate(results)]
+            return
+        for turn, receipt in zip(turns, receipts, strict=True):
+            if not receipt.succeeded:
+                results[turn] = master.slave.ledger.abi.explain(contract_error(receipt.revert_data, receipt.halt))
+
+
+class _Batch:
+    """Records being signed, each with the next nonce of its sender."""
+
+    def __init__(self, region: Region) -> None:
+        self._region = region
+        self._signers: dict[Address, FunctionNode] = {}
+        self._nonces: dict[Address, int] = {}
+        self._turn = -1
+        self.transactions: dict[int, SignedTransaction] = {}
+        self.turns_by_master: dict[str, list[int]] = {}
+
+    def sign(self, record: NodeRecord) -> Written:
+        """Sign the next record, or check that its node has signed it, and put it into the batch."""
+        self._turn += 1
+        master = self._region.master_of(record.node_id)
+        raw = record.content if isinstance(record.content, bytes) else self._signed_here(record, master)
+        signed = SignedTransaction.decode(raw)
+        written = read_record(signed, master, record.node_id)
+        nonce = self._nonces.get(signed.sender, master.slave.chain.next_nonce(signed.sender))
+        if signed.transaction.nonce != nonce:
+            raise TransactionRejected(f"nonce: {signed.transaction.nonce} is not the node's next; sign with {nonce}")
+        self._nonces[signed.sender] = nonce + 1
+        self.transactions[self._turn] = signed
+        self.turns_by_master.setdefault(master.membership.name, []).append(self._turn)
+        return written
+
+    def _signed_here(self, record: NodeRecord, master: Master) -> bytes:
+        node = self._signer(record, master)
+        match record.content:
+            case Place(offer, quota_wh):
+                return node.offer(offer, energy_quota_wh=quota_wh)
+            case Answer(deal_id, side, confirmed):
+                return node.decide(deal_id, side, confirmed=confirmed)
+            case _:
+                raise InvalidValue("content", record.content, "an order, an answer, or a signed transaction")
+
+    def _signer(self, record: NodeRecord, master: Master) -> FunctionNode:
+        """The node with its kept keys; its first nonce of a batch is the chain's."""
+        node = master.nodes[record.node_id]
+        address = record.keys.address if record.keys else node.address
+        if address not in self._signers:
+            if record.keys:
+                node = FunctionNode(node.spec, record.keys, master.slave, master.encryption_node.readers)
+            node.forget_unsent()
+            self._signers[address] = node
+        return self._signers[address]
+
+
+def read_record(signed: SignedTransaction, master: Master, node_id: str) -> Written:
+    """Read the one record that a transaction writes, and check that it is the node's own order or answer.
+
+    Raises
+    ------
+    InvalidValue
+        The transaction does anything else.
+    EnvelopeError
+        The record is not sealed to the master's encryption node.
+    """
+    ledger, transaction = master.slave.ledger, signed.transaction
+    if transaction.chain_id != ledger.chain.chain_id or transaction.to != ledger.address:
+        raise InvalidValue(
+            "transaction", f"for chain {transaction.chain_id}", f"one to ledger 0x{ledger.address.hex()}"
+        )
+    selector = ledger.abi.encode("append", 0, b"")[:4]
+    if transaction.data[:4] != selector or transaction.gas_limit > GAS_LIMIT:
+        raise InvalidValue("transaction", "another call", f"a call of `append` with at most {GAS_LIMIT} gas")
+    try:
+        kind, content = abi_decode(("uint8", "bytes"), transaction.data[4:])
+    except Exception as error:  # eth_abi has no one error for data that is not what it says
+        raise InvalidValue("transaction", "malformed call data", "a call of `append(uint8,bytes)`") from error
+    leaf = record_leaf(signed.sender, kind, content)
+    details = master.encryption_node.open(LedgerRecord(0, signed.sender, kind, leaf, content, 0, signed.hash))
+    if not isinstance(details, OrderDetails | Decision):
+        raise InvalidValue("transaction", type(details).__name__, "the record of an order or of an answer")
+    if details.user_id != node_id:
+        raise InvalidValue("transaction", f"a record of {details.user_id!r}", f"a record of {node_id!r}")
+    return Written(leaf, details)

@@ -1,0 +1,317 @@
+"""What a function node does: orders, deals, deposits, positions."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, replace
+
+from gridbourse.client.values import Deal, DealStatus, Deposit, Order, OrderStatus, Page, Position
+from gridbourse.console.directory import Directory
+from gridbourse.console.market_state import MarketState
+from gridbourse.console.node_records import Answer, NodeRecord, Place, Written
+from gridbourse.console.paging import cut
+from gridbourse.console.rights import Principal, Right, require
+from gridbourse.console.store import ServiceStore
+from gridbourse.console.views import deal_view, order_view
+from gridbourse.console.worker import RegionWorker
+from gridbourse.errors import GridbourseError, InvalidValue
+from gridbourse.market.types import DealState, Offer, OrderId, Side
+from gridbourse.network.records import OrderDetails
+from gridbourse.units import PERIODS_PER_DAY
+
+
+class NotFound(GridbourseError):
+    """There is no such thing, or the caller may not know of it."""
+
+
+class KeyReused(GridbourseError):
+    """An idempotency key came with another request than the first time."""
+
+
+class Conflict(GridbourseError):
+    """Something else was faster: what was asked for can no longer be done."""
+
+
+class KeysNotKept(GridbourseError):
+    """The service has no keys to sign for this node with."""
+
+
+class Trading:
+    """Writes nodes' orders and answers, and reads what became of them.
+
+    Parameters
+    ----------
+    state, directory
+        The market and who is who.
+    worker
+        Writes records.
+    store
+        Remembers idempotency keys.
+    clock
+        Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        state: MarketState,
+        directory: Directory,
+        worker: RegionWorker,
+        store: ServiceStore,
+        clock: Callable[[], int],
+    ) -> None:
+        self._state = state
+        self._directory = directory
+        self._worker = worker
+        self._store = store
+        self._clock = clock
+        self._in_flight: dict[tuple[str, str], asyncio.Future[Written]] = {}
+
+    # Orders
+
+    async def place(
+        self,
+        principal: Principal,
+        offer: Offer,
+        *,
+        energy_quota_wh: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Order:
+        """Let the calling node record and place an order.
+
+        Parameters
+        ----------
+        principal
+            A node whose keys are kept.
+        offer
+            What it wants.
+        energy_quota_wh
+            What it may sell in that period in all; by default just enough for all its asks there.
+        idempotency_key
+            Asked twice under the same key, the order is placed once, whatever happens in between.
+
+        Raises
+        ------
+        Forbidden, NotSignedIn, KeysNotKept
+            The caller may not place orders, or has to sign them itself.
+        KeyReused
+            The key came with another order before.
+        """
+        require(principal, Right.TRADE)
+        _require_keys(principal)
+        asked = {"offer": astuple(offer), "energy_quota_wh": energy_quota_wh}
+        if energy_quota_wh is None and offer.side is Side.ASK:
+            energy_quota_wh = self._offered_wh(principal.name, offer.period) + offer.energy_wh
+        record = NodeRecord(principal.name, Place(offer, energy_quota_wh), principal.keys)
+        written = await self._write_once(principal, record, idempotency_key, asked)
+        return self._order_of(written)
+
+    async def relay(self, principal: Principal, raw: bytes, *, idempotency_key: str | None = None) -> Order | Deal:
+        """Write a record that the calling node signed itself: an order, or an answer to a deal.
+
+        Raises
+        ------
+        InvalidValue, TransactionRejected, EnvelopeError
+            The transaction is not the node's next one that writes just that.
+        """
+        require(principal, Right.TRADE)
+        record = NodeRecord(principal.name, raw)
+        written = await self._write_once(principal, record, idempotency_key, {"raw": raw.hex()})
+        if isinstance(written.details, OrderDetails):
+            return self._order_of(written)
+        return self.deal(principal, written.details.deal_id, written.details.side)
+
+    def orders(
+        self,
+        principal: Principal,
+        *,
+        node_id: str | None = None,
+        period: int | None = None,
+        status: OrderStatus | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[Order]:
+        """Orders of the caller's nodes, newest first."""
+        require(principal, Right.READ_NODE)
+        leaves = self._leaves(self.nodes(principal, node_id))
+        views = (
+            (turn, order_view(self._state, leaf, self._state.recorded[leaf].details))
+            for turn, leaf in enumerate(leaves)
+        )
+        fitting = (
+            (turn, order)
+            for turn, order in views
+            if (period is None or order.period == period) and (status is None or order.status is status)
+        )
+        total = len(leaves)
+        return cut(
+            ((turn - total, order) for turn, order in fitting),
+            cursor,
+            limit,
+            key=lambda pair: pair[0],
+            view=lambda pair: pair[1],
+        )
+
+    def order(self, principal: Principal, order_id: str) -> Order:
+        """One order of the caller's nodes. Raises `NotFound`."""
+        require(principal, Right.READ_NODE)
+        entry = self._state.orders.get(_order_id(order_id))
+        if entry is None or entry.leaf not in self._state.recorded:
+            raise NotFound(f"there is no order {order_id} of yours")
+        details = self._state.recorded[entry.leaf].details
+        self._require_reach(principal, details.user_id, f"there is no order {order_id} of yours")
+        return order_view(self._state, entry.leaf, details)
+
+    # Deals
+
+    def deals(
+        self,
+        principal: Principal,
+        *,
+        node_id: str | None = None,
+        status: DealStatus | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[Deal]:
+        """Deals of the caller's nodes, newest first; one between two of them stands there twice."""
+        require(principal, Right.READ_NODE)
+        found = [
+            (-2 * deal_id - side, own, deal_id, side)
+            for own in self.nodes(principal, node_id)
+            for deal_id, side in self._state.deals_of_node.get(own, [])
+            if status is None or self._state.deals[deal_id].state is DealState[status.upper()]
+        ]
+        found.sort()
+        return cut(found, cursor, limit, key=lambda deal: deal[0], view=lambda deal: deal_view(self._state, *deal[1:]))
+
+    def deal(self, principal: Principal, deal_id: int, side: Side | None = None) -> Deal:
+        """One deal, as the caller's node on a side sees it; by default the first side that is the caller's."""
+        require(principal, Right.READ_NODE)
+        entry = self._state.deals.get(deal_id)
+        for own in Side if side is None else (side,):
+            owner = self._directory.owners.get(entry.trader(own)) if entry else None
+            if owner and principal.reaches(owner.node_id, owner.master):
+                return deal_view(self._state, owner.node_id, deal_id, own)
+        raise NotFound(f"there is no deal {deal_id} of yours")
+
+    async def answer(self, principal: Principal, deal_id: int, *, confirmed: bool) -> Deal:
+        """Let the calling node confirm or abandon a deal. Asking the same again changes nothing.
+
+        Raises
+        ------
+        NotFound
+            It has no such deal.
+        Conflict
+            It has answered otherwise, or the deal waits for no answer.
+        """
+        require(principal, Right.TRADE)
+        _require_keys(principal)
+        deal = self.deal(principal, deal_id)
+        side, verb = Side[deal.side.upper()], "confirmed" if confirmed else "abandoned"
+        if deal.answered is not None:
+            if deal.answered is confirmed:
+                return deal
+            raise Conflict(f"deal {deal_id} was {'confirmed' if deal.answered else 'abandoned'} before")
+        if deal.status is not DealStatus.INTENT or self._clock() > deal.confirm_before:
+            raise Conflict(f"deal {deal_id} can no longer be {verb}: it is {deal.status}, its cooling-off time is over")
+        await self._write(NodeRecord(principal.name, Answer(deal_id, side, confirmed), principal.keys))
+        return self.deal(principal, deal_id, side)
+
+    # Money and energy
+
+    def deposits(self, principal: Principal, *, node_id: str | None = None, day: int | None = None) -> list[Deposit]:
+        """Money of the caller's nodes, day by day."""
+        require(principal, Right.READ_NODE)
+        found = []
+        for own in self.nodes(principal, node_id):
+            for number in self._directory.days() if day is None else [day]:
+                trader = self._directory.trader(own, number)
+                if trader is not None:
+                    account = self._state.account(trader)
+                    found.append(Deposit(own, number, account.free_money, account.held_money))
+        return found
+
+    def positions(self, principal: Principal, day: int, *, node_id: str | None = None) -> list[Position]:
+        """Energy claims of the caller's nodes in the periods of a day; periods without any are left out."""
+        require(principal, Right.READ_NODE)
+        found = []
+        for own in self.nodes(principal, node_id):
+            trader = self._directory.trader(own, day)
+            for period in range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY) if trader is not None else ():
+                claims = self._state.position(trader, period) if trader is not None else None
+                if claims and (claims.quota_wh or claims.bought_wh):
+                    found.append(
+                        Position(own, period, claims.quota_wh, claims.held_wh, claims.sold_wh, claims.bought_wh)
+                    )
+        return found
+
+    def nodes(self, principal: Principal, node_id: str | None = None) -> list[str]:
+        """Nodes that the caller reaches, or the one of them that is named. Raises `NotFound`."""
+        if node_id is not None:
+            self._require_reach(principal, node_id, f"there is no node {node_id!r} of yours")
+            return [node_id]
+        return [own for own, master in self._directory.master_of.items() if principal.reaches(own, master)]
+
+    def _require_reach(self, principal: Principal, node_id: str, otherwise: str) -> None:
+        master = self._directory.master_of.get(node_id)
+        if master is None or not principal.reaches(node_id, master):
+            raise NotFound(otherwise)
+
+    def _order_of(self, written: Written) -> Order:
+        assert isinstance(written.details, OrderDetails), "an order was written"
+        return order_view(self._state, written.leaf, written.details)
+
+    def _leaves(self, nodes: Sequence[str]) -> list[bytes]:
+        """Leaves of nodes' orders, newest first."""
+        leaves = [leaf for node_id in nodes for leaf in self._state.leaves_of_node.get(node_id, [])]
+        if len(nodes) > 1:
+            leaves.sort(key=lambda leaf: self._state.recorded[leaf].turn)
+        return leaves[::-1]
+
+    def _offered_wh(self, node_id: str, period: int) -> int:
+        trader = self._directory.trader(node_id, period // PERIODS_PER_DAY)
+        return 0 if trader is None else self._state.offered_wh(trader, period)
+
+    # Writing
+
+    async def _write_once(
+        self, principal: Principal, record: NodeRecord, key: str | None, asked: Mapping[str, object]
+    ) -> Written:
+        """Write a record, unless it was written under the same key before."""
+        if key is None:
+            return await self._write(record)
+        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
+        place = principal.identity, key
+        while (running := self._in_flight.get(place)) is not None:
+            await asyncio.wait([running])
+        row = self._store.row("SELECT digest, leaf FROM idempotency WHERE principal = ? AND key = ?", *place)
+        if row is not None and row["digest"] != digest:
+            raise KeyReused(f"Idempotency-Key {key!r} came with another order before; give each order a key of its own")
+        if row is not None and row["leaf"] in self._state.recorded:
+            return Written(row["leaf"], self._state.recorded[row["leaf"]].details)
+        future = asyncio.get_running_loop().create_future()
+        self._in_flight[place] = future
+        try:
+            return await self._write(replace(record, idempotency=(*place, digest)))
+        finally:
+            self._in_flight.pop(place, None)
+            future.cancel()
+
+    async def _write(self, record: NodeRecord) -> Written:
+        return await asyncio.wrap_future(self._worker.write(record))
+
+
+def _require_keys(principal: Principal) -> None:
+    if principal.keys is None:
+        raise KeysNotKept(
+            f"the keys of {principal.name!r} are not kept here; sign the record, then POST /api/v1/records"
+        )
+
+
+def _order_id(text: str) -> OrderId:
+    try:
+        return OrderId.unpack(int(text, 16))
+    except ValueError as error:
+        raise InvalidValue("order_id", text, "an order's id, 16 hexadecimal digits") from error

@@ -1,0 +1,116 @@
+"""From what the market state holds to what the service says."""
+
+from __future__ import annotations
+
+from gridbourse.client.values import Deal, DealStatus, EnergyTypeName, Order, OrderStatus, PriceLevel, SideName, Trade
+from gridbourse.console.market_state import DealEntry, MarketState, OrderEntry
+from gridbourse.market.types import EnergyType, OrderId, Side
+from gridbourse.network.records import OrderDetails
+
+
+def side_name(side: Side) -> SideName:
+    """Name of a side."""
+    return SideName(side.name.lower())
+
+
+def side_of(name: SideName) -> Side:
+    """The side of a name."""
+    return Side[name.upper()]
+
+
+def type_names(types: EnergyType) -> list[EnergyTypeName]:
+    """Names of energy types."""
+    return [EnergyTypeName(str(one.name).lower()) for one in EnergyType if one in types]
+
+
+def type_name(energy_type: EnergyType) -> EnergyTypeName:
+    """Name of one energy type."""
+    return EnergyTypeName(str(energy_type.name).lower())
+
+
+def types_of(names: list[EnergyTypeName] | None) -> EnergyType:
+    """The energy types of names; all of them if none is named."""
+    types = EnergyType(0)
+    for name in names or EnergyTypeName:
+        types |= EnergyType[name.upper()]
+    return types
+
+
+def order_text(order_id: OrderId) -> str:
+    """Write an order's id."""
+    return f"{order_id.pack():016x}"
+
+
+def price_level(price_ticks: int, orders: list[OrderEntry], accepted: EnergyType) -> PriceLevel | None:
+    """Sum up the orders at a price that offer or accept one of some energy types; None if there are none."""
+    fitting = [order for order in orders if order.energy_types & accepted]
+    return PriceLevel(price_ticks, sum(order.open_wh for order in fitting), len(fitting)) if fitting else None
+
+
+def trade_view(deal: DealEntry) -> Trade:
+    """A deal as everybody sees it."""
+    return Trade(
+        deal_id=deal.deal_id,
+        period=deal.ask.period,
+        energy_type=type_name(deal.energy_type),
+        energy_wh=deal.energy_wh,
+        price_ticks=deal.price_ticks,
+        money=deal.money,
+        status=DealStatus(deal.state.name.lower()),
+        agreed_at=deal.agreed_at,
+        height=deal.height,
+    )
+
+
+def deal_view(state: MarketState, node_id: str, deal_id: int, side: Side) -> Deal:
+    """A deal as one party sees it."""
+    deal = state.deals[deal_id]
+    return Deal(
+        deal_id=deal_id,
+        node_id=node_id,
+        side=side_name(side),
+        period=deal.ask.period,
+        energy_type=type_name(deal.energy_type),
+        energy_wh=deal.energy_wh,
+        price_ticks=deal.price_ticks,
+        money=deal.money,
+        status=DealStatus(deal.state.name.lower()),
+        own_confirmed=side in deal.confirmed_sides,
+        other_confirmed=side.opposite in deal.confirmed_sides,
+        answered=state.answers.get((deal_id, side)),
+        confirm_before=deal.confirm_before,
+        agreed_at=deal.agreed_at,
+        own_order=order_text(deal.ask if side is Side.ASK else deal.bid),
+        height=deal.height,
+    )
+
+
+def order_view(state: MarketState, leaf: bytes, details: OrderDetails) -> Order:
+    """A node's order, from its record and from what the market made of it."""
+    order_id = state.order_of_leaf.get(leaf)
+    entry = state.orders[order_id] if order_id is not None else None
+    refusal = state.refusals.get(leaf) if entry is None else None
+    return Order(
+        order_id=order_text(order_id) if order_id is not None else None,
+        node_id=details.user_id,
+        side=side_name(details.side),
+        energy_types=type_names(details.energy_types),
+        period=details.period,
+        energy_wh=details.energy_wh,
+        price_ticks=details.price_ticks,
+        open_wh=entry.open_wh if entry else 0,
+        agreed_wh=entry.agreed_wh if entry else 0,
+        status=_status(entry, is_refused=refusal is not None),
+        refusal=refusal.name.lower() if refusal is not None else None,
+        record_leaf=f"0x{leaf.hex()}",
+        placed_at=entry.placed_at if entry else None,
+        height=entry.height if entry else None,
+    )
+
+
+def _status(entry: OrderEntry | None, *, is_refused: bool) -> OrderStatus:
+    if entry is None:
+        return OrderStatus.REFUSED if is_refused else OrderStatus.RECORDED
+    if entry.is_cancelled:
+        return OrderStatus.CANCELLED
+    return OrderStatus.WAITING if entry.open_wh else OrderStatus.FILLED

@@ -1,0 +1,232 @@
+"""The one thread that owns the region: what nodes record is written and taken up here, in batches.
+
+Everything that arrives while a batch is being written goes into the next one, so that a hundred orders share the
+blocks, and the waits for the disk, of one. Between batches the thread does what masters do: bring news down,
+end and settle deals, anchor, and open the next days.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from gridbourse.console.chain_reader import ChainReader
+from gridbourse.console.news import News
+from gridbourse.console.node_records import NodeRecord, RecordWriter, Written
+from gridbourse.errors import GridbourseError
+from gridbourse.network.region import Region
+from gridbourse.units import PERIODS_PER_DAY, period_at
+
+logger = logging.getLogger(__name__)
+
+MAX_BATCH = 500
+"""Records written together."""
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the region does what masters do.
+
+    Parameters
+    ----------
+    round_seconds
+        Between two rounds of bringing down, ending and settling.
+    anchor_seconds
+        Between two anchorings.
+    days_ahead
+        How many delivery days after today are open for orders.
+    """
+
+    round_seconds: float = 0.5
+    anchor_seconds: float = 20.0
+    days_ahead: int = 1
+
+
+@dataclass(slots=True)
+class _Task:
+    run: Callable[[Region], object]
+    future: Future[object] = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class _Entry:
+    record: NodeRecord
+    future: Future[Written] = field(default_factory=Future)
+
+
+class RegionWorker:
+    """Runs a region.
+
+    Parameters
+    ----------
+    region
+        The open region; this thread closes it.
+    publish
+        Is told what is new on the chains, always before whoever caused it gets an answer.
+    prepare
+        Makes what is durable of records before they are written, given their leaves.
+    pace
+        How often it does what masters do.
+    """
+
+    def __init__(
+        self,
+        region: Region,
+        publish: Callable[[Sequence[News]], None],
+        prepare: Callable[[Sequence[tuple[NodeRecord, bytes]]], None],
+        pace: Pace,
+    ) -> None:
+        self._region = region
+        self._publish = publish
+        self._writer = RecordWriter(region, prepare)
+        self._reader = ChainReader(region)
+        self._pace = pace
+        self._queue: queue.SimpleQueue[_Task | _Entry | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="region", daemon=True)
+        self._next_round = self._next_anchor = 0.0
+        self._days_opened: set[int] = set()
+        self._is_stopping = False
+        self.failure: BaseException | None = None
+        self.last_round_at = 0.0
+
+    def start(self) -> None:
+        """Read what the chains hold, then begin."""
+        self._publish(self._reader.news())
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what has been taken, anchor, and close the region; returns when that is done."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def write(self, record: NodeRecord) -> Future[Written]:
+        """Write a node's record to its slave chain and take it up."""
+        entry = _Entry(record)
+        self._queue.put(entry)
+        return entry.future
+
+    def run(self, work: Callable[[Region], _Answer]) -> Future[_Answer]:
+        """Let the thread do some work on the region."""
+        task = _Task(work)
+        self._queue.put(task)
+        return task.future  # type: ignore[return-value]
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the region is being run."""
+        return self._thread.is_alive() and self.failure is None
+
+    @property
+    def waiting(self) -> int:
+        """How much waits to be done."""
+        return self._queue.qsize()
+
+    def _run(self) -> None:
+        try:
+            while not self._is_stopping:
+                self._turn()
+            self._region.anchor()
+            self._publish(self._reader.news())
+        except BaseException as error:
+            logger.exception("the region stopped")
+            self.failure = error
+        finally:
+            self._region.close()
+            self._refuse_the_rest()
+
+    def _turn(self) -> None:
+        entries, tasks = self._take()
+        if entries:
+            self._write(entries)
+        for task in tasks:
+            self._do(task)
+        now = time.monotonic()
+        if now >= self._next_round:
+            self._round()
+            self._next_round = time.monotonic() + self._pace.round_seconds
+
+    def _take(self) -> tuple[list[_Entry], list[_Task]]:
+        """Wait for work until the next round is due, then take all that is there."""
+        entries: list[_Entry] = []
+        tasks: list[_Task] = []
+        timeout = max(0.0, self._next_round - time.monotonic())
+        while len(entries) < MAX_BATCH:
+            try:
+                item = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
+            except queue.Empty:
+                break
+            timeout = 0.0
+            if item is None:
+                self._is_stopping = True
+            elif isinstance(item, _Entry):
+                entries.append(item)
+            else:
+                tasks.append(item)
+        return entries, tasks
+
+    def _write(self, entries: Sequence[_Entry]) -> None:
+        try:
+            results = self._writer.write([entry.record for entry in entries])
+        except Exception as error:  # whoever asked is told, and the region goes on
+            logger.exception("records were not written")
+            results = [error] * len(entries)
+        self._publish(self._reader.news())
+        for entry, result in zip(entries, results, strict=True):
+            if isinstance(result, Exception):
+                entry.future.set_exception(result)
+            else:
+                entry.future.set_result(result)
+
+    def _do(self, task: _Task) -> None:
+        try:
+            answer = task.run(self._region)
+        except Exception as error:
+            if not isinstance(error, GridbourseError):
+                logger.exception("work on the region failed")
+            self._publish(self._reader.news())
+            task.future.set_exception(error)
+        else:
+            self._publish(self._reader.news())
+            task.future.set_result(answer)
+
+    def _round(self) -> None:
+        """What the masters do; what fails now is taken up again in the next round."""
+        try:
+            self._open_days()
+            self._region.settle()
+            if time.monotonic() >= self._next_anchor:
+                self._region.anchor()
+                self._next_anchor = time.monotonic() + self._pace.anchor_seconds
+            self.last_round_at = time.time()
+        except GridbourseError:
+            logger.exception("a round was cut short")
+        self._publish(self._reader.news())
+
+    def _open_days(self) -> None:
+        today = period_at(datetime.now(UTC)) // PERIODS_PER_DAY
+        for day in range(today, today + self._pace.days_ahead + 1):
+            if day not in self._days_opened:
+                self._region.open_day(day)
+                self._days_opened.add(day)
+
+    def _refuse_the_rest(self) -> None:
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if item is not None:
+                item.future.set_exception(RegionStopped("the service is stopping; try again when it is back"))
+
+
+class RegionStopped(GridbourseError):
+    """The region is not being run."""

@@ -1,0 +1,85 @@
+"""A service that really runs: a region on disk, the application, a server on a free port of this machine."""
+
+import asyncio
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+
+import httpx
+import uvicorn
+
+from gridbourse.console.app import create_app
+from gridbourse.console.exchange import Exchange
+from gridbourse.console.rights import Kind
+from gridbourse.console.settings import ServiceSettings
+from gridbourse.console.worker import Pace
+from gridbourse.network.rotation import RegionKeys
+
+PASSWORD = "correct horse battery staple"
+QUICK = Pace(round_seconds=0.05, anchor_seconds=0.2)
+
+
+class Service:
+    """A running service, and the ways in which tests speak to it."""
+
+    def __init__(self, folder, settings=None):
+        self.folder = folder
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        settings = settings or ServiceSettings(requests_per_second=10_000, burst=10_000, sign_ins_per_minute=10_000)
+        self.settings = replace(settings, public_url=self.url, pace=QUICK)
+        self.app = create_app(lambda: Exchange.open(folder, pace=QUICK), self.settings)
+        self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="warning", timeout_graceful_shutdown=2))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self.loop = None
+
+    @property
+    def exchange(self):
+        return self.app.state.exchange
+
+    def _serve(self):
+        async def serve():
+            self.loop = asyncio.get_running_loop()
+            await self._server.serve(sockets=[self._socket])
+
+        asyncio.run(serve())
+
+    def start(self):
+        self._thread.start()
+        until(lambda: self._server.started or not self._thread.is_alive())
+        assert self._server.started, "the service starts"
+        return self
+
+    def stop(self):
+        self._server.should_exit = True
+        self._thread.join(20)
+        assert not self._thread.is_alive(), "the service stops"
+
+    def region(self, work):
+        """Do something on the region, as its own thread does."""
+        return self.exchange.worker.run(work).result(20)
+
+    def account(self, name, kind=Kind.NODE):
+        """An account of somebody, under its own name."""
+        keys = RegionKeys(self.folder).nodes.load_node(name) if kind is Kind.NODE else None
+        self.exchange.credentials.create_account(name, kind, name, PASSWORD, keys)
+
+    @contextmanager
+    def browser(self, name=None):
+        """A browser, signed in if it is somebody's."""
+        with httpx.Client(base_url=f"{self.url}/api/v1", headers={"Origin": self.url}, timeout=30) as client:
+            if name is not None:
+                answer = client.post("/sign-in/password", json={"account": name, "password": PASSWORD})
+                assert answer.status_code == 200, answer.text
+            yield client
+
+
+def until(holds, seconds=20.0):
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline, "it should have come true by now"
+        time.sleep(0.02)
+    return found

@@ -1,0 +1,89 @@
+"""A trade from order to settlement, as two browsers see it."""
+
+import shutil
+
+import pytest
+from service import Service, until
+from small_market import PERIOD, ask, bid
+
+
+@pytest.fixture
+def anna(service):
+    with service.browser("Anna") as client:
+        yield client
+
+
+@pytest.fixture
+def bert(service):
+    with service.browser("Bert") as client:
+        yield client
+
+
+def place(client, order, key=None):
+    answer = client.post("/orders", json=order, headers={"Idempotency-Key": key} if key else {})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def test_two_people_trade_and_each_sees_its_own_side_of_the_settled_deal(anna, bert):
+    assert place(anna, ask(1_000, 3_600))["status"] == "waiting"
+    bought = place(bert, bid(400, 3_700))
+    assert (bought["status"], bought["agreed_wh"]) == ("filled", 400)
+    for client in (anna, bert):
+        (deal,) = client.get("/deals").json()["items"]
+        assert client.post(f"/deals/{deal['deal_id']}/confirm").status_code == 200
+    settled = until(lambda: [deal for deal in bert.get("/deals").json()["items"] if deal["status"] == "settled"])
+    assert [(deal["node_id"], deal["energy_wh"], deal["money"]) for deal in settled] == [("Bert", 400, 400 * 3_600)]
+    assert anna.get("/deals").json()["items"][0]["node_id"] == "Anna"
+
+
+def test_an_abandoned_deal_puts_both_orders_back_into_the_book(anna, bert):
+    place(anna, ask(1_000, 3_600))
+    place(bert, bid(400, 3_700))
+    assert bert.post("/deals/1/abandon").json()["status"] == "abandoned"
+    book = bert.get(f"/market/periods/{PERIOD}/book").json()
+    assert [level["energy_wh"] for level in book["asks"] + book["bids"]] == [1_000, 400]
+    assert anna.post("/deals/1/confirm").status_code == 409
+
+
+def test_a_second_ask_of_the_same_seller_can_be_sold_too(anna, bert):
+    place(anna, ask(300, 3_600))
+    place(anna, ask(300, 3_600))
+    assert place(bert, bid(600, 3_600))["agreed_wh"] == 600
+
+
+def test_an_order_that_the_market_refuses_comes_back_with_the_reason(anna):
+    refused = place(anna, ask(price_ticks=9_500))
+    assert (refused["status"], refused["refusal"], refused["order_id"]) == ("refused", "price_out_of_bounds", None)
+    assert [order["status"] for order in anna.get("/orders").json()["items"]] == ["refused"]
+
+
+def test_the_same_key_places_one_order_also_after_a_restart(folder):
+    service = Service(folder).start()
+    with service.browser("Anna") as anna:
+        first = place(anna, ask(), key="k-1")
+        assert place(anna, ask(), key="k-1")["order_id"] == first["order_id"]
+        cookies = anna.cookies
+    service.stop()
+    service = Service(folder).start()
+    try:
+        with service.browser() as anna:
+            anna.cookies = cookies
+            assert place(anna, ask(), key="k-1")["order_id"] == first["order_id"]
+            other = anna.post("/orders", json=ask(2_000), headers={"Idempotency-Key": "k-1"})
+            assert (other.status_code, other.json()["type"]) == (422, "urn:gridbourse:idempotency-key-reused")
+            assert len(anna.get("/orders").json()["items"]) == 1
+    finally:
+        service.stop()
+
+
+def test_what_a_killed_service_had_taken_is_there_when_it_is_started_again(service, anna, tmp_path):
+    order = place(anna, ask())
+    # What a kill leaves: the files as they are, with their write-ahead logs.
+    left = shutil.copytree(service.folder, tmp_path / "left")
+    again = Service(left).start()
+    try:
+        with again.browser("Anna") as client:
+            assert client.get(f"/orders/{order['order_id']}").json() == order
+    finally:
+        again.stop()
