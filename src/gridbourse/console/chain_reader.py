@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from gridbourse.chain.block import Header, Log
-from gridbourse.chain.interface import Chain
+from gridbourse.chain.block import Log
+from gridbourse.chain.interface import Chain, HeaderView
 from gridbourse.console.news import MainBlock, News, SlaveBlock, SlaveRecord
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged
@@ -112,7 +112,7 @@ class SlaveReader:
         return author == self._addresses.get(details.user_id)
 
 
-def _blocks(chain: Chain, after: int, last: int | None = None) -> Iterator[tuple[Header, int, list[Log]]]:
+def _blocks(chain: Chain, after: int, last: int | None = None) -> Iterator[tuple[HeaderView, int, list[Log]]]:
     for height in range(after + 1, (chain.head().height if last is None else last) + 1):
         block = chain.block(height)
         yield block.header, len(block.transactions), [log for receipt in block.receipts for log in receipt.logs]

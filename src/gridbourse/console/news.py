@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gridbourse.chain.block import Header
+from gridbourse.chain.interface import HeaderView
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.market.events import Event
@@ -25,7 +25,7 @@ class MainBlock:
         What masters anchored in it, by the number of the master.
     """
 
-    header: Header
+    header: HeaderView
     transaction_count: int
     events: tuple[Event, ...]
     anchors: tuple[tuple[int, Anchor], ...]
@@ -44,7 +44,7 @@ class SlaveBlock:
     """A block of a slave chain and its records."""
 
     master: str
-    header: Header
+    header: HeaderView
     transaction_count: int
     records: tuple[SlaveRecord, ...]
 
