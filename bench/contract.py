@@ -22,7 +22,7 @@ from gridbourse.contracts.energy_market import EnergyMarket
 from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.experiments.paper_market import ARRIVALS, PaperMarket
 from gridbourse.market.types import EnergyType, OrderRequest, Side
-from gridbourse.network.region import BLOCK_GAS_LIMIT
+from gridbourse.network.engines import BLOCK_GAS_LIMIT
 
 PAPER_MS = 0.22
 PAPER_DEALS = 6

@@ -22,7 +22,7 @@ from eth_tester import EthereumTester, PyEVMBackend
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.crypto.keys import SigningKey, keccak256
-from gridbourse.network.region import BLOCK_GAS_LIMIT
+from gridbourse.network.engines import BLOCK_GAS_LIMIT
 
 ANVIL = Path(__file__).parents[1] / "contracts" / "node_modules" / ".bin" / "anvil"
 

@@ -172,8 +172,8 @@ def test_a_wrong_value_is_named(read, field, line, wrong):
     require_named(read, text, field)
 
 
-def test_a_master_without_a_node_is_named(read):
-    require_named(read, TEXT[: TEXT.index("[[master.node]]")], "master.node")
+def test_another_organisations_function_nodes_need_not_be_known(read):
+    assert read(TEXT[: TEXT.index("[[master.node]]")]).masters == (MasterSpec("grid", Role.GRID, ()),)
 
 
 def test_names_that_are_not_the_only_ones_are_named(read):

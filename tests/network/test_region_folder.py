@@ -34,7 +34,7 @@ def test_a_region_that_cannot_be_made_leaves_nothing_behind(tmp_path, monkeypatc
     name = {
         "region.toml": "gridbourse.network.region.write_region",
         "keys": "gridbourse.network.keys.KeyFolder.save_node",
-        "chains": "gridbourse.network.region.EmbeddedChain",
+        "chains": "gridbourse.network.engines.EmbeddedChain",
         "contracts": "gridbourse.network.slave.Slave.create",
     }[failing_at]
     monkeypatch.setattr(name, fail)
@@ -54,6 +54,13 @@ def test_what_is_there_already_is_not_touched(tmp_path, kind):
     with pytest.raises(InvalidValue, match="new or empty folder"):
         Region.create(place, SPEC)
     assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]
+
+
+def test_a_master_without_a_node_is_named_before_anything_is_made(tmp_path):
+    roofs, grid = SPEC.masters
+    with pytest.raises(InvalidValue, match="roofs"):
+        Region.create(tmp_path / "region", replace(SPEC, masters=(replace(roofs, nodes=()), grid)))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_without_a_region_is_named(tmp_path):

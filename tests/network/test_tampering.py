@@ -20,9 +20,10 @@ from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.merkle import leaf_hash
 from gridbourse.errors import ChainCorrupted, TransactionRejected
 from gridbourse.market.types import DealState, EnergyType, Side
+from gridbourse.network.engines import BLOCK_GAS_LIMIT
 from gridbourse.network.keys import KeyFolder, NodeKeys
 from gridbourse.network.records import DayOpened, Decision, NodeRegistered, OrderDetails, RecordKind, seal_record
-from gridbourse.network.region import BLOCK_GAS_LIMIT, REGULATOR, Region
+from gridbourse.network.region import REGULATOR, Region
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.slave import Slave
 
@@ -433,7 +434,7 @@ def test_after_a_false_anchor_only_the_records_that_it_covers_are_suspected(sett
 
 def test_a_chain_that_is_not_the_registered_one(agreed, folder):
     roofs = agreed.masters["roofs"]
-    other = Slave.create(roofs.slave.chain, roofs.slave_wallet, [])
+    other = Slave.create(roofs.slave.chain, roofs.slave_wallet)
     regulator = Regulator(
         KeyFolder(folder / "keys").load_node(REGULATOR),
         agreed.main,

@@ -14,7 +14,8 @@ from pathlib import Path
 from gridbourse.chain.local import system_clock
 from gridbourse.market.types import Deal, EnergyType, Offer, OrderId, Role, Settings, Side
 from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
-from gridbourse.network.region import Observe, Region
+from gridbourse.network.engines import Observe
+from gridbourse.network.region import Region
 from gridbourse.network.regulator import Trace
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, energy_wh, money_units, price_ticks
 

@@ -78,7 +78,7 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class MasterSpec:
-    """A master and the function nodes below it."""
+    """A master and the function nodes below it, which are listed in its own organisation's file only."""
 
     name: str
     role: Role
@@ -105,8 +105,8 @@ class RegionSpec:
     Raises
     ------
     InvalidValue
-        Two masters or two nodes share a name, a name is no name, a master has no node, none is of role grid, a
-        node is of a kind that its master cannot have, or the settings or the chain id are no market's.
+        Two masters or two nodes share a name, a name is no name, no master is of role grid, a node is of a kind that
+        its master cannot have, or the settings or the chain id are no market's.
     """
 
     name: str
@@ -274,8 +274,6 @@ def _require_market(settings: Settings) -> None:
 def _require_master(master: MasterSpec) -> None:
     if not _MASTER_NAME.fullmatch(master.name) or master.name == "main":
         raise InvalidValue("master.name", master.name, "1 to 40 of a-z, 0-9 and '-', and not 'main'")
-    if not master.nodes:
-        raise InvalidValue("master.node", master.name, "at least one [[master.node]] table for this master")
     for node in master.nodes:
         if len(node.node_id.encode()) > _MAX_NODE_ID_BYTES:
             raise InvalidValue("master.node.id", node.node_id, f"at most {_MAX_NODE_ID_BYTES} bytes of UTF-8")

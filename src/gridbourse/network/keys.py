@@ -136,6 +136,10 @@ class KeyFolder:
         secrets = {"sealer": keys.sealer.secret.hex(), "pseudonyms": keys.pseudonyms.secret.hex()}
         self._save(name, _stored(keys.node) | secrets)
 
+    def holds(self, name: str) -> bool:
+        """Whether the keys of a node lie here."""
+        return self._path(name).exists()
+
     def load_node(self, name: str) -> NodeKeys:
         """Read a node's keys.
 

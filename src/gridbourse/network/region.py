@@ -1,48 +1,38 @@
 """The region: one main chain, one slave chain per master, and the nodes that act on them.
 
 This is the composition root. It makes every part and hands it what it needs; nothing below it knows where a
-chain is kept, which engine runs it, or who else takes part. On disk a region is a folder::
+chain is kept, which engine runs it, or who else takes part. On disk a region is a folder, with all of its members on
+one machine or with one organisation's share of it::
 
     region.toml    who takes part (gridbourse.network.description)
     keys/          one file of private keys for each node
-    main.chain     the main chain
+    main.chain     the main chain, if it is kept here
     NAME.chain     the slave chain of master NAME
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from gridbourse.chain.block import Genesis
-from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import system_clock
-from gridbourse.contracts.consortium import RegulatorKeys, SlaveChain
-from gridbourse.contracts.wallet import Wallet
-from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Offer, OrderId, Role
 from gridbourse.network.description import MasterSpec, RegionSpec, read_region, write_region
 from gridbourse.network.encryption_node import EncryptionNode
+from gridbourse.network.engines import Engines, Observe, watch_nothing
+from gridbourse.network.founding import found, make_keys, new_folder, require_nodes, set_up_slave
 from gridbourse.network.function_node import FunctionNode
-from gridbourse.network.keys import MasterKeys, NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.master import Master, Membership
 from gridbourse.network.records import NodeRevoked
 from gridbourse.network.regulator import Regulator
-from gridbourse.network.rotation import REGULATOR, RegionKeys, enter_on_main_chain, enter_on_slave_chains, registration
+from gridbourse.network.rotation import REGULATOR, RegionKeys, enter_on_main_chain, enter_on_slave_chains
 from gridbourse.network.slave import Slave
 from gridbourse.network.uplink import Question, UpLink
-
-BLOCK_GAS_LIMIT = 30_000_000_000
-
-Observe = Callable[[str, Chain], Chain]
-"""Puts something between the nodes and a chain of the given name, to look on."""
 
 
 class Region:
@@ -52,13 +42,35 @@ class Region:
     ----------
     builder
         Makes its parts, and makes them anew when keys have changed.
+    clock
+        Tells what time it is.
+
+    Attributes
+    ----------
+    main
+        The main chain.
+    masters, uplinks
+        The masters whose keys lie in the folder, by name, and their up-links.
     """
 
-    def __init__(self, builder: _Builder) -> None:
+    def __init__(self, builder: _Builder, clock: Callable[[], int]) -> None:
         self._builder = builder
         self.spec = builder.spec
-        self._clock = builder.clock
+        self._clock = clock
         self._assemble()
+
+    @property
+    def regulator(self) -> Regulator:
+        """The regulator.
+
+        Raises
+        ------
+        InvalidValue
+            Its keys do not lie in this folder.
+        """
+        if self._regulator is None:
+            raise InvalidValue("folder", str(self._builder.folder), "the folder that holds the regulator's keys")
+        return self._regulator
 
     @classmethod
     def create(
@@ -67,9 +79,9 @@ class Region:
         spec: RegionSpec,
         *,
         clock: Callable[[], int] = system_clock,
-        observe: Observe = lambda _, chain: chain,
+        observe: Observe = watch_nothing,
     ) -> Self:
-        """Make a new region of embedded chains, and open it.
+        """Make a new region with all of its members in one folder, and open it.
 
         The region is set up beside its place and moved there when it is complete, so that a folder never holds
         half a region.
@@ -88,19 +100,17 @@ class Region:
         Raises
         ------
         InvalidValue
-            The folder is not empty.
+            The folder is not empty, or a master has no function node.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InvalidValue("folder", str(folder), "a new or empty folder")
-        draft = folder.with_name(f"{folder.name}.draft-{os.getpid()}")
-        draft.mkdir(parents=True)
-        try:
+        with new_folder(folder) as draft:
             write_region(spec, draft / "region.toml")
-            _Builder(draft, spec, clock).set_up()
-            draft.rename(folder)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
+            engines = Engines(draft, spec, clock)
+            try:
+                builder = _Builder(draft, spec, engines)
+                builder.found()
+                builder.assemble()
+            finally:
+                engines.close()
         return cls.open(folder, clock=clock, observe=observe)
 
     @classmethod
@@ -109,9 +119,25 @@ class Region:
         folder: Path,
         *,
         clock: Callable[[], int] = system_clock,
-        observe: Observe = lambda _, chain: chain,
+        observe: Observe = watch_nothing,
+        chains: Mapping[str, Chain] | None = None,
     ) -> Self:
         """Open a region from disk, with everything it had.
+
+        Those take part whose keys lie in the folder: all members, or one organisation's master, or the regulator.
+        A master that has no slave chain yet gets one, which is registered on the main chain.
+
+        Parameters
+        ----------
+        folder
+            The region's folder.
+        clock
+            Source of block times.
+        observe
+            Looks on at every chain.
+        chains
+            Chains that this process has open already, by name: ``"main"``, or that of a master whose slave chain the
+            regulator reads. They are not closed with the region.
 
         Raises
         ------
@@ -123,14 +149,12 @@ class Region:
         if not (folder / "region.toml").exists():
             raise InvalidValue("folder", str(folder), "a folder that `gridbourse region init` made")
         spec = read_region(folder / "region.toml")
-        for name in ("main", *(master.name for master in spec.masters if not spec.single_chain)):
-            if not (folder / f"{name}.chain").exists():
-                raise InvalidValue("folder", str(folder), f"a folder in which {name}.chain is not missing")
-        builder = _Builder(folder, spec, clock, observe)
+        engines = Engines(folder, spec, clock, observe, chains or {})
         try:
-            return cls(builder)
+            engines.require_main()
+            return cls(_Builder(folder, spec, engines), clock)
         except BaseException:
-            builder.close()
+            engines.close()
             raise
 
     def master_of(self, node_id: str) -> Master:
@@ -152,9 +176,21 @@ class Region:
             uplink.open_day(day)
 
     def deposit(self, moneys: Mapping[str, int], day: int, payment_reference: bytes = bytes(32)) -> None:
-        """Credit nodes' deposits, in 1e-7 yuan, against payments that the settlement agent received."""
+        """Credit nodes of this folder, in 1e-7 yuan, against payments that the settlement agent received."""
         traders = {self.master_of(node_id).trader(node_id, day): money for node_id, money in moneys.items()}
-        self.masters[self._settlement_agent()].deposit(traders, payment_reference)
+        self.credit(traders, payment_reference)
+
+    def credit(self, moneys: Mapping[int, int], payment_reference: bytes = bytes(32)) -> None:
+        """As settlement agent: credit traders, whosever they are, in 1e-7 yuan, against payments received.
+
+        A payment names the trader it is for, under whose number nobody but its own master knows the payer.
+
+        Raises
+        ------
+        InvalidValue
+            The settlement agent's keys do not lie in this folder.
+        """
+        self._settlement_agent().deposit(moneys, payment_reference)
 
     def offer(self, offers: Sequence[tuple[str, Offer]], *, energy_quota_wh: int | None = None) -> list[OrderId | None]:
         """Let nodes sign offers and write them to their slave chains, then take them up to the main chain.
@@ -211,8 +247,16 @@ class Region:
             self.uplinks[name].take_up()
 
     def settle(self) -> None:
-        """End the deals that nobody answered in time, settle the confirmed ones, and tell the slave chains."""
-        agent = self.uplinks[self._settlement_agent()]
+        """As settlement agent: end the deals that nobody answered in time, and settle the confirmed ones.
+
+        The slave chains of this folder are told.
+
+        Raises
+        ------
+        InvalidValue
+            The settlement agent's keys do not lie in this folder.
+        """
+        agent = self.uplinks[self._settlement_agent().membership.name]
         agent.expire(self._clock())
         agent.settle()
         self.bring_down()
@@ -258,19 +302,23 @@ class Region:
 
     def close(self) -> None:
         """Close every chain."""
-        self._builder.close()
+        self._builder.engines.close()
 
     def _assemble(self) -> None:
-        self.main, self.masters, self.regulator = self._builder.assemble()
+        self.main, self.masters, self._regulator = self._builder.assemble()
         self.uplinks = {name: UpLink(master) for name, master in self.masters.items()}
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
         for uplink in self.uplinks.values():
             uplink.catch_up()
         enter_on_slave_chains(self._builder.keys, self.masters, self.uplinks)
 
-    def _settlement_agent(self) -> str:
+    def _settlement_agent(self) -> Master:
         agent = self.main.consortium.settlement_agent()
-        return next(name for name, master in self.masters.items() if master.membership.master_id == agent)
+        for master in self.masters.values():
+            if master.membership.master_id == agent:
+                return master
+        name = self.spec.masters[agent - 1].name if agent <= len(self.spec.masters) else f"number {agent}"
+        raise InvalidValue("folder", str(self._builder.folder), f"that of the settlement agent, master {name}")
 
     def __enter__(self) -> Self:
         return self
@@ -293,102 +341,54 @@ def _signing(master: Master) -> Iterator[None]:
 class _Builder:
     """Makes the parts of a region whose folder is given, and puts them together."""
 
-    def __init__(
-        self,
-        folder: Path,
-        spec: RegionSpec,
-        clock: Callable[[], int],
-        observe: Observe = lambda _, chain: chain,
-    ) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, spec: RegionSpec, engines: Engines) -> None:
+        self.folder = folder
         self.spec = spec
         self.keys = RegionKeys(folder)
-        self.clock = clock
-        self._observe = observe
-        self._engines: list[Chain] = []
-        self._chains: dict[str, Chain] = {}
+        self.engines = engines
+        self._operator = next(master.name for master in spec.masters if master.role is Role.GRID)
 
-    def set_up(self) -> None:
-        """Make all keys, chains and contracts of a new region, and close them."""
-        keys = {master.name: MasterKeys.generate() for master in self.spec.masters}
-        for name, own in keys.items():
-            self.keys.masters.save_master(name, own)
-        regulator = NodeKeys.generate()
-        self.keys.regulator.save_node(REGULATOR, regulator)
-        try:
-            main_engine = self._main_engine(keys)
-            founders = {keys[master.name].node.address: master.role for master in self.spec.masters}
-            named = RegulatorKeys(regulator.address, regulator.encryption.public_bytes)
-            deployer = Wallet(main_engine, SigningKey.generate())
-            main = MainChain.create(main_engine, deployer, founders, named, self.spec.settings)
-            for master_id, spec in enumerate(self.spec.masters, start=1):
-                engine = self._slave_engine(master_id, keys[spec.name], main_engine)
-                self._set_up_slave(spec, keys[spec.name], main, engine)
-        finally:
-            self.close()
+    def found(self) -> None:
+        """Make everybody's keys, and the consortium's contracts on the main chain."""
+        handed_in = make_keys(self.keys, self.spec.masters, regulator=True)
+        found(self._main_engine(), self.spec, handed_in)
 
-    def assemble(self) -> tuple[MainChain, dict[str, Master], Regulator]:
+    def assemble(self) -> tuple[MainChain, dict[str, Master], Regulator | None]:
         """Open all chains that are not open yet, and put the nodes on them with their newest keys."""
-        keys = {master.name: self.keys.masters.load_master(master.name) for master in self.spec.masters}
-        main = MainChain.open(self._main_engine(keys))
+        main = MainChain.open(self._main_engine())
         enter_on_main_chain(self.keys, self.spec, main)
         masters = {
-            spec.name: self._master(master_id, spec, keys[spec.name], main)
+            spec.name: self._master(master_id, spec, main)
             for master_id, spec in enumerate(self.spec.masters, start=1)
+            if self.keys.masters.holds(spec.name)
         }
-        slaves = {master.membership.master_id: master.slave for master in masters.values()}
-        names = {master.membership.master_id: name for name, master in masters.items()}
-        return main, masters, Regulator(self.keys.regulator.load_node(REGULATOR), main, slaves, names)
+        return main, masters, self._regulator(main, masters)
 
-    def close(self) -> None:
-        """Close every chain."""
-        for engine in self._engines:
-            engine.close()
-
-    def _set_up_slave(self, spec: MasterSpec, keys: MasterKeys, main: MainChain, chain: Chain) -> None:
-        node_keys = {node: NodeKeys.generate() for node in spec.nodes}
-        for node, own in node_keys.items():
-            self.keys.nodes.save_node(node.node_id, own)
-        wallet = Wallet(chain, keys.node.signing)
-        slave = Slave.create(chain, wallet, [own.address for own in node_keys.values()])
-        encryption_node = EncryptionNode(slave.ledger, keys.node, main.consortium.regulator())
-        registrations = [
-            slave.ledger.append(
-                *encryption_node.seal(wallet.address, registration(node, own), own.encryption.public_bytes)
-            )
-            for node, own in node_keys.items()
-        ]
-        wallet.send_many(registrations)
-        registered = SlaveChain(chain.chain_id, chain.header(0).hash, slave.ledger.address)
-        Wallet(main.chain, keys.node.signing).send(main.consortium.register_slave(registered))
-
-    def _master(self, master_id: int, spec: MasterSpec, keys: MasterKeys, main: MainChain) -> Master:
+    def _master(self, master_id: int, spec: MasterSpec, main: MainChain) -> Master:
+        require_nodes(spec)
+        keys = self.keys.masters.load_master(spec.name)
+        node_keys = {node: self.keys.nodes.load_node(node.node_id) for node in spec.nodes}
         registered = main.consortium.slave_chain(master_id)
-        if registered is None:
-            raise InvalidValue("folder", str(self._folder), f"a region in which master {spec.name} has a slave chain")
-        slave = Slave(self._slave_engine(master_id, keys, main.chain), registered.ledger)
+        if registered is not None and not self.spec.single_chain:
+            self.engines.require_slave(spec.name)
+        chain = self.engines.slave(master_id, keys.sealer)
+        slave = Slave(chain, (registered or set_up_slave(main, chain, keys, node_keys)).ledger)
         encryption_node = EncryptionNode(slave.ledger, keys.node, main.consortium.regulator())
-        nodes = [
-            FunctionNode(node, self.keys.nodes.load_node(node.node_id), slave, encryption_node.readers)
-            for node in spec.nodes
-        ]
+        nodes = [FunctionNode(node, own, slave, encryption_node.readers) for node, own in node_keys.items()]
         return Master(Membership(spec.name, spec.role, master_id), keys, main, slave, encryption_node, nodes)
 
-    def _main_engine(self, keys: Mapping[str, MasterKeys]) -> Chain:
-        operator = next(master.name for master in self.spec.masters if master.role is Role.GRID)
-        return self._engine("main", self.spec.chain_id, keys[operator].sealer)
+    def _regulator(self, main: MainChain, masters: Mapping[str, Master]) -> Regulator | None:
+        if not self.keys.regulator.holds(REGULATOR):
+            return None
+        slaves = {master.membership.master_id: master.slave for master in masters.values()}
+        names = {master_id: master.name for master_id, master in enumerate(self.spec.masters, start=1)}
+        for master_id, name in names.items():
+            registered, chain = main.consortium.slave_chain(master_id), self.engines.foreign_slave(name)
+            if registered is not None and chain is not None:
+                slaves.setdefault(master_id, Slave(chain, registered.ledger))
+        return Regulator(self.keys.regulator.load_node(REGULATOR), main, slaves, names)
 
-    def _slave_engine(self, master_id: int, keys: MasterKeys, main_engine: Chain) -> Chain:
-        if self.spec.single_chain:
-            return main_engine
-        name = self.spec.masters[master_id - 1].name
-        return self._engine(name, self.spec.chain_id + master_id, keys.sealer)
-
-    def _engine(self, name: str, chain_id: int, sealer: SigningKey) -> Chain:
-        if name in self._chains:
-            return self._chains[name]
-        genesis = Genesis(chain_id, sealer.address, gas_limit=BLOCK_GAS_LIMIT)
-        engine = EmbeddedChain(self._folder / f"{name}.chain", genesis, sealer, clock=self.clock)
-        self._engines.append(engine)
-        self._chains[name] = self._observe(name, engine)
-        return self._chains[name]
+    def _main_engine(self) -> Chain:
+        """The main chain; if it is kept in a file, the first master of role grid seals it."""
+        operates = self.keys.masters.holds(self._operator)
+        return self.engines.main(self.keys.masters.load_master(self._operator).sealer if operates else None)

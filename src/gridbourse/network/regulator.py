@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from gridbourse.contracts.consortium import SlaveChain
 from gridbourse.contracts.slave_anchors import Anchor
-from gridbourse.errors import GridbourseError, InvalidValue, ProofError
+from gridbourse.errors import ChainError, GridbourseError, InvalidValue, ProofError
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -102,13 +102,14 @@ class Regulator:
     main
         The main chain.
     slaves
-        The slave chains by the number of their master, open for reading.
+        The slave chains by the number of their master, as far as they are open for reading.
     names
         The masters' names by their number.
     """
 
     def __init__(self, keys: NodeKeys, main: MainChain, slaves: Mapping[int, Slave], names: Mapping[int, str]) -> None:
         self._main = main
+        self._names = names
         self._view = MarketView(main)
         self._readings = {
             master_id: SlaveReading(names[master_id], slave, partial(main.consortium.accounts, master_id), keys.opening)
@@ -133,7 +134,6 @@ class Regulator:
         deal = self._main.market.deal(deal_id)
         seller, buyer = self._party(deal.ask), self._party(deal.bid)
         for party in (seller, buyer):
-            self._reading(party).catch_up()
             self._walk(party, deal_id, deal)
         return Trace(deal_id, deal, (seller, buyer))
 
@@ -145,13 +145,13 @@ class Regulator:
         """
         self._catch_up()
         findings: list[str] = []
-        for master_id, reading in self._readings.items():
-            reading.catch_up()
-            findings += reading.findings
-            findings += self._wrong_chain(master_id)
-            findings += self._dropped_orders(master_id)
-            records = (opened for of_deal in reading.deals.values() for opened in of_deal)
-            findings += (lie for opened in records if (lie := self._lie(reading, opened)))
+        for master_id in self._main.consortium.masters():
+            try:
+                findings += self._wrong_slave(master_id)
+            except ProofError as error:
+                findings.append(str(error))
+            except ChainError as error:
+                findings.append(f"slave chain {self._name(master_id)} cannot be read: {error}")
         for placed in self._view.orders.values():
             findings += self._wrong_order(placed)
         for deal_id, side in self._answers:
@@ -177,7 +177,7 @@ class Regulator:
         """Take one step after the other, as far as the way leads."""
         steps: tuple[tuple[str, Callable[[], str]], ...] = (
             ("order on the main chain", lambda: self._step_order(party, deal)),
-            ("record on the slave chain", lambda: self._step_record(party)),
+            ("record on the slave chain", lambda: self._step_newest_record(party)),
             ("inclusion under an anchor", lambda: self._step_inclusion(party)),
             ("signature of the record", lambda: self._step_signature(party)),
             ("order as the record states it", lambda: self._step_agreement(party)),
@@ -199,6 +199,10 @@ class Regulator:
         if not deal.ask.price_ticks <= deal.price_ticks <= deal.bid.price_ticks:
             raise ProofError(f"main chain: the deal's price {deal.price_ticks} is outside its orders'")
         return f"order {_hex(placed.order_id)} of trader {placed.trader}, carrying leaf {placed.record_hash.hex()}"
+
+    def _step_newest_record(self, party: PartyTrace) -> str:
+        self._reading(party).catch_up()
+        return self._step_record(party)
 
     def _step_record(self, party: PartyTrace) -> str:
         leaf, order_id, reading = party.placed.record_hash, party.placed.order_id, self._reading(party)
@@ -286,6 +290,16 @@ class Regulator:
 
     # What an audit looks for
 
+    def _wrong_slave(self, master_id: int) -> Iterator[str]:
+        """Read a slave chain up to its newest block; returns what is wrong with its records."""
+        reading = self._open_reading(master_id)
+        reading.catch_up()
+        yield from reading.findings
+        yield from self._wrong_chain(master_id)
+        yield from self._dropped_orders(master_id)
+        records = (opened for of_deal in reading.deals.values() for opened in of_deal)
+        yield from (lie for opened in records if (lie := self._lie(reading, opened)))
+
     def _wrong_chain(self, master_id: int) -> Iterator[str]:
         """Compare a whole slave chain with what its master registered and anchored."""
         reading, registered = self._readings[master_id], self._main.consortium.slave_chain(master_id)
@@ -316,9 +330,9 @@ class Regulator:
 
     def _is_revoked(self, placed: OrderPlaced) -> bool:
         """Whether the order's user is revoked: its master then withdraws what waits."""
-        reading = self._readings[self._master_id(placed)]
-        order = reading.orders.get(placed.record_hash)
-        return order is not None and order.details.user_id in reading.revoked
+        reading = self._readings.get(self._master_id(placed))
+        order = reading and reading.orders.get(placed.record_hash)
+        return bool(reading and order and order.details.user_id in reading.revoked)
 
     def _wrong_order(self, placed: OrderPlaced) -> Iterator[str]:
         """Find the first thing that is wrong with an order of the main chain."""
@@ -333,12 +347,12 @@ class Regulator:
         """Find an answer that its user did not give. An order without a record is another finding."""
         intent = self._view.deals[deal_id].intent
         party = self._party(intent.ask if side is Side.ASK else intent.bid)
-        party.order = self._reading(party).orders.get(party.placed.record_hash)
-        if party.order is not None:
-            try:
+        try:
+            party.order = self._reading(party).orders.get(party.placed.record_hash)
+            if party.order is not None:
                 self._step_answer(party, deal_id)
-            except ProofError as error:
-                yield str(error)
+        except ProofError as error:
+            yield str(error)
 
     def _lie(self, reading: SlaveReading, opened: Opened[DealDetails]) -> str | None:
         """Compare what the master wrote to a party with the deal on the main chain."""
@@ -361,10 +375,20 @@ class Regulator:
 
     def _party(self, order_id: OrderId) -> PartyTrace:
         placed = self._view.orders[order_id]
-        return PartyTrace(order_id.side, placed, self._readings[self._master_id(placed)].name)
+        return PartyTrace(order_id.side, placed, self._name(self._master_id(placed)))
+
+    def _name(self, master_id: int) -> str:
+        return self._names.get(master_id, f"number {master_id}")
 
     def _reading(self, party: PartyTrace) -> SlaveReading:
-        return self._readings[self._master_id(party.placed)]
+        return self._open_reading(self._master_id(party.placed))
+
+    def _open_reading(self, master_id: int) -> SlaveReading:
+        if master_id not in self._readings:
+            raise ProofError(
+                f"slave chain {self._name(master_id)} is not open to the regulator: nothing on it is proven"
+            )
+        return self._readings[master_id]
 
     def _master_id(self, placed: OrderPlaced) -> int:
         return self._pseudonyms[placed.trader].master_id

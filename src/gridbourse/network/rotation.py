@@ -63,20 +63,23 @@ class RegionKeys:
 
 
 def enter_on_main_chain(keys: RegionKeys, spec: RegionSpec, main: MainChain) -> None:
-    """Let the main chain know the newest keys of the masters and of the regulator.
+    """Let the main chain know the newest keys, of those masters and that regulator whose keys lie here.
 
     It comes before the slave chains: it tells the regulator whom a slave chain may be handed over to, and everybody
     whom records are sealed to.
     """
     consortium, voters = main.consortium, []
     for master_id, master in enumerate(spec.masters, start=1):
+        if not keys.masters.holds(master.name):
+            continue
         own, known = keys.masters.load_master(master.name).node, consortium.master(master_id)
         # A suspended master's keys wait until it is admitted again.
         if known.active:
             if known.account != own.address:
                 Wallet(main.chain, _of_address(own, known.account).signing).send(consortium.change_key(own.address))
             voters.append(Wallet(main.chain, own.signing))
-    _name_regulator(main, voters, keys.regulator.load_node(REGULATOR))
+    if keys.regulator.holds(REGULATOR):
+        _name_regulator(main, voters, keys.regulator.load_node(REGULATOR))
 
 
 def enter_on_slave_chains(keys: RegionKeys, masters: Mapping[str, Master], uplinks: Mapping[str, UpLink]) -> None:

@@ -32,21 +32,9 @@ class Slave:
         self._logged_height = 0
 
     @classmethod
-    def create(cls, chain: Chain, master: Wallet, writers: Sequence[Address]) -> Slave:
-        """Set up the ledger on a new chain.
-
-        Parameters
-        ----------
-        chain
-            The chain.
-        master
-            Its administrator.
-        writers
-            The function nodes that may write.
-        """
-        slave = cls(chain, master.deploy(SlaveLedger.NAME, master.address))
-        master.send(slave.ledger.set_writers(writers, allowed=True))
-        return slave
+    def create(cls, chain: Chain, master: Wallet) -> Slave:
+        """Set up the ledger of a master on a chain; on a new one it is the first block."""
+        return cls(chain, master.deploy(SlaveLedger.NAME, master.address))
 
     def submit_records(self, raw_transactions: Sequence[bytes]) -> list[bytes]:
         """Hand in transactions that each write one record; returns the records' leaves when all are final.

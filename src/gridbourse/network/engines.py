@@ -1,0 +1,105 @@
+"""The chains of a region's folder: which engine runs each, and where it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from gridbourse.chain.block import Genesis
+from gridbourse.chain.embedded import EmbeddedChain
+from gridbourse.chain.interface import Chain
+from gridbourse.crypto.keys import SigningKey
+from gridbourse.errors import InvalidValue
+from gridbourse.network.description import RegionSpec
+
+BLOCK_GAS_LIMIT = 30_000_000_000
+MAIN = "main"
+
+Observe = Callable[[str, Chain], Chain]
+"""Puts something between the nodes and a chain of the given name, to look on."""
+
+
+def watch_nothing(_: str, chain: Chain) -> Chain:
+    """Put nothing between."""
+    return chain
+
+
+class Engines:
+    """Opens each chain of a folder once, and closes what it opened.
+
+    Parameters
+    ----------
+    folder
+        The region's folder.
+    spec
+        Who takes part.
+    clock
+        Source of block times.
+    observe
+        Looks on at every chain.
+    chains
+        Chains that the caller has open already, by name; they stay the caller's to close.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        spec: RegionSpec,
+        clock: Callable[[], int],
+        observe: Observe = watch_nothing,
+        chains: Mapping[str, Chain] = MappingProxyType({}),
+    ) -> None:
+        self._folder = folder
+        self._spec = spec
+        self._clock = clock
+        self._observe = observe
+        self._opened: list[Chain] = []
+        self._chains = {name: observe(name, chain) for name, chain in chains.items()}
+
+    def require_main(self) -> None:
+        """Refuse a folder whose main chain is neither open nor kept here."""
+        if MAIN not in self._chains:
+            self._require(MAIN)
+
+    def require_slave(self, name: str) -> None:
+        """Refuse a folder that has lost a master's slave chain."""
+        self._require(name)
+
+    def main(self, sealer: SigningKey | None = None) -> Chain:
+        """The main chain; `sealer` is the key of the master that operates it, who alone can open it from its file."""
+        if MAIN in self._chains:
+            return self._chains[MAIN]
+        if sealer is None:
+            raise InvalidValue("folder", str(self._folder), "one with the keys of the master that seals its main.chain")
+        return self._embedded(MAIN, self._spec.chain_id, sealer)
+
+    def slave(self, master_id: int, sealer: SigningKey) -> Chain:
+        """The slave chain of a master."""
+        if self._spec.single_chain:
+            return self._chains[MAIN]
+        name = self._spec.masters[master_id - 1].name
+        return self._chains.get(name) or self._embedded(name, self._spec.chain_id + master_id, sealer)
+
+    def foreign_slave(self, name: str) -> Chain | None:
+        """The slave chain of a master who lets the holder of this folder read it; None if it does not."""
+        return self._chains.get(name)
+
+    def close(self) -> None:
+        """Close every chain that was opened here."""
+        for chain in self._opened:
+            chain.close()
+
+    def _embedded(self, name: str, chain_id: int, sealer: SigningKey) -> Chain:
+        genesis = Genesis(chain_id, sealer.address, gas_limit=BLOCK_GAS_LIMIT)
+        engine = EmbeddedChain(self._path(name), genesis, sealer, clock=self._clock)
+        self._opened.append(engine)
+        self._chains[name] = self._observe(name, engine)
+        return self._chains[name]
+
+    def _require(self, name: str) -> None:
+        if not self._path(name).exists():
+            raise InvalidValue("folder", str(self._folder), f"a folder in which {name}.chain is not missing")
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.chain"
