@@ -10,7 +10,9 @@ UV     := 0.13.9
 NPM    := PATH="$(CURDIR)/$(BIN):$$PATH" npm
 FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
-.PHONY: demo test lint contracts-test unit-test nightly bench artifacts lock clean
+COMETBFT := v0.38.26
+
+.PHONY: cometbft demo test lint contracts-test unit-test nightly bench artifacts lock clean
 
 ## the paper's market, end to end; tables on the screen, pictures and CSV files in out/
 demo: $(VENV)/run
@@ -37,6 +39,12 @@ unit-test: $(VENV)/dev contracts/node_modules
 nightly: $(VENV)/dev contracts/node_modules
 	FOUNDRY_PROFILE=nightly $(FORGE) test
 	$(BIN)/pytest -m nightly
+
+## the program that orders a consortium's main chain; needs Go, or take the release binary of this version
+cometbft: $(VENV)/bin/cometbft
+
+$(VENV)/bin/cometbft: $(VENV)/bin/python
+	GOBIN="$(CURDIR)/$(BIN)" go install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT)
 
 ## how fast it is, beside anvil and eth-tester; tables in out/bench
 bench: $(VENV)/bench contracts/node_modules

@@ -14,6 +14,8 @@ from gridbourse.crypto.merkle import EMPTY_ROOT
 from gridbourse.errors import InvalidValue
 
 NO_HASH = bytes(32)
+NO_SEALER = Address(bytes(20))
+"""The sealer of a chain that others order: nobody signs its headers, and `Header.seal` says where they come from."""
 DEFAULT_GAS_LIMIT = 1_000_000_000
 
 SLOT_BYTES = 64
@@ -49,7 +51,8 @@ class Header:
     sealer
         Who sealed the block.
     seal
-        The sealer's signature of `seal_digest`, ``r || s || parity``; empty in the genesis.
+        The sealer's signature of `seal_digest`, ``r || s || parity``; empty in the genesis. Without a sealer, what
+        the engine that ordered the block says of it (`gridbourse.chain.cometbft.ordering`).
     """
 
     chain_id: int
@@ -88,7 +91,12 @@ class Header:
         return replace(self, seal=key.sign(self.seal_digest))
 
     def is_sealed(self) -> bool:
-        """Whether the seal is the sealer's signature of this header."""
+        """Whether the seal is the sealer's signature of this header.
+
+        Where there is no sealer this is no question: the engine that ordered the chain vouches for its hashes.
+        """
+        if self.sealer == NO_SEALER:
+            return True
         try:
             return recover(self.seal_digest, self.seal) == self.sealer
         except InvalidValue:
@@ -146,7 +154,7 @@ class Genesis:
     chain_id
         Number that signed transactions name, from 1 to 2**64 - 1; no two chains of a region share one.
     sealer
-        Address whose key seals the blocks.
+        Address whose key seals the blocks; `NO_SEALER` if another engine orders and vouches for them.
     gas_limit
         Most gas in one block, and so in one transaction.
     timestamp

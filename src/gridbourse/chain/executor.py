@@ -6,7 +6,8 @@ gets the same receipts, changes and hashes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from gridbourse.chain.block import AccountChange, Genesis, Log, Receipt
@@ -68,19 +69,31 @@ class Executor:
         TransactionRejected
             A transaction may not stand where it stands.
         """
+        with self._opened(place) as block:
+            for signed in transactions:
+                block.add(signed)
+            return block.finish()
+
+    def execute_valid(
+        self, place: Place, candidates: Iterable[SignedTransaction]
+    ) -> tuple[list[SignedTransaction], Execution]:
+        """Run those of the candidates that may stand where they would stand, and leave the others out."""
+        taken: list[SignedTransaction] = []
+        with self._opened(place) as block:
+            for signed in candidates:
+                with suppress(TransactionRejected):
+                    block.add(signed)
+                    taken.append(signed)
+            return taken, block.finish()
+
+    @contextmanager
+    def _opened(self, place: Place) -> Iterator[_OpenBlock]:
         self._evm.begin(place.height, place.timestamp)
         try:
-            receipts: list[Receipt] = []
-            gas_left = self._genesis.gas_limit
-            for signed in transactions:
-                self.check(signed, self._evm.nonce(signed.sender), gas_left)
-                receipt = self._transact(signed, place.height, len(receipts))
-                gas_left -= receipt.gas_used
-                receipts.append(receipt)
+            yield _OpenBlock(self, self._evm, place.height, self._genesis.gas_limit)
         except BaseException:
             self._evm.discard()
             raise
-        return Execution(tuple(receipts), self._evm.finish(), self._genesis.gas_limit - gas_left)
 
     def apply(self, changes: Iterable[AccountChange]) -> None:
         """Change the state as a block did."""
@@ -177,13 +190,35 @@ class Executor:
             candidate = min((too_little + enough) // 2, too_little * 2)
         return enough
 
-    def _transact(self, signed: SignedTransaction, height: int, position: int) -> Receipt:
+
+class _OpenBlock:
+    """A block while transactions are put into it."""
+
+    def __init__(self, executor: Executor, evm: Evm, height: int, gas_limit: int) -> None:
+        self._executor = executor
+        self._evm = evm
+        self._height = height
+        self._gas_limit = self._gas_left = gas_limit
+        self._receipts: list[Receipt] = []
+
+    def add(self, signed: SignedTransaction) -> None:
+        """Run a transaction behind those that are in the block; a rejected one leaves no trace."""
+        self._executor.check(signed, self._evm.nonce(signed.sender), self._gas_left)
+        receipt = self._transact(signed, len(self._receipts))
+        self._gas_left -= receipt.gas_used
+        self._receipts.append(receipt)
+
+    def finish(self) -> Execution:
+        """Close the block."""
+        return Execution(tuple(self._receipts), self._evm.finish(), self._gas_limit - self._gas_left)
+
+    def _transact(self, signed: SignedTransaction, position: int) -> Receipt:
         transaction = signed.transaction
         message = Message(signed.sender, transaction.to, transaction.data)
         outcome = self._evm.execute(message, transaction.gas_limit)
         return Receipt(
             transaction_hash=signed.hash,
-            height=height,
+            height=self._height,
             position=position,
             succeeded=outcome.succeeded,
             gas_used=outcome.gas_used,
@@ -191,7 +226,7 @@ class Executor:
             revert_data=b"" if outcome.succeeded else outcome.output,
             halt=outcome.halt,
             logs=tuple(
-                Log(address, topics, data, height, signed.hash, index)
+                Log(address, topics, data, self._height, signed.hash, index)
                 for index, (address, topics, data) in enumerate(outcome.logs)
             ),
         )

@@ -85,17 +85,7 @@ class LocalChain(Chain):
     def __init__(self, path: Path, genesis: Genesis, *, clock: Callable[[], int] = system_clock) -> None:
         self._genesis = genesis
         self._clock = clock
-        check_page_digests(path)
-        self._store = Store(path)
-        try:
-            found = audit(self._store, genesis)
-        except BaseException:
-            self._store.close()
-            raise
-        remove_page_digests(path)
-        self._head = found.head
-        self._executor = Executor(genesis)
-        self._executor.apply(found.state)
+        self._load(path)
         self._queue: dict[bytes, SignedTransaction] = {}
         self._queued_nonces: dict[Address, int] = {}
         self._newest_receipts: dict[bytes, Receipt] = {}
@@ -107,6 +97,11 @@ class LocalChain(Chain):
     def chain_id(self) -> int:
         """Number that transactions for this chain are signed with."""
         return self._genesis.chain_id
+
+    @property
+    def path(self) -> Path:
+        """The chain's file."""
+        return self._store.path
 
     @abstractmethod
     def send(self, raw_transactions: Sequence[bytes]) -> list[bytes]:
@@ -268,6 +263,20 @@ class LocalChain(Chain):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _load(self, path: Path) -> None:
+        """Open a file and prove it sound; its newest state becomes the chain's."""
+        check_page_digests(path)
+        self._store = Store(path)
+        try:
+            found = audit(self._store, self._genesis)
+        except BaseException:
+            self._store.close()
+            raise
+        remove_page_digests(path)
+        self._head = found.head
+        self._executor = Executor(self._genesis)
+        self._executor.apply(found.state)
+
     def _require_open(self) -> None:
         if self._failure:
             raise ChainError(f"{self._store.path}: sealing failed: {self._failure!r}; reopen it") from self._failure
@@ -322,9 +331,9 @@ class LocalChain(Chain):
         )
         return NextBlock(header, changes, rows, execution)
 
-    def _append(self, block: NextBlock) -> None:
+    def _append(self, block: NextBlock, progress: int = 0) -> None:
         """Make a sealed block durable; the state moves on."""
-        self._store.append(block.header, block.changes, block.rows, block.execution.receipts)
+        self._store.append(block.header, block.changes, block.rows, block.execution.receipts, progress)
         self._executor.apply(block.execution.changes)
         self._head = block.header
 

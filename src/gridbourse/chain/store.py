@@ -135,8 +135,9 @@ class Store:
         changes: Sequence[bytes],
         transactions: Sequence[StoredTransaction],
         receipts: Iterable[Receipt],
+        progress: int = 0,
     ) -> None:
-        """Write a block; when this returns, it survives a crash of the machine."""
+        """Write a block and the progress; when this returns, both survive a crash of the machine."""
         row = (header.height, header.encode(), rlp.encode(changes))
         logs = [log_row for receipt in receipts for log_row in log_rows(receipt)]
         self._db.execute("BEGIN IMMEDIATE")
@@ -144,11 +145,20 @@ class Store:
             self._db.execute("INSERT INTO blocks VALUES (?, ?, ?)", row)
             self._db.executemany("INSERT INTO transactions VALUES (?, ?, ?, ?, ?)", transactions)
             self._db.executemany("INSERT INTO logs VALUES (?, ?, ?, ?)", logs)
+            self.set_progress(progress)
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+
+    def set_progress(self, progress: int) -> None:
+        """Write how far the engine that orders this chain has come."""
+        self._db.execute(f"PRAGMA user_version = {progress:d}")
+
+    def progress(self) -> int:
+        """How far the engine that orders this chain has come, by its own count; 0 where this process orders it."""
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     def height(self) -> int:
         """Greatest height of a block in the file, 0 if there is none."""

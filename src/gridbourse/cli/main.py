@@ -11,6 +11,8 @@ from gridbourse.cli.day import day
 from gridbourse.cli.demo import demo
 from gridbourse.cli.experiment import experiment
 from gridbourse.cli.key import key
+from gridbourse.cli.network import network
+from gridbourse.cli.node import node
 from gridbourse.cli.region import region
 from gridbourse.cli.trace import audit, trace
 from gridbourse.errors import GridbourseError
@@ -22,7 +24,7 @@ def gridbourse() -> None:
     """Regional energy exchange on a master-slave blockchain."""
 
 
-for command in (demo, day, experiment, region, key, trace, audit):
+for command in (demo, day, experiment, region, network, node, key, trace, audit):
     gridbourse.add_command(command)
 
 

@@ -1,0 +1,394 @@
+"""A chain in a file of this machine whose blocks CometBFT orders.
+
+Nothing here knows a wire format. CometBFT asks four things of a block: `prepare` one from what waits, `process`
+one that was proposed, `finalize` one that was decided, `commit` it. A block is run when it is first seen; the
+later steps find what it did. Only `commit` changes state and file, both or neither, so whatever dies in between,
+CometBFT hands the block in again and it is run again on the same state.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+from gridbourse.chain.audit import audit
+from gridbourse.chain.block import Genesis
+from gridbourse.chain.cometbft.bundle import MAX_BUNDLE_BYTES, BundleReader, encode_bundle
+from gridbourse.chain.cometbft.membership import Membership
+from gridbourse.chain.cometbft.ordering import Ordering
+from gridbourse.chain.cometbft.wire import Misbehaviour, OrderedBlock
+from gridbourse.chain.executor import Execution, Place
+from gridbourse.chain.local import LocalChain, NextBlock, system_clock
+from gridbourse.chain.store import Store, StoredBlock
+from gridbourse.chain.transaction import SignedTransaction
+from gridbourse.crypto.keys import Address
+from gridbourse.errors import ChainCorrupted, ChainError, TransactionRejected
+
+MAX_BLOCK_TRANSACTIONS = 5_000
+"""A proposer takes no more, so that no block takes the others long to run."""
+MAX_NONCES_AHEAD = 20_000
+"""How many transactions of one sender may wait; they may come in any order, by gossip."""
+
+_BUNDLE_OVERHEAD_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a decided block does.
+
+    Parameters
+    ----------
+    app_hash
+        Hash of the newest block behind it.
+    complete
+        For each bundle, whether all its transactions are in our block.
+    validator_updates
+        Public keys and their new power.
+    """
+
+    app_hash: bytes
+    complete: tuple[bool, ...]
+    validator_updates: Sequence[tuple[bytes, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A decided block until it is committed; one without content leaves no block of ours."""
+
+    height: int
+    block: NextBlock | None
+    membership: Membership
+
+
+class CometChain(LocalChain):
+    """A chain that CometBFT orders.
+
+    Parameters
+    ----------
+    path
+        The chain's file; made if it does not exist, proven sound if it does.
+    genesis
+        What the chain is; nobody is its sealer.
+    membership
+        The membership at the genesis.
+    broadcast
+        Hands a bundle to CometBFT's mempool; raises `ChainError` if it is not taken.
+    clock
+        The present time in seconds since the epoch, for calls; blocks have CometBFT's time.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        genesis: Genesis,
+        membership: Membership,
+        broadcast: Callable[[bytes], None],
+        *,
+        clock: Callable[[], int] = system_clock,
+    ) -> None:
+        super().__init__(path, genesis, clock=clock)
+        self._broadcast = broadcast
+        self._bundles = BundleReader()
+        self._founding = membership
+        self._membership = self._membership_by_file()
+        self._executed: dict[tuple[int, tuple[bytes, ...]], Execution] = {}
+        self._pending: _Pending | None = None
+
+    @property
+    def ordered_height(self) -> int:
+        """CometBFT's height of the newest committed block, with or without content."""
+        with self._changed:
+            return max(self._store.progress(), Ordering.of(self._head).height)
+
+    @property
+    def membership(self) -> Membership:
+        """Who votes, by the newest block."""
+        return self._membership
+
+    def send(self, raw_transactions: Sequence[bytes]) -> list[bytes]:
+        """Check signed transactions and hand all of them in, or none; returns their hashes."""
+        batch = [SignedTransaction.decode(raw) for raw in raw_transactions]
+        with self._changed:
+            self._require_open()
+            self._enqueue(batch)
+        try:
+            for bundle in _bundles(raw_transactions):
+                self._broadcast(bundle)
+        except BaseException:
+            with self._changed:
+                self._drop(batch)
+            raise
+        return [signed.hash for signed in batch]
+
+    def adopt(self, path: Path, app_hash: bytes, height: int) -> None:
+        """Go on from the chain in another file, whose newest block the validators vouch for; the file moves here.
+
+        Every block of it is checked against the next one's parent hash, up to the newest.
+
+        Parameters
+        ----------
+        path
+            The other file, closed.
+        app_hash
+            Hash of its newest block, by CometBFT's light client.
+        height
+            CometBFT's height with this application hash.
+
+        Raises
+        ------
+        ChainCorrupted
+            It is not the chain that the validators vouch for.
+        """
+        with closing(Store(path)) as store:
+            head = audit(store, self._genesis).head
+            if head.hash != app_hash or Ordering.of(head).height != height:
+                raise ChainCorrupted(path, f"block {head.height}", "it is not the one that the validators vouch for")
+        with self._changed:
+            self._require_open()
+            self._store.close()
+            path.replace(self._store.path)
+            self._load(self._store.path)
+            self._membership = self._membership_by_file()
+            self._changed.notify_all()
+
+    def ordered_at(self, height: int) -> int | None:
+        """Our height of the block that CometBFT ordered at one of its own; None if that one left no block here."""
+        heights = range(1, self.head().height + 1)
+        index = bisect_left(heights, height, key=lambda ours: Ordering.of(self.block(ours).header).height)
+        if index == len(heights) or Ordering.of(self.block(heights[index]).header).height != height:
+            return None
+        return heights[index]
+
+    def stored_blocks(self, first: int, last: int) -> Iterator[StoredBlock]:
+        """Blocks as they are stored, both heights included."""
+        for height in range(first, last + 1):
+            with self._changed:
+                self._require_open()
+                stored = self._store.block(height)
+            assert stored is not None, "the caller names heights that there are"
+            yield stored
+
+    def broadcast_again(self) -> None:
+        """Hand in again what waits for a block, after CometBFT lost its mempool with its process."""
+        with self._changed:
+            waiting = [signed.raw for signed in self._queue.values()]
+        for bundle in _bundles(waiting):
+            self._broadcast(bundle)
+
+    def misbehaviours(self) -> Iterator[tuple[int, Misbehaviour]]:
+        """What CometBFT ever proved against validators, each with the height of our block that says so."""
+        for height in range(1, self.head().height + 1):
+            for found in Ordering.of(self.block(height).header).misbehaviours:
+                yield height, found
+
+    def check(self, bundle: bytes) -> int:
+        """Check a bundle that wants to wait in the mempool; returns the gas it may use.
+
+        Raises
+        ------
+        TransactionRejected
+            One of its transactions could never enter a block.
+        """
+        batch = self._bundles.read(bundle)
+        with self._changed:
+            for signed in batch:
+                nonce, expected = signed.transaction.nonce, self._executor.next_nonce(signed.sender)
+                ahead = expected <= nonce < expected + MAX_NONCES_AHEAD
+                self._executor.check(signed, nonce if ahead else expected, self._genesis.gas_limit)
+        return sum(signed.transaction.gas_limit for signed in batch)
+
+    def check_again(self, bundle: bytes) -> None:
+        """Check a bundle that waits, after a block; it stays as long as a part of it has a future.
+
+        Raises
+        ------
+        TransactionRejected
+            Other transactions took the place of all that is left of it.
+        """
+        batch = self._bundles.read(bundle)
+        with self._changed:
+            stale = [s for s in batch if s.transaction.nonce < self._executor.next_nonce(s.sender)]
+            self._drop(stale)
+            self._changed.notify_all()
+        if len(stale) == len(batch):
+            raise TransactionRejected("its nonces have been used; sign it again with the next ones")
+
+    def prepare(self, bundles: Sequence[bytes], max_bytes: int, timestamp: int) -> tuple[bytes, ...]:
+        """Choose and order what this node proposes: all that can be run, senders' nonces in sequence."""
+        candidates = {bundle: self._bundles.read_well_formed(bundle) for bundle in bundles}
+        with self._changed:
+            place = self._place(timestamp)
+            ordered = self._in_sequence(_within(max_bytes, candidates.values()))
+            taken, execution = self._executor.execute_valid(place, ordered)
+            proposed = _rebundled(taken, candidates)
+            self._executed = {(place.timestamp, proposed): execution}
+        return proposed
+
+    def process(self, block: OrderedBlock) -> bool:
+        """Whether a proposed block is one that can be run without leaving anything out."""
+        try:
+            transactions = [s for bundle in block.transactions for s in self._bundles.read(bundle)]
+            with self._changed:
+                place = self._place(block.timestamp)
+                key = place.timestamp, block.transactions
+                if key not in self._executed:
+                    self._executed = {key: self._executor.execute(place, transactions)}
+        except TransactionRejected:
+            return False
+        return True
+
+    def finalize(self, block: OrderedBlock) -> Decision:
+        """Run a decided block. Whatever it holds has an outcome: what cannot be run is left out."""
+        bundles = [self._bundles.read_well_formed(bundle) for bundle in block.transactions]
+        with self._changed:
+            self._require_open()
+            if block.height <= self.ordered_height:
+                raise ChainError(f"CometBFT's block {block.height} was committed before; it must not run again")
+            place = self._place(block.timestamp)
+            candidates = [signed for bundle in bundles for signed in bundle]
+            execution = self._executed.get((place.timestamp, block.transactions))
+            taken = candidates
+            if execution is None:
+                taken, execution = self._executor.execute_valid(place, candidates)
+            self._pending = self._pend(block, place, taken, execution)
+            head = self._pending.block.header if self._pending.block else self._head
+            included = {signed.hash for signed in taken}
+            return Decision(
+                app_hash=head.hash,
+                complete=tuple(
+                    bool(bundle) and all(signed.hash in included for signed in bundle) for bundle in bundles
+                ),
+                validator_updates=self._membership.updates_to(self._pending.membership),
+            )
+
+    def commit(self) -> None:
+        """Make the decided block durable. If that fails, the chain takes nothing more until it is reopened."""
+        with self._changed:
+            self._require_open()
+            pending, self._pending = self._pending, None
+            if pending is None:
+                raise ChainError("nothing is decided that could be committed; start the node again")
+            try:
+                if pending.block is None:
+                    self._store.set_progress(pending.height)
+                else:
+                    self._append(pending.block, pending.height)
+            except BaseException as error:
+                self._failure = error
+                raise
+            finally:
+                self._changed.notify_all()
+            self._membership = pending.membership
+            self._executed = {}
+            if pending.block is not None:
+                self._settle(pending.block)
+
+    def _membership_by_file(self) -> Membership:
+        membership = self._founding
+        for _, logs in groupby(self.logs(address=membership.consortium), key=lambda log: log.height):
+            membership = membership.after(logs)
+        return membership
+
+    def _place(self, timestamp: int) -> Place:
+        return Place(self._head.height + 1, max(self._head.timestamp, timestamp))
+
+    def _pend(
+        self, block: OrderedBlock, place: Place, taken: Sequence[SignedTransaction], execution: Execution
+    ) -> _Pending:
+        if not taken and not block.misbehaviours:
+            return _Pending(block.height, None, self._membership)
+        made = self._next_block(place, taken, execution)
+        seal = Ordering(block.height, block.misbehaviours).encode()
+        logs = (log for receipt in execution.receipts for log in receipt.logs)
+        return _Pending(
+            block.height, replace(made, header=replace(made.header, seal=seal)), self._membership.after(logs)
+        )
+
+    def _settle(self, block: NextBlock) -> None:
+        """Let those who wait know, and forget what is in the block."""
+        self._newest_receipts = {receipt.transaction_hash: receipt for receipt in block.execution.receipts}
+        for row in block.rows:
+            self._queue.pop(row.hash, None)
+            self._bundles.forget(row.raw)
+        self._count_nonces()
+        self._changed.notify_all()
+
+    def _drop(self, batch: Iterable[SignedTransaction]) -> None:
+        for signed in batch:
+            self._queue.pop(signed.hash, None)
+        self._count_nonces()
+
+    def _count_nonces(self) -> None:
+        """Where each sender's sequence goes on, behind what waits without a gap."""
+        waiting = {(signed.sender, signed.transaction.nonce) for signed in self._queue.values()}
+        self._queued_nonces = {}
+        for sender in {sender for sender, _ in waiting}:
+            nonce = self._executor.next_nonce(sender)
+            while (sender, nonce) in waiting:
+                nonce += 1
+            self._queued_nonces[sender] = nonce
+
+    def _in_sequence(self, candidates: Iterable[SignedTransaction]) -> list[SignedTransaction]:
+        """Those that follow each other without a gap, in the order of their arrival as far as nonces allow."""
+        next_nonces: dict[Address, int] = {}
+        early: dict[tuple[Address, int], SignedTransaction] = {}
+        ordered: list[SignedTransaction] = []
+        for candidate in candidates:
+            sender = candidate.sender
+            expected = next_nonces.setdefault(sender, self._executor.next_nonce(sender))
+            if candidate.transaction.nonce != expected:
+                early.setdefault((sender, candidate.transaction.nonce), candidate)
+                continue
+            following: SignedTransaction | None = candidate
+            while following is not None and len(ordered) < MAX_BLOCK_TRANSACTIONS:
+                ordered.append(following)
+                next_nonces[sender] += 1
+                following = early.pop((sender, next_nonces[sender]), None)
+        return ordered
+
+
+def _bundles(raw_transactions: Sequence[bytes]) -> Iterator[bytes]:
+    """Bundles within CometBFT's limit."""
+    part: list[bytes] = []
+    size = 0
+    for raw in raw_transactions:
+        if part and size + len(raw) > MAX_BUNDLE_BYTES:
+            yield encode_bundle(part)
+            part, size = [], 0
+        part.append(raw)
+        size += len(raw) + 4
+    if part:
+        yield encode_bundle(part)
+
+
+def _within(max_bytes: int, bundles: Iterable[Sequence[SignedTransaction]]) -> Iterator[SignedTransaction]:
+    """Transactions from the front that surely fit into a block, however they are bundled."""
+    for bundle in bundles:
+        for signed in bundle:
+            max_bytes -= len(signed.raw) + _BUNDLE_OVERHEAD_BYTES
+            if max_bytes < 0:
+                return
+            yield signed
+
+
+def _rebundled(
+    taken: Sequence[SignedTransaction], candidates: dict[bytes, list[SignedTransaction]]
+) -> tuple[bytes, ...]:
+    """Bundles with exactly these transactions in this order; those that came in whole stay as they are."""
+    position = {signed.hash: index for index, signed in enumerate(taken)}
+    whole = {}
+    for bundle, batch in candidates.items():
+        first = position.get(batch[0].hash) if batch else None
+        if first is not None and [s.hash for s in taken[first : first + len(batch)]] == [s.hash for s in batch]:
+            whole[first] = bundle, len(batch)
+    proposed: list[bytes] = []
+    index = 0
+    while index < len(taken):
+        bundle, size = whole.get(index) or (encode_bundle([taken[index].raw]), 1)
+        proposed.append(bundle)
+        index += size
+    return tuple(proposed)

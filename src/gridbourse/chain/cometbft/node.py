@@ -1,0 +1,160 @@
+"""One organisation's node: its chain, CometBFT, and what joins them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from threading import Event, Thread
+from typing import Self
+
+from gridbourse.chain.cometbft.application import Application
+from gridbourse.chain.cometbft.chain import CometChain
+from gridbourse.chain.cometbft.client import CometClient
+from gridbourse.chain.cometbft.config import Trust, configuration
+from gridbourse.chain.cometbft.folder import NodeFolder
+from gridbourse.chain.cometbft.genesis import read_genesis
+from gridbourse.chain.cometbft.process import CometProcess, find_cometbft
+from gridbourse.chain.cometbft.server import Server
+from gridbourse.errors import ChainError
+
+RESTART_SECONDS = 1.0
+"""Pause before a CometBFT that ended is started again."""
+READY_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+
+
+class Node:
+    """A running node.
+
+    CometBFT is started with it, and again whenever it ends by itself. What the node's own callers handed in and
+    waits for a block is then handed in again, because CometBFT's mempool ends with its process.
+
+    Parameters
+    ----------
+    path
+        The organisation's folder.
+    trust
+        Where to begin if there is no block yet; None replays every block.
+
+    Raises
+    ------
+    ChainCorrupted, ChainLocked
+        The chain's file is damaged, or open elsewhere.
+    InvalidValue
+        The folder is none of a node.
+    ChainError
+        There is no program `cometbft`.
+    """
+
+    def __init__(self, path: Path, *, trust: Trust | None = None) -> None:
+        self._folder = NodeFolder(path)
+        self.settings = self._folder.settings()
+        self._folder.public_keys()
+        self._program = find_cometbft()
+        genesis, membership = read_genesis(self._folder.genesis)
+        # A socket's path may have about 100 characters, a folder's more. Only the owner may enter this one.
+        self._sockets = Path(tempfile.mkdtemp(prefix="gridbourse-"))
+        self.comet = CometClient(self._sockets / "rpc")
+        self.chain = CometChain(self._folder.chain, genesis, membership, self.comet.broadcast)
+        self._trust = trust
+        self._stopping = Event()
+        self._failure: BaseException | None = None
+        self._server = Server(self._sockets / "abci", Application(self.chain, self._admits), self._fail)
+        self._process = self._start_comet()
+        self._supervisor = Thread(target=self._supervise, name="supervisor", daemon=True)
+        self._supervisor.start()
+
+    @property
+    def comet_pid(self) -> int:
+        """Process id of CometBFT."""
+        return self._process.pid
+
+    def wait_ready(self, timeout_seconds: float = READY_SECONDS) -> None:
+        """Wait until CometBFT answers.
+
+        Raises
+        ------
+        ChainError
+            It does not in time, or the node failed.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while not self._answers():
+            self._require_sound()
+            if time.monotonic() > deadline:
+                raise ChainError(f"CometBFT does not answer; {self._folder.comet_log} says why")
+            time.sleep(_POLL_SECONDS)
+
+    def run(self) -> None:
+        """Wait until `stop` is called or the node fails.
+
+        Raises
+        ------
+        ChainError
+            The node failed.
+        """
+        self._stopping.wait()
+        self._require_sound()
+
+    def stop(self) -> None:
+        """Let `run` return."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Stop CometBFT and close the chain; closing twice is the same as once."""
+        self._stopping.set()
+        self._supervisor.join()
+        self._server.close()
+        self.chain.close()
+        self.comet.close()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _admits(self, node_id: bytes) -> bool:
+        return node_id in self.settings.peer_ids or self.chain.membership.is_member(node_id)
+
+    def _fail(self, error: BaseException) -> None:
+        """Keep the first error; CometBFT is told, too, and must not be started again."""
+        self._failure = self._failure or error
+        self._stopping.set()
+
+    def _require_sound(self) -> None:
+        if self._failure:
+            raise ChainError(f"the node stopped: {self._failure!r}") from self._failure
+
+    def _start_comet(self) -> CometProcess:
+        home = self._folder.comet_home
+        (home / "config").mkdir(parents=True, exist_ok=True, mode=0o700)
+        text = configuration(self.settings, self._sockets / "abci", self._sockets / "rpc", self._trust)
+        (home / "config" / "config.toml").write_text(text, "utf-8")
+        return CometProcess(self._program, home, self._folder.comet_log)
+
+    def _supervise(self) -> None:
+        while True:
+            while self._process.running() and not self._stopping.wait(_POLL_SECONDS):
+                pass
+            if self._stopping.wait(RESTART_SECONDS):
+                self._process.stop()
+                return
+            self._process = self._start_comet()
+            Thread(target=self._hand_in_again, name="rebroadcast", daemon=True).start()
+
+    def _hand_in_again(self) -> None:
+        try:
+            self.wait_ready()
+            self.chain.broadcast_again()
+        except ChainError:
+            return  # CometBFT ended again: the supervisor comes back here
+
+    def _answers(self) -> bool:
+        try:
+            self.comet.ask("health")
+        except ChainError:
+            return False
+        return True

@@ -1,0 +1,150 @@
+"""Joining without running every block: the chain itself, in chunks.
+
+A snapshot is all blocks up to one, as they are stored: headers, transactions, receipts and state changes. Any node
+can cut it at any time, since blocks never change, and it needs no trust: each header names its parent's hash and
+the roots of its content, and CometBFT's light client knows the hash of the last one from the validators'
+signatures. Opening such a file folds the changes into the state; nothing is executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gridbourse.chain import rlp
+from gridbourse.chain.block import Header
+from gridbourse.chain.cometbft.chain import CometChain
+from gridbourse.chain.cometbft.ordering import Ordering
+from gridbourse.chain.cometbft.wire import Snapshot
+from gridbourse.chain.store import Store, StoredBlock, StoredTransaction
+from gridbourse.crypto.keys import keccak256
+from gridbourse.errors import ChainError, InvalidValue
+
+CHUNK_BYTES = 2_000_000
+"""A chunk ends with the block that reaches this; CometBFT carries chunks of up to 16 MB."""
+INTERVAL = 100
+"""Nodes offer the same heights, so that chunks of one snapshot can come from all of them."""
+_LIGHT_CLIENT_BLOCKS = 2
+"""CometBFT's light client needs the headers of the next two blocks."""
+_BLOCK_FIELDS = 3
+
+
+class Snapshots:
+    """The snapshots that a chain offers.
+
+    Parameters
+    ----------
+    chain
+        The chain.
+    """
+
+    FORMAT = 1
+
+    def __init__(self, chain: CometChain) -> None:
+        self._chain = chain
+        self._first_blocks = [1]
+        self._measured_height = 0
+        self._open_bytes = 0
+
+    def offered(self) -> list[Snapshot]:
+        """The newest snapshot at a multiple of `INTERVAL`, or at all."""
+        newest = self._chain.head().height
+        provable = self._chain.ordered_height - _LIGHT_CLIENT_BLOCKS
+        while newest and self._ordering(newest).height > provable:
+            newest -= 1
+        height = newest - newest % INTERVAL or newest
+        if not height:
+            return []
+        header = self._chain.block(height).header
+        return [Snapshot(Ordering.of(header).height, self.FORMAT, len(self._chunks(height)), header.hash)]
+
+    def chunk(self, ordered_height: int, snapshot_format: int, index: int) -> bytes:
+        """A chunk of a snapshot; empty if there is none."""
+        height = self._chain.ordered_at(ordered_height)
+        if height is None or snapshot_format != self.FORMAT:
+            return b""
+        chunks = self._chunks(height)
+        if not 0 <= index < len(chunks):
+            return b""
+        first, last = chunks[index]
+        return rlp.encode([_fields(stored) for stored in self._chain.stored_blocks(first, last)])
+
+    def _chunks(self, height: int) -> list[tuple[int, int]]:
+        """First and last block of each chunk of the snapshot up to a height."""
+        for stored in self._chain.stored_blocks(self._measured_height + 1, height):
+            self._open_bytes += _size(stored)
+            if self._open_bytes >= CHUNK_BYTES:
+                self._first_blocks.append(stored.height + 1)
+                self._open_bytes = 0
+        self._measured_height = max(self._measured_height, height)
+        firsts = [first for first in self._first_blocks if first <= height]
+        return [(first, following - 1) for first, following in zip(firsts, [*firsts[1:], height + 1], strict=True)]
+
+    def _ordering(self, height: int) -> Ordering:
+        return Ordering.of(self._chain.block(height).header)
+
+
+class Restoration:
+    """A snapshot on its way into a chain.
+
+    Parameters
+    ----------
+    chain
+        The chain that it replaces when it is complete.
+    snapshot
+        What was offered; its hash is known from the validators' signatures.
+    """
+
+    def __init__(self, chain: CometChain, snapshot: Snapshot) -> None:
+        self._chain = chain
+        self._snapshot = snapshot
+        self._path = chain.path.with_name(chain.path.name + "-snapshot")
+        for leftover in self._path.parent.glob(self._path.name + "*"):
+            leftover.unlink()
+        self._store = Store(self._path)
+        self._next_chunk = 0
+
+    def apply(self, index: int, chunk: bytes) -> None:
+        """Take the next chunk; with the last one the chain goes on from the snapshot.
+
+        Raises
+        ------
+        ChainError
+            It is not the next one.
+        InvalidValue
+            It is malformed.
+        ChainCorrupted
+            The snapshot is not what the validators vouch for.
+        """
+        if index != self._next_chunk:
+            raise ChainError(f"chunk {index} of a snapshot: {self._next_chunk} is next")
+        for stored in _read(chunk, self._store.height()):
+            receipts = [row.decoded_receipt() for row in stored.transactions]
+            self._store.append(Header.decode(stored.header), stored.decoded_changes(), stored.transactions, receipts)
+        self._next_chunk += 1
+        if self._next_chunk == self._snapshot.chunks:
+            self._store.set_progress(self._snapshot.height)
+            self._store.close()
+            self._chain.adopt(self._path, self._snapshot.hash, self._snapshot.height)
+
+
+def _fields(stored: StoredBlock) -> list[rlp.Item]:
+    return [stored.header, stored.changes, [[row.raw, row.receipt] for row in stored.transactions]]
+
+
+def _size(stored: StoredBlock) -> int:
+    rows = sum(len(row.raw) + len(row.receipt) for row in stored.transactions)
+    return len(stored.header) + len(stored.changes) + rows
+
+
+def _read(chunk: bytes, height: int) -> Iterator[StoredBlock]:
+    """Blocks of a chunk, behind a height."""
+    for item in rlp.to_list(rlp.decode(chunk)):
+        fields = rlp.to_list(item)
+        if len(fields) != _BLOCK_FIELDS:
+            raise InvalidValue("chunk", f"a block of {len(fields)} fields", f"{_BLOCK_FIELDS}")
+        height += 1
+        rows = []
+        for position, row in enumerate(rlp.to_list(fields[2])):
+            raw, receipt = (rlp.to_bytes(part) for part in rlp.to_list(row))
+            rows.append(StoredTransaction(height, position, keccak256(raw), raw, receipt))
+        yield StoredBlock(height, rlp.to_bytes(fields[0]), rlp.to_bytes(fields[1]), rows)
