@@ -7,6 +7,11 @@ import {IConsortium, Master, Role, Settings, SlaveChain} from "./interfaces/ICon
 contract Consortium is IConsortium {
     uint16 private constant MAX_MASTERS = 255;
 
+    struct Validator {
+        bytes32 key;
+        bytes20 nodeId;
+    }
+
     uint16 public masterCount;
     uint16 public settlementAgent;
     address public regulator;
@@ -20,6 +25,8 @@ contract Consortium is IConsortium {
     mapping(address account => uint16 masterId) private _idOf;
     mapping(uint16 masterId => SlaveChain) private _slaveChains;
     mapping(bytes32 actionId => uint256 voters) public votes;
+    mapping(uint16 masterId => Validator) public validator;
+    mapping(bytes32 key => uint16 masterId) private _validatorOf;
 
     modifier byVote() {
         if (msg.sender != address(this)) revert OnlyByVote();
@@ -115,6 +122,16 @@ contract Consortium is IConsortium {
         _idOf[account] = masterId;
         _masters[masterId].account = account;
         emit MasterKeyChanged(masterId, account);
+    }
+
+    function registerValidator(bytes32 key, bytes20 nodeId) external {
+        uint16 masterId = activeMasterId(msg.sender);
+        uint16 holder = _validatorOf[key];
+        if (key == 0 || nodeId == 0 || (holder != 0 && holder != masterId)) revert ValidatorInvalid();
+        delete _validatorOf[validator[masterId].key];
+        _validatorOf[key] = masterId;
+        validator[masterId] = Validator(key, nodeId);
+        emit ValidatorRegistered(masterId, key, nodeId);
     }
 
     function registerSlave(uint64 chainId, bytes32 genesisHash, address ledger) external {

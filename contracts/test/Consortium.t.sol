@@ -266,6 +266,34 @@ contract ConsortiumTest is MarketTest {
         assertFalse(consortium.mayTrade(0) || consortium.mayTrade(9), "nobody else");
     }
 
+    // Validators
+
+    function test_aMasterRegistersItsValidatorAndReplacesIt() public {
+        vm.expectEmit(address(consortium));
+        emit IConsortium.ValidatorRegistered(1, "key", "node");
+        _register(SOURCE, "key", "node");
+        (bytes32 key, bytes20 nodeId) = consortium.validator(1);
+        assertTrue(key == "key" && nodeId == "node", "registered");
+        _register(SOURCE, "key", "other node");
+        _register(SOURCE, "other key", "other node");
+        _register(GRID, "key", "node");
+        (key,) = consortium.validator(1);
+        assertTrue(key == "other key", "replaced, and the old one is free");
+    }
+
+    function test_aValidatorsKeyBelongsToOneMaster() public {
+        _register(SOURCE, "key", "node");
+        bytes memory reason = abi.encodeWithSelector(IConsortium.ValidatorInvalid.selector);
+        _expect(reason);
+        _register(GRID, "key", "another node");
+        _expect(reason);
+        _register(GRID, 0, "node");
+        _expect(reason);
+        _register(GRID, "another key", 0);
+        _expect(abi.encodeWithSelector(IConsortium.NotActiveMaster.selector, NEWCOMER));
+        _register(NEWCOMER, "another key", "node");
+    }
+
     // Slave chains
 
     function test_aMasterRegistersItsSlaveChainOnce() public {
@@ -352,6 +380,11 @@ contract ConsortiumTest is MarketTest {
             return;
         }
         assertTrue(false, "the action was carried out");
+    }
+
+    function _register(address master, bytes32 key, bytes20 nodeId) private {
+        vm.prank(master);
+        consortium.registerValidator(key, nodeId);
     }
 
     function _expect(bytes memory reason) private {

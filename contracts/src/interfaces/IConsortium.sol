@@ -56,6 +56,8 @@ interface IConsortium {
     event MasterSuspended(uint16 indexed masterId);
     /// @notice A master changed the key it signs with.
     event MasterKeyChanged(uint16 indexed masterId, address indexed account);
+    /// @notice A master registered its node: what it votes and connects with.
+    event ValidatorRegistered(uint16 indexed masterId, bytes32 key, bytes20 nodeId);
     /// @notice A master registered its slave chain.
     event SlaveRegistered(uint16 indexed masterId, uint64 chainId, bytes32 genesisHash, address ledger);
     /// @notice The market settings changed.
@@ -91,6 +93,8 @@ interface IConsortium {
     error TooManyMasters();
     /// @notice Floor above cap, no candidate allowed, or nobody allowed to trade.
     error SettingsInvalid();
+    /// @notice A validator needs a key and the id of its node, and no other master has this key.
+    error ValidatorInvalid();
     /// @notice A master registers one slave chain, once.
     error SlaveRegisteredAlready(uint16 masterId);
     /// @notice A slave chain needs a chain id, a genesis hash and a ledger.
@@ -120,6 +124,13 @@ interface IConsortium {
     /// @notice Replace the caller's own key.
     function changeKey(address account) external;
 
+    /// @notice Register the node with which the caller takes part in ordering the main chain, or another in its place.
+    /// Where CometBFT orders the chain, the active masters' validators vote on its blocks. Whoever registers a key that
+    /// it does not hold gives its vote to the key's holder; nobody loses one by that.
+    /// @param key Ed25519 key that signs the votes.
+    /// @param nodeId Id that the node's connections are known by: the first 20 bytes of the SHA-256 hash of its key.
+    function registerValidator(bytes32 key, bytes20 nodeId) external;
+
     /// @notice Register the caller's slave chain, once.
     function registerSlave(uint64 chainId, bytes32 genesisHash, address ledger) external;
 
@@ -147,6 +158,9 @@ interface IConsortium {
 
     /// @notice The regulator's public key, to which every record is sealed.
     function regulatorEncryptionKey() external view returns (bytes memory);
+
+    /// @notice What a master registered to vote with; zero if nothing.
+    function validator(uint16 masterId) external view returns (bytes32 key, bytes20 nodeId);
 
     /// @notice A master's slave chain; all zero before it is registered.
     function slaveChain(uint16 masterId) external view returns (SlaveChain memory);

@@ -29,6 +29,22 @@ class SlaveChain:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidatorKeys:
+    """What a master's node votes and connects with, where CometBFT orders the main chain.
+
+    Parameters
+    ----------
+    public_key
+        Ed25519 key that signs the votes, 32 bytes.
+    node_id
+        First 20 bytes of the SHA-256 hash of the node's own Ed25519 key.
+    """
+
+    public_key: bytes
+    node_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RegulatorKeys:
     """The government, as the masters named it: its address and the public key that records are sealed to."""
 
@@ -79,6 +95,15 @@ class Consortium(Contract):
     def register_slave(self, slave: SlaveChain) -> Call:
         """Register the calling master's slave chain, once."""
         return self._call("registerSlave", slave.chain_id, slave.genesis_hash, slave.ledger)
+
+    def register_validator(self, keys: ValidatorKeys) -> Call:
+        """Register the calling master's node as a validator, or another in its place."""
+        return self._call("registerValidator", keys.public_key, keys.node_id)
+
+    def validator(self, master_id: int) -> ValidatorKeys | None:
+        """What a master registered to vote with."""
+        key, node_id = self._view("validator", master_id)
+        return ValidatorKeys(bytes(key), bytes(node_id)) if any(key) else None
 
     def settings(self) -> Settings:
         """The market settings in force."""
