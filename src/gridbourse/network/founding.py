@@ -163,7 +163,9 @@ def require_nodes(master: MasterSpec) -> None:
         raise InvalidValue("master.node", master.name, "at least one [[master.node]] table for this master")
 
 
-def found(chain: Chain, spec: RegionSpec, handed_in: Iterable[PublicKeys]) -> MainChain:
+def found(
+    chain: Chain, spec: RegionSpec, handed_in: Iterable[PublicKeys], deployer: SigningKey | None = None
+) -> MainChain:
     """Deploy the consortium's contracts with everybody's public keys.
 
     Parameters
@@ -174,6 +176,9 @@ def found(chain: Chain, spec: RegionSpec, handed_in: Iterable[PublicKeys]) -> Ma
         Who takes part, and the first settings.
     handed_in
         The public keys of every master and of the regulator.
+    deployer
+        Whose first transaction creates the consortium; None for a new key. A chain that CometBFT orders names it in
+        its genesis (`deployer.key` of `gridbourse network init`).
 
     Raises
     ------
@@ -194,7 +199,7 @@ def found(chain: Chain, spec: RegionSpec, handed_in: Iterable[PublicKeys]) -> Ma
         raise InvalidValue("public keys", sorted(by_name), "another address for each master")
     government = by_name[REGULATOR]
     named = RegulatorKeys(government.address, government.encryption_public)
-    return MainChain.create(chain, Wallet(chain, SigningKey.generate()), founders, named, spec.settings)
+    return MainChain.create(chain, Wallet(chain, deployer or SigningKey.generate()), founders, named, spec.settings)
 
 
 def set_up_slave(main: MainChain, chain: Chain, master: MasterKeys, nodes: Mapping[NodeSpec, NodeKeys]) -> SlaveChain:

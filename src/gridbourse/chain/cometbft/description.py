@@ -63,7 +63,7 @@ class NetworkSpec:
     gas_limit
         Most gas in one block.
     deployer
-        Address whose first transaction creates the `Consortium`; None for the first organisation's account.
+        Address whose first transaction creates the `Consortium`; None to make its key.
     organisations
         Who takes part.
 

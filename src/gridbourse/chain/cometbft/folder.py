@@ -177,6 +177,9 @@ class NodeFolder:
 def found_network(spec: NetworkSpec, out: Path) -> list[NodeFolder]:
     """Write each organisation's folder below `out`: keys unless they were handed in, genesis, settings.
 
+    Unless the description names a deployer, its key is made, too: `deployer.key`, which has no rights but that its
+    first transaction creates the `Consortium`.
+
     Raises
     ------
     InvalidValue
@@ -191,13 +194,13 @@ def found_network(spec: NetworkSpec, out: Path) -> list[NodeFolder]:
     for organisation, folder in zip(spec.organisations, folders, strict=True):
         folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         validators.append(organisation.validator or folder.make_keys())
-        accounts.append(organisation.account or (_make_account(folder) if organisation.votes else None))
+        accounts.append(organisation.account or (_make_account(folder.account_key) if organisation.votes else None))
     founders = {
         account: (organisation.name, validator)
         for organisation, account, validator in zip(spec.organisations, accounts, validators, strict=True)
         if organisation.votes and account is not None
     }
-    deployer = spec.deployer or next(iter(founders))
+    deployer = spec.deployer or _make_account(out / "deployer.key")
     nodes = [
         f"{validator.node_id.hex()}@{organisation.p2p}"
         for organisation, validator in zip(spec.organisations, validators, strict=True)
@@ -219,9 +222,23 @@ def _settings(organisation: Organisation, peers: tuple[str, ...]) -> NodeSetting
     )
 
 
-def _make_account(folder: NodeFolder) -> Address:
+def read_account_key(path: Path) -> SigningKey:
+    """Read a key on the chain that `found_network` made.
+
+    Raises
+    ------
+    InvalidValue
+        There is none.
+    """
+    try:
+        return SigningKey(bytes.fromhex(json.loads(path.read_text("utf-8"))))
+    except (OSError, ValueError, TypeError) as error:
+        raise InvalidValue("key", str(path), f"a file that `gridbourse network init` wrote ({error})") from error
+
+
+def _make_account(path: Path) -> Address:
     key = SigningKey.generate()
-    _write_private(folder.account_key, key.secret.hex())
+    _write_private(path, key.secret.hex())
     return key.address
 
 
