@@ -4,6 +4,7 @@ from itertools import combinations
 from random import Random
 
 import pytest
+from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,7 +74,10 @@ class Scene:
 
 @pytest.fixture(scope="module", params=SUITE_NAMES)
 def scene(request):
-    return Scene(suite_named(request.param))
+    try:
+        return Scene(suite_named(request.param))
+    except InvalidValue as absent:
+        pytest.skip(str(absent))
 
 
 def test_an_envelope_sealed_by_the_documented_layout_opens(scene):
@@ -87,6 +91,25 @@ def test_a_reader_sealed_another_secret_than_the_committed_one_is_not_deceived(s
     assert open_envelope(data, place=PLACE, key=scene.counterparty) == PAYLOAD
     with pytest.raises(EnvelopeError, match="commits to another secret"):
         open_envelope(data, place=PLACE, key=scene.regulator)
+
+
+def test_a_ciphertext_of_a_suite_with_another_key_text_or_data_is_refused(scene):
+    key = bytes(range(32))
+    ciphertext = scene.suite.encrypt(key, PAYLOAD, PLACE)
+    assert scene.suite.decrypt(key, ciphertext, PLACE) == PAYLOAD
+    for changed in (
+        (key[::-1], ciphertext, PLACE),
+        (key, ciphertext[:-1], PLACE),
+        (key, ciphertext, PLACE + b"!"),
+        (key, bytes(16), PLACE),
+    ):
+        with pytest.raises(InvalidTag):
+            scene.suite.decrypt(*changed)
+
+
+def test_a_suite_that_is_none_is_named():
+    with pytest.raises(InvalidValue, match="one of hpke, gmt"):
+        suite_named("aes")
 
 
 # --- who can open ---
@@ -260,7 +283,11 @@ def test_recipients_that_cannot_be_sealed_to_are_refused(scene, recipients):
 
 
 def test_keys_of_another_suite_neither_seal_nor_open(scene):
-    (other,) = (EncryptionKey.generate(suite_named(name)) for name in SUITE_NAMES if name != scene.suite.name)
+    (name,) = {*SUITE_NAMES} - {scene.suite.name}
+    try:
+        other = EncryptionKey.generate(suite_named(name))
+    except InvalidValue as absent:
+        pytest.skip(str(absent))
     with pytest.raises(InvalidValue, match="recipients"):
         scene.sealed(readers=[other])
     scene.refused(scene.data, key=other)

@@ -3,8 +3,8 @@
 Every field is hashed with a salt of its own to a leaf of a small RFC 9162 tree, in the order of the fields' names;
 the tree's root is the commitment. The salts are cut from what SHAKE256 (FIPS 202) makes of one secret seed. Who shows a
 field hands over its value, its salt and the siblings on its way to the root; the other fields stay behind salts of 128
-bits, and trying out the few prices that there are finds nothing. The idea is that of SD-JWT (RFC 9901), the tree that of
-Certificate Transparency.
+bits, and trying out the few prices that there are finds nothing. The idea is that of SD-JWT (RFC 9901), the tree that
+of Certificate Transparency.
 
 A field's place in the tree is fixed by the names that a record of its kind has. So nobody can commit to two values for
 one name and show each to somebody else.

@@ -116,9 +116,7 @@ def seal(payload: bytes, *, place: bytes, recipients: Sequence[bytes], suite: Su
         remedy = f"1 to {MAX_RECIPIENTS} different public keys"
         raise InvalidValue("recipients", [public_key.hex() for public_key in recipients], remedy)
     secret = secrets.token_bytes(SECRET_BYTES)
-    slots = [
-        recipient + suite.seal_secret(secret, public_key) for recipient, public_key in sorted(public_keys.items())
-    ]
+    slots = [recipient + suite.seal_secret(secret, public_key) for recipient, public_key in sorted(public_keys.items())]
     commitment = suite.mac(secret, _COMMITMENT_LABEL + place)
     header = b"".join([bytes([suite.number, len(slots)]), commitment, *slots])
     return header + suite.encrypt(suite.mac(secret, _ENCRYPTION_LABEL + place), payload, header)

@@ -1,9 +1,9 @@
 """The Chinese suite: SM2 public-key encryption, HMAC-SM3, SM4-GCM.
 
 SM2 is GB/T 32918.4-2016 on the curve of GB/T 32918.5-2017, by GmSSL (`gmssl-pyx`); SM3 is GB/T 32905-2016, and
-SM4-GCM is RFC 8998 with GB/T 32907-2016, both by OpenSSL (`cryptography`). A sealed secret is C1 || C3 || C2 (GM/T 0003)
-without the leading byte of C1. GmSSL takes it in DER (GM/T 0009), which is written here: it never parses what others
-wrote. Where a sealed secret does not open it also prints the place of its refusal to the standard error.
+SM4-GCM is RFC 8998 with GB/T 32907-2016, both by OpenSSL (`cryptography`). A sealed secret is C1 || C3 || C2
+(GM/T 0003) without the leading byte of C1. GmSSL takes it in DER (GM/T 0009), which is written here: it never parses
+what others wrote. Where a sealed secret does not open, GmSSL also prints where it refused to the standard error.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Sm2Key:
 
     def open_secret(self, sealed: bytes) -> bytes:
         try:
-            return sm2_decrypt(self._private, _to_der(sealed))
+            return bytes(sm2_decrypt(self._private, _to_der(sealed)))
         except GmsslInnerError as error:
             raise InvalidTag from error
 
@@ -52,7 +52,7 @@ class _Gmt:
 
     def generate(self) -> bytes:
         public, private = sm2_key_generate()
-        return private + public
+        return bytes(private + public)
 
     def private_key(self, secret: bytes) -> PrivateKey:
         key, probe = _Sm2Key(secret), secrets.token_bytes(SECRET_BYTES)
@@ -70,7 +70,7 @@ class _Gmt:
 
     def seal_secret(self, secret: bytes, public_key: bytes) -> bytes:
         try:
-            return _from_der(sm2_encrypt(public_key, secret))
+            return _from_der(bytes(sm2_encrypt(public_key, secret)))
         except GmsslInnerError as error:
             raise InvalidValue("recipients", public_key.hex(), "usable SM2 public keys of 64 bytes") from error
 
@@ -119,8 +119,7 @@ def _from_der(data: bytes) -> bytes:
     at = 3 if data[1] & 0x80 else 2
     parts = []
     while at < len(data):
-        start, end = at + 2, at + 2 + data[at + 1]
-        is_integer = data[at] == _INTEGER
-        parts.append(data[start:end].lstrip(b"\x00").rjust(_COORDINATE_BYTES, b"\x00") if is_integer else data[start:end])
-        at = end
+        part = data[at + 2 : at + 2 + data[at + 1]]
+        parts.append(part.lstrip(b"\x00").rjust(_COORDINATE_BYTES, b"\x00") if data[at] == _INTEGER else part)
+        at += 2 + data[at + 1]
     return b"".join(parts)

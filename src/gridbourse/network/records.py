@@ -304,9 +304,10 @@ def _open(ledger: SlaveLedger, record: LedgerRecord, keys: Sequence[EncryptionKe
     seed, encoded = payload[:SEED_BYTES], payload[SEED_BYTES:]
     try:
         details = _details(kind, json.loads(encoded))
+        committed = commit(_fields_of(details), seed)
     except (ValueError, TypeError, RecursionError) as error:
         raise EnvelopeError(f"record {record.index}: its details are not those of a {kind.__name__}") from error
-    if len(seed) != SEED_BYTES or commit(_fields_of(details), seed) != commitment:
+    if len(seed) != SEED_BYTES or committed != commitment:
         raise EnvelopeError(f"record {record.index}: it commits to other fields than it holds")
     return details, seed
 
