@@ -8,12 +8,43 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from gridbourse import __version__
-from gridbourse.console.api import deals, market, orders, signin, stream
+from gridbourse.console.api import audit, chains, deals, market, network, operations, orders, records, signin, stream
 from gridbourse.console.exchange import Exchange
+from gridbourse.console.metrics import Metrics
+from gridbourse.console.middleware import Gate, Observer
 from gridbourse.console.problems import handle_problems
 from gridbourse.console.settings import ServiceSettings
 
 API_PREFIX = "/api/v1"
+
+_DESCRIPTION = """\
+Trade electricity by delivery period and energy type; see and prove what happened.
+
+**Units.** Energy is in Wh, price in ticks of 0.0001 yuan/kWh, money in 1e-7 yuan, so that Wh x ticks is money, exactly.
+Delivery periods are quarter hours since 1970-01-01T00:00Z, delivery days are days since then, times are seconds.
+
+**Who asks.** Sign in with an account that your master keeps, or with your own key (ERC-4361); programs use an API
+token. What each operation needs is its `x-right`; docs/rights.md shows who has it.
+
+**Errors** are problem details (RFC 9457) that name the field and the remedy.
+
+**Orders** may carry an `Idempotency-Key`: sent again under the same key, an order is placed once, whatever
+happens in between.
+"""
+_TAGS = {
+    "market": "Order books, the trade tape, prices, quotes. Open to everybody.",
+    "orders": "Place and follow orders of a function node.",
+    "deals": "Confirm or abandon deals within their cooling-off time.",
+    "money and energy": "Deposits and energy claims.",
+    "own keys": "Records that nodes sign themselves.",
+    "events": "Server-sent events.",
+    "chains": "Blocks, transactions, records, proofs, anchors.",
+    "network": "Masters, function nodes, reports.",
+    "votes": "What the masters decide together.",
+    "audit": "What the regulator does.",
+    "sign-in": "Sessions and API tokens.",
+    "accounts": "Accounts that a master keeps for its nodes.",
+}
 
 
 def create_app(open_exchange: Callable[[], Exchange], settings: ServiceSettings) -> FastAPI:
@@ -31,16 +62,33 @@ def create_app(open_exchange: Callable[[], Exchange], settings: ServiceSettings)
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         exchange = app.state.exchange = open_exchange()
         await exchange.start()
+        app.state.metrics.watch(exchange)
         try:
             yield
         finally:
             await exchange.stop()
 
-    app = FastAPI(title="gridbourse", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="gridbourse",
+        version=__version__,
+        summary="A regional energy exchange on a master-slave blockchain.",
+        description=_DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
+        openapi_url=f"{API_PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+    )
     app.state.settings = settings
+    app.state.metrics = Metrics()
+    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Observer, settings=settings, metrics=app.state.metrics)
     handle_problems(app)
     api = APIRouter(prefix=API_PREFIX)
-    for subject in (market, orders, deals, signin, stream):
+    for subject in (market, orders, deals, records, chains, network, audit, signin, stream):
         api.include_router(subject.router)
     app.include_router(api)
+    app.include_router(operations.router)
     return app

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gridbourse.chain.block import Log
 from gridbourse.chain.interface import Chain, HeaderView
 from gridbourse.console.news import MainBlock, News, SlaveBlock, SlaveRecord
+from gridbourse.contracts.abi import Contract, DecodedEvent
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged
 from gridbourse.crypto.keys import Address
@@ -50,21 +51,15 @@ class MainReader:
     def news(self) -> Iterator[MainBlock]:
         """Blocks since the last time, with the market's events and the anchors in them."""
         for header, transaction_count, logs in _blocks(self._main.chain, self._height):
-            decoded = (self._main.anchors.abi.event(log) for log in logs if log.address == self._main.anchors.address)
-            anchors = tuple(
-                (
-                    event.values["masterId"],
-                    Anchor(
-                        event.values["firstBlock"],
-                        event.values["lastBlock"],
-                        event.values["leafCount"],
-                        event.values["root"],
-                    ),
-                )
-                for event in decoded
-                if event is not None
+            yield MainBlock(
+                header,
+                transaction_count,
+                events=tuple(self._main.market.events(logs)),
+                anchors=tuple(
+                    (event.values["masterId"], _anchor(event)) for event in _decoded(self._main.anchors, logs)
+                ),
+                governance=tuple(_decoded(self._main.consortium, logs)),
             )
-            yield MainBlock(header, transaction_count, tuple(self._main.market.events(logs)), anchors)
             self._height = header.height
 
 
@@ -110,6 +105,16 @@ class SlaveReader:
         if isinstance(details, DealDetails | DayOpened | NodeRevoked):
             return author == self._author
         return author == self._addresses.get(details.user_id)
+
+
+def _anchor(event: DecodedEvent) -> Anchor:
+    stated = event.values
+    return Anchor(stated["firstBlock"], stated["lastBlock"], stated["leafCount"], stated["root"])
+
+
+def _decoded(contract: Contract, logs: Sequence[Log]) -> list[DecodedEvent]:
+    events = (contract.abi.event(log) for log in logs if log.address == contract.address)
+    return [event for event in events if event is not None]
 
 
 def _blocks(chain: Chain, after: int, last: int | None = None) -> Iterator[tuple[HeaderView, int, list[Log]]]:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from gridbourse.client.values import Alarm
+from gridbourse.console.administration import Administration
+from gridbourse.console.audit import Audit
+from gridbourse.console.chain_queries import ChainQueries
+from gridbourse.console.chain_state import ChainState
 from gridbourse.console.directory import Directory
 from gridbourse.console.feed import Feed
 from gridbourse.console.market_queries import MarketQueries
 from gridbourse.console.market_state import MarketState
+from gridbourse.console.network_queries import Members, NetworkQueries
 from gridbourse.console.news import MainBlock, News
 from gridbourse.console.node_records import NodeRecord
 from gridbourse.console.rights import Kind
@@ -26,16 +31,12 @@ from gridbourse.console.worker import Pace, RegionWorker
 from gridbourse.crypto.keys import Address
 from gridbourse.market.types import Settings
 from gridbourse.network.region import Region
+from gridbourse.network.rotation import REGULATOR, RegionKeys
 
 SERVICE_FILE = "service.sqlite"
-
-
-@dataclass(slots=True)
-class _Rules:
-    """The market settings in force."""
-
-    settings: Settings
-    changed_at: int = field(default=0)
+LATE_ANCHOR_ROUNDS = 5
+"""Records are late when so many anchorings should have taken place."""
+STALLED_SECONDS = 30
 
 
 class Exchange:
@@ -58,6 +59,12 @@ class Exchange:
         What everybody may ask of the market.
     trading
         What function nodes do and own.
+    chains, network
+        What may be seen of the chains and of those who take part.
+    administration
+        What masters do for their users and the consortium.
+    audit
+        What the regulator does.
     credentials
         Who asks.
     feed
@@ -72,23 +79,44 @@ class Exchange:
         pace: Pace | None = None,
         clock: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
+        pace = pace or Pace()
         self._clock = clock
-        self._region = region
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.folder = folder
         self.spec = region.spec
+        names = {master_id: master.name for master_id, master in enumerate(region.spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
         self.directory = Directory()
         self.state = MarketState(self.directory)
-        self._rules = _Rules(region.main.consortium.settings())
-        names = {master.membership.master_id: name for name, master in region.masters.items()}
-        self.feed = Feed(self.state, self.directory, lambda number: names.get(number, str(number)))
-        self.worker = RegionWorker(region, self._publish, self._remember, pace or Pace())
-        chain_id = region.main.chain.chain_id
-        self.market = MarketQueries(
-            self.state, self.directory, lambda: self._rules.settings, region.spec.name, chain_id, clock
-        )
+        self.chain_state = ChainState(names)
+        self.feed = Feed(self.state, self.directory, names)
+        self.worker = RegionWorker(region, self._publish, self._remember, pace)
+        self._refresh(region)
+        keys, chain_id = RegionKeys(folder), region.main.chain.chain_id
+        self.market = MarketQueries(self.state, self.directory, self._settings, region.spec.name, chain_id, clock)
         self.trading = Trading(self.state, self.directory, self.worker, self.store, clock)
-        self.credentials = Credentials(self.store, self.directory, _members(region), chain_id, clock)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.credentials = Credentials(self.store, self.directory, _members(region, names), chain_id, clock)
+        opening = keys.regulator.load_node(REGULATOR).opening if keys.regulator.holds(REGULATOR) else ()
+        self.chains = ChainQueries(region, self.chain_state, opening)
+        self.network = NetworkQueries(
+            self.chain_state,
+            self.state,
+            self.directory,
+            names,
+            self._member_list,
+            late_anchor_seconds=int(pace.anchor_seconds * LATE_ANCHOR_ROUNDS),
+            clock=clock,
+        )
+        self.administration = Administration(
+            self.worker,
+            self.credentials,
+            self.directory,
+            self._member_list,
+            names,
+            keys.nodes.load_node,
+            self._refresh,
+        )
+        self.audit = Audit(region, self.state, self.chain_state, self.directory, clock)
 
     @classmethod
     def open(cls, folder: Path, *, pace: Pace | None = None) -> Exchange:
@@ -110,9 +138,27 @@ class Exchange:
     async def stop(self) -> None:
         """Finish what was taken, close the region and the service's file."""
         self.feed.close()
+        await asyncio.to_thread(self.audit.close)
         await asyncio.to_thread(self.worker.stop)
         await asyncio.sleep(0)
         self.store.close()
+
+    def alarms(self) -> list[Alarm]:
+        """What asks for attention."""
+        found = self.network.late_anchors()
+        if report := self.audit.last_report:
+            found += [Alarm("broken_proof", "region", finding, report.checked_at) for finding in report.findings]
+        if not self.is_running:
+            since = int(self.worker.last_round_at)
+            found.append(Alarm("stalled", "region", "the masters' rounds do not take place; see the log", since))
+        return found
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the masters' rounds take place."""
+        return self.worker.is_alive and self._clock() - self.worker.last_round_at < STALLED_SECONDS
+
+    # News
 
     def _publish(self, news: Sequence[News]) -> None:
         if news and self._loop is not None:
@@ -121,10 +167,13 @@ class Exchange:
     def _fold(self, news: Sequence[News]) -> None:
         for block in news:
             if isinstance(block, MainBlock):
-                self.feed.note_main_block(block, self.state.note_main_block(block))
+                changes = self.state.note_main_block(block)
+                self.chain_state.note_main_block(block)
+                self.feed.note_main_block(block, changes)
             else:
                 self.directory.note_slave_block(block)
                 self.state.note_slave_block(block)
+                self.chain_state.note_slave_block(block)
                 self.feed.note_slave_block(block)
 
     def _remember(self, records: Sequence[tuple[NodeRecord, bytes]]) -> None:
@@ -135,11 +184,27 @@ class Exchange:
         if rows:
             self.store.change_many("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?)", rows)
 
+    # The rules in force
 
-def _members(region: Region) -> dict[Address, tuple[Kind, str]]:
+    def _refresh(self, region: Region) -> None:
+        """Read the market settings and the members anew."""
+        consortium = region.main.consortium
+        self._rules = consortium.settings()
+        slaves = {number: consortium.slave_chain(number) for number in consortium.masters()}
+        self._known_members = Members(
+            consortium.masters(),
+            consortium.settlement_agent(),
+            {number: slave.chain_id for number, slave in slaves.items() if slave},
+        )
+
+    def _settings(self) -> Settings:
+        return self._rules
+
+    def _member_list(self) -> Members:
+        return self._known_members
+
+
+def _members(region: Region, names: Mapping[int, str]) -> dict[Address, tuple[Kind, str]]:
     consortium = region.main.consortium
-    members = {
-        consortium.master(master.membership.master_id).account: (Kind.MASTER, name)
-        for name, master in region.masters.items()
-    }
-    return members | {consortium.regulator().account: (Kind.REGULATOR, "regulator")}
+    members = {consortium.master(number).account: (Kind.MASTER, name) for number, name in names.items()}
+    return members | {consortium.regulator().account: (Kind.REGULATOR, REGULATOR)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -91,7 +91,7 @@ class Feed:
         self,
         state: MarketState,
         directory: Directory,
-        master_names: Callable[[int], str],
+        master_names: Mapping[int, str],
         interval_seconds: float = 0.25,
     ) -> None:
         self._state = state
@@ -119,7 +119,7 @@ class Feed:
         self._changes.trades += changes.trades
         self._blocks.append(_block("main", block))
         for master_id, anchor in block.anchors:
-            self._anchors.append(_anchor(self._master_names(master_id), anchor, block.header.height))
+            self._anchors.append(_anchor(self._master_names[master_id], anchor, block.header.height))
         self._schedule()
 
     def note_slave_block(self, block: SlaveBlock) -> None:

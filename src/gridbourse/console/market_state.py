@@ -5,8 +5,8 @@ It belongs to the event loop, which alone feeds and reads it.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gridbourse.console.directory import Directory
@@ -321,6 +321,10 @@ class MarketState:
         for period in range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY):
             for deal_id in self.deals_of_period.get(period, []):
                 yield self.deals[deal_id]
+
+    def deal_counts(self) -> Mapping[DealState, int]:
+        """How many deals are in each state."""
+        return Counter(deal.state for deal in self.deals.values())
 
     def account(self, trader: int) -> Trader:
         """A trader's master and money."""

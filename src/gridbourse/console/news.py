@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gridbourse.chain.interface import HeaderView
+from gridbourse.contracts.abi import DecodedEvent
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.market.events import Event
@@ -23,12 +24,15 @@ class MainBlock:
         The market's events in it.
     anchors
         What masters anchored in it, by the number of the master.
+    governance
+        The consortium's events: votes, and what they carried.
     """
 
     header: HeaderView
     transaction_count: int
     events: tuple[Event, ...]
     anchors: tuple[tuple[int, Anchor], ...]
+    governance: tuple[DecodedEvent, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
 
-from gridbourse.client.values import Deal, DealStatus, Deposit, Order, OrderStatus, Page, Position
+from gridbourse.client.values import Deal, DealStatus, Deposit, Order, OrderStatus, Page, Position, SigningContext
 from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import MarketState
 from gridbourse.console.node_records import Answer, NodeRecord, Place, Written
@@ -17,9 +17,12 @@ from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.store import ServiceStore
 from gridbourse.console.views import deal_view, order_view
 from gridbourse.console.worker import RegionWorker
+from gridbourse.contracts.wallet import GAS_LIMIT
+from gridbourse.crypto.keys import Address
 from gridbourse.errors import GridbourseError, InvalidValue
 from gridbourse.market.types import DealState, Offer, OrderId, Side
 from gridbourse.network.records import OrderDetails
+from gridbourse.network.region import Region
 from gridbourse.units import PERIODS_PER_DAY
 
 
@@ -122,6 +125,26 @@ class Trading:
         if isinstance(written.details, OrderDetails):
             return self._order_of(written)
         return self.deal(principal, written.details.deal_id, written.details.side)
+
+    async def signing_context(self, principal: Principal) -> SigningContext:
+        """What the calling node needs to seal and sign its next record by itself."""
+        require(principal, Right.TRADE)
+
+        def read(region: Region) -> SigningContext:
+            master = region.master_of(principal.name)
+            ledger, node = master.slave.ledger, self._directory.nodes[principal.name]
+            address = Address(bytes.fromhex(node.address_hex))
+            return SigningContext(
+                node_id=principal.name,
+                location=node.location,
+                chain_id=ledger.chain.chain_id,
+                ledger=f"0x{ledger.address.hex()}",
+                nonce=ledger.chain.next_nonce(address),
+                gas_limit=GAS_LIMIT,
+                readers=[key.hex() for key in master.encryption_node.readers],
+            )
+
+        return await asyncio.wrap_future(self._worker.run(read))
 
     def orders(
         self,

@@ -95,6 +95,8 @@ class RegionWorker:
         self._next_round = self._next_anchor = 0.0
         self._days_opened: set[int] = set()
         self._is_stopping = False
+        agent = region.main.consortium.settlement_agent()
+        self._settles = agent in {master.membership.master_id for master in region.masters.values()}
         self.failure: BaseException | None = None
         self.last_round_at = 0.0
 
@@ -202,7 +204,7 @@ class RegionWorker:
         """What the masters do; what fails now is taken up again in the next round."""
         try:
             self._open_days()
-            self._region.settle()
+            self._end_deals()
             if time.monotonic() >= self._next_anchor:
                 self._region.anchor()
                 self._next_anchor = time.monotonic() + self._pace.anchor_seconds
@@ -210,6 +212,12 @@ class RegionWorker:
         except GridbourseError:
             logger.exception("a round was cut short")
         self._publish(self._reader.news())
+
+    def _end_deals(self) -> None:
+        if self._settles:
+            self._region.settle()
+        else:
+            self._region.bring_down()
 
     def _open_days(self) -> None:
         today = period_at(datetime.now(UTC)) // PERIODS_PER_DAY

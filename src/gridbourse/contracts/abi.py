@@ -44,6 +44,7 @@ class Call:
 class _Function:
     selector: bytes
     encode: _Encoder
+    inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
 
@@ -94,6 +95,13 @@ class ContractAbi:
         """Decode what `function` returned."""
         return abi_decode(self._functions[function].outputs, data)
 
+    def read_call(self, data: bytes) -> tuple[str, tuple[Any, ...]] | None:
+        """Read call data: the function's name and its arguments; None if it calls no function of this contract."""
+        for name, function in self._functions.items():
+            if function.selector == data[:4]:
+                return name, abi_decode(function.inputs, data[4:])
+        return None
+
     def creation(self, *args: object) -> Call:
         """Encode the creation of the contract with constructor arguments `args`."""
         return Call(None, self.bytecode + abi_encode(self._constructor, args), self.name)
@@ -139,7 +147,7 @@ class ContractAbi:
                 encoders=[registry.get_encoder(kind) for kind in kinds]
             )
             outputs = tuple(_kind(field) for field in entry["outputs"])
-            self._functions[entry["name"]] = _Function(digest[:4], encoder, outputs)
+            self._functions[entry["name"]] = _Function(digest[:4], encoder, kinds, outputs)
         elif entry["type"] == "event":
             fields = [(field["name"], _kind(field), field["indexed"]) for field in entry["inputs"]]
             self._events[digest] = _Event(

@@ -1,0 +1,147 @@
+"""What masters do for their users and for the consortium: accounts, deposits, votes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from gridbourse.client.values import Account
+from gridbourse.console.directory import Directory
+from gridbourse.console.network_queries import Members
+from gridbourse.console.rights import Forbidden, Kind, Principal, Right, require
+from gridbourse.console.signin.credentials import Credentials
+from gridbourse.console.trading import NotFound
+from gridbourse.console.worker import RegionWorker
+from gridbourse.contracts.abi import Call
+from gridbourse.contracts.consortium import Consortium
+from gridbourse.crypto.keys import Address
+from gridbourse.errors import InvalidValue
+from gridbourse.market.types import Role, Settings
+from gridbourse.network.keys import NodeKeys
+from gridbourse.network.region import Region
+
+
+class Administration:
+    """Acts for masters.
+
+    Parameters
+    ----------
+    worker
+        Runs the region.
+    credentials
+        Keeps accounts.
+    directory
+        Who is who.
+    members
+        Asks who the main chain's members are.
+    names
+        Names of the masters, by number.
+    node_keys
+        Reads a node's keys, to put them into its account.
+    refresh
+        Reads the market settings and the members anew, after a vote.
+    """
+
+    def __init__(
+        self,
+        worker: RegionWorker,
+        credentials: Credentials,
+        directory: Directory,
+        members: Callable[[], Members],
+        names: Mapping[int, str],
+        node_keys: Callable[[str], NodeKeys],
+        refresh: Callable[[Region], None],
+    ) -> None:
+        self._worker = worker
+        self._credentials = credentials
+        self._directory = directory
+        self._members = members
+        self._names = names
+        self._node_keys = node_keys
+        self._refresh = refresh
+
+    # Accounts
+
+    async def open_account(self, principal: Principal, name: str, node_id: str, password: str) -> Account:
+        """Open an account for a node of the calling master; the node's keys are kept in it under the password.
+
+        Raises
+        ------
+        NotFound
+            The master has no such node.
+        InvalidValue
+            The name is taken, or the password too short.
+        """
+        require(principal, Right.KEEP_ACCOUNTS)
+        if self._directory.master_of.get(node_id) != principal.name:
+            raise NotFound(f"you have no node {node_id!r}")
+        keys = await asyncio.to_thread(self._node_keys, node_id)
+        return await asyncio.to_thread(self._credentials.create_account, name, Kind.NODE, node_id, password, keys)
+
+    def accounts(self, principal: Principal) -> list[Account]:
+        """Accounts of the calling master's nodes."""
+        require(principal, Right.KEEP_ACCOUNTS)
+        own = [node_id for node_id, master in self._directory.master_of.items() if master == principal.name]
+        return [account for account in self._credentials.accounts(own) if account.kind == Kind.NODE]
+
+    def close_account(self, principal: Principal, name: str) -> None:
+        """Close an account of the calling master's nodes; its sessions end. Raises `NotFound`."""
+        if name not in {account.name for account in self.accounts(principal)}:
+            raise NotFound(f"none of your nodes has an account {name!r}")
+        self._credentials.close_account(name)
+
+    # Deposits
+
+    async def credit(self, principal: Principal, moneys: Mapping[str, int], day: int, payment_reference: bytes) -> None:
+        """Credit deposits, in 1e-7 yuan by node, against payments that the settlement agent received.
+
+        Raises
+        ------
+        Forbidden
+            The calling master is not the settlement agent.
+        InvalidValue
+            A node takes no part, or the day is not open.
+        """
+        require(principal, Right.CREDIT)
+        if self._names[self._members().settlement_agent] != principal.name:
+            raise Forbidden("only the settlement agent credits deposits")
+        for node_id in moneys:
+            if self._directory.trader(node_id, day) is None:
+                raise InvalidValue("node_id", node_id, f"a node of this region that trades on day {day}")
+        await asyncio.wrap_future(self._worker.run(lambda region: region.deposit(moneys, day, payment_reference)))
+
+    # Votes
+
+    async def vote_settings(self, principal: Principal, change: Callable[[Settings], Settings]) -> None:
+        """Vote for other market settings, made from those in force."""
+        await self._vote(principal, lambda consortium: consortium.change_settings(change(consortium.settings())))
+
+    async def vote_admission(self, principal: Principal, account: Address, role: Role) -> None:
+        """Vote for admitting a master, or a suspended one again."""
+        await self._vote(principal, lambda consortium: consortium.admit(account, role))
+
+    async def vote_suspension(self, principal: Principal, master: str) -> None:
+        """Vote for suspending a master."""
+        master_id = self._number(master)
+        await self._vote(principal, lambda consortium: consortium.suspend(master_id))
+
+    async def vote_settlement_agent(self, principal: Principal, master: str) -> None:
+        """Vote for another settlement agent."""
+        master_id = self._number(master)
+        await self._vote(principal, lambda consortium: consortium.change_settlement_agent(master_id))
+
+    async def _vote(self, principal: Principal, action: Callable[[Consortium], Call]) -> None:
+        require(principal, Right.VOTE)
+
+        def vote(region: Region) -> None:
+            consortium = region.main.consortium
+            region.masters[principal.name].main_wallet.send(consortium.vote(action(consortium)))
+            self._refresh(region)
+
+        await asyncio.wrap_future(self._worker.run(vote))
+
+    def _number(self, master: str) -> int:
+        number = next((number for number, name in self._names.items() if name == master), None)
+        if number is None:
+            raise InvalidValue("master", master, f"one of {', '.join(self._names.values())}")
+        return number

@@ -1,0 +1,210 @@
+"""What the regulator does: it traces deals, checks whole chains, searches, and exports what it found."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from gridbourse.client.values import (
+    AnchorView,
+    AuditReport,
+    DealStatus,
+    Finding,
+    SideName,
+    TraceParty,
+    TraceStep,
+    TraceView,
+)
+from gridbourse.console.chain_state import MAIN, ChainState
+from gridbourse.console.directory import Directory
+from gridbourse.console.market_state import DealEntry, MarketState
+from gridbourse.console.rights import Principal, Right, require
+from gridbourse.console.trading import NotFound
+from gridbourse.console.views import order_text, type_name
+from gridbourse.market.types import OrderId
+from gridbourse.network.region import Region
+from gridbourse.network.regulator import PartyTrace, Trace
+from gridbourse.network.trace_export import trace_document, trace_page
+
+MAX_FINDINGS = 100
+
+_Answer = TypeVar("_Answer")
+
+
+class Audit:
+    """Acts for the regulator, in a thread of its own: a long audit delays no order.
+
+    Parameters
+    ----------
+    region
+        The region, whose regulator no other thread uses; a folder without its keys cannot audit.
+    market, chains, directory
+        The states to search.
+    clock
+        Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        region: Region,
+        market: MarketState,
+        chains: ChainState,
+        directory: Directory,
+        clock: Callable[[], int],
+    ) -> None:
+        self._region = region
+        self._market = market
+        self._chains = chains
+        self._directory = directory
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, "regulator")
+        self.last_report: AuditReport | None = None
+        """What the last audit found."""
+
+    async def trace(self, principal: Principal, deal_id: int) -> TraceView:
+        """Walk from a deal to the proof of every detail behind it. Raises `NotFound`."""
+        traced = await self._trace(principal, deal_id)
+        return TraceView(
+            deal_id=deal_id,
+            holds=traced.holds,
+            status=DealStatus(traced.deal.state.name.lower()),
+            period=traced.deal.ask.period,
+            energy_wh=traced.deal.energy_wh,
+            price_ticks=traced.deal.price_ticks,
+            money=traced.deal.money,
+            parties=[_party(party) for party in traced.parties],
+        )
+
+    async def trace_document(self, principal: Principal, deal_id: int) -> dict[str, Any]:
+        """The walk as `gridbourse trace --json` writes it."""
+        return trace_document(await self._trace(principal, deal_id))
+
+    async def trace_page(self, principal: Principal, deal_id: int) -> str:
+        """The walk as `gridbourse trace --html` writes it."""
+        return trace_page(await self._trace(principal, deal_id))
+
+    async def report(self, principal: Principal) -> AuditReport:
+        """Check all records of all chains against the main chain."""
+        require(principal, Right.AUDIT)
+        records = sum(len(chain.records) for chain in self._chains.chains.values())
+        deals = len(self._market.deals)
+        findings = await self._run(self._region.regulator.audit)
+        self.last_report = AuditReport(not findings, findings, records, deals, self._clock())
+        return self.last_report
+
+    def search(self, principal: Principal, text: str) -> list[Finding]:
+        """Find deals, orders, records and nodes by number, id, hash, name or place.
+
+        At most a hundred are told; a longer text finds fewer.
+        """
+        require(principal, Right.AUDIT)
+        wanted = text.strip().lower().removeprefix("0x")
+        found: list[Finding] = []
+        for finding in self._search(wanted) if wanted else ():
+            found.append(finding)
+            if len(found) == MAX_FINDINGS:
+                break
+        return found
+
+    def export(self, principal: Principal, day: int) -> str:
+        """All deals of a delivery day as CSV, with who is behind them."""
+        require(principal, Right.AUDIT)
+        file = io.StringIO()
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow(
+            [
+                "deal",
+                "period",
+                "energy_type",
+                "energy_wh",
+                "price_ticks",
+                "money_1e-7_yuan",
+                "state",
+                "agreed_at",
+                "seller",
+                "buyer",
+                "ask",
+                "bid",
+            ]
+        )
+        for deal in self._market.deals_on(day):
+            row = [
+                deal.deal_id,
+                deal.ask.period,
+                type_name(deal.energy_type),
+                deal.energy_wh,
+                deal.price_ticks,
+                deal.money,
+            ]
+            row += [deal.state.name.lower(), deal.agreed_at, self._name(deal.seller), self._name(deal.buyer)]
+            writer.writerow([*map(_cell, row), order_text(deal.ask), order_text(deal.bid)])
+        return file.getvalue()
+
+    def close(self) -> None:
+        """Let what runs finish, and end the thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+    async def _trace(self, principal: Principal, deal_id: int) -> Trace:
+        require(principal, Right.AUDIT)
+        if deal_id not in self._market.deals:
+            raise NotFound(f"the main chain has no deal {deal_id}")
+        return await self._run(lambda: self._region.regulator.trace(deal_id))
+
+    async def _run(self, work: Callable[[], _Answer]) -> _Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _search(self, wanted: str) -> Iterator[Finding]:
+        if wanted.isascii() and wanted.isdigit() and int(wanted) in self._market.deals:
+            yield self._deal(self._market.deals[int(wanted)])
+        for node_id, node in self._directory.nodes.items():
+            if wanted in node_id.lower() or wanted in node.location.lower() or node.address_hex.startswith(wanted):
+                text = f"{node_id}, {node.kind}, {node.location}"
+                yield Finding("node", node_id, self._directory.master_of[node_id], text)
+        if len(wanted) < 8 or set(wanted) - set("0123456789abcdef"):
+            return
+        if len(wanted) == 16 and (entry := self._market.orders.get(OrderId.unpack(int(wanted, 16)))):
+            yield Finding("order", wanted, MAIN, f"{entry.order_id.side.name.lower()}, {self._name(entry.trader)}")
+        for name, chain in self._chains.chains.items():
+            for record in chain.records:
+                if record.leaf.hex().startswith(wanted) or record.transaction_hash.hex().startswith(wanted):
+                    yield Finding("record", str(record.index), name, f"record {record.index} of slave chain {name}")
+            for head in chain.heads:
+                if head.hash.hex().startswith(wanted):
+                    yield Finding("block", str(head.height), name, f"block {head.height} of chain {name}")
+
+    def _deal(self, deal: DealEntry) -> Finding:
+        text = f"deal {deal.deal_id}, {self._name(deal.seller)} to {self._name(deal.buyer)}, {deal.state.name.lower()}"
+        return Finding("deal", str(deal.deal_id), MAIN, text)
+
+    def _name(self, trader: int) -> str:
+        owner = self._directory.owners.get(trader)
+        return owner.node_id if owner else f"trader {trader}"
+
+
+def _party(party: PartyTrace) -> TraceParty:
+    details, order, anchor = party.details, party.order, party.anchor
+    return TraceParty(
+        side=SideName(party.side.name.lower()),
+        master=party.master,
+        trader=party.placed.trader,
+        order_id=order_text(party.placed.order_id),
+        node_id=details.user_id if details else None,
+        location=details.location if details else None,
+        record_index=order.record.index if order else None,
+        record_leaf=f"0x{order.record.leaf.hex()}" if order else None,
+        anchor=AnchorView(
+            party.master, anchor.first_block, anchor.last_block, anchor.leaf_count, f"0x{anchor.root.hex()}", 0
+        )
+        if anchor
+        else None,
+        steps=[TraceStep(step.title, step.holds, step.finding) for step in party.steps],
+    )
+
+
+def _cell(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
