@@ -62,7 +62,7 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 lock: $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check uv==$(UV)
 	$(COMPILE) --extra install pyproject.toml -o requirements/run.txt
-	$(COMPILE) --extra install --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --extra install --extra gmt --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --extra install --extra bench -c requirements/run.txt pyproject.toml -o requirements/bench.txt
 
 clean:

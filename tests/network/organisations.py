@@ -7,6 +7,7 @@ from small_region import SPEC
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.crypto.keys import SigningKey
+from gridbourse.crypto.suite import suite_named
 from gridbourse.network.description import write_region
 from gridbourse.network.engines import BLOCK_GAS_LIMIT, MAIN
 from gridbourse.network.founding import found, make_keys, share_of
@@ -22,7 +23,7 @@ def make_folder(folder, name):
     spec = share_of(SPEC, name)
     write_region(spec, folder / "region.toml")
     own = [master for master in spec.masters if master.name == name]
-    return make_keys(RegionKeys(folder), own, regulator=name == REGULATOR)
+    return make_keys(RegionKeys(folder), own, suite_named(spec.suite), regulator=name == REGULATOR)
 
 
 class Organisations:

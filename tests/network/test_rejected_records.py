@@ -12,6 +12,7 @@ from small_region import PERIOD, ask, bid, trade, write
 
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.contracts.wallet import Wallet
+from gridbourse.crypto.commitment import commit
 from gridbourse.crypto.envelope import EncryptionKey, seal
 from gridbourse.errors import ContractReverted, EnvelopeError, InvalidValue
 from gridbourse.market.types import DealState, EnergyType, Side
@@ -63,8 +64,18 @@ def append(region, node_id, kind, content, *, into=None):
 
 def payload_record(region, node_id, kind, payload):
     """The content of a record that is sealed as it should be, whatever it says."""
-    node, ledger, name = region.master_of(node_id).nodes[node_id], region.master_of(node_id).slave.ledger, bytes(16)
-    return name + seal(payload, place=_place(ledger, node.address, kind, name), recipients=node._readers)
+    node, ledger = region.master_of(node_id).nodes[node_id], region.master_of(node_id).slave.ledger
+    seed, commitment = bytes(32), commitment_to(payload)
+    place = _place(ledger, node.address, kind, commitment)
+    return commitment + seal(seed + payload, place=place, recipients=node._readers)
+
+
+def commitment_to(payload):
+    """What commits to the fields of a payload, if it has any; its seed is 32 zero bytes."""
+    try:
+        return commit(json.loads(payload), bytes(32))
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return bytes(32)
 
 
 def require_rejected(region, master_name, count=1):
@@ -219,10 +230,31 @@ def test_an_order_that_no_market_could_take_is_rejected(region):
     lacking = [{name: value for name, value in ORDER.items() if name != missing} for missing in ORDER]
     orders = [ORDER | wrong for wrong in WRONG_FIELDS] + lacking
     payloads = [json.dumps(order).encode() for order in orders]
-    payloads += [b"[" * 60_000, b"1" * 5_000, b"\xff", b"", b"NaN", b"[]", b"{}"]
+    payloads += [
+        json.dumps(ORDER | {"location": "\ud800"}).encode(),
+        b"[" * 60_000,
+        b"1" * 5_000,
+        b"\xff",
+        b"",
+        b"NaN",
+        b"[]",
+        b"{}",
+    ]
     for payload in payloads:
         append(region, "Anna", RecordKind.ORDER, payload_record(region, "Anna", RecordKind.ORDER, payload))
     require_rejected(region, "roofs", len(payloads))
+
+
+def test_a_record_that_commits_to_other_fields_than_it_holds_is_rejected(region):
+    node, ledger = region.masters["roofs"].nodes["Anna"], region.masters["roofs"].slave.ledger
+    shown, held = json.dumps(ORDER).encode(), json.dumps(ORDER | {"price_ticks": 3_601}).encode()
+    commitment = commitment_to(shown)
+    place = _place(ledger, node.address, RecordKind.ORDER, commitment)
+    for payload in (bytes(32) + held, bytes(31) + b"\x01" + shown, bytes(31) + shown):
+        append(region, "Anna", RecordKind.ORDER, commitment + seal(payload, place=place, recipients=node._readers))
+    require_rejected(region, "roofs", 3)
+    findings = [finding for finding in region.regulator.audit() if "does not open for the regulator" in finding]
+    assert ["commits to other fields" in finding for finding in findings] == [True, True, False]
 
 
 KEY = EncryptionKey(b"\x01" * 32)
@@ -233,7 +265,9 @@ LEDGER = SlaveLedger(SimpleNamespace(chain_id=1), bytes(20))
 def test_whatever_a_payload_says_it_opens_as_typed_details_or_not_at_all(kind, fields, changed):
     stated = fields | changed.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(fields, ANYTHING)))
     payload = json.dumps(changed.draw(st.just(stated) | ANYTHING)).encode()
-    content = bytes(16) + seal(payload, place=_place(LEDGER, bytes(20), kind, bytes(16)), recipients=[KEY.public_bytes])
+    commitment = commitment_to(payload)
+    place = _place(LEDGER, bytes(20), kind, commitment)
+    content = commitment + seal(bytes(32) + payload, place=place, recipients=[KEY.public_bytes])
     try:
         details = open_record(LEDGER, LedgerRecord(0, bytes(20), kind, bytes(32), content, 1, bytes(32)), KEY)
     except EnvelopeError:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gridbourse.crypto.suite import HPKE, suite_named
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role, Settings
 from gridbourse.units import format_price, price_ticks
@@ -101,12 +102,14 @@ class RegionSpec:
         Who takes part.
     single_chain
         Put every detail of everybody on the main chain, the paper's counterpart to master-slave.
+    suite
+        Name of the algorithms that records are sealed with (`gridbourse.crypto.suite`).
 
     Raises
     ------
     InvalidValue
         Two masters or two nodes share a name, a name is no name, no master is of role grid, a node is of a kind that
-        its master cannot have, or the settings or the chain id are no market's.
+        its master cannot have, the settings or the chain id are no market's, or the suite is unknown or not installed.
     """
 
     name: str
@@ -114,10 +117,12 @@ class RegionSpec:
     settings: Settings
     masters: tuple[MasterSpec, ...]
     single_chain: bool = False
+    suite: str = HPKE.name
 
     def __post_init__(self) -> None:
         if not 1 <= self.chain_id <= _MAX_CHAIN_ID:
             raise InvalidValue("chain_id", self.chain_id, f"a whole number from 1 to {_MAX_CHAIN_ID}")
+        suite_named(self.suite)
         _require_market(self.settings)
         _require_distinct("master.name", [master.name for master in self.masters])
         _require_distinct("master.node.id", [node.node_id for master in self.masters for node in master.nodes])
@@ -147,6 +152,7 @@ def read_region(path: Path) -> RegionSpec:
         settings=_settings(_Fields("market.", root.take("market", dict))),
         masters=tuple(_master(entry) for entry in root.tables("master")),
         single_chain=root.take("single_chain", bool, default=False),
+        suite=root.take("suite", str, default=HPKE.name),
     )
     root.require_empty()
     return spec
@@ -159,6 +165,7 @@ def write_region(spec: RegionSpec, path: Path) -> None:
         f"name = {_text(spec.name)}",
         f"chain_id = {spec.chain_id}",
         f"single_chain = {str(spec.single_chain).lower()}",
+        f"suite = {_text(spec.suite)}",
         "",
         "[market]",
         f"cooling_off_seconds = {settings.cooling_off_seconds}",

@@ -25,6 +25,7 @@ class EncryptionNode:
     def __init__(self, ledger: SlaveLedger, keys: NodeKeys, regulator: RegulatorKeys) -> None:
         self._ledger = ledger
         self._opening = keys.opening
+        self._suite = keys.encryption.suite
         self.readers = (keys.encryption.public_bytes, regulator.encryption_public)
 
     def open(self, record: LedgerRecord) -> Details:
@@ -39,4 +40,4 @@ class EncryptionNode:
 
     def seal(self, author: Address, details: Details, *owner_public: bytes) -> tuple[int, bytes]:
         """Encrypt details that concern a function node, or nobody but the master; returns kind and content."""
-        return details.KIND, seal_record(self._ledger, author, details, (*owner_public, *self.readers))
+        return details.KIND, seal_record(self._ledger, author, details, (*owner_public, *self.readers), self._suite)

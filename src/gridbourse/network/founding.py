@@ -19,6 +19,7 @@ from gridbourse.chain.interface import Chain
 from gridbourse.contracts.consortium import RegulatorKeys, SlaveChain
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import Address, SigningKey
+from gridbourse.crypto.suite import Suite
 from gridbourse.errors import InvalidValue
 from gridbourse.network.description import MasterSpec, NodeSpec, RegionSpec
 from gridbourse.network.encryption_node import EncryptionNode
@@ -134,7 +135,7 @@ def share_of(spec: RegionSpec, name: str) -> RegionSpec:
     return replace(spec, masters=tuple(masters))
 
 
-def make_keys(keys: RegionKeys, masters: Iterable[MasterSpec], *, regulator: bool) -> list[PublicKeys]:
+def make_keys(keys: RegionKeys, masters: Iterable[MasterSpec], suite: Suite, *, regulator: bool) -> list[PublicKeys]:
     """Make the keys of masters and of all their function nodes, and the regulator's; returns the public ones.
 
     Raises
@@ -145,13 +146,13 @@ def make_keys(keys: RegionKeys, masters: Iterable[MasterSpec], *, regulator: boo
     made: list[PublicKeys] = []
     for master in masters:
         require_nodes(master)
-        own = MasterKeys.generate()
+        own = MasterKeys.generate(suite)
         keys.masters.save_master(master.name, own)
         for node in master.nodes:
-            keys.nodes.save_node(node.node_id, NodeKeys.generate())
+            keys.nodes.save_node(node.node_id, NodeKeys.generate(suite))
         made.append(PublicKeys.of(master.name, own.node))
     if regulator:
-        government = NodeKeys.generate()
+        government = NodeKeys.generate(suite)
         keys.regulator.save_node(REGULATOR, government)
         made.append(PublicKeys.of(REGULATOR, government))
     return made

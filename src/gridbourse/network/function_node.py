@@ -23,7 +23,7 @@ class FunctionNode:
     slave
         The slave chain of its master.
     readers
-        X25519 public keys that its records are sealed to besides its own: its master's encryption node and
+        public keys that its records are sealed to besides its own: its master's encryption node and
         the regulator.
     """
 
@@ -89,6 +89,7 @@ class FunctionNode:
         return open_record(self._slave.ledger, record, *self._keys.opening)
 
     def _sign(self, details: Details) -> bytes:
-        content = seal_record(self._slave.ledger, self.address, details, self._readers)
+        suite = self._keys.encryption.suite
+        content = seal_record(self._slave.ledger, self.address, details, self._readers, suite)
         (raw,) = self._wallet.sign([self._slave.ledger.append(details.KIND, content)])
         return raw

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.crypto.keys import Address, SigningKey
 from gridbourse.crypto.pseudonym import PseudonymKey
+from gridbourse.crypto.suite import HPKE, Suite, suite_named
 from gridbourse.errors import InvalidValue
 
 _OWNER_ONLY = 0o600
@@ -40,9 +41,9 @@ class NodeKeys:
     before: NodeKeys | None = None
 
     @classmethod
-    def generate(cls) -> Self:
-        """Make both keys from the operating system's randomness."""
-        return cls(SigningKey.generate(), EncryptionKey.generate())
+    def generate(cls, suite: Suite = HPKE) -> Self:
+        """Make both keys from the operating system's randomness; the suite is that of the encryption key."""
+        return cls(SigningKey.generate(), EncryptionKey.generate(suite))
 
     @property
     def address(self) -> Address:
@@ -63,7 +64,7 @@ class NodeKeys:
         """Make the keys that replace these; a key that is not named stays."""
         return NodeKeys(
             SigningKey.generate() if signing else self.signing,
-            EncryptionKey.generate() if encryption else self.encryption,
+            EncryptionKey.generate(self.encryption.suite) if encryption else self.encryption,
             before=self,
         )
 
@@ -87,9 +88,9 @@ class MasterKeys:
     pseudonyms: PseudonymKey
 
     @classmethod
-    def generate(cls) -> Self:
-        """Make all keys from the operating system's randomness."""
-        return cls(NodeKeys.generate(), SigningKey.generate(), PseudonymKey.generate())
+    def generate(cls, suite: Suite = HPKE) -> Self:
+        """Make all keys from the operating system's randomness; the suite is that of the encryption node's key."""
+        return cls(NodeKeys.generate(suite), SigningKey.generate(), PseudonymKey.generate())
 
 
 class KeyFolder:
@@ -192,7 +193,12 @@ def _stored(keys: NodeKeys) -> dict[str, Any]:
     """What a key file holds of a node's keys: all generations, newest first."""
     return {
         "keys": [
-            {"signing": own.signing.secret.hex(), "encryption": own.encryption.secret.hex()} for own in keys.generations
+            {
+                "signing": own.signing.secret.hex(),
+                "suite": own.encryption.suite.name,
+                "encryption": own.encryption.secret.hex(),
+            }
+            for own in keys.generations
         ]
     }
 
@@ -200,8 +206,8 @@ def _stored(keys: NodeKeys) -> dict[str, Any]:
 def _node_keys(stored: dict[str, Any]) -> NodeKeys:
     keys: NodeKeys | None = None
     for own in reversed(stored["keys"]):
-        secrets = bytes.fromhex(own["signing"]), bytes.fromhex(own["encryption"])
-        keys = NodeKeys(SigningKey(secrets[0]), EncryptionKey(secrets[1]), before=keys)
+        encryption = EncryptionKey(bytes.fromhex(own["encryption"]), suite_named(own["suite"]))
+        keys = NodeKeys(SigningKey(bytes.fromhex(own["signing"])), encryption, before=keys)
     if keys is None:
         raise LookupError("no keys")
     return keys

@@ -1,8 +1,9 @@
 """What users and masters write on a slave chain.
 
-A record is a signed slave-chain transaction whose content only its readers can open: 16 random bytes that name
-it, then an envelope of the record's details, sealed for this ledger, author, kind and name. The signature of
-the transaction is the author's signature of the record.
+A record is a signed slave-chain transaction whose content only its readers can open: a commitment to the fields of its
+details, 32 bytes, then an envelope of these fields and of the seed of their salts, sealed for this ledger, author, kind
+and commitment. The signature of the transaction is the author's signature of the record. The commitment is also what
+names the record: it is random, and no two records share one.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import IntEnum, IntFlag
 from typing import Any, ClassVar, get_args, get_type_hints
 
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
+from gridbourse.crypto.commitment import SEED_BYTES, FieldProof, FieldValue, commit, prove_field, verify_field
 from gridbourse.crypto.envelope import EncryptionKey, open_envelope, recipients_of, seal
 from gridbourse.crypto.keys import Address
+from gridbourse.crypto.merkle import HASH_BYTES
 from gridbourse.crypto.pseudonym import DayKey
-from gridbourse.errors import EnvelopeError, InvalidValue
+from gridbourse.crypto.suite import HPKE, Suite
+from gridbourse.errors import EnvelopeError, InvalidValue, ProofError
 from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Side
 
-NAME_BYTES = 16
 MAX_QUOTA_WH = 2**48 - 1
 
 
@@ -214,13 +217,16 @@ class NodeReport:
 
 Details = OrderDetails | Decision | DealDetails | DayOpened | NodeRegistered | NodeReport | NodeRevoked
 
+_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 _BY_KIND: dict[int, type[Details]] = {kind.KIND: kind for kind in get_args(Details)}
 _FIELD_TYPES = {
     kind: {field.name: get_type_hints(kind)[field.name] for field in fields(kind)} for kind in get_args(Details)
 }
 
 
-def seal_record(ledger: SlaveLedger, author: Address, details: Details, readers: Sequence[bytes]) -> bytes:
+def seal_record(
+    ledger: SlaveLedger, author: Address, details: Details, readers: Sequence[bytes], suite: Suite = HPKE
+) -> bytes:
     """Encrypt details into the content of a record.
 
     Parameters
@@ -232,11 +238,14 @@ def seal_record(ledger: SlaveLedger, author: Address, details: Details, readers:
     details
         What it says.
     readers
-        X25519 public keys of all who may read it.
+        Public keys of all who may read it.
+    suite
+        The algorithms of the readers' keys.
     """
-    name = secrets.token_bytes(NAME_BYTES)
-    payload = json.dumps(asdict(details), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-    return name + seal(payload, place=_place(ledger, author, details.KIND, name), recipients=readers)
+    seed, stated = secrets.token_bytes(SEED_BYTES), _fields_of(details)
+    commitment = commit(stated, seed)
+    place = _place(ledger, author, details.KIND, commitment)
+    return commitment + seal(seed + _JSON.encode(stated).encode(), place=place, recipients=readers, suite=suite)
 
 
 def open_record(ledger: SlaveLedger, record: LedgerRecord, *keys: EncryptionKey) -> Details:
@@ -245,19 +254,66 @@ def open_record(ledger: SlaveLedger, record: LedgerRecord, *keys: EncryptionKey)
     Raises
     ------
     EnvelopeError
-        The record is not sealed to any of `keys`, was changed, or lies where it was not written for.
+        The record is not sealed to any of `keys`, was changed, lies where it was not written for, or commits to other
+        fields than it holds.
     """
+    details, _ = _open(ledger, record, keys)
+    return details
+
+
+def prove_fields(
+    ledger: SlaveLedger, record: LedgerRecord, names: Sequence[str], *keys: EncryptionKey
+) -> tuple[FieldProof, ...]:
+    """Prove single fields of a record that one of `keys` opens; the others stay secret.
+
+    Raises
+    ------
+    EnvelopeError
+        As `open_record`.
+    InvalidValue
+        The record has no field of one of the names.
+    """
+    details, seed = _open(ledger, record, keys)
+    return tuple(prove_field(_fields_of(details), seed, name) for name in names)
+
+
+def verify_fields(kind: int, content: bytes, proofs: Sequence[FieldProof]) -> None:
+    """Check proven fields against the content of the record that they are of; its envelope stays closed.
+
+    Raises
+    ------
+    ProofError
+        One of the fields is not what the record's author committed to, or there is no such kind of record.
+    """
+    details = _BY_KIND.get(kind)
+    if details is None:
+        raise ProofError(f"kind {kind} of a record is unknown")
+    for proof in proofs:
+        verify_field(proof, tuple(_FIELD_TYPES[details]), content[:HASH_BYTES])
+
+
+def _open(ledger: SlaveLedger, record: LedgerRecord, keys: Sequence[EncryptionKey]) -> tuple[Details, bytes]:
+    """Details and seed of a record."""
     kind = _BY_KIND.get(record.kind)
     if kind is None:
         raise EnvelopeError(f"record {record.index}: kind {record.kind} is unknown")
-    name, envelope = record.content[:NAME_BYTES], record.content[NAME_BYTES:]
+    commitment, envelope = record.content[:HASH_BYTES], record.content[HASH_BYTES:]
     sealed_to = recipients_of(envelope)
     key = next((key for key in keys if key.key_id in sealed_to), keys[0])
-    payload = open_envelope(envelope, place=_place(ledger, record.author, record.kind, name), key=key)
+    payload = open_envelope(envelope, place=_place(ledger, record.author, record.kind, commitment), key=key)
+    seed, encoded = payload[:SEED_BYTES], payload[SEED_BYTES:]
     try:
-        return _details(kind, json.loads(payload))
+        details = _details(kind, json.loads(encoded))
+        committed = commit(_fields_of(details), seed)
     except (ValueError, TypeError, RecursionError) as error:
         raise EnvelopeError(f"record {record.index}: its details are not those of a {kind.__name__}") from error
+    if len(seed) != SEED_BYTES or committed != commitment:
+        raise EnvelopeError(f"record {record.index}: it commits to other fields than it holds")
+    return details, seed
+
+
+def _fields_of(details: Details) -> dict[str, FieldValue]:
+    return {name: getattr(details, name) for name in _FIELD_TYPES[type(details)]}
 
 
 def _details(kind: type[Details], stated: Any) -> Details:
@@ -275,6 +331,6 @@ def _typed(kind: type, value: object) -> Any:
     return kind(value)
 
 
-def _place(ledger: SlaveLedger, author: Address, kind: int, name: bytes) -> bytes:
-    """Chain, ledger, author, kind and name, all of fixed width."""
-    return ledger.chain.chain_id.to_bytes(8, "big") + ledger.address + author + bytes([kind]) + name
+def _place(ledger: SlaveLedger, author: Address, kind: int, commitment: bytes) -> bytes:
+    """Chain, ledger, author, kind and commitment, all of fixed width."""
+    return ledger.chain.chain_id.to_bytes(8, "big") + ledger.address + author + bytes([kind]) + commitment

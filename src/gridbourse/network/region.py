@@ -19,6 +19,7 @@ from typing import Self
 
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import system_clock
+from gridbourse.crypto.suite import suite_named
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Offer, OrderId, Role
 from gridbourse.network.description import MasterSpec, RegionSpec, read_region, write_region
@@ -350,7 +351,7 @@ class _Builder:
 
     def found(self) -> None:
         """Make everybody's keys, and the consortium's contracts on the main chain."""
-        handed_in = make_keys(self.keys, self.spec.masters, regulator=True)
+        handed_in = make_keys(self.keys, self.spec.masters, suite_named(self.spec.suite), regulator=True)
         found(self._main_engine(), self.spec, handed_in)
 
     def assemble(self) -> tuple[MainChain, dict[str, Master], Regulator | None]:

@@ -136,7 +136,7 @@ def _announce(master: Master, address: Address, node: NodeSpec, own: NodeKeys) -
             master.slave_wallet.send(ledger.set_writers([own.address], allowed=True))
         details = registration(node, own)
         readers = (own.encryption.public_bytes, *master.encryption_node.readers)
-        content = seal_record(ledger, address, details, readers)
+        content = seal_record(ledger, address, details, readers, own.encryption.suite)
         Wallet(ledger.chain, _of_address(own, address).signing).send(ledger.append(details.KIND, content))
     _stop(master, own.generations[1:])
 
