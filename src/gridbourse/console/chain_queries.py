@@ -29,9 +29,10 @@ from gridbourse.console.trading import Conflict, NotFound
 from gridbourse.contracts.abi import Contract
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.crypto.envelope import EncryptionKey, recipients_of
+from gridbourse.crypto.merkle import HASH_BYTES
 from gridbourse.errors import EnvelopeError
 from gridbourse.network.master import Master
-from gridbourse.network.records import NAME_BYTES, Details, RecordKind, open_record
+from gridbourse.network.records import Details, RecordKind, open_record
 from gridbourse.network.region import Region
 
 
@@ -140,7 +141,7 @@ class ChainQueries:
         return RecordView(
             record=self._record_summary(principal, name, found),
             content_bytes=len(record.content),
-            readers=[reader.hex() for reader in recipients_of(record.content[NAME_BYTES:])],
+            readers=[reader.hex() for reader in recipients_of(record.content[HASH_BYTES:])],
             details=details,
             explanation=explanation,
         )

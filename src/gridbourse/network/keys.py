@@ -113,7 +113,7 @@ class KeyFolder:
         InvalidValue
             A file with keys of this name exists: keys are never overwritten.
         """
-        self._save(name, _stored(keys))
+        self._save(name, stored_keys(keys))
 
     def renew(self, name: str, keys: NodeKeys) -> None:
         """Put a node's or master's next keys in front of those in its file; the file is never without either.
@@ -124,18 +124,18 @@ class KeyFolder:
             The file is missing, or `keys` do not replace the newest keys in it.
         """
         kept = self._load(name)
-        if keys.before is None or kept["keys"] != _stored(keys.before)["keys"]:
+        if keys.before is None or kept["keys"] != stored_keys(keys.before)["keys"]:
             raise InvalidValue("keys", name, "the keys that replace the newest ones in the key file")
         draft = self._path(name).with_suffix(".draft")
         draft.unlink(missing_ok=True)
-        self._write(draft, kept | _stored(keys))
+        self._write(draft, kept | stored_keys(keys))
         draft.replace(self._path(name))
         _sync(draft.parent)
 
     def save_master(self, name: str, keys: MasterKeys) -> None:
         """Write a master's keys. Raises like `save_node`."""
         secrets = {"sealer": keys.sealer.secret.hex(), "pseudonyms": keys.pseudonyms.secret.hex()}
-        self._save(name, _stored(keys.node) | secrets)
+        self._save(name, stored_keys(keys.node) | secrets)
 
     def holds(self, name: str) -> bool:
         """Whether the keys of a node lie here."""
@@ -149,13 +149,13 @@ class KeyFolder:
         InvalidValue
             The file is missing or holds no keys.
         """
-        return _node_keys(self._load(name))
+        return read_keys(self._load(name))
 
     def load_master(self, name: str) -> MasterKeys:
         """Read a master's keys. Raises like `load_node`."""
         stored = self._load(name, "sealer", "pseudonyms")
         sealer, pseudonyms = (bytes.fromhex(stored[field]) for field in ("sealer", "pseudonyms"))
-        return MasterKeys(_node_keys(stored), SigningKey(sealer), PseudonymKey(pseudonyms))
+        return MasterKeys(read_keys(stored), SigningKey(sealer), PseudonymKey(pseudonyms))
 
     def _path(self, name: str) -> Path:
         # A name may hold any character, a file name may not; and no two names may share a file.
@@ -180,7 +180,7 @@ class KeyFolder:
         path = self._path(name)
         try:
             stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            _node_keys(stored)
+            read_keys(stored)
             for secret in secrets:
                 bytes.fromhex(stored[secret])
         except (OSError, ValueError, TypeError, LookupError, InvalidValue) as error:
@@ -189,7 +189,7 @@ class KeyFolder:
         return stored
 
 
-def _stored(keys: NodeKeys) -> dict[str, Any]:
+def stored_keys(keys: NodeKeys) -> dict[str, Any]:
     """What a key file holds of a node's keys: all generations, newest first."""
     return {
         "keys": [
@@ -203,7 +203,8 @@ def _stored(keys: NodeKeys) -> dict[str, Any]:
     }
 
 
-def _node_keys(stored: dict[str, Any]) -> NodeKeys:
+def read_keys(stored: dict[str, Any]) -> NodeKeys:
+    """Read what `stored_keys` wrote; raises what its parts raise where it is no such thing."""
     keys: NodeKeys | None = None
     for own in reversed(stored["keys"]):
         encryption = EncryptionKey(bytes.fromhex(own["encryption"]), suite_named(own["suite"]))

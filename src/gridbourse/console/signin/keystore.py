@@ -17,10 +17,8 @@ from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gridbourse.crypto.envelope import EncryptionKey
-from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import EnvelopeError, InvalidValue
-from gridbourse.network.keys import NodeKeys
+from gridbourse.network.keys import NodeKeys, read_keys, stored_keys
 
 MIN_PASSWORD_CHARACTERS = 12
 MAX_PASSWORD_CHARACTERS = 256
@@ -67,11 +65,8 @@ def unlock_with_password(keystore: bytes, password: str) -> NodeKeys:
 
 def lock(keys: NodeKeys, secret: bytes) -> bytes:
     """Encrypt a node's keys under a secret of full entropy: nonce (12 bytes), AES-256-GCM."""
-    generations = [[own.signing.secret.hex(), own.encryption.secret.hex()] for own in keys.generations]
-    nonce = secrets.token_bytes(12)
-    return nonce + AESGCM(_derived(secret, b"gridbourse keystore")).encrypt(
-        nonce, json.dumps(generations).encode(), None
-    )
+    nonce, plain = secrets.token_bytes(12), json.dumps(stored_keys(keys)).encode()
+    return nonce + AESGCM(_derived(secret, b"gridbourse keystore")).encrypt(nonce, plain, None)
 
 
 def unlock(locked: bytes, secret: bytes) -> NodeKeys:
@@ -86,12 +81,7 @@ def unlock(locked: bytes, secret: bytes) -> NodeKeys:
         plain = AESGCM(_derived(secret, b"gridbourse keystore")).decrypt(locked[:12], locked[12:], None)
     except (InvalidTag, ValueError) as error:
         raise EnvelopeError("the keystore does not open with this password, session or token") from error
-    keys: NodeKeys | None = None
-    for signing, encryption in reversed(json.loads(plain)):
-        keys = NodeKeys(SigningKey(bytes.fromhex(signing)), EncryptionKey(bytes.fromhex(encryption)), before=keys)
-    if keys is None:
-        raise EnvelopeError("the keystore holds no keys")
-    return keys
+    return read_keys(json.loads(plain))
 
 
 def digest(secret: bytes) -> bytes:
