@@ -90,7 +90,19 @@ def test_the_demo_writes_every_table_and_figure_and_names_them(demo):
     assert waiting == {"User 4": "350", "User 7": "700"}
 
 
-COMMANDS = [[], ["demo"], ["region"], ["region", "init"], ["region", "status"], ["trace"], ["audit"], ["experiment"]]
+COMMANDS = [
+    [],
+    ["demo"],
+    ["region"],
+    ["region", "init"],
+    ["region", "status"],
+    ["trace"],
+    ["audit"],
+    ["disclosure"],
+    ["disclosure", "create"],
+    ["disclosure", "verify"],
+    ["experiment"],
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -9,6 +9,7 @@ import click
 from gridbourse import __version__
 from gridbourse.cli.day import day
 from gridbourse.cli.demo import demo
+from gridbourse.cli.disclosure import disclosure
 from gridbourse.cli.experiment import experiment
 from gridbourse.cli.key import key
 from gridbourse.cli.network import network
@@ -24,7 +25,7 @@ def gridbourse() -> None:
     """Regional energy exchange on a master-slave blockchain."""
 
 
-for command in (demo, day, experiment, region, network, node, key, trace, audit):
+for command in (demo, day, experiment, region, network, node, key, trace, audit, disclosure):
     gridbourse.add_command(command)
 
 

@@ -274,11 +274,17 @@ def prove_fields(
         The record has no field of one of the names.
     """
     details, seed = _open(ledger, record, keys)
-    return tuple(prove_field(_fields_of(details), seed, name) for name in names)
+    stated = json.loads(_JSON.encode(_fields_of(details)))
+    return tuple(prove_field(stated, seed, name) for name in names)
 
 
-def verify_fields(kind: int, content: bytes, proofs: Sequence[FieldProof]) -> None:
+def verify_fields(kind: int, content: bytes, proofs: Sequence[FieldProof]) -> dict[str, FieldValue]:
     """Check proven fields against the content of the record that they are of; its envelope stays closed.
+
+    Returns
+    -------
+    dict
+        The fields' values by name, each of the type that a record of this kind has there.
 
     Raises
     ------
@@ -288,8 +294,13 @@ def verify_fields(kind: int, content: bytes, proofs: Sequence[FieldProof]) -> No
     details = _BY_KIND.get(kind)
     if details is None:
         raise ProofError(f"kind {kind} of a record is unknown")
+    types = _FIELD_TYPES[details]
     for proof in proofs:
-        verify_field(proof, tuple(_FIELD_TYPES[details]), content[:HASH_BYTES])
+        verify_field(proof, tuple(types), content[:HASH_BYTES])
+    try:
+        return {proof.name: _typed(types[proof.name], proof.value) for proof in proofs}
+    except (TypeError, ValueError) as error:
+        raise ProofError(f"no {details.__name__} states this: {error}") from error
 
 
 def _open(ledger: SlaveLedger, record: LedgerRecord, keys: Sequence[EncryptionKey]) -> tuple[Details, bytes]:

@@ -23,6 +23,7 @@ from gridbourse.crypto.suite import suite_named
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Offer, OrderId, Role
 from gridbourse.network.description import MasterSpec, RegionSpec, read_region, write_region
+from gridbourse.network.disclosure import Disclosure, disclose
 from gridbourse.network.encryption_node import EncryptionNode
 from gridbourse.network.engines import Engines, Observe, watch_nothing
 from gridbourse.network.founding import found, make_keys, new_folder, require_nodes, set_up_slave
@@ -301,6 +302,34 @@ class Region:
             master.slave_wallet.send(master.slave.ledger.append(*record))
         self._assemble()
 
+    def disclose(self, master: str, index: int, fields: Sequence[str], *, holder: str) -> Disclosure:
+        """Let somebody who can open a record show single fields of it, with what proves them.
+
+        Parameters
+        ----------
+        master
+            Name of the master on whose slave chain the record lies.
+        index
+            The record's number in the log.
+        fields
+            What to show.
+        holder
+            Whose keys open the record: a function node, a master (by its encryption node), or ``regulator``.
+
+        Raises
+        ------
+        InvalidValue
+            There is no such master, record, field or holder here, or the record is not anchored yet.
+        EnvelopeError
+            The record is not sealed to the holder.
+        """
+        names = [own.name for own in self.spec.masters]
+        slave = self._builder.slave(self.main, master, self.masters) if master in names else None
+        if slave is None:
+            raise InvalidValue("master", master, f"one whose slave chain this folder can read, of {', '.join(names)}")
+        keys = self._builder.keys.opening(self.spec, holder)
+        return disclose(self.main, names.index(master) + 1, slave, index, fields, keys)
+
     def close(self) -> None:
         """Close every chain."""
         self._builder.engines.close()
@@ -381,13 +410,18 @@ class _Builder:
     def _regulator(self, main: MainChain, masters: Mapping[str, Master]) -> Regulator | None:
         if not self.keys.regulator.holds(REGULATOR):
             return None
-        slaves = {master.membership.master_id: master.slave for master in masters.values()}
         names = {master_id: master.name for master_id, master in enumerate(self.spec.masters, start=1)}
-        for master_id, name in names.items():
-            registered, chain = main.consortium.slave_chain(master_id), self.engines.foreign_slave(name)
-            if registered is not None and chain is not None:
-                slaves.setdefault(master_id, Slave(chain, registered.ledger))
+        readable = {master_id: self.slave(main, name, masters) for master_id, name in names.items()}
+        slaves = {master_id: slave for master_id, slave in readable.items() if slave is not None}
         return Regulator(self.keys.regulator.load_node(REGULATOR), main, slaves, names)
+
+    def slave(self, main: MainChain, name: str, masters: Mapping[str, Master]) -> Slave | None:
+        """The slave chain of a master of this folder, or of one that lets it read; None of any other."""
+        if name in masters:
+            return masters[name].slave
+        master_id = next(number for number, spec in enumerate(self.spec.masters, start=1) if spec.name == name)
+        registered, chain = main.consortium.slave_chain(master_id), self.engines.foreign_slave(name)
+        return Slave(chain, registered.ledger) if registered is not None and chain is not None else None
 
     def _main_engine(self) -> Chain:
         """The main chain; if it is kept in a file, the first master of role grid seals it."""

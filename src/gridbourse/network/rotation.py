@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gridbourse.contracts.consortium import RegulatorKeys
 from gridbourse.contracts.wallet import Wallet
+from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import ContractReverted, InvalidValue
 from gridbourse.network.description import NodeSpec, RegionSpec
@@ -48,18 +49,35 @@ class RegionKeys:
         InvalidValue
             Nobody in the region has this name.
         """
+        folder, stored, kept = self._place(spec, name)
+        folder.renew(
+            stored, folder.load_node(stored).renewed(signing=kept != "signing", encryption=kept != "encryption")
+        )
+
+    def opening(self, spec: RegionSpec, name: str) -> tuple[EncryptionKey, ...]:
+        """All keys with which somebody opens records, newest first; a master does by its encryption node.
+
+        Raises
+        ------
+        InvalidValue
+            Nobody in the region has this name, or its keys do not lie in this folder.
+        """
+        folder, stored, _ = self._place(spec, name)
+        return folder.load_node(stored).opening
+
+    def _place(self, spec: RegionSpec, name: str) -> tuple[KeyFolder, str, str]:
+        """Where somebody's keys lie: folder, name of the file, and which key there is somebody else's."""
         masters = [master.name for master in spec.masters]
         if name in [node.node_id for master in spec.masters for node in master.nodes]:
-            self.nodes.renew(name, self.nodes.load_node(name).renewed())
-        elif name in masters:
-            self.masters.renew(name, self.masters.load_master(name).node.renewed(encryption=False))
-        elif name.endswith(ENCRYPTION) and (master := name.removesuffix(ENCRYPTION)) in masters:
-            self.masters.renew(master, self.masters.load_master(master).node.renewed(signing=False))
-        elif name == REGULATOR:
-            self.regulator.renew(name, self.regulator.load_node(name).renewed())
-        else:
-            remedy = f"a function node, a master, a master's name and {ENCRYPTION!r}, or {REGULATOR!r}"
-            raise InvalidValue("name", name, remedy)
+            return self.nodes, name, ""
+        if name in masters:
+            return self.masters, name, "encryption"
+        if name.endswith(ENCRYPTION) and (master := name.removesuffix(ENCRYPTION)) in masters:
+            return self.masters, master, "signing"
+        if name == REGULATOR:
+            return self.regulator, name, ""
+        remedy = f"a function node, a master, a master's name and {ENCRYPTION!r}, or {REGULATOR!r}"
+        raise InvalidValue("name", name, remedy)
 
 
 def enter_on_main_chain(keys: RegionKeys, spec: RegionSpec, main: MainChain) -> None:

@@ -1,0 +1,93 @@
+"""`gridbourse disclosure`: show single fields of a record, and check what somebody shows."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gridbourse.crypto.commitment import FieldValue
+from gridbourse.errors import InvalidValue, ProofError
+from gridbourse.network.disclosure import Disclosed, Disclosure, verify_disclosure
+from gridbourse.network.region import Region
+from gridbourse.units import format_kwh, format_price, period_start
+
+REGION = click.option(
+    "--region", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the region."
+)
+
+
+@click.group()
+def disclosure() -> None:
+    """Show single fields of a record with their proof, and check such proofs."""
+
+
+@disclosure.command()
+@click.argument("master")
+@click.argument("record", type=click.IntRange(min=0))
+@click.option("--field", "fields", multiple=True, required=True, help="Field to show; may be repeated.")
+@click.option("--holder", required=True, help='Whose key opens the record: a function node, a master, or "regulator".')
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there instead of to the screen.")
+@REGION
+def create(master: str, record: int, fields: tuple[str, ...], holder: str, output: Path | None, region: Path) -> None:
+    """Show fields of RECORD, its number on the slave chain of MASTER, as JSON that proves them."""
+    with Region.open(region) as opened:
+        made = opened.disclose(master, record, fields, holder=holder)
+    text = json.dumps(made.document(), indent=2, ensure_ascii=False) + "\n"
+    if output:
+        output.write_text(text, "utf-8")
+    else:
+        click.echo(text, nl=False)
+
+
+@disclosure.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@REGION
+def verify(file: Path, region: Path) -> None:
+    """Check the disclosure in FILE against the main chain of the region. Exit code 2 if it does not hold."""
+    try:
+        document = json.loads(file.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue(
+            "disclosure", str(file), f"a file that `gridbourse disclosure create` made ({error})"
+        ) from error
+    with Region.open(region) as opened:
+        try:
+            shown = Disclosure.read(document)
+            proven = verify_disclosure(shown, opened.main)
+        except ProofError as error:
+            click.secho(f"The disclosure does not hold: {error}", fg="red")
+            sys.exit(2)
+    _show(Console(), shown, proven)
+
+
+def _show(console: Console, shown: Disclosure, proven: Disclosed) -> None:
+    table = Table(title=f"Record {shown.index} on the slave chain of master {shown.master_id}", title_justify="left")
+    for column in ("field", "value", "reads"):
+        table.add_column(column, overflow="fold")
+    for name, value in proven.fields.items():
+        table.add_row(name, str(int(value) if type(value) is not str else value), _reading(name, value))
+    console.print(table)
+    signer = "the master" if proven.by_master else "its function node"
+    console.print(f"a record of kind {proven.kind.name.lower()}, signed by {signer}, 0x{proven.author.hex()}")
+    console.print(f"anchored with blocks {proven.anchor.first_block} to {proven.anchor.last_block}")
+    if proven.order_id is not None:
+        console.print(f"it stands for order {proven.order_id.pack():x} on the main chain")
+    console.print("[green]The disclosure holds.[/green]")
+
+
+def _reading(name: str, value: FieldValue) -> str:
+    """A value as people read it, where it is no such already."""
+    if isinstance(value, str):
+        return ""
+    if name == "price_ticks":
+        return f"{format_price(value)} yuan/kWh"
+    if name.endswith("_wh"):
+        return f"{format_kwh(value)} kWh"
+    if name == "period":
+        return f"delivery from {period_start(value):%Y-%m-%d %H:%M} UTC"
+    return str(getattr(value, "name", value)).lower()
