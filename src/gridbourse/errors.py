@@ -12,7 +12,17 @@
     ├── MarketError             the market's rules forbid a call; carries the rule's name and arguments
     │   └── OrderRefused        the market does not take an order; carries the reason
     ├── EnvelopeError           an envelope does not open for this key in this place
-    └── ProofError              an inclusion or consistency proof does not hold
+    ├── ProofError              an inclusion or consistency proof does not hold
+    └── ServiceError            the service does not do what was asked
+        ├── NotSignedIn         it is for those who have signed in
+        ├── SignInRefused       what was given signs nobody in
+        ├── Forbidden           who asks may not do this
+        ├── KeysNotKept         the service has no keys to sign for this node with
+        ├── NotFound            there is no such thing, or who asks may not know of it
+        ├── Conflict            something else was faster
+        ├── KeyReused           an idempotency key came with another request before
+        ├── RegionStopped       the region is not being run
+        └── ServiceProblem      what a service answered; carries its problem details
 """
 
 from __future__ import annotations
@@ -24,14 +34,24 @@ __all__ = [
     "ChainCorrupted",
     "ChainError",
     "ChainLocked",
+    "Conflict",
     "ContractReverted",
     "EnvelopeError",
+    "Forbidden",
     "GridbourseError",
     "InvalidValue",
+    "KeyReused",
+    "KeysNotKept",
     "MarketError",
+    "NotFound",
+    "NotSignedIn",
     "OrderRefused",
     "ProofError",
+    "RegionStopped",
     "Rejection",
+    "ServiceError",
+    "ServiceProblem",
+    "SignInRefused",
     "TransactionRejected",
 ]
 
@@ -175,3 +195,62 @@ class EnvelopeError(GridbourseError):
 
 class ProofError(GridbourseError):
     """A Merkle proof does not hold."""
+
+
+class ServiceError(GridbourseError):
+    """The service does not do what was asked; nothing was changed."""
+
+
+class NotSignedIn(ServiceError):
+    """It is for those who have signed in."""
+
+
+class SignInRefused(ServiceError):
+    """What was given signs nobody in."""
+
+
+class Forbidden(ServiceError):
+    """Who asks may not do this."""
+
+
+class KeysNotKept(ServiceError):
+    """The service has no keys to sign for this node with."""
+
+
+class NotFound(ServiceError):
+    """There is no such thing, or who asks may not know of it."""
+
+
+class Conflict(ServiceError):
+    """Something else was faster: what was asked for can no longer be done."""
+
+
+class KeyReused(ServiceError):
+    """An idempotency key came with another request than the first time."""
+
+
+class RegionStopped(ServiceError):
+    """The region is not being run."""
+
+
+class ServiceProblem(ServiceError):
+    """What a service answered instead of doing what was asked (RFC 9457).
+
+    Parameters
+    ----------
+    status
+        HTTP status.
+    kind
+        What kind of problem, e.g. ``"not-found"``.
+    detail
+        What was wrong, in words.
+    faults
+        Field and remedy of each wrong field.
+    """
+
+    def __init__(self, status: int, kind: str, detail: str, faults: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.faults = faults

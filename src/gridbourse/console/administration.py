@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from gridbourse.client.values import Account
 from gridbourse.console.directory import Directory
 from gridbourse.console.network_queries import Members
-from gridbourse.console.rights import Forbidden, Kind, Principal, Right, require
+from gridbourse.console.rights import Kind, Principal, Right, require
 from gridbourse.console.signin.credentials import Credentials
-from gridbourse.console.trading import NotFound
 from gridbourse.console.worker import RegionWorker
 from gridbourse.contracts.abi import Call
 from gridbourse.contracts.consortium import Consortium
 from gridbourse.crypto.keys import Address
-from gridbourse.errors import InvalidValue
+from gridbourse.errors import Forbidden, InvalidValue, NotFound
 from gridbourse.market.types import Role, Settings
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.region import Region

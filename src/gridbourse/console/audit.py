@@ -23,8 +23,8 @@ from gridbourse.console.chain_state import MAIN, ChainState
 from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import DealEntry, MarketState
 from gridbourse.console.rights import Principal, Right, require
-from gridbourse.console.trading import NotFound
 from gridbourse.console.views import order_text, type_name
+from gridbourse.errors import NotFound
 from gridbourse.market.types import OrderId
 from gridbourse.network.region import Region
 from gridbourse.network.regulator import PartyTrace, Trace

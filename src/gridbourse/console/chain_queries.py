@@ -24,13 +24,12 @@ from gridbourse.client.values import (
 )
 from gridbourse.console.chain_state import MAIN, AnchorEntry, ChainEntry, ChainState, Head, RecordEntry
 from gridbourse.console.paging import cut, read_cursor, write_cursor
-from gridbourse.console.rights import Forbidden, Kind, Principal, Right, require
-from gridbourse.console.trading import Conflict, NotFound
+from gridbourse.console.rights import Kind, Principal, Right, require
 from gridbourse.contracts.abi import Contract
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.crypto.envelope import EncryptionKey, recipients_of
 from gridbourse.crypto.merkle import HASH_BYTES
-from gridbourse.errors import EnvelopeError
+from gridbourse.errors import Conflict, EnvelopeError, Forbidden, NotFound
 from gridbourse.network.master import Master
 from gridbourse.network.records import Details, RecordKind, open_record
 from gridbourse.network.region import Region

@@ -13,17 +13,21 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from gridbourse.console.rights import Forbidden, NotSignedIn
-from gridbourse.console.signin.ethereum import SignInRefused
-from gridbourse.console.trading import Conflict, KeyReused, KeysNotKept, NotFound
-from gridbourse.console.worker import RegionStopped
 from gridbourse.errors import (
     ChainError,
+    Conflict,
     ContractReverted,
     EnvelopeError,
+    Forbidden,
     GridbourseError,
     InvalidValue,
+    KeyReused,
+    KeysNotKept,
     MarketError,
+    NotFound,
+    NotSignedIn,
+    RegionStopped,
+    SignInRefused,
     TransactionRejected,
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gridbourse.errors import GridbourseError
+from gridbourse.errors import Forbidden, NotSignedIn
 from gridbourse.network.keys import NodeKeys
 
 
@@ -117,14 +117,6 @@ class Principal:
 
 
 NOBODY = Principal(Kind.NOBODY)
-
-
-class NotSignedIn(GridbourseError):
-    """The operation needs somebody who has signed in."""
-
-
-class Forbidden(GridbourseError):
-    """Who asks may not do this."""
 
 
 def require(principal: Principal, right: Right) -> None:

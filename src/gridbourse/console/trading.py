@@ -19,27 +19,17 @@ from gridbourse.console.views import deal_view, order_view
 from gridbourse.console.worker import RegionWorker
 from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.crypto.keys import Address
-from gridbourse.errors import GridbourseError, InvalidValue
+from gridbourse.errors import (
+    Conflict,
+    InvalidValue,
+    KeyReused,
+    KeysNotKept,
+    NotFound,
+)
 from gridbourse.market.types import DealState, Offer, OrderId, Side
 from gridbourse.network.records import OrderDetails
 from gridbourse.network.region import Region
 from gridbourse.units import PERIODS_PER_DAY
-
-
-class NotFound(GridbourseError):
-    """There is no such thing, or the caller may not know of it."""
-
-
-class KeyReused(GridbourseError):
-    """An idempotency key came with another request than the first time."""
-
-
-class Conflict(GridbourseError):
-    """Something else was faster: what was asked for can no longer be done."""
-
-
-class KeysNotKept(GridbourseError):
-    """The service has no keys to sign for this node with."""
 
 
 class Trading:

@@ -20,7 +20,7 @@ from typing import TypeVar
 from gridbourse.console.chain_reader import ChainReader
 from gridbourse.console.news import News
 from gridbourse.console.node_records import NodeRecord, RecordWriter, Written
-from gridbourse.errors import GridbourseError
+from gridbourse.errors import GridbourseError, RegionStopped
 from gridbourse.network.region import Region
 from gridbourse.units import PERIODS_PER_DAY, period_at
 
@@ -234,7 +234,3 @@ class RegionWorker:
                 return
             if item is not None:
                 item.future.set_exception(RegionStopped("the service is stopping; try again when it is back"))
-
-
-class RegionStopped(GridbourseError):
-    """The region is not being run."""

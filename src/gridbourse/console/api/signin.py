@@ -15,8 +15,8 @@ from gridbourse.console.rights import Principal, Right, Scope
 from gridbourse.console.settings import ServiceSettings
 from gridbourse.console.signin.credentials import SESSION_SECONDS, Credential
 from gridbourse.console.signin.current import COOKIE, CurrentUser, ExchangeOf, require_same_origin
-from gridbourse.console.trading import NotFound
 from gridbourse.crypto.keys import Address
+from gridbourse.errors import NotFound
 
 router = APIRouter(tags=["sign-in"])
 

@@ -12,10 +12,10 @@ from gridbourse.client.values import Account, Token
 from gridbourse.console.directory import Directory
 from gridbourse.console.rights import Kind, Principal, Scope
 from gridbourse.console.signin import ethereum, keystore
-from gridbourse.console.signin.ethereum import SignInMessage, SignInRefused
+from gridbourse.console.signin.ethereum import SignInMessage
 from gridbourse.console.store import ServiceStore
 from gridbourse.crypto.keys import Address
-from gridbourse.errors import EnvelopeError, InvalidValue
+from gridbourse.errors import EnvelopeError, InvalidValue, SignInRefused
 from gridbourse.network.keys import NodeKeys
 
 NONCE_SECONDS = 600

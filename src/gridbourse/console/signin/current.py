@@ -9,7 +9,8 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
 
 from gridbourse.console.exchange import Exchange
-from gridbourse.console.rights import NOBODY, Forbidden, NotSignedIn, Principal, Right, require
+from gridbourse.console.rights import NOBODY, Principal, Right, require
+from gridbourse.errors import Forbidden, NotSignedIn
 
 COOKIE = "gridbourse_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gridbourse.crypto.keys import Address, keccak256, recover
-from gridbourse.errors import GridbourseError
+from gridbourse.errors import GridbourseError, SignInRefused
 
 STATEMENT = "Sign in to the gridbourse exchange."
 MAX_MESSAGE_CHARACTERS = 2_000
@@ -30,10 +30,6 @@ _MESSAGE = re.compile(
 )
 # RFC 3339, section 5.6.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
-
-
-class SignInRefused(GridbourseError):
-    """What was given does not sign anybody in."""
 
 
 @dataclass(frozen=True, slots=True)
