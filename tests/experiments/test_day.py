@@ -3,6 +3,7 @@
 import csv
 import json
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from gridbourse.experiments.day_meters import SPOILT, Meters
 from gridbourse.experiments.day_region import ZONES, prosumers, region_spec
 from gridbourse.experiments.day_report import by_type, flows_wh, write_day
 from gridbourse.market.types import DealState, Role, Side
+from gridbourse.metering.broker import local_broker
 from gridbourse.metering.intake import Fault
+from gridbourse.metering.mqtt import Broker
 from gridbourse.network.description import NodeKind, read_region
 from gridbourse.network.region import Region
 
@@ -25,10 +28,16 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "region.toml"
 
 
 @pytest.fixture(scope="module")
-def day(tmp_path_factory):
+def broker():
+    with local_broker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory, broker):
     """A day, the folder its region is in, and how often it told of its progress."""
     folder, told = tmp_path_factory.mktemp("day") / "region", []
-    result = run_day(folder, NODES, PERIODS, SEED, lambda: told.append(None))
+    result = run_day(folder, NODES, PERIODS, SEED, broker, lambda: told.append(None))
     return result, folder, len(told)
 
 
@@ -108,18 +117,27 @@ def test_every_spoilt_reading_is_reported(result):
     assert {finding.fault for finding in result.findings} == {*SPOILT, Fault.BACKWARDS}
 
 
-def test_what_was_lost_or_came_late_is_known_in_the_end():
+def test_what_was_lost_or_came_late_is_known_in_the_end(broker, tmp_path):
     draw = prosumers(NODES, SEED)
     flows = {member.spec.node_id: [turn * 10 - 50 for turn in range(12)] for member in draw}
-    meters = Meters(lambda name, period: flows[name][period - 100], dict.fromkeys(flows, 4_000), range(100, 112), SEED)
-    for period in range(100, 112):
-        meters.read(period)
-    meters.ask_again()
+    meters = Meters(
+        lambda name, period: flows[name][period - 100],
+        dict.fromkeys(flows, 4_000),
+        {"all": list(flows)},
+        range(100, 112),
+        SEED,
+        broker,
+        tmp_path,
+    )
     unknown = 0
-    for name, flow in flows.items():
-        for wh, metered in zip(flow, meters.surpluses_wh(name, 100, 111), strict=True):
-            unknown += metered is None
-            assert metered in {wh, None}
+    with closing(meters):
+        for period in range(100, 112):
+            meters.read(period)
+        meters.ask_again(111)
+        for name, flow in flows.items():
+            for wh, metered in zip(flow, meters.surpluses_wh(name, 100, 111), strict=True):
+                unknown += metered is None
+                assert metered in {wh, None}
     # Only the absurd reading leaves doubt: about its own period and the one after it.
     assert unknown == 2
 
@@ -150,13 +168,13 @@ def test_dispatch_sums_what_was_settled(result):
     }
 
 
-def test_the_same_seed_gives_the_same_day_and_another_seed_another_one(result, tmp_path):
+def test_the_same_seed_gives_the_same_day_and_another_seed_another_one(result, broker, tmp_path):
     def comparable(one):
         return replace(one, findings=tuple(finding.fault for finding in one.findings), seconds={})
 
-    again = run_day(tmp_path / "again", NODES, PERIODS, SEED, lambda: None)
+    again = run_day(tmp_path / "again", NODES, PERIODS, SEED, broker, lambda: None)
     assert comparable(again) == comparable(result)
-    other = run_day(tmp_path / "other", NODES, 1, SEED + 1, lambda: None)
+    other = run_day(tmp_path / "other", NODES, 1, SEED + 1, broker, lambda: None)
     assert other.trades != tuple(trade for trade in result.trades if trade.period == result.first_period)
 
 
@@ -189,10 +207,16 @@ def test_the_command_ends_with_the_audit_and_the_files(tmp_path):
 
 
 @pytest.mark.parametrize(("nodes", "periods", "field"), [(7, 1, "nodes"), (8, 0, "periods"), (8, 97, "periods")])
-def test_a_day_that_cannot_be_is_refused(tmp_path, nodes, periods, field):
+def test_a_day_that_cannot_be_is_refused(broker, tmp_path, nodes, periods, field):
     with pytest.raises(InvalidValue, match=field):
-        run_day(tmp_path / "region", nodes, periods, SEED, lambda: None)
+        run_day(tmp_path / "region", nodes, periods, SEED, broker, lambda: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broker_that_nobody_serves_ends_the_day_with_an_error_that_names_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("gridbourse.experiments.day_meters._PATIENCE_SECONDS", 0.5)
+    with pytest.raises(InvalidValue, match=r"broker: '127.0.0.1:1'"):
+        run_day(tmp_path / "region", NODES, 1, SEED, Broker("127.0.0.1", 1), lambda: None)
 
 
 def test_a_region_of_the_day_has_every_role_and_two_hundred_prosumers_every_kind():

@@ -1,5 +1,6 @@
 """From meters over a real MQTT broker to accepted readings, whatever fails on the way."""
 
+import socket
 from contextlib import ExitStack, closing
 
 import pytest
@@ -8,6 +9,7 @@ from paho.mqtt import publish
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import EnergyType, Side
+from gridbourse.metering.broker import local_broker
 from gridbourse.metering.forecast import forecast
 from gridbourse.metering.headend import HeadEnd
 from gridbourse.metering.intake import Fault, Intake, MeteringPoint
@@ -270,3 +272,35 @@ def test_a_name_of_a_region_that_means_something_in_a_topic_is_refused():
     for region in ("", "a/b", "+", "a#", "a\0"):
         with pytest.raises(InvalidValue, match="region"):
             Subscriber(Broker("127.0.0.1", 1), region)
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "port", "encrypted"),
+    [
+        ("mqtt://127.0.0.1:1884", "127.0.0.1", 1884, False),
+        ("mqtt://broker.example", "broker.example", 1883, False),
+        ("mqtts://broker.example/", "broker.example", 8883, True),
+    ],
+)
+def test_a_broker_is_named_by_its_url(address, host, port, encrypted):
+    broker = Broker.at(address)
+    assert (broker.host, broker.port, broker.tls is not None) == (host, port, encrypted)
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:1883", "http://a:1", "mqtt://", "mqtt://a:b", "mqtt://a:70000", "mqtt://u:p@a", "mqtt://a/b"]
+)
+def test_what_is_no_url_of_a_broker_is_refused(address):
+    with pytest.raises(InvalidValue, match="mqtt://host:port"):
+        Broker.at(address)
+
+
+def test_a_broker_of_its_own_answers_and_is_gone_afterwards(tmp_path):
+    meter = Meter(SigningKey.generate())
+    with local_broker() as broker, closing(Subscriber(broker, tmp_path.name)) as subscriber:
+        assert subscriber.await_broker(PATIENCE)
+        with closing(Concentrator(broker, tmp_path.name, "concentrator-1", [meter])) as concentrator:
+            concentrator.publish(meter.read(START))
+            assert len(subscriber.receive(PATIENCE)) == 1
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((broker.host, broker.port))

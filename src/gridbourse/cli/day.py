@@ -16,6 +16,8 @@ from gridbourse.experiments.day import DayResult, run_day
 from gridbourse.experiments.day_region import LEAST_NODES
 from gridbourse.experiments.day_report import NAMES, by_type, flows_wh, matched_share, write_day
 from gridbourse.market.types import DealState, Side
+from gridbourse.metering.broker import local_broker
+from gridbourse.metering.mqtt import Broker
 from gridbourse.units import MONEY_UNITS_PER_YUAN, PERIODS_PER_DAY, TICKS_PER_YUAN, WH_PER_KWH, period_start
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -41,10 +43,16 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
     type=FOLDER,
     help="Keep the region in this new folder, for `gridbourse trace`, `audit` and `region status`.",
 )
-def day(output: Path, nodes: int, periods: int, seed: int, region: Path | None) -> None:
+@click.option(
+    "--broker",
+    metavar="URL",
+    help="MQTT broker for the meters, mqtt://host:port or mqtts://host:port; one of its own if not given.",
+)
+def day(output: Path, nodes: int, periods: int, seed: int, region: Path | None, broker: str | None) -> None:
     """Run a day of a region: meters, offers, deals, details, anchors, reports and an audit."""
     console = Console()
     with (
+        nullcontext(Broker.at(broker)) if broker else local_broker() as meters_broker,
         nullcontext(region) if region else tempfile.TemporaryDirectory() as folder,
         Progress(
             TextColumn("{task.description}"),
@@ -56,7 +64,7 @@ def day(output: Path, nodes: int, periods: int, seed: int, region: Path | None) 
         ) as progress,
     ):
         task = progress.add_task(f"A day of {nodes} prosumers", total=periods)
-        result = run_day(Path(folder), nodes, periods, seed, lambda: progress.advance(task))
+        result = run_day(Path(folder), nodes, periods, seed, meters_broker, lambda: progress.advance(task))
     _show_market(console, result)
     _show_types(console, result)
     _show_flows(console, result)

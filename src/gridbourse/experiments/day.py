@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from gridbourse.grid.dispatch import ZoneSchedule
 from gridbourse.market.types import DealState, EnergyType, Offer, Role, Side
 from gridbourse.metering.forecast import forecast
 from gridbourse.metering.intake import Finding
+from gridbourse.metering.mqtt import Broker
 from gridbourse.metering.profiles import Profiles
 from gridbourse.metering.surplus import propose
 from gridbourse.network.description import NodeKind
@@ -45,6 +46,9 @@ PERIODS_PER_PLAN = 16
 DEPOSIT = money_units(10_000)
 COUPLING = "coupling point"
 """The meter between the region and the grid outside."""
+
+GRID = Role.GRID.name.lower()
+"""The grid company: it meters the coupling point, and its function nodes serve all."""
 
 LOSS_PERMILLE = 25
 """Losses of the region's lines, by what is drawn; no data set says."""
@@ -148,7 +152,9 @@ class Clock:
         return self.now
 
 
-def run_day(folder: Path, nodes: int, periods: int, seed: int, progress: Callable[[], None]) -> DayResult:
+def run_day(
+    folder: Path, nodes: int, periods: int, seed: int, broker: Broker, progress: Callable[[], None]
+) -> DayResult:
     """Build a region and run a day in it.
 
     Parameters
@@ -161,13 +167,15 @@ def run_day(folder: Path, nodes: int, periods: int, seed: int, progress: Callabl
         How many delivery periods from midnight on, 1 to 96.
     seed
         Equal seeds give equal days: the same offers, deals and faults, though under new keys.
+    broker
+        The MQTT broker that the meters publish to.
     progress
         Told when a period is done.
 
     Raises
     ------
     InvalidValue
-        A number is out of range, or the folder is not empty.
+        A number is out of range, the folder is not empty, or the broker does not deliver.
     """
     if not 1 <= periods <= PERIODS_PER_DAY:
         raise InvalidValue("periods", periods, f"1 to {PERIODS_PER_DAY} delivery periods")
@@ -178,11 +186,12 @@ def run_day(folder: Path, nodes: int, periods: int, seed: int, progress: Callabl
         region = Region.create(folder, region_spec(members), clock=clock)
     with region:
         day = _Day(region, members, clock, periods, seed, seconds)
-        day.prepare()
-        for period in day.span:
-            day.trade(period)
-            progress()
-        day.close()
+        with closing(day.start_meters(broker, folder / "readings")):
+            day.prepare()
+            for period in day.span:
+                day.trade(period)
+                progress()
+            day.close()
         return day.result()
 
 
@@ -214,8 +223,22 @@ class _Day:
         self._planners = tuple(planners.values())
         self._planner_of = {member.spec.node_id: planners[member.role] for member in members if member.is_scheduled}
 
+    def start_meters(self, broker: Broker, folder: Path) -> Meters:
+        """Switch on the meters; their head-ends keep what they accept in a folder."""
+        with self._timed("meters"):
+            limits_w = {name: max(member.source_w, member.load_w) for name, member in self._members.items()}
+            limits_w[COUPLING] = sum(limits_w.values())
+            points_of = {
+                name: [node for node in master.nodes if node in limits_w]
+                for name, master in self._region.masters.items()
+            }
+            points_of[GRID].append(COUPLING)
+            metered = range(self.span[0] - AHEAD, self.span[-1] + 1)
+            self._meters = Meters(self._flow_wh, limits_w, points_of, metered, self._seed, broker, folder)
+        return self._meters
+
     def prepare(self) -> None:
-        """The evening before: name the traders, take deposits, switch on the meters."""
+        """The evening before: name the traders, take deposits."""
         with self._timed("setting up"):
             day = self.span[0] // PERIODS_PER_DAY
             self._region.open_day(day)
@@ -225,11 +248,6 @@ class _Day:
                 for name, master in self._region.masters.items()
                 for node_id in master.nodes
             }
-        with self._timed("meters"):
-            limits_w = {name: max(member.source_w, member.load_w) for name, member in self._members.items()}
-            limits_w[COUPLING] = sum(limits_w.values())
-            metered = range(self.span[0] - AHEAD, self.span[-1] + 1)
-            self._meters = Meters(self._flow_wh, limits_w, metered, self._seed)
 
     def trade(self, period: int) -> None:
         """Trade one delivery period, when the readings of the fourth one before it have come."""
@@ -239,7 +257,8 @@ class _Day:
         with self._timed("meters"):
             self._meters.read(period - AHEAD)
             if ends_hour:
-                self._meters.ask_again()
+                # What came last may still be under way.
+                self._meters.ask_again(period - AHEAD - 1)
         if (period - self.span[0]) % PERIODS_PER_PLAN == 0:
             with self._timed("plans"):
                 self._plan(period)
@@ -266,7 +285,7 @@ class _Day:
             for period in range(self.span[-1] - AHEAD + 1, self.span[-1] + 1):
                 self._clock.now = int(period_start(period + 1).timestamp())
                 self._meters.read(period)
-            self._meters.ask_again()
+            self._meters.ask_again(self.span[-1])
             self._meters.report_doubts()
         with self._timed("settlement"):
             self._region.settle()
@@ -393,17 +412,20 @@ class _Day:
             for name, member in self._members.items()
             if not member.is_scheduled
         }
-        members_of = {
+        return evening_reports(nodes, self.span[0], metered | coupling, history, self._members_of())
+
+    def _members_of(self) -> dict[str, list[str]]:
+        """Prosumers by master."""
+        return {
             name: [node_id for node_id in master.nodes if node_id in self._members]
             for name, master in self._region.masters.items()
         }
-        return evening_reports(nodes, self.span[0], metered | coupling, history, members_of)
 
     def _metered_wh(self) -> dict[str, list[int | None]]:
         return {name: self._meters.surpluses_wh(name, self.span[0], self.span[-1]) for name in self._members}
 
     def _service(self, kind: NodeKind) -> str:
-        nodes = self._region.masters["grid"].nodes.values()
+        nodes = self._region.masters[GRID].nodes.values()
         return next(node.spec.node_id for node in nodes if node.spec.kind is kind)
 
     # What the main chain tells

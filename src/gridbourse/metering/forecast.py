@@ -17,8 +17,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gridbourse.errors import InvalidValue
 from gridbourse.units import PERIODS_PER_DAY
+
+_Energies = NDArray[np.int64]
+_Mask = NDArray[np.bool_]
 
 _DAYS_PER_WEEK = 7
 
@@ -74,33 +80,39 @@ def forecast(history: History, ahead: int) -> Forecast | None:
     """
     if not 1 <= ahead <= PERIODS_PER_DAY:
         raise InvalidValue("ahead", ahead, f"a number of periods from 1 to {PERIODS_PER_DAY}")
+    values, known = _padded(history)
     candidates = []
     for guess in Guess:
-        expected = _estimate(history, len(history) - 1 + ahead, ahead, guess)
-        error = _mean_error(history, ahead, guess)
-        if expected is not None and error is not None:
-            candidates.append(Forecast(expected, error, guess))
+        expected, expectable = _estimates(values, known, ahead, guess)
+        judged = known[-PERIODS_PER_DAY:] & expectable[-PERIODS_PER_DAY - ahead : -ahead]
+        if expectable[-1] and judged.any():
+            errors = np.abs(values[-PERIODS_PER_DAY:] - expected[-PERIODS_PER_DAY - ahead : -ahead])[judged]
+            mean_error = -(-int(errors.sum()) // len(errors))
+            candidates.append(Forecast(int(expected[-1]), mean_error, guess))
     return min(candidates, key=lambda candidate: candidate.error_wh, default=None)
 
 
-def _estimate(history: History, period: int, ahead: int, guess: Guess) -> int | None:
-    """Guess for the period at index `period`, from what was known `ahead` periods before it."""
+def _padded(history: History) -> tuple[_Energies, _Mask]:
+    """Energies, and which of them are known, with so much unknown before them that every guess can look back."""
+    before = (None,) * (PERIODS_PER_DAY * (_DAYS_PER_WEEK + 1))
+    values = np.array([0 if value is None else value for value in (*before, *history)], dtype=np.int64)
+    known = np.array([value is not None for value in (*before, *history)])
+    return values, known
+
+
+def _estimates(values: _Energies, known: _Mask, ahead: int, guess: Guess) -> tuple[_Energies, _Mask]:
+    """Guesses for the last day's periods and the `ahead` ones after it, from what was known `ahead` before each.
+
+    Returns
+    -------
+    tuple
+        Shape (96 + ahead,): the guesses, and whether there was anything to guess from.
+    """
+    wanted = np.arange(len(values) - PERIODS_PER_DAY, len(values) + ahead)
     if guess is Guess.LATEST:
-        return _at(history, period - ahead)
-    days = 1 if guess is Guess.DAY else _DAYS_PER_WEEK
-    known = [value for day in range(1, days + 1) if (value := _at(history, period - day * PERIODS_PER_DAY)) is not None]
-    return sum(known) // len(known) if known else None
-
-
-def _mean_error(history: History, ahead: int, guess: Guess) -> int | None:
-    """Mean absolute error of a guess over the last day, rounded up."""
-    errors = []
-    for period in range(max(0, len(history) - PERIODS_PER_DAY), len(history)):
-        metered, expected = history[period], _estimate(history, period, ahead, guess)
-        if metered is not None and expected is not None:
-            errors.append(abs(metered - expected))
-    return -(-sum(errors) // len(errors)) if errors else None
-
-
-def _at(history: History, period: int) -> int | None:
-    return history[period] if period >= 0 else None
+        return values[wanted - ahead], known[wanted - ahead]
+    days = np.arange(1, (1 if guess is Guess.DAY else _DAYS_PER_WEEK) + 1)[:, np.newaxis]
+    earlier = wanted - days * PERIODS_PER_DAY
+    counts = known[earlier].sum(axis=0)
+    sums = np.where(known[earlier], values[earlier], 0).sum(axis=0)
+    return sums // np.maximum(counts, 1), counts > 0

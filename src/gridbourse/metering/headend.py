@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gridbourse.crypto.keys import Address
 from gridbourse.metering.intake import Finding, Intake
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.mqtt import Subscriber
@@ -24,10 +25,13 @@ class HeadEnd:
     ----------
     intake : Intake
         What the readings say.
+    received : int
+        How many deliveries it has taken in so far, good and bad.
     """
 
     def __init__(self, intake: Intake, journal: Journal, subscriber: Subscriber) -> None:
         self.intake = intake
+        self.received = 0
         self._journal = journal
         self._subscriber = subscriber
         # A reading that is damaged on disk is refused like any other, and its meter asked for it again.
@@ -47,6 +51,7 @@ class HeadEnd:
         if deliveries:
             self._journal.sync()
         self._subscriber.acknowledge(deliveries)
+        self.received += len(deliveries)
         return [arrival.finding for arrival in arrivals if arrival.finding is not None]
 
     def request_missing(self, period: int) -> int:
@@ -57,7 +62,19 @@ class HeadEnd:
         int
             Meters asked.
         """
-        asked = 0
+        missing = self._missing(period)
+        for meter, gaps in missing.items():
+            for first, last in gaps:
+                self._subscriber.request(meter, first, last)
+        return len(missing)
+
+    def is_complete(self, period: int) -> bool:
+        """Whether all readings have come that the meters must have made by the end of `period`."""
+        return not self._missing(period)
+
+    def _missing(self, period: int) -> dict[Address, list[tuple[int, int]]]:
+        """First and last numbers of what must have been made and has not come; the last may be far off."""
+        missing = {}
         for meter in self.intake.meters:
             gaps = [(gap.start, gap.stop - 1) for gap in self.intake.missing(meter)]
             latest = self.intake.latest(meter)
@@ -65,7 +82,6 @@ class HeadEnd:
                 gaps.append((0, MAX_SEQUENCE))
             elif latest.period < period:
                 gaps.append((latest.sequence + 1, MAX_SEQUENCE))
-            for first, last in gaps:
-                self._subscriber.request(meter, first, last)
-            asked += bool(gaps)
-        return asked
+            if gaps:
+                missing[meter] = gaps
+        return missing

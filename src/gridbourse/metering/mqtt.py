@@ -21,8 +21,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Condition
-from typing import Any, NamedTuple
+from threading import Condition, Event
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
@@ -35,6 +36,7 @@ from gridbourse.metering.reading import SignedReading
 _QOS = 1
 _RESEND = struct.Struct(">II")
 _LONGEST_RECONNECT_SECONDS = 30
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,26 @@ class Broker:
     port: int
     tls: ssl.SSLContext | None = None
 
+    @classmethod
+    def at(cls, address: str) -> Self:
+        """Read ``mqtt://host[:port]``, or ``mqtts://host[:port]`` for TLS with the machine's certificates.
+
+        Raises
+        ------
+        InvalidValue
+            `address` is nothing of that kind.
+        """
+        remedy = "mqtt://host:port, or mqtts://host:port for TLS"
+        try:
+            parts = urlsplit(address)
+            usual = _PORTS[parts.scheme]
+            port = parts.port or usual
+        except (ValueError, KeyError) as error:
+            raise InvalidValue("broker", address, remedy) from error
+        if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
+            raise InvalidValue("broker", address, remedy)
+        return cls(parts.hostname, port, ssl.create_default_context() if parts.scheme == "mqtts" else None)
+
 
 class Concentrator:
     """Publishes the readings of one or many meters over one connection, and answers when they are asked for again.
@@ -71,6 +93,11 @@ class Concentrator:
     meters
         The meters behind it.
 
+    Attributes
+    ----------
+    forwarded : int
+        How many payloads it has taken over so far.
+
     Raises
     ------
     InvalidValue
@@ -78,24 +105,34 @@ class Concentrator:
     """
 
     def __init__(self, broker: Broker, region: str, name: str, meters: Iterable[Meter]) -> None:
+        self.forwarded = 0
         self._region = region
         self._meters = {_topic(region, meter.address.hex(), "resend"): meter for meter in meters}
-        self._outbox: deque[SignedReading] = deque()
+        self._outbox: deque[tuple[Address, bytes]] = deque()
         self._unconfirmed = 0
         self._confirmed = Condition()
         self._client = _client(region, name)
         self._client.on_message = self._asked
         self._client.on_publish = self._published
-        _connect(self._client, broker, list(self._meters), self._send)
+        self._subscribed = _connect(self._client, broker, list(self._meters), self._send)
 
     def publish(self, signed: SignedReading) -> None:
         """Hand a reading to the broker, now or as soon as it can be reached."""
+        self.forward(signed.reading.meter, signed.to_bytes())
+
+    def forward(self, meter: Address, payload: bytes) -> None:
+        """Hand on what came from a meter, whatever it is: a concentrator does not look into it."""
         with self._confirmed:
             self._unconfirmed += 1
-        self._outbox.append(signed)
+            self.forwarded += 1
+        self._outbox.append((meter, payload))
         # Before the connection stands, paho-mqtt could write this ahead of its CONNECT, which brokers punish.
         if self._client.is_connected():
             self._send()
+
+    def await_broker(self, timeout_seconds: float) -> bool:
+        """Wait until the broker has taken the first subscription, and tell whether it has."""
+        return self._subscribed.wait(timeout_seconds)
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until the broker has confirmed everything published, and tell whether it has."""
@@ -110,9 +147,8 @@ class Concentrator:
         """Hand the outbox to the client; called when something was put there, and when the connection stands."""
         while self._outbox:
             with suppress(IndexError):  # the other thread was faster
-                signed = self._outbox.popleft()
-                topic = _topic(self._region, signed.reading.meter.hex(), "readings")
-                self._client.publish(topic, signed.to_bytes(), _QOS)
+                meter, payload = self._outbox.popleft()
+                self._client.publish(_topic(self._region, meter.hex(), "readings"), payload, _QOS)
 
     def _asked(self, _: Client, __: Any, message: MQTTMessage) -> None:
         meter = self._meters.get(message.topic)
@@ -159,7 +195,11 @@ class Subscriber:
         self._client = _client(region, "head-end", manual_ack=True)
         self._client.on_message = self._arrived
         self._client.on_disconnect = self._disconnected
-        _connect(self._client, broker, [_topic(region, "+", "readings")])
+        self._subscribed = _connect(self._client, broker, [_topic(region, "+", "readings")])
+
+    def await_broker(self, timeout_seconds: float) -> bool:
+        """Wait until the broker has taken the first subscription, and tell whether it has."""
+        return self._subscribed.wait(timeout_seconds)
 
     def receive(self, timeout_seconds: float) -> list[Delivery]:
         """Take everything that has come; if nothing has, wait for the first."""
@@ -213,19 +253,31 @@ def _client(region: str, name: str, *, manual_ack: bool = False) -> Client:
 
 def _connect(
     client: Client, broker: Broker, topics: list[str], when_connected: Callable[[], None] = lambda: None
-) -> None:
-    """Connect in the background, for ever, and subscribe each time: the broker may have forgotten the session."""
+) -> Event:
+    """Connect in the background, for ever, and subscribe each time: the broker may have forgotten the session.
+
+    Returns
+    -------
+    Event
+        Set when the broker has taken a subscription.
+    """
+    taken = Event()
 
     def connected(*_: Any) -> None:
         client.subscribe([(topic, _QOS) for topic in topics])
         when_connected()
 
+    def subscribed(*_: Any) -> None:
+        taken.set()
+
     client.on_connect = connected
+    client.on_subscribe = subscribed
     client.reconnect_delay_set(1, _LONGEST_RECONNECT_SECONDS)
     if broker.tls is not None:
         client.tls_set_context(broker.tls)
     client.connect_async(broker.host, broker.port)
     client.loop_start()
+    return taken
 
 
 def _disconnect(client: Client) -> None:

@@ -1,0 +1,74 @@
+"""An MQTT broker of one's own, for a machine that has none: aMQTT in a process of its own, on the loopback address."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gridbourse.errors import InvalidValue
+from gridbourse.metering.mqtt import Broker
+
+_LOOPBACK = "127.0.0.1"
+_START_SECONDS = 60
+_LOOK_SECONDS = 0.05
+
+# A broker that only this machine reaches lets everybody in; sessions end with it, and `$SYS` topics are not needed.
+_CONFIGURATION = """\
+listeners:
+  default: {{type: tcp, bind: "{host}:{port}"}}
+plugins:
+  amqtt.plugins.authentication.AnonymousAuthPlugin: {{allow_anonymous: true}}
+"""
+
+
+@contextmanager
+def local_broker() -> Iterator[Broker]:
+    """Run a broker on a free port of the loopback address; it ends with the block.
+
+    It keeps nothing on disk and serves this machine only. For real meters, give the address of a broker that stays.
+
+    Raises
+    ------
+    InvalidValue
+        The broker does not start; the error holds what it said.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        broker = Broker(_LOOPBACK, _free_port())
+        configuration, log = Path(folder) / "broker.yaml", Path(folder) / "broker.log"
+        configuration.write_text(_CONFIGURATION.format(host=broker.host, port=broker.port), encoding="utf-8")
+        command = [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(configuration)]
+        with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:  # noqa: S603
+            try:
+                _await(process, broker, log)
+                yield broker
+            finally:
+                process.terminate()
+
+
+def _await(process: subprocess.Popen[bytes], broker: Broker, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not _answers(broker):
+        if process.poll() is not None or time.monotonic() > deadline:
+            said = log.read_text("utf-8", errors="replace").strip().splitlines()[-1:] or ["nothing"]
+            raise InvalidValue("broker", f"its own, which said {said[0]!r}", "the address of a running one: --broker")
+        time.sleep(_LOOK_SECONDS)
+
+
+def _answers(broker: Broker) -> bool:
+    try:
+        socket.create_connection((broker.host, broker.port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        return int(probe.getsockname()[1])
