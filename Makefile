@@ -18,6 +18,10 @@ COMETBFT := v0.38.26
 demo: $(VENV)/run
 	$(BIN)/gridbourse demo --output out $(DEMO)
 
+## the example region as a service: API and web pages; SERVE="--port 8080" passes options on
+serve: $(VENV)/run
+	$(BIN)/gridbourse serve out/region --example examples/region.toml $(SERVE)
+
 ## everything that has to hold
 test: lint contracts-test unit-test
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
-import uvicorn
 
 from gridbourse.console.app import create_app
 from gridbourse.console.exchange import Exchange
 from gridbourse.console.rights import Kind
+from gridbourse.console.serving import server
 from gridbourse.console.settings import ServiceSettings
 from gridbourse.console.worker import Pace
 from gridbourse.network.rotation import RegionKeys
@@ -31,7 +31,7 @@ class Service:
         settings = settings or ServiceSettings(requests_per_second=10_000, burst=10_000, sign_ins_per_minute=10_000)
         self.settings = replace(settings, public_url=self.url, pace=QUICK)
         self.app = create_app(lambda: Exchange.open(folder, pace=QUICK), self.settings)
-        self._server = uvicorn.Server(uvicorn.Config(self.app, log_level="warning", timeout_graceful_shutdown=2))
+        self._server = server(self.app)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self.loop = None
 

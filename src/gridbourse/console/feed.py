@@ -135,6 +135,10 @@ class Feed:
             self._flush.cancel()
             self._flush = None
 
+    def latest_height(self) -> int:
+        """Main-chain block up to which everybody has been told."""
+        return self._first_height - 1
+
     def close(self) -> None:
         """End every stream."""
         self._is_closed = True

@@ -183,6 +183,10 @@ class MarketQueries:
         """When a period's gate closes, in seconds since the epoch."""
         return period * PERIOD_SECONDS - self._settings().gate_lead_seconds
 
+    def first_open_period(self) -> int:
+        """The next delivery period whose gate takes orders."""
+        return (self._clock() + self._settings().gate_lead_seconds) // PERIOD_SECONDS + 1
+
     def _free_quota(self, trader: int, period: int) -> int:
         position = self._state.position(trader, period)
         return position.quota_wh - position.held_wh - position.sold_wh

@@ -169,6 +169,8 @@ class RegionWorker:
             timeout = 0.0
             if item is None:
                 self._is_stopping = True
+            elif not item.future.set_running_or_notify_cancel():
+                continue  # whoever asked is gone, and nothing has been done yet
             elif isinstance(item, _Entry):
                 entries.append(item)
             else:

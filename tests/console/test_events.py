@@ -1,0 +1,119 @@
+"""Server-sent events: what is told, to whom, and what somebody who comes back has missed."""
+
+import json
+import threading
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from service import until
+from small_market import PERIOD, ask, bid
+from test_trade import place
+
+
+class Watcher:
+    """Reads a stream in a thread of its own."""
+
+    def __init__(self, response):
+        self.events = []
+        self.last_id = None
+        self.has_ended = False
+        threading.Thread(target=self._read, args=(response,), daemon=True).start()
+
+    def _read(self, response):
+        event = {}
+        try:
+            for line in response.iter_lines():
+                if line:
+                    name, _, value = line.partition(": ")
+                    event[name] = value
+                else:
+                    self._take(event)
+                    event = {}
+        except httpx.HTTPError:
+            pass
+        self.has_ended = True
+
+    def _take(self, event):
+        if "event" in event:
+            self.last_id = event["id"]
+            self.events.append((event["event"], json.loads(event["data"])))
+
+    def told(self, kind):
+        return [data for event, data in self.events if event == kind]
+
+
+@contextmanager
+def watching(client, last_id=None, **params):
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    with client.stream("GET", "/events", params=params, headers=headers, timeout=None) as response:
+        assert response.status_code == 200
+        watcher = Watcher(response)
+        until(lambda: watcher.events or last_id)
+        yield watcher
+
+
+@pytest.fixture
+def anna(service):
+    with service.browser("Anna") as client:
+        yield client
+
+
+@pytest.fixture
+def bert(service):
+    with service.browser("Bert") as client:
+        yield client
+
+
+def test_everybody_is_told_of_book_and_trades_and_only_the_parties_of_their_deal(service, anna, bert):
+    with service.browser() as nobody, watching(nobody) as public, watching(bert, topics="deals") as own:
+        place(anna, ask(1_000, 3_600))
+        place(bert, bid(400, 3_700))
+        (traded,) = until(lambda: public.told("trades"))
+        assert (traded[0]["energy_wh"], traded[0]["price_ticks"]) == (400, 3_600)
+        level = public.told("book")[-1][-1]
+        assert (level["period"], level["side"]) in {(PERIOD, "ask"), (PERIOD, "bid")}
+        deal = until(lambda: own.told("deal"))[0]
+        assert (deal["node_id"], deal["side"]) == ("Bert", "bid")
+        assert {order["node_id"] for order in own.told("order")} == {"Bert"}
+        assert not public.told("deal")
+        assert not public.told("order")
+
+
+def test_who_comes_back_with_the_last_id_misses_nothing_and_is_told_nothing_twice(service, anna):
+    with service.browser() as nobody:
+        with watching(nobody, topics="book") as first:
+            place(anna, ask(1_000, 3_601))
+            until(lambda: first.told("book"))
+            last_id = first.last_id
+        place(anna, ask(1_000, 3_602))
+        until(lambda: service.exchange.feed.latest_height() >= service.exchange.state.height)
+        with watching(nobody, last_id, topics="book") as second:
+            place(anna, ask(1_000, 3_603))
+            until(lambda: len(second.told("book")) >= 2)
+            prices = [level["price_ticks"] for levels in second.told("book") for level in levels]
+            assert prices == [3_602, 3_603]
+            assert not second.told("reset")
+
+
+def test_who_was_away_for_too_long_is_told_to_load_anew(service):
+    with service.browser() as nobody, watching(nobody, "1") as watcher:
+        until(lambda: watcher.told("reset"))
+
+
+def test_blocks_and_anchors_of_all_chains_are_told(service, anna):
+    with service.browser() as nobody, watching(nobody, topics=["blocks", "anchors"]) as watcher:
+        place(anna, ask())
+        anchor = until(lambda: watcher.told("anchors"))[0][0]
+        assert anchor["master"] in {"roofs", "grid"}
+        chains = {block["chain"] for blocks in watcher.told("blocks") for block in blocks}
+        assert {"main", "roofs"} <= chains
+
+
+def test_stopping_the_service_ends_every_stream(folder):
+    from service import Service
+
+    running = Service(folder).start()
+    with running.browser() as nobody, watching(nobody) as watcher:
+        running.stop()
+        until(lambda: watcher.has_ended)
