@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from queue import Queue
 
 import pytest
 from ordering_peer import ACCEPTED, GENESIS, REJECTED, Peer, bundle
 from probe import ALICE, BOB, NOON, SEALER, deployment, signed, store, stores
 
 from gridbourse.chain.block import NO_SEALER
+from gridbourse.chain.cometbft import chain as chain_module
 from gridbourse.chain.cometbft.ordering import Ordering
 from gridbourse.chain.cometbft.wire import Misbehaviour, encode
 from gridbourse.chain.embedded import EmbeddedChain
@@ -181,16 +183,39 @@ class TestSending:
         assert [receipt.position for receipt in receipts] == [0, 1, 2]
         assert peer.chain.next_nonce(ALICE.address) == 4
 
-    def test_what_is_not_taken_is_as_if_it_had_not_been_sent(self, peer, probe):
-        def refuse(_: bytes) -> None:
-            raise ChainError("mempool is full")
+    def test_what_cometbft_does_not_take_now_is_handed_in_until_it_does(self, peer, probe):
+        refusals = [ChainError("mempool is full"), ChainError("mempool is full")]
 
-        peer.chain._broadcast, taken = refuse, peer.chain._broadcast
-        with pytest.raises(ChainError, match="full"):
-            peer.chain.send(stores(probe, 1, 2))
-        peer.chain._broadcast = taken
+        def refuse(bundle: bytes) -> None:
+            if refusals:
+                raise refusals.pop()
+            take(bundle)
+
+        take, peer.chain._broadcast = peer.chain._broadcast, refuse
+        assert len(peer.chain.submit(stores(probe, 1, 2))) == 2
+
+    def test_of_a_bundle_that_is_refused_the_rest_is_handed_in_alone(self, peer, probe):
+        wrong, right = signed(ALICE, 1, probe, store(1, 1)), signed(BOB, 0, probe, store(1, 1))
+
+        def refuse(bundle: bytes) -> None:
+            if wrong in bundle:
+                raise TransactionRejected("its nonce has been used")
+            take(bundle)
+
+        take, peer.chain._broadcast = peer.chain._broadcast, refuse
+        refused, taken = peer.chain.send([wrong, right])
+        assert peer.chain.wait([taken])[0].succeeded
+        with pytest.raises(ChainError, match="unknown to this chain"):
+            peer.chain.wait([refused])
         assert peer.chain.next_nonce(ALICE.address) == 1
+
+    def test_more_than_the_limit_does_not_wait_here(self, peer, probe, monkeypatch):
+        monkeypatch.setattr(chain_module, "MAX_WAITING", 2)
+        with pytest.raises(ChainError, match="wait, then send again"):
+            peer.chain.send(stores(probe, 1, 3))
         peer.chain.submit(stores(probe, 1, 2))
+        with pytest.raises(TransactionRejected, match="split it"):
+            peer.chain.send([signed(ALICE, 3, probe, bytes(1_000_000))])
 
     def test_what_another_transaction_displaced_is_not_waited_for(self, peer, probe):
         peer.chain._broadcast = lambda _: None
@@ -202,12 +227,13 @@ class TestSending:
             peer.chain.wait([tx_hash])
 
     def test_what_waits_is_handed_in_again_when_the_mempool_was_lost(self, peer, probe):
-        lost, found = [], []
-        peer.chain._broadcast = lost.append
-        peer.chain.send(stores(probe, 1, 2))
-        peer.chain._broadcast = found.append
+        lost, take = Queue(), peer.chain._broadcast
+        peer.chain._broadcast = lost.put
+        sent = peer.chain.send(stores(probe, 1, 1))
+        assert lost.get(timeout=10) == bundle(*stores(probe, 1, 1))
+        peer.chain._broadcast = take
         peer.chain.broadcast_again()
-        assert lost == found == [bundle(*stores(probe, 1, 2))]
+        assert peer.chain.wait(sent)[0].succeeded
 
     def test_a_transaction_that_is_none_is_refused_before_it_is_broadcast(self, peer):
         with pytest.raises(TransactionRejected):

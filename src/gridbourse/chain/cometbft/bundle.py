@@ -13,7 +13,7 @@ from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.errors import InvalidValue, TransactionRejected
 
 MAX_BUNDLE_BYTES = 1_000_000
-"""CometBFT's own limit of a transaction, `max_tx_bytes`, is a little above it."""
+"""A bundle ends with the transaction that reaches this; CometBFT's own limit is above it by the largest one."""
 CACHE_BYTES = 64_000_000
 
 

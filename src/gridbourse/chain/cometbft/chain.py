@@ -8,12 +8,15 @@ CometBFT hands the block in again and it is run again on the same state.
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 
 from gridbourse.chain.audit import audit
 from gridbourse.chain.block import Genesis
@@ -32,6 +35,10 @@ MAX_BLOCK_TRANSACTIONS = 5_000
 """A proposer takes no more, so that no block takes the others long to run."""
 MAX_NONCES_AHEAD = 20_000
 """How many transactions of one sender may wait; they may come in any order, by gossip."""
+MAX_WAITING = 50_000
+"""How many transactions may wait that were sent here."""
+RETRY_SECONDS = 0.2
+"""Pause before CometBFT is asked again to take a bundle."""
 
 _BUNDLE_OVERHEAD_BYTES = 16
 
@@ -76,7 +83,8 @@ class CometChain(LocalChain):
     membership
         The membership at the genesis.
     broadcast
-        Hands a bundle to CometBFT's mempool; raises `ChainError` if it is not taken.
+        Hands a bundle to CometBFT's mempool; raises `TransactionRejected` if it is refused, another `ChainError` if
+        it cannot be taken now.
     clock
         The present time in seconds since the epoch, for calls; blocks have CometBFT's time.
     """
@@ -97,6 +105,9 @@ class CometChain(LocalChain):
         self._membership = self._membership_by_file()
         self._executed: dict[tuple[int, tuple[bytes, ...]], Execution] = {}
         self._pending: _Pending | None = None
+        self._outbox: SimpleQueue[SignedTransaction | None] = SimpleQueue()
+        self._sender = Thread(target=self._send_out, name=f"sender of {path.name}", daemon=True)
+        self._sender.start()
 
     @property
     def ordered_height(self) -> int:
@@ -112,16 +123,16 @@ class CometChain(LocalChain):
     def send(self, raw_transactions: Sequence[bytes]) -> list[bytes]:
         """Check signed transactions and hand all of them in, or none; returns their hashes."""
         batch = [SignedTransaction.decode(raw) for raw in raw_transactions]
+        largest = max((len(raw) for raw in raw_transactions), default=0)
+        if largest > MAX_BUNDLE_BYTES:
+            raise TransactionRejected(f"a transaction of {largest} bytes: at most {MAX_BUNDLE_BYTES} fit; split it")
         with self._changed:
             self._require_open()
+            if len(self._queue) + len(batch) > MAX_WAITING:
+                raise ChainError(f"{len(self._queue)} transactions wait for a block here; wait, then send again")
             self._enqueue(batch)
-        try:
-            for bundle in _bundles(raw_transactions):
-                self._broadcast(bundle)
-        except BaseException:
-            with self._changed:
-                self._drop(batch)
-            raise
+            for signed in batch:
+                self._outbox.put(signed)
         return [signed.hash for signed in batch]
 
     def adopt(self, path: Path, app_hash: bytes, height: int) -> None:
@@ -175,9 +186,8 @@ class CometChain(LocalChain):
     def broadcast_again(self) -> None:
         """Hand in again what waits for a block, after CometBFT lost its mempool with its process."""
         with self._changed:
-            waiting = [signed.raw for signed in self._queue.values()]
-        for bundle in _bundles(waiting):
-            self._broadcast(bundle)
+            for signed in self._queue.values():
+                self._outbox.put(signed)
 
     def misbehaviours(self) -> Iterator[tuple[int, Misbehaviour]]:
         """What CometBFT ever proved against validators, each with the height of our block that says so."""
@@ -287,6 +297,40 @@ class CometChain(LocalChain):
             if pending.block is not None:
                 self._settle(pending.block)
 
+    def _stop(self) -> None:
+        self._outbox.put(None)
+        self._sender.join()
+
+    def _send_out(self) -> None:
+        """Hand to CometBFT what callers sent; what came meanwhile goes together."""
+        while (signed := self._outbox.get()) is not None:
+            batch = [signed]
+            size = len(signed.raw)
+            while size < MAX_BUNDLE_BYTES and not self._outbox.empty():
+                signed = self._outbox.get()
+                if signed is None:
+                    return
+                batch.append(signed)
+                size += len(signed.raw) + _BUNDLE_OVERHEAD_BYTES
+            self._hand_in(batch)
+
+    def _hand_in(self, batch: Sequence[SignedTransaction]) -> None:
+        while not self._closed:
+            try:
+                self._broadcast(encode_bundle([signed.raw for signed in batch]))
+            except TransactionRejected:
+                if len(batch) > 1:
+                    for signed in batch:
+                        self._hand_in([signed])
+                    return
+                with self._changed:
+                    self._drop(batch)
+                    self._changed.notify_all()
+            except ChainError:  # CometBFT is starting, or its mempool is full
+                time.sleep(RETRY_SECONDS)
+                continue
+            return
+
     def _membership_by_file(self) -> Membership:
         membership = self._founding
         for _, logs in groupby(self.logs(address=membership.consortium), key=lambda log: log.height):
@@ -349,20 +393,6 @@ class CometChain(LocalChain):
                 next_nonces[sender] += 1
                 following = early.pop((sender, next_nonces[sender]), None)
         return ordered
-
-
-def _bundles(raw_transactions: Sequence[bytes]) -> Iterator[bytes]:
-    """Bundles within CometBFT's limit."""
-    part: list[bytes] = []
-    size = 0
-    for raw in raw_transactions:
-        if part and size + len(raw) > MAX_BUNDLE_BYTES:
-            yield encode_bundle(part)
-            part, size = [], 0
-        part.append(raw)
-        size += len(raw) + 4
-    if part:
-        yield encode_bundle(part)
 
 
 def _within(max_bytes: int, bundles: Iterable[Sequence[SignedTransaction]]) -> Iterator[SignedTransaction]:

@@ -70,7 +70,7 @@ def configuration(settings: NodeSettings, abci: Path, rpc: Path, trust: Trust | 
             "send_rate": 50_000_000,
             "recv_rate": 50_000_000,
         },
-        "mempool": {"max_tx_bytes": MAX_BUNDLE_BYTES + 100_000, "max_txs_bytes": 256_000_000},
+        "mempool": {"max_tx_bytes": 2 * MAX_BUNDLE_BYTES + 100_000, "max_txs_bytes": 256_000_000},
         # A block is made when there is something for it, and every few seconds, because CometBFT's block time is
         # that of the votes for the block before.
         "consensus": {
