@@ -7,6 +7,7 @@ is worth. What comes in together therefore travels together.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 
 from gridbourse.chain import rlp
 from gridbourse.chain.transaction import SignedTransaction
@@ -25,12 +26,14 @@ def encode_bundle(raw_transactions: Sequence[bytes]) -> bytes:
 class BundleReader:
     """Takes bundles apart, and recovers each signature once.
 
-    A transaction is seen several times between its arrival and its block; only the newest are remembered.
+    A transaction is seen several times between its arrival and its block; only the newest are remembered. Threads may
+    share a reader.
     """
 
     def __init__(self) -> None:
         self._known: dict[bytes, SignedTransaction] = {}
         self._known_bytes = 0
+        self._lock = Lock()
 
     def read(self, bundle: bytes) -> list[SignedTransaction]:
         """Transactions of a bundle.
@@ -40,7 +43,7 @@ class BundleReader:
         TransactionRejected
             It is no bundle, or a transaction in it is malformed.
         """
-        return [self._decode(raw) for raw in split_bundle(bundle)]
+        return [self.decode(raw) for raw in split_bundle(bundle)]
 
     def read_well_formed(self, bundle: bytes) -> list[SignedTransaction]:
         """Transactions of a bundle without those that are malformed."""
@@ -51,24 +54,37 @@ class BundleReader:
             return []
         for raw in raws:
             try:
-                found.append(self._decode(raw))
+                found.append(self.decode(raw))
             except TransactionRejected:
                 continue
         return found
 
     def forget(self, raw: bytes) -> None:
         """Give up the place of a transaction that is in a block."""
-        if self._known.pop(raw, None) is not None:
-            self._known_bytes -= len(raw)
+        with self._lock:
+            if self._known.pop(raw, None) is not None:
+                self._known_bytes -= len(raw)
 
-    def _decode(self, raw: bytes) -> SignedTransaction:
+    def decode(self, raw: bytes) -> SignedTransaction:
+        """Read a transaction.
+
+        Raises
+        ------
+        TransactionRejected
+            It is malformed.
+        """
         known = self._known.get(raw)
-        if known is None:
-            known = self._known[raw] = SignedTransaction.decode(raw)
-            self._known_bytes += len(raw)
+        if known is not None:
+            return known
+        signed = SignedTransaction.decode(raw)
+        with self._lock:
+            self._known_bytes += 0 if raw in self._known else len(raw)
+            self._known[raw] = signed
             while self._known_bytes > CACHE_BYTES:
-                self.forget(next(iter(self._known)))
-        return known
+                oldest = next(iter(self._known))
+                del self._known[oldest]
+                self._known_bytes -= len(oldest)
+        return signed
 
 
 def split_bundle(bundle: bytes) -> list[bytes]:

@@ -122,7 +122,7 @@ class CometChain(LocalChain):
 
     def send(self, raw_transactions: Sequence[bytes]) -> list[bytes]:
         """Check signed transactions and hand all of them in, or none; returns their hashes."""
-        batch = [SignedTransaction.decode(raw) for raw in raw_transactions]
+        batch = [self._bundles.decode(raw) for raw in raw_transactions]
         largest = max((len(raw) for raw in raw_transactions), default=0)
         if largest > MAX_BUNDLE_BYTES:
             raise TransactionRejected(f"a transaction of {largest} bytes: at most {MAX_BUNDLE_BYTES} fit; split it")
