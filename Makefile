@@ -47,7 +47,7 @@ nightly: $(VENV)/dev contracts/node_modules
 ## the program that orders a consortium's main chain; needs Go, or take the release binary of this version
 cometbft: $(VENV)/bin/cometbft
 
-$(VENV)/bin/cometbft: $(VENV)/bin/python
+$(VENV)/bin/cometbft: | $(VENV)/bin/python
 	GOBIN="$(CURDIR)/$(BIN)" go install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT)
 
 ## how fast it is, beside anvil and eth-tester; tables in out/bench

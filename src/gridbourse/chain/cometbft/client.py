@@ -57,7 +57,7 @@ class CometClient:
         question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         try:
             answer = self._http.post("http://cometbft/", json=question).json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, ValueError, RuntimeError) as error:
             raise ChainError(f"CometBFT does not answer on {self._socket}: {error}; is it running?") from error
         if "error" in answer:
             detail = answer["error"]

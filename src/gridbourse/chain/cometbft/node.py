@@ -21,6 +21,8 @@ from gridbourse.errors import ChainError
 
 RESTART_SECONDS = 1.0
 """Pause before a CometBFT that ended is started again."""
+LONELY_SECONDS = 20.0
+"""CometBFT gives up peers that do not let it in; alone for so long, it is started again and asks them again."""
 READY_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 
@@ -82,6 +84,8 @@ class Node:
         deadline = time.monotonic() + timeout_seconds
         while not self._answers():
             self._require_sound()
+            if self._stopping.is_set():
+                raise ChainError("the node is being stopped")
             if time.monotonic() > deadline:
                 raise ChainError(f"CometBFT does not answer; {self._folder.comet_log} says why")
             time.sleep(_POLL_SECONDS)
@@ -133,17 +137,32 @@ class Node:
         (home / "config").mkdir(parents=True, exist_ok=True, mode=0o700)
         text = configuration(self.settings, self._sockets / "abci", self._sockets / "rpc", self._trust)
         (home / "config" / "config.toml").write_text(text, "utf-8")
+        (self._sockets / "rpc").unlink(missing_ok=True)  # a CometBFT that was killed leaves it behind
         return CometProcess(self._program, home, self._folder.comet_log)
 
     def _supervise(self) -> None:
         while True:
-            while self._process.running() and not self._stopping.wait(_POLL_SECONDS):
-                pass
+            self._watch()
+            self._process.stop()
             if self._stopping.wait(RESTART_SECONDS):
-                self._process.stop()
                 return
             self._process = self._start_comet()
             Thread(target=self._hand_in_again, name="rebroadcast", daemon=True).start()
+
+    def _watch(self) -> None:
+        """Return when CometBFT has ended, or has been alone for too long, or the node is stopping."""
+        company = time.monotonic()
+        while self._process.running() and not self._stopping.wait(_POLL_SECONDS):
+            if time.monotonic() - company > LONELY_SECONDS / 2 and (self._has_peers() or not self.settings.peers):
+                company = time.monotonic()
+            if time.monotonic() - company > LONELY_SECONDS:
+                return
+
+    def _has_peers(self) -> bool:
+        try:
+            return int(self.comet.ask("net_info")["n_peers"]) > 0
+        except ChainError:
+            return False
 
     def _hand_in_again(self) -> None:
         try:
