@@ -8,7 +8,9 @@
     │   ├── TransactionRejected a signed transaction may not enter a block
     │   ├── ContractReverted    a contract refused a call; carries its error's name and arguments
     │   ├── ChainCorrupted      stored bytes do not hash to what was sealed; names file and place
-    │   └── ChainLocked         another process has the chain open
+    │   ├── ChainLocked         another process has the chain open
+    │   ├── ChainReorganised    a network took back a block that counted as final
+    │   └── RpcError            an error of Ethereum's JSON-RPC, answered or received
     ├── MarketError             the market's rules forbid a call; carries the rule's name and arguments
     │   └── OrderRefused        the market does not take an order; carries the reason
     ├── EnvelopeError           an envelope does not open for this key in this place
@@ -34,6 +36,7 @@ __all__ = [
     "ChainCorrupted",
     "ChainError",
     "ChainLocked",
+    "ChainReorganised",
     "Conflict",
     "ContractReverted",
     "EnvelopeError",
@@ -49,6 +52,7 @@ __all__ = [
     "ProofError",
     "RegionStopped",
     "Rejection",
+    "RpcError",
     "ServiceError",
     "ServiceProblem",
     "SignInRefused",
@@ -133,6 +137,11 @@ class ContractReverted(ChainError):
         self.arguments = args
         self.data = data
 
+    @property
+    def reverted(self) -> bool:
+        """Whether the contract itself refused; otherwise the EVM stopped it, and `error` says why."""
+        return bool(self.data) or self.error == "Unknown"
+
 
 class ChainCorrupted(ChainError):
     """Stored bytes are not what was sealed.
@@ -156,6 +165,30 @@ class ChainCorrupted(ChainError):
 
 class ChainLocked(ChainError):
     """Another process has this chain open for writing."""
+
+
+class ChainReorganised(ChainError):
+    """A network took back a block that counted as final; what was read since that block may be void."""
+
+
+class RpcError(ChainError):
+    """An error of Ethereum's JSON-RPC.
+
+    Parameters
+    ----------
+    code
+        The error's code.
+    message
+        What happened.
+    data
+        What came along; for reverted executions the revert data in hexadecimal.
+    """
+
+    def __init__(self, code: int, message: str, data: object = None) -> None:
+        super().__init__(f"{message} (JSON-RPC error {code})")
+        self.code = code
+        self.message = message
+        self.data = data
 
 
 class MarketError(GridbourseError):

@@ -26,7 +26,7 @@ from probe import (
 
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.executor import Executor, Place, intrinsic_gas
-from gridbourse.chain.interface import Account, Chain
+from gridbourse.chain.interface import Account, Chain, Fees
 from gridbourse.chain.transaction import SignedTransaction, Transaction
 from gridbourse.crypto.keys import SigningKey, keccak256
 from gridbourse.errors import ChainError, ChainLocked, ContractReverted, InvalidValue, TransactionRejected
@@ -144,7 +144,11 @@ class TestRejection:
             pytest.param(deployment(), "nonce 0: the sender's next is 1", id="a replay"),
             pytest.param(signed(BOB, 0, ALICE.address, chain_id=1), "chain_id 1: sign for chain 2021", id="chain"),
             pytest.param(signed(BOB, 0, ALICE.address, value=1), "value 1: no account has a balance", id="value"),
-            pytest.param(signed(BOB, 0, ALICE.address, max_fee_per_gas=1), "max_fee_per_gas 1: gas is free", id="fee"),
+            pytest.param(
+                signed(BOB, 0, ALICE.address, max_fee_per_gas=1, max_priority_fee_per_gas=2),
+                "max_priority_fee_per_gas 2: give at most max_fee_per_gas, 1",
+                id="tip",
+            ),
             pytest.param(signed(BOB, 0, ALICE.address, gas_limit=20_999), "give at least 21000", id="too little gas"),
             pytest.param(
                 signed(BOB, 0, ALICE.address, gas_limit=GENESIS.gas_limit + 1), "give at most 10{9}", id="too much gas"
@@ -161,6 +165,13 @@ class TestRejection:
         assert chain.head() == before
         assert chain.next_nonce(SEALER.address) == 0
         chain.submit([signed(SEALER, 0, ALICE.address)])
+
+    def test_a_bid_for_gas_is_taken_and_costs_nothing(self, chain):
+        raw = signed(BOB, 0, ALICE.address, max_fee_per_gas=10**18, max_priority_fee_per_gas=10**9)
+        [receipt] = chain.submit([raw])
+        assert receipt.succeeded
+        assert chain.account(BOB.address).balance_wei == 0
+        assert chain.fees() == Fees(0, 0)
 
     def test_the_rule_for_the_least_gas_is_that_of_the_evm(self, chain):
         for to in (ALICE.address, None):

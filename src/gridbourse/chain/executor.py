@@ -123,9 +123,13 @@ class Executor:
         if transaction.nonce != expected_nonce:
             reason = Rejection.NONCE_TOO_LOW if transaction.nonce < expected_nonce else Rejection.NONCE_TOO_HIGH
             raise _rejected(signed, reason, "nonce", transaction.nonce, f"the sender's next is {expected_nonce}")
-        fee = max(transaction.max_fee_per_gas, transaction.max_priority_fee_per_gas)
-        if fee:
-            raise _rejected(signed, Rejection.NOT_TAKEN_HERE, "max_fee_per_gas", fee, "gas is free here; give 0")
+        # Fees are bids, the most that the sender would pay. Gas is free, so any bid is enough and none is taken.
+        if transaction.max_priority_fee_per_gas > transaction.max_fee_per_gas:
+            tip, remedy = (
+                transaction.max_priority_fee_per_gas,
+                f"at most max_fee_per_gas, {transaction.max_fee_per_gas}",
+            )
+            raise _rejected(signed, Rejection.NOT_TAKEN_HERE, "max_priority_fee_per_gas", tip, f"give {remedy}")
         if transaction.value:
             remedy = "no account has a balance here; give 0"
             raise _rejected(signed, Rejection.NOT_TAKEN_HERE, "value", transaction.value, remedy)

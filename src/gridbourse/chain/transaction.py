@@ -40,7 +40,7 @@ class Transaction:
     value
         Wei to send along.
     max_fee_per_gas, max_priority_fee_per_gas
-        Wei per gas. Zero on the chains of this project, where gas is measured but not paid for.
+        Wei per gas, the most that the sender would pay. The chains of this project measure gas and charge nothing.
     """
 
     chain_id: int
@@ -94,6 +94,12 @@ class SignedTransaction:
     sender: Address
     hash: bytes
     raw: bytes
+
+    @property
+    def signature(self) -> tuple[int, int, int]:
+        """Parity, r and s."""
+        parity, r, s = rlp.decode_list(self.raw[1:], _FIELDS)[_PAYLOAD_FIELDS:]
+        return rlp.to_int(parity), rlp.to_int(r, bits=256), rlp.to_int(s, bits=256)
 
     @classmethod
     def decode(cls, raw: bytes) -> SignedTransaction:

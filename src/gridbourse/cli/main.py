@@ -15,6 +15,7 @@ from gridbourse.cli.key import key
 from gridbourse.cli.network import network
 from gridbourse.cli.node import node
 from gridbourse.cli.region import region
+from gridbourse.cli.rpc import rpc
 from gridbourse.cli.serve import serve
 from gridbourse.cli.trace import audit, trace
 from gridbourse.errors import GridbourseError
@@ -26,7 +27,7 @@ def gridbourse() -> None:
     """Regional energy exchange on a master-slave blockchain."""
 
 
-for command in (demo, day, experiment, region, network, node, key, trace, audit, disclosure, serve):
+for command in (demo, day, experiment, region, network, node, rpc, key, trace, audit, disclosure, serve):
     gridbourse.add_command(command)
 
 

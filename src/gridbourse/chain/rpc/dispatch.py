@@ -1,0 +1,171 @@
+"""JSON-RPC 2.0: from the bytes of a request to the bytes of its answer."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+from gridbourse.chain.rpc.errors import Code, rpc_error
+from gridbourse.chain.rpc.limits import Limits
+from gridbourse.chain.rpc.methods import Method, Methods
+from gridbourse.chain.rpc.values import read_data
+from gridbourse.errors import InvalidValue, RpcError, TransactionRejected
+
+_SEND = "eth_sendRawTransaction"
+_NO_ID = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request, or in `fault` why it is none."""
+
+    id: Any
+    method: str = ""
+    params: Sequence[Any] = ()
+    fault: RpcError | None = None
+
+    @classmethod
+    def read(cls, value: object) -> _Request:
+        if not isinstance(value, Mapping):
+            return cls(None, fault=RpcError(Code.INVALID_REQUEST, "a request is an object"))
+        request_id = value.get("id", _NO_ID)
+        if request_id is not _NO_ID and not isinstance(request_id, str | int | float | None):
+            return cls(None, fault=RpcError(Code.INVALID_REQUEST, "id: give a string, a number or null"))
+        method, params = value.get("method"), value.get("params")
+        if value.get("jsonrpc", "2.0") != "2.0" or not isinstance(method, str):
+            fault = RpcError(Code.INVALID_REQUEST, 'give "jsonrpc": "2.0" and the name of a method')
+            return cls(None if request_id is _NO_ID else request_id, fault=fault)
+        if not isinstance(params, list | None):
+            fault = RpcError(Code.INVALID_PARAMS, "params: give them in order, as a list")
+            return cls(request_id, method, fault=fault)
+        return cls(request_id, method, params or ())
+
+
+class Dispatcher:
+    """Answers requests over one chain.
+
+    Parameters
+    ----------
+    methods
+        What can be asked.
+    limits
+        How much one caller may ask for.
+    """
+
+    def __init__(self, methods: Methods, limits: Limits) -> None:
+        self._methods = methods
+        self._limits = limits
+
+    @cached_property
+    def _table(self) -> Mapping[str, Method]:
+        return self._methods.table()
+
+    def answer(self, body: bytes | str, own: Mapping[str, Method] | None = None) -> bytes:
+        """Answer a request or a batch; empty if nothing in it wants an answer.
+
+        Parameters
+        ----------
+        body
+            The request as it came.
+        own
+            Further methods of this connection.
+        """
+        try:
+            asked = json.loads(body)
+        except (ValueError, RecursionError):
+            return _failure(None, RpcError(Code.PARSE_ERROR, "this is no JSON"))
+        table = {**self._table, **(own or {})}
+        if not isinstance(asked, list):
+            return next(self._answers([_Request.read(asked)], table), b"")
+        if not asked:
+            return _failure(None, RpcError(Code.INVALID_REQUEST, "a batch has at least one request"))
+        if len(asked) > self._limits.batch_requests:
+            text = f"{len(asked)} requests in a batch; give at most {self._limits.batch_requests}"
+            return _failure(None, RpcError(Code.LIMIT_EXCEEDED, text))
+        answers = list(self._answers([_Request.read(value) for value in asked], table))
+        return b"[" + b",".join(answers) + b"]" if answers else b""
+
+    def _answers(self, requests: Sequence[_Request], table: Mapping[str, Method]) -> Iterator[bytes]:
+        """Answer in order. Transactions that stand next to each other go to the chain together."""
+        size = 0
+        for sends, group in groupby(requests, lambda request: request.method == _SEND and not request.fault):
+            if sends:
+                outcomes = self._send(list(group))
+            else:
+                outcomes = ((request, self._outcome(request, table)) for request in group)
+            for request, outcome in outcomes:
+                if request.id is _NO_ID:
+                    continue
+                answer = self._encode(request.id, outcome, size)
+                size += len(answer)
+                yield answer
+
+    def _outcome(self, request: _Request, table: Mapping[str, Method]) -> Any:
+        """Result of a method, or the error."""
+        if request.fault:
+            return request.fault
+        method = table.get(request.method)
+        if method is None:
+            return RpcError(Code.METHOD_NOT_FOUND, f"the method {request.method} does not exist here")
+        try:
+            inspect.signature(method).bind(*request.params)
+        except TypeError as error:
+            return RpcError(Code.INVALID_PARAMS, f"{request.method}: {error}")
+        try:
+            return method(*request.params)
+        except Exception as error:  # noqa: BLE001
+            return rpc_error(error)
+
+    def _send(self, requests: Sequence[_Request]) -> Iterator[tuple[_Request, Any]]:
+        raws: list[bytes | RpcError] = []
+        for request in requests:
+            try:
+                [raw] = request.params
+                raws.append(read_data(raw, "transaction"))
+            except ValueError as error:
+                text = str(error) if isinstance(error, InvalidValue) else f"{_SEND} takes one transaction"
+                raws.append(RpcError(Code.INVALID_PARAMS, text))
+        outcomes: Iterator[Any]
+        try:
+            outcomes = iter(self._methods.send_each([raw for raw in raws if isinstance(raw, bytes)]))
+        except Exception as error:  # noqa: BLE001
+            fault = rpc_error(error)
+            outcomes = iter([fault] * len(raws))
+        for request, raw in zip(requests, raws, strict=True):
+            outcome = next(outcomes) if isinstance(raw, bytes) else raw
+            yield request, rpc_error(outcome) if isinstance(outcome, TransactionRejected) else outcome
+
+    def _encode(self, request_id: Any, outcome: Any, size_before: int) -> bytes:
+        if size_before > self._limits.answer_bytes:
+            text = f"the answer is longer than {self._limits.answer_bytes} bytes; ask for less at once"
+            outcome = RpcError(Code.LIMIT_EXCEEDED, text)
+        if isinstance(outcome, RpcError):
+            return _failure(request_id, outcome)
+        return _encode({"jsonrpc": "2.0", "id": request_id, "result": outcome})
+
+
+def notification(subscription: str, result: Any) -> bytes:
+    """What a subscriber is told."""
+    params = {"subscription": subscription, "result": result}
+    return _encode({"jsonrpc": "2.0", "method": "eth_subscription", "params": params})
+
+
+def failure(error: RpcError) -> bytes:
+    """Answer to what could not even be read."""
+    return _failure(None, error)
+
+
+def _failure(request_id: Any, error: RpcError) -> bytes:
+    shown: dict[str, Any] = {"code": int(error.code), "message": error.message}
+    if error.data is not None:
+        shown["data"] = error.data
+    return _encode({"jsonrpc": "2.0", "id": request_id, "error": shown})
+
+
+def _encode(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

@@ -1,0 +1,43 @@
+"""How much one caller may ask for. Every limit has a clear error, `-32005` where the specification has one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a server.
+
+    Parameters
+    ----------
+    body_bytes
+        Longest request.
+    answer_bytes
+        Longest answer; what a batch still asks for after that is refused.
+    batch_requests
+        Most requests in one batch.
+    log_blocks, logs
+        Widest range of blocks, and most events, of one question for events.
+    filters
+        Most filters at once.
+    filter_idle_seconds
+        A filter that nobody polled for so long is gone.
+    connections
+        Most connections and running requests at once.
+    subscriptions
+        Most subscriptions of one connection.
+    sync_wait_seconds
+        Longest that `eth_sendRawTransactionSync` waits.
+    """
+
+    body_bytes: int = 32 * 2**20
+    answer_bytes: int = 64 * 2**20
+    batch_requests: int = 10_000
+    log_blocks: int = 10_000
+    logs: int = 20_000
+    filters: int = 1_000
+    filter_idle_seconds: float = 300.0
+    connections: int = 200
+    subscriptions: int = 100
+    sync_wait_seconds: float = 10.0

@@ -1,0 +1,130 @@
+"""What a node answers, as our own values. What is not as the specification has it is a ChainError, never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from gridbourse.chain import rlp
+from gridbourse.chain.block import Log, Receipt
+from gridbourse.chain.rpc.values import read_address, read_data, read_hash, read_quantity
+from gridbourse.chain.transaction import TYPE, SignedTransaction
+from gridbourse.crypto.keys import Address, keccak256
+from gridbourse.errors import ChainError, InvalidValue, TransactionRejected
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkHeader:
+    """A header as a node tells it; the fields are those of `gridbourse.chain.interface.HeaderView`."""
+
+    height: int
+    hash: bytes
+    parent_hash: bytes
+    timestamp: int
+    transactions_root: bytes
+    receipts_root: bytes
+    state_root: bytes
+    gas_used: int
+    gas_limit: int
+    sealer: Address
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkBlock:
+    """A block as a node tells it; the fields are those of `gridbourse.chain.interface.BlockView`."""
+
+    header: NetworkHeader
+    transactions: tuple[bytes, ...]
+    receipts: tuple[Receipt, ...]
+
+
+def _strictly(read: Callable[[Mapping[str, Any]], _Value]) -> Callable[[Mapping[str, Any]], _Value]:
+    def strict(answer: Mapping[str, Any]) -> _Value:
+        try:
+            return read(answer)
+        except (InvalidValue, KeyError, TypeError, AttributeError) as error:
+            raise ChainError(f"the node's answer is not what the Ethereum specification says: {error!r}") from error
+
+    return strict
+
+
+@_strictly
+def read_header(answer: Mapping[str, Any]) -> NetworkHeader:
+    """Read a block without its transactions."""
+    return NetworkHeader(
+        height=read_quantity(answer["number"], "number"),
+        hash=read_hash(answer["hash"], "hash"),
+        parent_hash=read_hash(answer["parentHash"], "parentHash"),
+        timestamp=read_quantity(answer["timestamp"], "timestamp"),
+        transactions_root=read_hash(answer["transactionsRoot"], "transactionsRoot"),
+        receipts_root=read_hash(answer["receiptsRoot"], "receiptsRoot"),
+        state_root=read_hash(answer["stateRoot"], "stateRoot"),
+        gas_used=read_quantity(answer["gasUsed"], "gasUsed"),
+        gas_limit=read_quantity(answer["gasLimit"], "gasLimit"),
+        sealer=read_address(answer["miner"], "miner"),
+    )
+
+
+@_strictly
+def read_receipt(answer: Mapping[str, Any]) -> Receipt:
+    """Read a receipt; its events are numbered within the transaction."""
+    contract = answer.get("contractAddress")
+    succeeded = read_quantity(answer["status"], "status") == 1
+    logs = [read_log(entry) for entry in answer["logs"]]
+    return Receipt(
+        transaction_hash=read_hash(answer["transactionHash"], "transactionHash"),
+        height=read_quantity(answer["blockNumber"], "blockNumber"),
+        position=read_quantity(answer["transactionIndex"], "transactionIndex"),
+        succeeded=succeeded,
+        gas_used=read_quantity(answer["gasUsed"], "gasUsed"),
+        contract_address=read_address(contract, "contractAddress") if contract and succeeded else None,
+        revert_data=b"" if succeeded else read_data(answer.get("revertReason") or "0x", "revertReason"),
+        halt="" if succeeded else str(answer.get("haltReason") or ""),
+        logs=tuple(replace(log, index=index) for index, log in enumerate(logs)),
+    )
+
+
+@_strictly
+def read_log(answer: Mapping[str, Any]) -> Log:
+    """Read an event; its index is that within the block."""
+    return Log(
+        address=read_address(answer["address"], "address"),
+        topics=tuple(read_hash(topic, "topic") for topic in answer["topics"]),
+        data=read_data(answer["data"], "data"),
+        height=read_quantity(answer["blockNumber"], "blockNumber"),
+        transaction_hash=read_hash(answer["transactionHash"], "transactionHash"),
+        index=read_quantity(answer["logIndex"], "logIndex"),
+    )
+
+
+@_strictly
+def read_transaction(answer: Mapping[str, Any]) -> SignedTransaction:
+    """Put a transaction's bytes together again; their hash proves them, and the signature the sender.
+
+    Raises
+    ------
+    ChainError
+        It is of another kind than those that gridbourse signs.
+    """
+    tx_hash = read_hash(answer["hash"], "hash")
+    if read_quantity(answer["type"], "type") != TYPE[0] or answer.get("accessList"):
+        raise ChainError(f"transaction 0x{tx_hash.hex()} is not of type 2 with an empty access list: it is not ours")
+    fields: list[rlp.Item] = [
+        *(read_quantity(answer[name], name) for name in ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas")),
+        read_quantity(answer["gas"], "gas"),
+        read_address(answer["to"], "to") if answer.get("to") else b"",
+        read_quantity(answer["value"], "value"),
+        read_data(answer["input"], "input"),
+        [],
+        *(read_quantity(answer[name], name) for name in ("yParity", "r", "s")),
+    ]
+    raw = TYPE + rlp.encode(fields)
+    if keccak256(raw) != tx_hash:
+        raise ChainError(f"transaction 0x{tx_hash.hex()}: the node tells other contents than were signed")
+    try:
+        return SignedTransaction.decode(raw)
+    except TransactionRejected as error:
+        raise ChainError(f"transaction 0x{tx_hash.hex()}: {error}") from error

@@ -1,0 +1,232 @@
+"""The server: HTTP and WebSocket on one port, who may ask, and how much."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from gridbourse.chain.interface import Chain
+from gridbourse.chain.rpc.dispatch import Dispatcher, failure
+from gridbourse.chain.rpc.errors import Code
+from gridbourse.chain.rpc.limits import Limits
+from gridbourse.chain.rpc.methods import Methods
+from gridbourse.chain.rpc.subscriptions import HeadWatcher, Subscriptions
+from gridbourse.errors import ChainError, InvalidValue, RpcError
+
+LOOPBACK = "127.0.0.1"
+DEFAULT_PORT = 8545
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
+_START_SECONDS = 10.0
+_STOP_SECONDS = 5
+_GOING_AWAY = 1001
+_MAX_REASON_CHARS = 40
+
+
+class RpcServer:
+    """Serves one chain from a thread of its own.
+
+    Parameters
+    ----------
+    chain
+        The chain; it stays the caller's to close.
+    host
+        Address to listen on; loopback only by default.
+    port
+        Port to listen on; 0 for any free one.
+    token
+        What callers must show as ``Authorization: Bearer TOKEN``; None asks for nothing, and is refused where others
+        than this machine can reach the port.
+    names
+        Further host names by which callers may address the server. Others are refused, which keeps web pages from
+        reaching it under a name of their own.
+    origins
+        Web origins whose pages may use the server.
+    limits
+        How much one caller may ask for.
+
+    Raises
+    ------
+    InvalidValue
+        The address is no loopback address and there is no token, or it cannot be listened on.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        *,
+        host: str = LOOPBACK,
+        port: int = DEFAULT_PORT,
+        token: str | None = None,
+        names: Sequence[str] = (),
+        origins: Sequence[str] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        self._socket = _listen(host, port, token)
+        self.port = int(self._socket.getsockname()[1])
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        limits = limits or Limits()
+        config = uvicorn.Config(
+            _application(chain, token, [*_LOCAL_NAMES, host, *names], origins, limits),
+            log_level="warning",
+            access_log=False,
+            lifespan="on",
+            ws="websockets-sansio",
+            ws_max_size=limits.body_bytes,
+            limit_concurrency=limits.connections,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name=f"rpc {self.url}")
+        self._thread.start()
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                self.close()
+                raise ChainError(f"{self.url}: the server did not start; its log says why")
+            time.sleep(0.005)
+
+    def close(self) -> None:
+        """End what runs, then stop; closing twice is the same as once."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _listen(host: str, port: int, token: str | None) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, so that asyncio switches Nagle's algorithm off: with it every answer waits 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise InvalidValue("host and port", f"{host}:{port}", f"a free port of this machine ({error})") from error
+    address = str(listening.getsockname()[0])
+    if token is None and not address.startswith("127.") and address != "::1":
+        listening.close()
+        raise InvalidValue("host", host, "a token as well, or a loopback address: others can reach this one")
+    return listening
+
+
+def _application(
+    chain: Chain, token: str | None, hosts: Sequence[str], origins: Sequence[str], limits: Limits
+) -> Starlette:
+    methods = Methods(chain, limits)
+    dispatcher = Dispatcher(methods, limits)
+    watcher = HeadWatcher(chain)
+
+    async def http(request: Request) -> Response:
+        if refused := _refused(request, token):
+            return refused
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            return _error(415, Code.INVALID_REQUEST, "Content-Type: give application/json")
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limits.body_bytes:
+                return _error(413, Code.LIMIT_EXCEEDED, f"a request has at most {limits.body_bytes} bytes")
+        answer = await asyncio.to_thread(dispatcher.answer, bytes(body))
+        return Response(answer, media_type="application/json") if answer else Response(status_code=204)
+
+    async def websocket(connection: WebSocket) -> None:
+        if refused := _refused(connection, token) or _foreign_page(connection, origins):
+            await connection.send_denial_response(refused)
+            return
+        await connection.accept()
+        await _converse(connection, dispatcher, watcher, Subscriptions(chain, methods, limits))
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        watching = asyncio.create_task(watcher.run())
+        yield
+        watching.cancel()
+
+    return Starlette(
+        routes=[Route("/", http, methods=["POST"]), WebSocketRoute("/", websocket)],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+            Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["POST"], allow_headers=["*"]),
+        ],
+        lifespan=lifespan,
+    )
+
+
+async def _converse(
+    connection: WebSocket, dispatcher: Dispatcher, watcher: HeadWatcher, subscriptions: Subscriptions
+) -> None:
+    """Answer what comes in, and push what was subscribed to. A subscription's first news follows its answer."""
+    sending = asyncio.Lock()
+
+    async def send(message: bytes) -> None:
+        async with sending:
+            await connection.send_text(message.decode())
+
+    async def push() -> None:
+        try:
+            await subscriptions.push(watcher, send)
+        except ChainError as error:
+            await connection.close(_GOING_AWAY, str(error)[:_MAX_REASON_CHARS])
+
+    pushing = asyncio.create_task(push())
+    try:
+        while True:
+            received = await connection.receive()
+            if received["type"] == "websocket.disconnect":
+                return
+            body = received.get("text") or received.get("bytes") or b""
+            async with sending:
+                answer = await asyncio.to_thread(dispatcher.answer, body, subscriptions.table())
+                if answer:
+                    await connection.send_text(answer.decode())
+    except WebSocketDisconnect:
+        return
+    finally:
+        pushing.cancel()
+        with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
+            await pushing
+
+
+def _refused(connection: HTTPConnection, token: str | None) -> Response | None:
+    if token is None:
+        return None
+    shown = connection.headers.get("authorization", "")
+    if hmac.compare_digest(shown.encode(), f"Bearer {token}".encode()):
+        return None
+    response = _error(401, Code.INVALID_REQUEST, "Authorization: give the server's token as Bearer")
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _foreign_page(connection: HTTPConnection, origins: Sequence[str]) -> Response | None:
+    """Browsers let any page open a WebSocket, and say whose page it is."""
+    origin = connection.headers.get("origin")
+    if origin is None or origin in origins or "*" in origins:
+        return None
+    return _error(403, Code.INVALID_REQUEST, f"Origin: pages of {origin} may not use this server")
+
+
+def _error(status: int, code: Code, text: str) -> Response:
+    return Response(failure(RpcError(code, text)), status_code=status, media_type="application/json")

@@ -1,0 +1,123 @@
+"""What a WebSocket connection subscribed to: new heads, and events as they happen.
+
+Blocks are final and stay readable, so a connection needs no queue: it remembers the next height, and reads on from the
+chain as fast as its peer takes what it is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from gridbourse.chain.interface import Chain
+from gridbourse.chain.rpc import objects
+from gridbourse.chain.rpc.dispatch import notification
+from gridbourse.chain.rpc.errors import Code
+from gridbourse.chain.rpc.filters import Criteria
+from gridbourse.chain.rpc.limits import Limits
+from gridbourse.chain.rpc.methods import Method, Methods
+from gridbourse.errors import ChainError, InvalidValue, RpcError
+
+POLL_SECONDS = 0.1
+
+
+class HeadWatcher:
+    """Watches for new blocks on behalf of all connections; it looks only while somebody waits."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._height = 0
+        self._waiting = 0
+        self._changed = asyncio.Condition()
+
+    async def beyond(self, height: int) -> int:
+        """Wait until the chain is higher; returns its height."""
+        async with self._changed:
+            self._waiting += 1
+            try:
+                await self._changed.wait_for(lambda: self._height > height)
+            finally:
+                self._waiting -= 1
+            return self._height
+
+    async def run(self) -> None:
+        """Look on until cancelled, or until the chain is closed."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if not self._waiting:
+                continue
+            with suppress(ChainError):  # another network may be out of reach for a while
+                head = await asyncio.to_thread(self._chain.head)
+                async with self._changed:
+                    self._height = head.height
+                    self._changed.notify_all()
+
+
+class Subscriptions:
+    """The subscriptions of one connection.
+
+    Parameters
+    ----------
+    chain, methods, limits
+        What the server answers from.
+    """
+
+    def __init__(self, chain: Chain, methods: Methods, limits: Limits) -> None:
+        self._chain = chain
+        self._methods = methods
+        self._limits = limits
+        self._wanted: dict[str, Criteria | None] = {}
+        self._since: dict[str, int] = {}
+
+    def table(self) -> dict[str, Method]:
+        """The methods that only a connection has."""
+        return {"eth_subscribe": self.subscribe, "eth_unsubscribe": self.unsubscribe}
+
+    def subscribe(self, kind: object, criteria: object = None) -> str:
+        """Start with the next block; returns the subscription's id."""
+        if kind not in {"newHeads", "logs"}:
+            raise InvalidValue("subscription", kind, '"newHeads" or "logs"')
+        wanted = Criteria.read({} if criteria is None else criteria) if kind == "logs" else None
+        if len(self._wanted) >= self._limits.subscriptions:
+            text = f"{self._limits.subscriptions} subscriptions on this connection; end some"
+            raise RpcError(Code.LIMIT_EXCEEDED, text)
+        key = "0x1" + secrets.token_hex(16)[1:]
+        self._since[key] = self._chain.head().height
+        self._wanted[key] = wanted
+        return key
+
+    def unsubscribe(self, key: object) -> bool:
+        """End a subscription; returns whether there was one."""
+        return self._wanted.pop(str(key), False) is not False
+
+    async def push(self, watcher: HeadWatcher, send: Callable[[bytes], Awaitable[None]]) -> None:
+        """Tell the peer of everything it subscribed to, until cancelled."""
+        async for height in self._heights(watcher):
+            if self._wanted:
+                for message in await asyncio.to_thread(self._messages, height):
+                    await send(message)
+
+    async def _heights(self, watcher: HeadWatcher) -> AsyncIterator[int]:
+        height = (await asyncio.to_thread(self._chain.head)).height
+        while True:
+            head = await watcher.beyond(height)
+            while height < head:
+                height += 1
+                yield height
+
+    def _messages(self, height: int) -> list[bytes]:
+        """What a block means to each subscription that is older than it."""
+        messages = []
+        for key, criteria in list(self._wanted.items()):
+            if self._since.get(key, height) < height:
+                messages += [notification(key, result) for result in self._results(criteria, height)]
+        return messages
+
+    def _results(self, criteria: Criteria | None, height: int) -> list[Any]:
+        if criteria is None:
+            has_logs = self._methods.places.at(height).logs_before[-1] > 0
+            return [objects.header_object(self._chain.header(height), has_logs=has_logs)]
+        return self._methods.log_objects(list(criteria.matching(self._chain, height, height)))

@@ -1,0 +1,121 @@
+"""The networks that the conformance suite runs against: each is a `Chain`, and what runs behind it can be killed.
+
+A new engine joins by one entry in `NETWORKS`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from probe import CHAIN_ID, GENESIS, SEALER
+
+from gridbourse.chain.embedded import EmbeddedChain
+from gridbourse.chain.ethereum import EthereumChain
+from gridbourse.chain.interface import Chain
+
+ROOT = Path(__file__).parents[3]
+ANVIL = ROOT / "contracts" / "node_modules" / "@foundry-rs" / "anvil" / "bin.mjs"
+GAS_LIMIT = GENESIS.gas_limit
+
+
+@dataclass(frozen=True)
+class Network:
+    """A running network.
+
+    Parameters
+    ----------
+    chain
+        The engine under test, connected to it.
+    kill, start
+        End what runs behind the engine without warning, and start it again with all it had; None where that is this
+        very process.
+    """
+
+    chain: Chain
+    kill: Callable[[], None] | None = None
+    start: Callable[[], None] | None = None
+
+
+@contextmanager
+def embedded(folder: Path) -> Iterator[Network]:
+    with EmbeddedChain(folder / "conformance.chain", GENESIS, SEALER) as chain:
+        yield Network(chain)
+
+
+class Process:
+    """A program that can be killed and started again."""
+
+    def __init__(self, command: list[str], port: int) -> None:
+        self._command = command
+        self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, start_new_session=True)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+            except OSError:
+                assert self._process.poll() is None, f"{self._command[0]} ended"
+                assert time.monotonic() < deadline, f"{self._command[0]} does not listen"
+                time.sleep(0.02)
+            else:
+                return
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        if self._process and self._process.poll() is None:
+            os.killpg(self._process.pid, how)
+            self._process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Network]:
+    """An embedded chain in another process, behind our JSON-RPC server."""
+    port = free_port()
+    program = Path(__file__).with_name("serve.py")
+    server = Process([sys.executable, str(program), str(folder / "served.chain"), str(port)], port)
+    server.start()
+    try:
+        with EthereumChain(f"http://127.0.0.1:{port}", chain_id=CHAIN_ID) as chain:
+            yield Network(chain, server.kill, server.start)
+    finally:
+        server.kill()
+
+
+@contextmanager
+def anvil(folder: Path) -> Iterator[Network]:
+    """Foundry's development node. Its state is in memory, and saved on an orderly end only."""
+    port = free_port()
+    options = ["--port", str(port), "--chain-id", str(CHAIN_ID), "--gas-limit", str(GAS_LIMIT), "--quiet"]
+    options += ["--gas-price", "0", "--base-fee", "0", "--hardfork", "cancun", "--order", "fifo", "--accounts", "1"]
+    options += ["--state", str(folder / "anvil.json")]
+    node = Process(["node", str(ANVIL), *options], port)
+    node.start()
+    try:
+        with EthereumChain(f"http://127.0.0.1:{port}", chain_id=CHAIN_ID) as chain:
+            yield Network(chain, lambda: node.kill(signal.SIGTERM), node.start)
+    finally:
+        node.kill()
+
+
+NETWORKS: dict[str, Callable[[Path], AbstractContextManager[Network]]] = {
+    "embedded": embedded,
+    "json-rpc": served,
+    "anvil": anvil,
+}
