@@ -13,8 +13,9 @@ from small_region import PERIOD, Clock, ask, bid, trade, write
 
 from gridbourse.crypto.merkle import MerkleLog, leaf_hash, verify_consistency, verify_inclusion
 from gridbourse.errors import EnvelopeError, ProofError
-from gridbourse.network.records import RecordKind, open_record
+from gridbourse.network.records import RecordKind
 from gridbourse.network.region import Region
+from gridbourse.network.sealing import open_record
 
 COUNTS = pytest.mark.parametrize("count", [100_000, pytest.param(1_000_000, marks=pytest.mark.nightly)])
 SIZES = (1, 2, 3, 7, 8, 64, 65, 300, 511, 700)

@@ -25,9 +25,8 @@ from gridbourse.network.records import (
     OrderDetails,
     RecordKind,
     _place,
-    open_record,
-    seal_record,
 )
+from gridbourse.network.sealing import open_record, seal_record
 
 ORDER = {
     "user_id": "Anna",

@@ -4,7 +4,8 @@ import pytest
 from small_region import records_of
 
 from gridbourse.errors import EnvelopeError
-from gridbourse.network.records import NodeReport, seal_record
+from gridbourse.network.records import NodeReport
+from gridbourse.network.sealing import seal_record
 
 REPORT = NodeReport("Bert", "free transfer capacity", '{"north to south":[1200]}')
 

@@ -8,8 +8,9 @@ from gridbourse.contracts.wallet import Wallet
 from gridbourse.errors import ContractReverted, InvalidValue
 from gridbourse.market.types import DealState, Side
 from gridbourse.network.keys import KeyFolder, NodeKeys
-from gridbourse.network.records import OrderDetails, RecordKind, open_record, seal_record
+from gridbourse.network.records import OrderDetails, RecordKind
 from gridbourse.network.region import REGULATOR, Region
+from gridbourse.network.sealing import open_record, seal_record
 
 EVERYBODY = ["Anna", "Bert", "roofs", "grid", "roofs/encryption", "grid/encryption", REGULATOR]
 

@@ -70,7 +70,7 @@ def _show(console: Console, shown: Disclosure, proven: Disclosed) -> None:
     for column in ("field", "value", "reads"):
         table.add_column(column, overflow="fold")
     for name, value in proven.fields.items():
-        table.add_row(name, str(int(value) if type(value) is not str else value), _reading(name, value))
+        table.add_row(name, _value(value), _reading(name, value))
     console.print(table)
     signer = "the master" if proven.by_master else "its function node"
     console.print(f"a record of kind {proven.kind.name.lower()}, signed by {signer}, 0x{proven.author.hex()}")
@@ -80,9 +80,15 @@ def _show(console: Console, shown: Disclosure, proven: Disclosed) -> None:
     console.print("[green]The disclosure holds.[/green]")
 
 
+def _value(value: FieldValue) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return value if isinstance(value, str) else str(int(value))
+
+
 def _reading(name: str, value: FieldValue) -> str:
     """A value as people read it, where it is no such already."""
-    if isinstance(value, str):
+    if isinstance(value, str | tuple):
         return ""
     if name == "price_ticks":
         return f"{format_price(value)} yuan/kWh"

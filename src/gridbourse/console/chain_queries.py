@@ -31,8 +31,9 @@ from gridbourse.crypto.envelope import EncryptionKey, recipients_of
 from gridbourse.crypto.merkle import HASH_BYTES
 from gridbourse.errors import Conflict, EnvelopeError, Forbidden, NotFound
 from gridbourse.network.master import Master
-from gridbourse.network.records import Details, RecordKind, open_record
+from gridbourse.network.records import Details, RecordKind
 from gridbourse.network.region import Region
+from gridbourse.network.sealing import open_record
 
 
 class ChainQueries:

@@ -15,7 +15,7 @@ from gridbourse.crypto.keys import Address
 from gridbourse.errors import EnvelopeError
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.master import Master
-from gridbourse.network.records import DayOpened, DealDetails, Details, NodeRegistered, NodeRevoked
+from gridbourse.network.records import Details, MasterDetails, NodeRegistered
 from gridbourse.network.region import Region
 
 
@@ -102,7 +102,7 @@ class SlaveReader:
         """Nodes speak for themselves only, with the key of their time; the master writes the rest."""
         if isinstance(details, NodeRegistered):
             return author == self._addresses.get(details.node_id, self._author)
-        if isinstance(details, DealDetails | DayOpened | NodeRevoked):
+        if isinstance(details, MasterDetails):
             return author == self._author
         return author == self._addresses.get(details.user_id)
 

@@ -26,7 +26,7 @@ SALT_BYTES = 16
 _LABEL = b"gridbourse field salts "
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
-FieldValue = str | int | bool
+FieldValue = str | int | bool | tuple[int, ...] | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from gridbourse.metering.forecast import forecast
 from gridbourse.metering.intake import Finding
 from gridbourse.metering.mqtt import Broker
 from gridbourse.metering.profiles import Profiles
-from gridbourse.metering.surplus import propose
+from gridbourse.network.agent import Agent
 from gridbourse.network.description import NodeKind
 from gridbourse.network.market_view import MarketView
 from gridbourse.network.records import NodeReport
@@ -215,6 +215,7 @@ class _Day:
         self._seed = seed
         self._seconds = seconds
         self._view = MarketView(region.main)
+        self._agent = Agent(region, self._expected_wh)
         self._draw = random.Random(seed)  # noqa: S311 - a day to repeat, not a secret
         profiles = Profiles.load()
         self._known = (DAY.date() - profiles.start.date()).days * PERIODS_PER_DAY - AHEAD
@@ -243,6 +244,7 @@ class _Day:
             day = self.span[0] // PERIODS_PER_DAY
             self._region.open_day(day)
             self._region.deposit(dict.fromkeys(self._members, DEPOSIT), day)
+            self._region.set_limits({name: member.limits for name, member in self._members.items()})
             self._node_of = {
                 master.trader(node_id, day): (node_id, name)
                 for name, master in self._region.masters.items()
@@ -362,12 +364,7 @@ class _Day:
 
     def _offers(self, period: int) -> list[tuple[str, Offer]]:
         """What the nodes offer by themselves, in the order in which they happen to come."""
-        offers = []
-        for name, member in self._members.items():
-            surplus_wh = self._expected_wh(name, period)
-            offer = propose(member.limits, period, surplus_wh) if surplus_wh is not None else None
-            if offer is not None:
-                offers.append((name, offer))
+        offers = self._agent.proposals(period)
         self._draw.shuffle(offers)
         return offers
 
@@ -380,9 +377,9 @@ class _Day:
     # After an offer
 
     def _answer(self, questions: Sequence[Question]) -> None:
-        """Let the parties answer: most confirm, a few buyers abandon, a few say nothing."""
+        """Let the parties answer: most confirm by themselves; a few buyers' owners abandon, a few say nothing."""
         confirming, abandoning = [], []
-        for question in questions:
+        for question in self._agent.consents(questions):
             fate = random.Random(f"{self._seed} {question.deal_id}").randrange(1_000)  # noqa: S311 - as above
             if question.side is Side.ASK or fate >= ABANDONED_PERMILLE + EXPIRED_PERMILLE:
                 confirming.append(question)

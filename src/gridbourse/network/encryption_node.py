@@ -6,7 +6,8 @@ from gridbourse.contracts.consortium import RegulatorKeys
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.crypto.keys import Address
 from gridbourse.network.keys import NodeKeys
-from gridbourse.network.records import Details, open_record, seal_record
+from gridbourse.network.records import Details
+from gridbourse.network.sealing import open_record, seal_record
 
 
 class EncryptionNode:

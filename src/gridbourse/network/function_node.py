@@ -5,9 +5,11 @@ from __future__ import annotations
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.market.types import Offer, Side
+from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.description import NodeSpec
 from gridbourse.network.keys import NodeKeys
-from gridbourse.network.records import Decision, Details, NodeReport, OrderDetails, open_record, seal_record
+from gridbourse.network.records import Decision, Details, Mandate, NodeReport, OrderDetails
+from gridbourse.network.sealing import open_record, seal_record
 from gridbourse.network.slave import Slave
 
 
@@ -73,6 +75,10 @@ class FunctionNode:
     def report(self, title: str, body: str) -> bytes:
         """Sign the record of a report; `body` is JSON."""
         return self._sign(NodeReport(self.spec.node_id, title, body))
+
+    def set_limits(self, limits: OfferLimits) -> bytes:
+        """Sign the record of what the node's owner lets it do by itself."""
+        return self._sign(Mandate.of(self.spec.node_id, limits))
 
     def forget_unsent(self) -> None:
         """Take back what was signed and did not get to the slave chain."""

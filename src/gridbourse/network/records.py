@@ -1,29 +1,15 @@
-"""What users and masters write on a slave chain.
-
-A record is a signed slave-chain transaction whose content only its readers can open: a commitment to the fields of its
-details, 32 bytes, then an envelope of these fields and of the seed of their salts, sealed for this ledger, author, kind
-and commitment. The signature of the transaction is the author's signature of the record. The commitment is also what
-names the record: it is random, and no two records share one.
-"""
+"""What users and masters write on a slave chain; `gridbourse.network.sealing` says how."""
 
 from __future__ import annotations
 
-import json
-import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from enum import IntEnum, IntFlag
-from typing import Any, ClassVar, get_args, get_type_hints
+from enum import IntEnum
+from typing import ClassVar, Self
 
-from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
-from gridbourse.crypto.commitment import SEED_BYTES, FieldProof, FieldValue, commit, prove_field, verify_field
-from gridbourse.crypto.envelope import EncryptionKey, open_envelope, recipients_of, seal
-from gridbourse.crypto.keys import Address
-from gridbourse.crypto.merkle import HASH_BYTES
 from gridbourse.crypto.pseudonym import DayKey
-from gridbourse.crypto.suite import HPKE, Suite
-from gridbourse.errors import EnvelopeError, InvalidValue, ProofError
+from gridbourse.errors import InvalidValue
 from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Side
+from gridbourse.metering.surplus import OfferLimits
 
 MAX_QUOTA_WH = 2**48 - 1
 
@@ -38,6 +24,11 @@ class RecordKind(IntEnum):
     NODE = 5
     REPORT = 6
     REVOCATION = 7
+    MANDATE = 8
+    SCHEDULE = 9
+    NOMINATION = 10
+    CAPACITY = 11
+    STATEMENT = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,133 +206,167 @@ class NodeReport:
     body: str
 
 
-Details = OrderDetails | Decision | DealDetails | DayOpened | NodeRegistered | NodeReport | NodeRevoked
-
-_JSON = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-_BY_KIND: dict[int, type[Details]] = {kind.KIND: kind for kind in get_args(Details)}
-_FIELD_TYPES = {
-    kind: {field.name: get_type_hints(kind)[field.name] for field in fields(kind)} for kind in get_args(Details)
-}
-
-
-def seal_record(
-    ledger: SlaveLedger, author: Address, details: Details, readers: Sequence[bytes], suite: Suite = HPKE
-) -> bytes:
-    """Encrypt details into the content of a record.
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """What an owner lets its node do by itself from now on, signed by the node; the newest one counts.
 
     Parameters
     ----------
-    ledger
-        Where the record will lie; it opens nowhere else.
-    author
-        Who will sign it.
-    details
-        What it says.
-    readers
-        Public keys of all who may read it.
-    suite
-        The algorithms of the readers' keys.
-    """
-    seed, stated = secrets.token_bytes(SEED_BYTES), _fields_of(details)
-    commitment = commit(stated, seed)
-    place = _place(ledger, author, details.KIND, commitment)
-    return commitment + seal(seed + _JSON.encode(stated).encode(), place=place, recipients=readers, suite=suite)
-
-
-def open_record(ledger: SlaveLedger, record: LedgerRecord, *keys: EncryptionKey) -> Details:
-    """Decrypt a record with one of its readers' keys: of a reader's keys, the one that the record is sealed to.
+    user_id
+        The node.
+    active, energy_type, accepted_types, lowest_sell_ticks, highest_buy_ticks, reserve_wh, smallest_wh, \
+max_share_permille
+        As in `gridbourse.metering.surplus.OfferLimits`.
 
     Raises
     ------
-    EnvelopeError
-        The record is not sealed to any of `keys`, was changed, lies where it was not written for, or commits to other
-        fields than it holds.
-    """
-    details, _ = _open(ledger, record, keys)
-    return details
-
-
-def prove_fields(
-    ledger: SlaveLedger, record: LedgerRecord, names: Sequence[str], *keys: EncryptionKey
-) -> tuple[FieldProof, ...]:
-    """Prove single fields of a record that one of `keys` opens; the others stay secret.
-
-    Raises
-    ------
-    EnvelopeError
-        As `open_record`.
     InvalidValue
-        The record has no field of one of the names.
+        A limit is outside its range.
     """
-    details, seed = _open(ledger, record, keys)
-    stated = json.loads(_JSON.encode(_fields_of(details)))
-    return tuple(prove_field(stated, seed, name) for name in names)
+
+    KIND: ClassVar[RecordKind] = RecordKind.MANDATE
+
+    user_id: str
+    active: bool
+    energy_type: EnergyType
+    accepted_types: EnergyType
+    lowest_sell_ticks: int
+    highest_buy_ticks: int
+    reserve_wh: int
+    smallest_wh: int
+    max_share_permille: int
+
+    def __post_init__(self) -> None:
+        self.limits()
+
+    @classmethod
+    def of(cls, user_id: str, limits: OfferLimits) -> Self:
+        """Write down an owner's limits."""
+        return cls(user_id, **{field.name: getattr(limits, field.name) for field in fields(limits)})
+
+    def limits(self) -> OfferLimits:
+        """The limits themselves."""
+        return OfferLimits(**{field.name: getattr(self, field.name) for field in fields(OfferLimits)})
 
 
-def verify_fields(kind: int, content: bytes, proofs: Sequence[FieldProof]) -> dict[str, FieldValue]:
-    """Check proven fields against the content of the record that they are of; its envelope stays closed.
+@dataclass(frozen=True, slots=True)
+class ScheduleDetails:
+    """What a plant is to do, signed by the plant: its part of its master's complementary schedule.
 
-    Returns
-    -------
-    dict
-        The fields' values by name, each of the type that a record of this kind has there.
-
-    Raises
-    ------
-    ProofError
-        One of the fields is not what the record's author committed to, or there is no such kind of record.
+    Parameters
+    ----------
+    user_id, zone
+        The plant, and where dispatch sees it.
+    first_period
+        Of the two series, each of shape (periods,).
+    delivered_wh, drawn_wh
+        Fed in, and drawn to charge.
     """
-    details = _BY_KIND.get(kind)
-    if details is None:
-        raise ProofError(f"kind {kind} of a record is unknown")
-    types = _FIELD_TYPES[details]
-    for proof in proofs:
-        verify_field(proof, tuple(types), content[:HASH_BYTES])
-    try:
-        return {proof.name: _typed(types[proof.name], proof.value) for proof in proofs}
-    except (TypeError, ValueError) as error:
-        raise ProofError(f"no {details.__name__} states this: {error}") from error
+
+    KIND: ClassVar[RecordKind] = RecordKind.SCHEDULE
+
+    user_id: str
+    zone: str
+    first_period: int
+    delivered_wh: tuple[int, ...]
+    drawn_wh: tuple[int, ...]
 
 
-def _open(ledger: SlaveLedger, record: LedgerRecord, keys: Sequence[EncryptionKey]) -> tuple[Details, bytes]:
-    """Details and seed of a record."""
-    kind = _BY_KIND.get(record.kind)
-    if kind is None:
-        raise EnvelopeError(f"record {record.index}: kind {record.kind} is unknown")
-    commitment, envelope = record.content[:HASH_BYTES], record.content[HASH_BYTES:]
-    sealed_to = recipients_of(envelope)
-    key = next((key for key in keys if key.key_id in sealed_to), keys[0])
-    payload = open_envelope(envelope, place=_place(ledger, record.author, record.kind, commitment), key=key)
-    seed, encoded = payload[:SEED_BYTES], payload[SEED_BYTES:]
-    try:
-        details = _details(kind, json.loads(encoded))
-        committed = commit(_fields_of(details), seed)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise EnvelopeError(f"record {record.index}: its details are not those of a {kind.__name__}") from error
-    if len(seed) != SEED_BYTES or committed != commitment:
-        raise EnvelopeError(f"record {record.index}: it commits to other fields than it holds")
-    return details, seed
+@dataclass(frozen=True, slots=True)
+class Nomination:
+    """What a master tells dispatch: what all its nodes in one zone will feed in and draw. Dispatch can open it.
+
+    Parameters
+    ----------
+    zone, first_period, delivered_wh, drawn_wh
+        As in a schedule, summed over the zone's nodes.
+    schedules_hex
+        Leaves of the plants' schedules that are part of the sums.
+    """
+
+    KIND: ClassVar[RecordKind] = RecordKind.NOMINATION
+
+    zone: str
+    first_period: int
+    delivered_wh: tuple[int, ...]
+    drawn_wh: tuple[int, ...]
+    schedules_hex: tuple[str, ...]
 
 
-def _fields_of(details: Details) -> dict[str, FieldValue]:
-    return {name: getattr(details, name) for name in _FIELD_TYPES[type(details)]}
+@dataclass(frozen=True, slots=True)
+class CapacityDetails:
+    """What dispatch computed from the nominations of all masters: the transfer capacities that are published.
+
+    Parameters
+    ----------
+    user_id
+        The dispatch node.
+    first_period, periods
+        What it is about.
+    nominations_hex
+        Leaves of the nominations that it summed.
+    zones
+        Names of the zones.
+    delivered_wh, drawn_wh
+        Shape (zones, periods), row by row: the sums.
+    capacity_wh
+        Shape (zones, zones, periods), row by row: what may be sold from the first zone into the second; within a
+        zone 0, which means nothing there.
+    """
+
+    KIND: ClassVar[RecordKind] = RecordKind.CAPACITY
+
+    user_id: str
+    first_period: int
+    periods: int
+    nominations_hex: tuple[str, ...]
+    zones: tuple[str, ...]
+    delivered_wh: tuple[int, ...]
+    drawn_wh: tuple[int, ...]
+    capacity_wh: tuple[int, ...]
+
+    def capacity(self, from_zone: str, to_zone: str, period: int) -> int:
+        """What may be sold from one zone into another in a period, in Wh."""
+        row = self.zones.index(from_zone) * len(self.zones) + self.zones.index(to_zone)
+        return self.capacity_wh[row * self.periods + period - self.first_period]
 
 
-def _details(kind: type[Details], stated: Any) -> Details:
-    """Build details from decoded JSON. Whoever may write can write anything: every field has to be of its type."""
-    types = _FIELD_TYPES[kind]
-    if not isinstance(stated, dict) or stated.keys() != types.keys():
-        raise TypeError(f"a {kind.__name__} has the fields {', '.join(types)}")
-    return kind(**{name: _typed(types[name], value) for name, value in stated.items()})
+@dataclass(frozen=True, slots=True)
+class StatementDetails:
+    """A user's settlement of one day, written by its master; every series has shape (periods,).
+
+    Parameters
+    ----------
+    user_id, first_period
+        Whose, and of which periods.
+    bought_wh, sold_wh, paid, received
+        Traded, in Wh and in 1e-7 yuan.
+    fed_in_wh, drawn_wh
+        Metered.
+    open_periods
+        Numbers of the periods whose metered energy is in doubt: they are not settled.
+    price_ticks
+        Imbalance prices.
+    """
+
+    KIND: ClassVar[RecordKind] = RecordKind.STATEMENT
+
+    user_id: str
+    first_period: int
+    bought_wh: tuple[int, ...]
+    sold_wh: tuple[int, ...]
+    paid: tuple[int, ...]
+    received: tuple[int, ...]
+    fed_in_wh: tuple[int, ...]
+    drawn_wh: tuple[int, ...]
+    open_periods: tuple[int, ...]
+    price_ticks: tuple[int, ...]
 
 
-def _typed(kind: type, value: object) -> Any:
-    plain = int if issubclass(kind, IntEnum | IntFlag) else kind
-    if type(value) is not plain or (isinstance(value, int) and not 0 <= value < 2**64):
-        raise TypeError(f"{value!r} is no {kind.__name__}")
-    return kind(value)
+MasterDetails = DealDetails | DayOpened | NodeRevoked | Nomination | StatementDetails
+"""What only the master may write."""
 
+NodeDetails = OrderDetails | Decision | NodeReport | Mandate | ScheduleDetails | CapacityDetails
+"""What function nodes write, each for itself: `user_id`."""
 
-def _place(ledger: SlaveLedger, author: Address, kind: int, commitment: bytes) -> bytes:
-    """Chain, ledger, author, kind and commitment, all of fixed width."""
-    return ledger.chain.chain_id.to_bytes(8, "big") + ledger.address + author + bytes([kind]) + commitment
+Details = MasterDetails | NodeDetails | NodeRegistered

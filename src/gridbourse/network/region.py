@@ -22,6 +22,7 @@ from gridbourse.chain.local import system_clock
 from gridbourse.crypto.suite import suite_named
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Offer, OrderId, Role
+from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.description import MasterSpec, RegionSpec, read_region, write_region
 from gridbourse.network.disclosure import Disclosure, disclose
 from gridbourse.network.encryption_node import EncryptionNode
@@ -232,6 +233,16 @@ class Region:
         master = self.master_of(node_id)
         with _signing(master):
             master.slave.submit_records([master.nodes[node_id].report(title, body)])
+
+    def set_limits(self, limits: Mapping[str, OfferLimits]) -> None:
+        """Let nodes sign what their owners allow them to do by themselves, which is in force once this returns.
+
+        A node is switched off by limits that are not active (`gridbourse.network.agent`).
+        """
+        for master in self.masters.values():
+            own = {node_id: allowed for node_id, allowed in limits.items() if self.master_of(node_id) is master}
+            with _signing(master):
+                master.slave.submit_records([master.nodes[node_id].set_limits(own[node_id]) for node_id in own])
 
     def bring_down(self) -> list[Question]:
         """Bring the market's news to every slave chain; returns the deals that wait for an answer."""

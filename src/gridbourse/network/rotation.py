@@ -19,7 +19,8 @@ from gridbourse.network.description import NodeSpec, RegionSpec
 from gridbourse.network.keys import KeyFolder, NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.master import Master
-from gridbourse.network.records import NodeRegistered, seal_record
+from gridbourse.network.records import NodeRegistered
+from gridbourse.network.sealing import seal_record
 from gridbourse.network.uplink import UpLink
 
 REGULATOR = "regulator"

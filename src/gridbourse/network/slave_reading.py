@@ -27,12 +27,13 @@ from gridbourse.network.records import (
     DealDetails,
     Decision,
     Details,
+    NodeDetails,
     NodeRegistered,
     NodeReport,
     NodeRevoked,
     OrderDetails,
-    open_record,
 )
+from gridbourse.network.sealing import open_record
 from gridbourse.network.slave import Slave
 
 _Stated = TypeVar("_Stated", bound=Details)
@@ -239,7 +240,7 @@ class SlaveReading:
         key without that node's own signature, and what it called a day's key stays that day's key.
         """
         match details:
-            case OrderDetails() | Decision() | NodeReport():
+            case _ if isinstance(details, NodeDetails):
                 node = self.nodes.get(details.user_id)
                 if node is None:
                     return f"speaks for {details.user_id!r}, whom the master never took in"

@@ -28,6 +28,7 @@ from gridbourse.market.events import (
     PartyConfirmed,
 )
 from gridbourse.market.types import DealState, OrderId, Side
+from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.market_view import DealView, MarketView
 from gridbourse.network.master import Master
@@ -36,6 +37,8 @@ from gridbourse.network.records import (
     DealDetails,
     Decision,
     Details,
+    Mandate,
+    MasterDetails,
     NodeRegistered,
     NodeRevoked,
     OrderDetails,
@@ -60,6 +63,8 @@ class Question:
     node: FunctionNode
     side: Side
     deal_id: int
+    energy_wh: int
+    price_ticks: int
 
 
 class UpLink:
@@ -84,6 +89,9 @@ class UpLink:
         self._author: Address | None = None
         self.addresses: dict[str, Address] = {}
         """Who speaks for each node, as its newest registration says."""
+        self.limits: dict[str, OfferLimits] = {}
+        """What each node may do by itself, as its newest mandate says."""
+        self._offered: set[tuple[str, int]] = set()
         self._quotas_wh: dict[tuple[int, int], int] = {}
         self.rejected_records: list[LedgerRecord] = []
         """Records that the encryption node could not open, or that another than the named node signed."""
@@ -124,6 +132,10 @@ class UpLink:
         self._orders = {leaf: order for leaf, order in self._orders.items() if leaf not in ready}
         self._decisions.clear()
         return events
+
+    def has_offered(self, node_id: str, period: int) -> bool:
+        """Whether a node has signed any order for a delivery period, by itself or by hand."""
+        return (node_id, period) in self._offered
 
     def order_of(self, leaf: bytes) -> OrderId | None:
         """The order that a record became on the main chain; None if it was refused or is not there yet."""
@@ -283,6 +295,9 @@ class UpLink:
         match details:
             case OrderDetails():
                 self._orders[record.leaf] = details
+                self._offered.add((details.user_id, details.period))
+            case Mandate():
+                self.limits[details.user_id] = details.limits()
             case Decision():
                 self._decisions.append(details)
                 self._decided.add((details.user_id, details.deal_id, details.side))
@@ -301,7 +316,7 @@ class UpLink:
         """Function nodes speak for themselves only, with the key of their time; the master writes the rest."""
         if isinstance(details, NodeRegistered):
             return record.author == self.addresses.get(details.node_id, self._author)
-        if isinstance(details, DealDetails | DayOpened | NodeRevoked):
+        if isinstance(details, MasterDetails):
             return record.author == self._author
         return details.user_id not in self._master.revoked and record.author == self.addresses.get(details.user_id)
 
@@ -327,7 +342,8 @@ class UpLink:
             if node is None:
                 continue
             if deal.state is DealState.INTENT:
-                self._questions[deal_id, side] = Question(node, side, deal_id)
+                energy_wh, price_ticks = deal.intent.energy_wh, deal.intent.price_ticks
+                self._questions[deal_id, side] = Question(node, side, deal_id, energy_wh, price_ticks)
             own, other = deal.intent.ask, deal.intent.bid
             if side is Side.BID:
                 own, other = other, own
