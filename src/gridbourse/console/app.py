@@ -12,6 +12,7 @@ from gridbourse.console.api import audit, chains, deals, market, network, operat
 from gridbourse.console.exchange import Exchange
 from gridbourse.console.metrics import Metrics
 from gridbourse.console.middleware import Gate, Observer
+from gridbourse.console.pages import add_pages
 from gridbourse.console.problems import handle_problems
 from gridbourse.console.settings import ServiceSettings
 
@@ -91,4 +92,5 @@ def create_app(open_exchange: Callable[[], Exchange], settings: ServiceSettings)
         api.include_router(subject.router)
     app.include_router(api)
     app.include_router(operations.router)
+    add_pages(app)
     return app

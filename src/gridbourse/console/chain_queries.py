@@ -131,6 +131,27 @@ class ChainQueries:
             view=lambda record: self._record_summary(principal, name, record),
         )
 
+    def records_of_deal(self, principal: Principal, name: str, deal_id: int, order_leaf: bytes) -> list[RecordSummary]:
+        """What a deal left on a slave chain, oldest first: the party's order, its answer, the deal as it came back."""
+        require(principal, Right.READ_CHAINS)
+        entry = self._slave(name)
+        self._require_member(principal, name)
+        return [
+            self._record_summary(principal, name, record)
+            for record in entry.records
+            if record.deal_id == deal_id or record.leaf == order_leaf
+        ]
+
+    def find_record(self, principal: Principal, leaf: bytes) -> RecordSummary:
+        """The record that has a leaf. Raises `NotFound`."""
+        require(principal, Right.READ_CHAINS)
+        for name, entry in self._state.chains.items():
+            if name == MAIN or not (principal.kind is Kind.REGULATOR or principal.master == name):
+                continue
+            if (index := entry.index_of.get(leaf)) is not None:
+                return self._record_summary(principal, name, entry.records[index])
+        raise NotFound(f"there is no record with leaf 0x{leaf.hex()} that you may see")
+
     async def record(self, principal: Principal, name: str, index: int) -> RecordView:
         """A record, and what the caller may read of it."""
         require(principal, Right.READ_CHAINS)

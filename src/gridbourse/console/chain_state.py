@@ -31,7 +31,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class RecordEntry:
-    """Where a record lies, and which function node it is about; None if it is about none, or does not open."""
+    """Where a record lies, and which function node and deal it is about; None if it is about none, or does not open."""
 
     index: int
     height: int
@@ -40,6 +40,7 @@ class RecordEntry:
     leaf: bytes
     transaction_hash: bytes
     node_id: str | None
+    deal_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class ChainEntry:
     heads: deque[Head] = field(default_factory=lambda: deque(maxlen=KEPT_HEADS))
     records: list[RecordEntry] = field(default_factory=list)
     log: MerkleLog = field(default_factory=MerkleLog)
+    index_of: dict[bytes, int] = field(default_factory=dict)
+    """Number of each record by its leaf."""
     anchors: list[AnchorEntry] = field(default_factory=list)
     unanchored_since: int | None = None
 
@@ -131,6 +134,7 @@ class ChainState:
         for found in block.records:
             chain.records.append(_entry(found))
             chain.log.append(found.record.leaf)
+            chain.index_of.setdefault(found.record.leaf, found.record.index)
             if isinstance(found.details, NodeReport):
                 self.reports.append(
                     ReportEntry(block.master, found.details, found.record.index, block.header.timestamp)
@@ -170,4 +174,5 @@ def _entry(found: SlaveRecord) -> RecordEntry:
         record.leaf,
         record.transaction_hash,
         node_of(found.details),
+        getattr(found.details, "deal_id", None),
     )

@@ -85,7 +85,7 @@ class Gate:
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)
         if scope["path"] in OPERATIONS:
             return None
-        is_sign_in = scope["method"] == "POST" and "/sign-in/" in scope["path"]
+        is_sign_in = scope["method"] == "POST" and "/sign-in" in scope["path"]
         limit, caller = (self._sign_ins, _address(scope)) if is_sign_in else (self._requests, _caller(scope, headers))
         if wait_seconds := limit.take(caller, time.monotonic()):
             seconds = str(max(1, round(wait_seconds)))

@@ -101,6 +101,11 @@ def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     return {int(status): {"description": status.phrase, "content": content} for status in statuses}
 
 
+def status_of(error: GridbourseError) -> HTTPStatus:
+    """The status that tells of an error."""
+    return next((status for kind, status, _ in _KINDS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 async def _ours(_: Request, error: Exception) -> JSONResponse:
     for kind, status, name in _KINDS:
         if isinstance(error, kind):

@@ -1,0 +1,174 @@
+"""The chains: block strips, blocks, transactions, records, proofs, and what a deal left on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import Query, Response
+from markupsafe import Markup
+
+from gridbourse.client.values import AnchorView, EnergyTypeName, RecordView
+from gridbourse.console.chain_state import MAIN
+from gridbourse.console.pages import formats
+from gridbourse.console.pages.frame import Frame, PageFrame, page_router
+from gridbourse.console.pages.strips import BLOCKS, draw, follows
+from gridbourse.console.rights import RIGHTS, Kind, Principal, Right
+from gridbourse.console.trading import NotFound
+from gridbourse.crypto.merkle import verify_inclusion
+from gridbourse.errors import ProofError
+
+router = page_router()
+ANCHORS_SHOWN = 40
+ROWS = 25
+
+
+@router.get("/chains")
+async def chains(frame: PageFrame) -> Response:
+    """All chains side by side."""
+    queries = frame.exchange.chains
+    summaries = queries.chains()
+    strips = None
+    if frame.principal.kind in RIGHTS[Right.READ_CHAINS]:
+        blocks = {
+            chain.name: (await queries.blocks(frame.principal, chain.name, None, BLOCKS)).items for chain in summaries
+        }
+        strips = draw(summaries, blocks, _newest_anchors(frame, ANCHORS_SHOWN))
+    return frame.render("chains.html", chains=summaries, strips=strips)
+
+
+@router.get("/chains/deal/{deal_id}")
+async def deal(frame: PageFrame, deal_id: int) -> Response:
+    """A deal on both chains."""
+    found = frame.exchange.trading.deal(frame.principal, deal_id)
+    chain = frame.exchange.directory.master_of[found.node_id]
+    order = frame.exchange.trading.order(frame.principal, found.own_order)
+    leaf = bytes.fromhex(order.record_leaf[2:])
+    records = frame.exchange.chains.records_of_deal(frame.principal, chain, deal_id, leaf)
+    return frame.render("deal.html", deal=found, chain=chain, records=records)
+
+
+@router.get("/chains/record/{leaf}")
+async def record_of_leaf(frame: PageFrame, leaf: str) -> Response:
+    """Lead to the record that has a leaf."""
+    found = frame.exchange.chains.find_record(frame.principal, _hash(leaf))
+    return frame.go(f"/chains/{quote(found.chain)}/records/{found.index}")
+
+
+@router.get("/chains/{name}")
+async def chain(
+    frame: PageFrame,
+    name: str,
+    blocks: Annotated[str | None, Query(max_length=40)] = None,
+    records: Annotated[str | None, Query(max_length=40)] = None,
+) -> Response:
+    """One chain: its blocks, and for a slave chain its records and anchors."""
+    queries = frame.exchange.chains
+    shown = await queries.blocks(frame.principal, name, blocks, ROWS)
+    summary = next(one for one in queries.chains() if one.name == name)
+    page = None
+    if name != MAIN and _is_member(frame.principal, name):
+        page = queries.records(frame.principal, name, cursor=records, limit=ROWS)
+    return frame.render(
+        "chain.html",
+        chain=summary,
+        blocks=shown.items,
+        next_blocks=shown.next_cursor,
+        linked=follows(shown.items),
+        records=page.items if page else None,
+        next_records=page.next_cursor if page else None,
+        anchors=queries.anchors(name, None, ROWS).items if name != MAIN else [],
+    )
+
+
+@router.get("/chains/{name}/blocks/{height}")
+async def block(frame: PageFrame, name: str, height: int) -> Response:
+    """One block."""
+    view = await frame.exchange.chains.block(frame.principal, name, height)
+    newest = next(one.height for one in frame.exchange.chains.chains() if one.name == name)
+    held = [one for one in _newest_anchors(frame, None) if one.height == height] if name == MAIN else []
+    return frame.render("block.html", view=view, newest=newest, anchors=held)
+
+
+@router.get("/chains/{name}/transactions/{tx_hash}")
+async def transaction(frame: PageFrame, name: str, tx_hash: str) -> Response:
+    """One transaction."""
+    view = await frame.exchange.chains.transaction(frame.principal, name, _hash(tx_hash))
+    return frame.render("transaction.html", view=view)
+
+
+@router.get("/chains/{name}/records/{index}")
+async def record(frame: PageFrame, name: str, index: int) -> Response:
+    """A record: what the reader may read of it, and why not the rest."""
+    view = await frame.exchange.chains.record(frame.principal, name, index)
+    return frame.render("record.html", view=view, why=_why(frame.principal, view), shown=_shower(frame))
+
+
+@router.get("/chains/{name}/records/{index}/proof")
+async def proof(frame: PageFrame, name: str, index: int) -> Response:
+    """The proof that a record is anchored, checked here once more."""
+    found = frame.exchange.chains.proof(frame.principal, name, index)
+    leaf, *path, root = (bytes.fromhex(text[2:]) for text in (found.leaf, *found.path, found.root))
+    try:
+        verify_inclusion(leaf, index, found.leaf_count, path, root)
+        holds = True
+    except ProofError:
+        holds = False
+    return frame.render("proof.html", proof=found, holds=holds)
+
+
+def _why(principal: Principal, view: RecordView) -> str:
+    if view.details is not None:
+        return f"why.open.{principal.kind}"
+    if principal.kind is Kind.NODE and not view.record.is_readable:
+        return "why.no_key" if principal.keys is None else "why.other_node"
+    return "why.broken"
+
+
+def _is_member(principal: Principal, name: str) -> bool:
+    return principal.kind is Kind.REGULATOR or principal.master == name
+
+
+def _newest_anchors(frame: Frame, limit: int | None) -> list[AnchorView]:
+    queries = frame.exchange.chains
+    names = (one.name for one in queries.chains() if one.name != MAIN)
+    return [anchor for name in names for anchor in queries.anchors(name, None, limit or 10**6).items]
+
+
+def _hash(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as error:
+        raise NotFound(f"{text!r} is no hash") from error
+
+
+def _shower(frame: Frame) -> Callable[[str, object], object]:
+    """How the fields of a record are shown: with their units, in the reader's language."""
+    t = frame.t
+
+    def shown(key: str, value: object) -> object:
+        number, text = value if isinstance(value, int) else 0, str(value)
+        match key:
+            case "energy_wh" | "energy_quota_wh":
+                return Markup("{} {}").format(formats.kwh(number), t("unit.energy"))
+            case "price_ticks":
+                return Markup("{} {}").format(formats.price(number), t("unit.price"))
+            case "period":
+                return f"{formats.date_text(formats.day_of(number))} {formats.span(number)}"
+            case "day":
+                return formats.date_text(number)
+            case "side":
+                return t(f"side.{text}")
+            case "state":
+                return t(f"deal.{text}")
+            case "own_order" | "other_order":
+                return f"{number:016x}"
+            case "energy_types":
+                names = text.split("|")
+                is_any = len(names) == len(EnergyTypeName)
+                return t("type.any") if is_any else t("list.comma").join(t(f"type.{name}") for name in names)
+            case _:
+                return t("yes" if value else "no") if isinstance(value, bool) else text
+
+    return shown

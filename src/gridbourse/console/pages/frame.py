@@ -1,0 +1,193 @@
+"""What every page has around it, in the reader's language and colours, and what is said when something fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from gridbourse.client.values import EnergyTypeName
+from gridbourse.console.exchange import Exchange
+from gridbourse.console.pages.formats import FILTERS
+from gridbourse.console.pages.translation import LANGUAGES, Translation, preferred_language, read_translation
+from gridbourse.console.problems import status_of
+from gridbourse.console.rights import NOBODY, Principal
+from gridbourse.console.signin.current import current_user, exchange_of
+from gridbourse.errors import GridbourseError, InvalidValue
+
+LANGUAGE_COOKIE = "gridbourse_language"
+THEME_COOKIE = "gridbourse_theme"
+THEMES = frozenset({"light", "dark"})
+PREFERENCE_SECONDS = 365 * 86_400
+_TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+class Frames:
+    """Makes the frame of each request; holds the templates and the texts."""
+
+    def __init__(self) -> None:
+        self.translations = {tag: read_translation(tag) for tag in LANGUAGES}
+        self.templates = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.templates.filters.update(FILTERS)
+        self.templates.globals.update(
+            icon=_icon, languages=LANGUAGES, energy_types=[str(name) for name in EnergyTypeName]
+        )
+
+    def of(self, request: Request, principal: Principal) -> Frame:
+        """The frame of a request."""
+        language = request.cookies.get(LANGUAGE_COOKIE, "")
+        if language not in LANGUAGES:
+            language = preferred_language(request.headers.get("accept-language", ""))
+        return Frame(self.templates, self.translations[language], request, principal)
+
+
+class Frame:
+    """One request, whoever sends it, and how it is answered.
+
+    Parameters
+    ----------
+    templates
+        All templates.
+    translation
+        The texts in the reader's language.
+    request
+        The request.
+    principal
+        Who asks.
+    """
+
+    def __init__(
+        self, templates: Environment, translation: Translation, request: Request, principal: Principal
+    ) -> None:
+        self._templates = templates
+        self.t = translation
+        self.request = request
+        self.principal = principal
+        self.exchange: Exchange = exchange_of(request)
+
+    def render(self, template: str, *, status: HTTPStatus = HTTPStatus.OK, **context: object) -> HTMLResponse:
+        """Answer with a page."""
+        page = self._templates.get_template(template).render(self._around() | context)
+        response = HTMLResponse(page, status)
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Vary"] = "Cookie, Accept-Language"
+        return response
+
+    def go(self, path: str, done: str = "", **query: object) -> RedirectResponse:
+        """Answer a form that was carried out: on to a page, which says what was done."""
+        given = {name: value for name, value in query.items() if value} | ({"done": done} if done else {})
+        return RedirectResponse(f"{path}?{urlencode(given)}" if given else path, HTTPStatus.SEE_OTHER)
+
+    def explain(self, error: GridbourseError | RequestValidationError) -> str:
+        """Say in the reader's language what is wrong, as far as there are words for it, else as the error does."""
+        if isinstance(error, InvalidValue):
+            known = self.t.maybe(f"wrong.{error.field}")
+            return known or str(error)
+        return self.t.maybe(f"error.{type(error).__name__}") or str(error)
+
+    def fail(self, error: GridbourseError | RequestValidationError) -> HTMLResponse:
+        """Answer with a page that says what went wrong."""
+        status = status_of(error) if isinstance(error, GridbourseError) else HTTPStatus.UNPROCESSABLE_ENTITY
+        detail = self.t("error.malformed") if isinstance(error, RequestValidationError) else self.explain(error)
+        heading = self.t.maybe(f"status.{int(status)}") or self.t("status.other")
+        return self.render("message.html", status=status, heading=heading, text=detail)
+
+    def _around(self) -> dict[str, object]:
+        url = self.request.url
+        here = quote(url.path) + (f"?{url.query}" if url.query else "")
+        if self.request.method != "GET":
+            here = own_path(
+                self.request.headers.get("referer", "").removeprefix(str(self.request.base_url).rstrip("/"))
+            )
+        theme = self.request.cookies.get(THEME_COOKIE, "")
+        done = self.t.maybe(f"done.{self.request.query_params.get('done', '')}")
+        return {
+            "t": self.t,
+            "principal": self.principal,
+            "region": self.exchange.spec.name,
+            "settings": self.exchange.market.settings(),
+            "now": int(time.time()),
+            "path": url.path,
+            "place": url.path.split("/")[1] or "home",
+            "here": here,
+            "theme": theme if theme in THEMES else "",
+            "notes": [("", done)] if done else [],
+        }
+
+
+def frame_of(request: Request) -> Frame:
+    """The frame of a request. Raises like `current_user`."""
+    frames: Frames = request.app.state.frames
+    return frames.of(request, current_user(request))
+
+
+PageFrame = Annotated[Frame, Depends(frame_of)]
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are told as pages."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the handler of the route."""
+        handle = super().get_route_handler()
+
+        async def handle_page(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (GridbourseError, RequestValidationError) as error:
+                return _frame_for_failure(request).fail(error)
+
+        return handle_page
+
+
+def page_router() -> APIRouter:
+    """A router for pages."""
+    return APIRouter(route_class=PageRoute, default_response_class=HTMLResponse)
+
+
+def page_not_found() -> APIRouter:
+    """What answers to every path that is no page."""
+    router = page_router()
+
+    @router.get("/{path:path}")
+    async def nothing_here(frame: PageFrame, path: str) -> HTMLResponse:
+        status = HTTPStatus.NOT_FOUND
+        return frame.render(
+            "message.html", status=status, heading=frame.t("status.404"), text=frame.t("error.no_page", path=f"/{path}")
+        )
+
+    return router
+
+
+def own_path(text: str) -> str:
+    """A path of this site to go on to; ``/`` for anything that might lead elsewhere."""
+    is_own = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
+    return text if is_own else "/"
+
+
+def _frame_for_failure(request: Request) -> Frame:
+    frames: Frames = request.app.state.frames
+    try:
+        return frames.of(request, current_user(request))
+    except GridbourseError:
+        return frames.of(request, NOBODY)
+
+
+def _icon(name: str) -> Markup:
+    return Markup('<svg class="icon" aria-hidden="true"><use href="/static/icons.svg#{}"/></svg>').format(name)

@@ -1,0 +1,61 @@
+"""The languages of the console: one flat file of texts for each, all with the same keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent.parent / "i18n"
+DEFAULT_LANGUAGE = "en"
+LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "中文"}
+"""What each language calls itself, by its tag (BCP 47)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """The texts of one language.
+
+    Parameters
+    ----------
+    language
+        Its tag.
+    texts
+        By key. `{name}` in a text stands for a value.
+    """
+
+    language: str
+    texts: Mapping[str, str]
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text of a key, with its values put in."""
+        return self.texts[key].format_map(values) if values else self.texts[key]
+
+    def in_english(self) -> Translation:
+        """The texts in English."""
+        return read_translation(DEFAULT_LANGUAGE)
+
+    def maybe(self, key: str) -> str | None:
+        """The text of a key that may be unknown here."""
+        return self.texts.get(key)
+
+
+def read_translation(tag: str) -> Translation:
+    """Read the texts of a language."""
+    return Translation(tag, json.loads((_FOLDER / f"{tag}.json").read_text("utf-8")))
+
+
+def preferred_language(accept_language: str) -> str:
+    """The first language of an `Accept-Language` header (RFC 9110, section 12.5.4) that there is a translation for."""
+    wanted = sorted((_quality(part) for part in accept_language.split(",")), key=lambda pair: -pair[0])
+    primary = (tag.split("-")[0].lower() for quality, tag in wanted if quality > 0)
+    return next((tag for tag in primary if tag in LANGUAGES), DEFAULT_LANGUAGE)
+
+
+def _quality(part: str) -> tuple[float, str]:
+    tag, _, quality = part.partition(";q=")
+    try:
+        return (float(quality) if quality else 1.0), tag.strip()
+    except ValueError:
+        return 0.0, tag.strip()

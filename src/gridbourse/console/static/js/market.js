@@ -1,0 +1,23 @@
+// The market page: its charts, and what an order would bring while it is being written.
+
+import { dayChart, depthChart } from "./charts.js";
+import { quoteWhileTyping } from "./quote.js";
+
+const draw = () => {
+  depthChart(document.querySelector('[data-chart="depth"]'), document.querySelectorAll("#book tr[data-side]"));
+  dayChart(document.querySelector('[data-chart="day"]'), document.querySelectorAll("#day-table tr[data-period]"));
+};
+
+draw();
+document.addEventListener("refreshed", draw);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+let width = innerWidth;
+addEventListener("resize", () => {
+  if (innerWidth !== width) {
+    width = innerWidth;
+    draw();
+  }
+});
+
+const form = document.querySelector("#order-form");
+if (form instanceof HTMLFormElement) quoteWhileTyping(form);
