@@ -15,9 +15,8 @@ from gridbourse.console.pages import formats
 from gridbourse.console.pages.frame import Frame, PageFrame, page_router
 from gridbourse.console.pages.strips import BLOCKS, draw, follows
 from gridbourse.console.rights import RIGHTS, Kind, Principal, Right
-from gridbourse.console.trading import NotFound
 from gridbourse.crypto.merkle import verify_inclusion
-from gridbourse.errors import ProofError
+from gridbourse.errors import NotFound, ProofError
 
 router = page_router()
 ANCHORS_SHOWN = 40

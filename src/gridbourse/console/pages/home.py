@@ -23,7 +23,7 @@ from gridbourse.console.pages.frame import (
 )
 from gridbourse.console.pages.translation import LANGUAGES
 from gridbourse.console.signin.current import COOKIE
-from gridbourse.console.signin.ethereum import SignInRefused
+from gridbourse.errors import SignInRefused
 
 router = page_router()
 NEXT_PERIODS = 6

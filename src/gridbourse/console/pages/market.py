@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from fastapi import Depends, Form, Query, Response
 
 from gridbourse.client.values import EnergyTypeName, OrderStatus, PeriodSummary, PriceLevel, Quote, SideName
 from gridbourse.console.exchange import Exchange
-from gridbourse.console.pages.formats import date_day, day_of, today
+from gridbourse.console.pages.formats import date_day, day_of
 from gridbourse.console.pages.frame import Frame, PageFrame, page_router
 from gridbourse.console.rights import Kind, Right, require
 from gridbourse.console.views import side_of, types_of
@@ -178,12 +177,7 @@ def _chosen_period(exchange: Exchange, day: str, period: int | None) -> int:
     if wanted is not None:
         return wanted * PERIODS_PER_DAY + PERIODS_PER_DAY // 2
     busy = [one.period for one in exchange.market.periods() if one.is_open]
-    return busy[0] if busy else _first_open(exchange)
-
-
-def _first_open(exchange: Exchange) -> int:
-    day = today(time.time())
-    return next(one.period for one in (*exchange.market.periods(day), *exchange.market.periods(day + 1)) if one.is_open)
+    return busy[0] if busy else exchange.market.first_open_period()
 
 
 def _is_busy(one: PeriodSummary) -> bool:

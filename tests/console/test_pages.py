@@ -1,0 +1,165 @@
+"""The pages without JavaScript: what they say, to whom, and that every form works as it is."""
+
+import re
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from service import PASSWORD, until
+from small_market import DAY, PERIOD, ask, bid
+
+from gridbourse.console.pages.formats import date_text, kwh, price, yuan
+
+OPEN_PAGES = ("/", "/sign-in", "/market", f"/market?period={PERIOD}&type=pv", "/chains", "/network")
+NODE_PAGES = (
+    *OPEN_PAGES,
+    "/energy",
+    "/energy/orders",
+    "/energy/account",
+    f"/energy/statement?day={date_text(DAY)}",
+    "/chains/main",
+    "/chains/main/blocks/1",
+    "/chains/roofs",
+    "/chains/roofs/records/0",
+)
+
+
+@contextmanager
+def visitor(service, name=None, language="en"):
+    headers = {"Accept-Language": language, "Origin": service.url}
+    with httpx.Client(base_url=service.url, headers=headers, follow_redirects=True, timeout=30) as client:
+        if name:
+            answer = client.post("/sign-in", data={"account": name, "password": PASSWORD})
+            assert answer.status_code == 200, answer.text
+        yield client
+
+
+def text_of(html):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(("name", "pages"), [(None, OPEN_PAGES), ("Anna", NODE_PAGES), ("roofs", NODE_PAGES)])
+def test_every_page_is_there_in_both_languages(shared, name, pages, language):
+    with visitor(shared, name, language) as client:
+        for page in pages:
+            answer = client.get(page)
+            assert answer.status_code == 200, f"{page}: {answer.text}"
+            assert f'lang="{"zh-CN" if language == "zh" else "en"}"' in answer.text
+            assert not re.search(
+                r"<[^>]* style=|<style|<script(?! (?:defer |type=\"module\" )src=)| on\w+=", answer.text
+            )
+
+
+def test_an_order_is_reviewed_before_it_is_sent_and_sent_once(service):
+    form = {"period": PERIOD, "side": "bid", "energy_kwh": "1.5", "price_yuan_per_kwh": "0.37"}
+    with visitor(service, "Bert") as client, service.browser("Anna") as seller:
+        seller.post("/orders", json=ask(energy_wh=1_000, price_ticks=3_600))
+        review = client.post("/market/order", data=form)
+        said = text_of(review.text)
+        assert "Best sell price now 0.3600 yuan/kWh" in said
+        assert "Agreed at once 1 kWh" in said
+        assert "Waits in the book 0.5 kWh" in said
+        key = re.search(r'name="idempotency_key" value="([0-9a-f]+)"', review.text)[1]
+        for _ in range(2):
+            sent = client.post("/market/order", data=form | {"step": "place", "idempotency_key": key})
+            assert "Your order is in the market." in sent.text
+        assert len(re.findall('data-key="order-', sent.text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"energy_kwh": "0"}, "Give an energy of more than 0 kWh"),
+        ({"energy_kwh": "1,5"}, "Give an energy of more than 0 kWh"),
+        ({"price_yuan_per_kwh": "9"}, "Give a price from 0 to 6.5535"),
+        ({"side": "ask"}, "Selling, choose exactly one energy type."),
+    ],
+)
+def test_a_wrong_field_is_named_beside_it_and_nothing_entered_is_lost(shared, wrong, said):
+    form = {"period": PERIOD, "side": "bid", "energy_kwh": "1.25", "price_yuan_per_kwh": "0.3712"} | wrong
+    with visitor(shared, "Bert") as client:
+        answer = client.post("/market/order", data=form)
+        assert answer.status_code == 422
+        assert said in answer.text
+        assert f'value="{form["energy_kwh"]}"' in answer.text
+        assert f'value="{form["price_yuan_per_kwh"]}"' in answer.text
+
+
+def test_a_deal_is_confirmed_and_settled_and_stands_in_the_statement(service):
+    with visitor(service, "Anna") as anna, visitor(service, "Bert") as bert:
+        with service.browser("Anna") as seller, service.browser("Bert") as buyer:
+            seller.post("/orders", json=ask())
+            buyer.post("/orders", json=bid())
+        for client in (anna, bert):
+            assert "Confirm" in client.get("/energy").text
+            assert "Confirmed." in client.post("/energy/deals/1", data={"answer": "confirm"}).text
+        until(lambda: "settled" in anna.get("/energy").text)
+        day = date_text(DAY)
+        assert "0.36" in text_of(bert.get(f"/energy/statement?day={day}").text)
+        table = bert.get(f"/energy/statement.csv?day={day}").content.decode("utf-8-sig")
+        assert table.splitlines()[1] == f"1,Bert,{day},12:00–12:15,bid,pv,1,0.36,0.36,"
+        assert bert.get(f"/energy/statement.pdf?day={day}").content.startswith(b"%PDF-")
+        until(lambda: "Inclusion proof" in bert.get("/chains/deal/1").text)
+
+
+@pytest.mark.parametrize(
+    ("name", "page", "status"),
+    [
+        (None, "/energy", 401),
+        (None, "/audit", 401),
+        ("Anna", "/audit", 403),
+        ("Anna", "/chains/grid/records/0", 403),
+        ("Anna", "/energy?node=Bert", 404),
+        ("Anna", "/chains/main/blocks/999999", 404),
+        ("Anna", "/chains/none", 404),
+        (None, "/no/such/page", 404),
+        (None, "/market?day=yesterday", 422),
+        (None, "/market?period=-1", 422),
+    ],
+)
+def test_what_cannot_be_shown_is_said_on_a_page(shared, name, page, status):
+    with visitor(shared, name) as client:
+        answer = client.get(page)
+        assert answer.status_code == status
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "<h1>" in answer.text
+
+
+def test_a_form_of_another_site_is_refused(shared):
+    with visitor(shared, "Anna") as client:
+        client.headers["Origin"] = "https://elsewhere.example"
+        for path, data in (
+            ("/market/order", {"period": PERIOD, "side": "bid", "energy_kwh": "1", "price_yuan_per_kwh": "0.3"}),
+            ("/energy/deals/1", {"answer": "abandon"}),
+            ("/sign-out", {}),
+        ):
+            assert client.post(path, data=data).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://elsewhere.example", "//elsewhere.example", "/\\elsewhere", "javascript:1"]
+)
+def test_signing_in_leads_nowhere_else(shared, elsewhere):
+    with visitor(shared) as client:
+        form = {"account": "Anna", "password": PASSWORD, "next": elsewhere}
+        answer = client.post("/sign-in", data=form, follow_redirects=False)
+        assert answer.headers["location"] == "/"
+
+
+def test_language_and_colours_are_kept(shared):
+    with visitor(shared) as client:
+        page = client.post("/preferences", data={"language": "zh", "next": "/market"})
+        assert 'lang="zh-CN"' in page.text
+        assert page.url.path == "/market"
+        assert 'data-theme="dark"' in client.post("/preferences", data={"theme": "dark"}).text
+        assert "data-theme" not in client.post("/preferences", data={"theme": "auto"}).text
+
+
+def test_numbers_are_shown_rounded_and_kept_exact():
+    assert kwh(1_234_500) == '<data value="1234500">1,234.5</data>'
+    assert kwh(-20) == '<data value="-20">-0.02</data>'
+    assert price(3_600) == '<data value="3600">0.3600</data>'
+    assert yuan(123_449_999) == '<data value="123449999">12.34</data>'
+    assert yuan(123_450_000) == '<data value="123450000">12.35</data>'
+    assert yuan(-1) == '<data value="-1">0.00</data>'

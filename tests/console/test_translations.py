@@ -1,0 +1,86 @@
+"""The console speaks Chinese and English, completely."""
+
+import json
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+import gridbourse.console
+from gridbourse.client.values import DealStatus, EnergyTypeName, OrderStatus, SideName
+from gridbourse.console.pages.translation import LANGUAGES, preferred_language, read_translation
+from gridbourse.market.types import Reason, Role
+from gridbourse.network.description import NodeKind
+from gridbourse.network.records import RecordKind
+
+CONSOLE = Path(gridbourse.console.__file__).parent
+SOURCES = [*(CONSOLE / "templates").glob("*.html"), *(CONSOLE / "pages").glob("*.py")]
+
+
+def placeholders(text):
+    return {field for _, field, _, _ in Formatter().parse(text) if field}
+
+
+def test_every_language_has_the_same_keys_with_the_same_values_to_put_in():
+    texts = {tag: read_translation(tag).texts for tag in LANGUAGES}
+    assert len({tuple(sorted(of_one)) for of_one in texts.values()}) == 1
+    for key, english in texts["en"].items():
+        assert placeholders(english) == placeholders(texts["zh"][key]), key
+
+
+def test_no_key_stands_twice_in_a_file():
+    for tag in LANGUAGES:
+        pairs = json.loads((CONSOLE / "i18n" / f"{tag}.json").read_text("utf-8"), object_pairs_hook=list)
+        keys = [key for key, _ in pairs]
+        assert len(keys) == len(set(keys))
+
+
+def test_every_text_that_a_page_asks_for_by_name_is_there():
+    texts = read_translation("en").texts
+    wanted = {
+        key
+        for source in SOURCES
+        for key in re.findall(r"""\bt\(["']([a-z0-9_.]+)["'](?!\s*~)""", source.read_text("utf-8"))
+        if not key.endswith(".")
+    }
+    assert len(wanted) > 200
+    assert wanted <= set(texts), wanted - set(texts)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "names"),
+    [
+        ("type", EnergyTypeName),
+        ("side", SideName),
+        ("deal", DealStatus),
+        ("order", OrderStatus),
+        ("role", [role.name.lower() for role in Role]),
+        ("node", NodeKind),
+        ("record", [kind.name.lower() for kind in RecordKind]),
+        ("reason", [reason.name.lower() for reason in Reason if reason]),
+    ],
+)
+def test_every_name_of_the_market_has_a_text(prefix, names):
+    texts = read_translation("zh").texts
+    assert [name for name in names if f"{prefix}.{name}" not in texts] == []
+
+
+def test_chinese_texts_are_chinese():
+    same = {key for key, text in read_translation("zh").texts.items() if not re.search("[一-鿿]", text)}
+    assert same == {"list.comma", "audit.csv"}
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("de,en;q=0.5,zh;q=0.6", "zh"),
+        ("fr", "en"),
+        ("", "en"),
+        ("zh;q=0,en", "en"),
+        ("zh;q=wrong", "en"),
+    ],
+)
+def test_the_browser_says_which_language_its_reader_prefers(header, language):
+    assert preferred_language(header) == language
