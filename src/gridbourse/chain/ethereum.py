@@ -138,13 +138,16 @@ class EthereumChain(Chain):
         """`send`, then `wait`."""
         return self.wait(self.send(raw_transactions))
 
-    def call(self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS) -> bytes:
+    def call(self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None) -> bytes:
         """Run a call on the newest state, which on a network that reorganises need not be final."""
-        return values.read_data(self._execute("eth_call", to, data, sender), "eth_call")
+        return values.read_data(self._execute("eth_call", to, data, sender, gas_limit), "eth_call")
 
-    def estimate_gas(self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS) -> int:
+    def estimate_gas(
+        self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None
+    ) -> int:
         """Gas limit with which a transaction succeeds, as the network estimates it."""
-        return values.read_quantity(self._execute("eth_estimateGas", to, data, sender), "eth_estimateGas")
+        answer = self._execute("eth_estimateGas", to, data, sender, gas_limit)
+        return values.read_quantity(answer, "eth_estimateGas")
 
     def next_nonce(self, address: Address) -> int:
         """Nonce of an account's next transaction, counting those that the node knows but that are in no block."""
@@ -285,8 +288,12 @@ class EthereumChain(Chain):
                 raise answer
         return answers
 
-    def _execute(self, method: str, to: Address | None, call_data: bytes, sender: Address) -> Any:
+    def _execute(
+        self, method: str, to: Address | None, call_data: bytes, sender: Address, gas_limit: int | None
+    ) -> Any:
         message = {"from": values.data(sender), "input": values.data(call_data)}
+        if gas_limit is not None:
+            message["gas"] = values.quantity(gas_limit)
         if to is not None:
             message["to"] = values.data(to)
         try:

@@ -169,7 +169,7 @@ class Executor:
         finally:
             self._evm.discard()
 
-    def estimate_gas(self, place: Place, message: Message) -> int:
+    def estimate_gas(self, place: Place, message: Message, most_gas: int) -> int:
         """Smallest gas limit with which a message succeeds as the first transaction of a block.
 
         It is enough at any later place as well, where the transaction only finds more warm.
@@ -177,9 +177,9 @@ class Executor:
         Raises
         ------
         ContractReverted
-            It fails however much gas it has.
+            It fails with the most gas, too.
         """
-        enough = self._genesis.gas_limit
+        enough = most_gas
         outcome = self.call(place, message, enough)
         if not outcome.succeeded:
             raise contract_error(outcome.output, outcome.halt)

@@ -169,8 +169,17 @@ class Chain(Protocol):
         """
         ...
 
-    def call(self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS) -> bytes:
+    def call(self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None) -> bytes:
         """Run a call on the newest state, at the height and time of a block sealed now, and forget it.
+
+        Parameters
+        ----------
+        to, data
+            The contract, and what it is told.
+        sender
+            Who calls, as far as the contract can see.
+        gas_limit
+            Most gas it may use; that of a block by default.
 
         Raises
         ------
@@ -179,13 +188,22 @@ class Chain(Protocol):
         """
         ...
 
-    def estimate_gas(self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS) -> int:
+    def estimate_gas(
+        self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None
+    ) -> int:
         """Gas limit with which a transaction succeeds on the newest state; ``to=None`` creates a contract.
+
+        Parameters
+        ----------
+        to, data, sender
+            As for `call`.
+        gas_limit
+            Most gas to try; that of a block by default.
 
         Raises
         ------
         ContractReverted
-            It fails however much gas it has.
+            It fails with the most gas, too.
         """
         ...
 

@@ -120,20 +120,23 @@ class LocalChain(Chain):
         """`send`, then `wait`."""
         return self.wait(self.send(raw_transactions))
 
-    def call(self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS) -> bytes:
+    def call(self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None) -> bytes:
         """Run a call on the newest state, at the height and time of a block sealed now, and forget it."""
         with self._changed:
             self._require_open()
-            outcome = self._executor.call(self._next_place(), Message(sender, to, data), self._genesis.gas_limit)
+            outcome = self._executor.call(self._next_place(), Message(sender, to, data), self._most_gas(gas_limit))
         if not outcome.succeeded:
             raise contract_error(outcome.output, outcome.halt)
         return outcome.output
 
-    def estimate_gas(self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS) -> int:
+    def estimate_gas(
+        self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None
+    ) -> int:
         """Gas limit with which a transaction succeeds on the newest state; ``to=None`` creates a contract."""
         with self._changed:
             self._require_open()
-            return self._executor.estimate_gas(self._next_place(), Message(sender, to, data))
+            message = Message(sender, to, data)
+            return self._executor.estimate_gas(self._next_place(), message, self._most_gas(gas_limit))
 
     def next_nonce(self, address: Address) -> int:
         """Nonce of an account's next transaction, counting those that were sent but are in no block yet."""
@@ -303,6 +306,9 @@ class LocalChain(Chain):
 
     def _next_place(self) -> Place:
         return Place(self._head.height + 1, max(self._head.timestamp, self._clock()))
+
+    def _most_gas(self, wanted: int | None) -> int:
+        return self._genesis.gas_limit if wanted is None else min(wanted, self._genesis.gas_limit)
 
     def _known_receipt(self, tx_hash: bytes) -> Receipt:
         stored = self._store.transaction(tx_hash)

@@ -19,6 +19,8 @@ class Limits:
         Most requests in one batch.
     log_blocks, logs
         Widest range of blocks, and most events, of one question for events.
+    call_gas
+        Most gas of one call or estimate; on a block's whole gas a single one could hold up the chain for minutes.
     filters
         Most filters at once.
     filter_idle_seconds
@@ -36,6 +38,7 @@ class Limits:
     batch_requests: int = 10_000
     log_blocks: int = 10_000
     logs: int = 20_000
+    call_gas: int = 100_000_000
     filters: int = 1_000
     filter_idle_seconds: float = 300.0
     connections: int = 200

@@ -270,16 +270,16 @@ class Methods:
     def call(self, message: object, block: object = "latest", overrides: object = None) -> str:
         """Run a call and forget it."""
         self._require_newest(block, overrides)
-        to, sender, call_data = _read_message(message)
+        to, sender, call_data, gas = _read_message(message, self._limits.call_gas)
         if to is None:
             raise InvalidValue("to", None, "the contract to call")
-        return data(self._chain.call(to, call_data, sender=sender))
+        return data(self._chain.call(to, call_data, sender=sender, gas_limit=gas))
 
     def estimate_gas(self, message: object, block: object = "latest", overrides: object = None) -> str:
         """Gas limit with which a transaction succeeds."""
         self._require_newest(block, overrides)
-        to, sender, call_data = _read_message(message)
-        return quantity(self._chain.estimate_gas(to, call_data, sender=sender))
+        to, sender, call_data, gas = _read_message(message, self._limits.call_gas)
+        return quantity(self._chain.estimate_gas(to, call_data, sender=sender, gas_limit=gas))
 
     def transaction_count(self, address: object, block: object = "latest") -> str:
         """Nonce of an account; with ``pending`` that of the next transaction to send."""
@@ -321,8 +321,8 @@ def _flag(value: object) -> bool:
     return value
 
 
-def _read_message(message: object) -> tuple[Address | None, Address, bytes]:
-    """Receiver, sender and data of a call. Gas and fees given along mean nothing here."""
+def _read_message(message: object, most_gas: int) -> tuple[Address | None, Address, bytes, int]:
+    """Receiver, sender, data and gas of a call. Fees given along mean nothing here."""
     if not isinstance(message, Mapping):
         raise InvalidValue("transaction", message, "an object with to, from and data")
     to, sender = message.get("to"), message.get("from")
@@ -335,4 +335,5 @@ def _read_message(message: object) -> tuple[Address | None, Address, bytes]:
         read_address(to, "to") if to is not None else None,
         read_address(sender, "from") if sender is not None else ZERO_ADDRESS,
         read_data(next(iter(texts), "0x"), "data"),
+        min(read_quantity(message["gas"], "gas"), most_gas) if message.get("gas") else most_gas,
     )
