@@ -23,7 +23,7 @@ def prepared(tmp_path_factory):
         }.items():
             service.account(name, kind)
         service.region(lambda region: region.open_day(DAY))
-        service.region(lambda region: region.deposit({"Bert": 10**12, "Bea": 10**12}, DAY))
+        service.region(lambda region: region.deposit({"Bert": 10**12, "Bea": 10**12}, DAY, b"\x01" * 32))
     finally:
         service.stop()
     return folder

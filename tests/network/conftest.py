@@ -1,7 +1,7 @@
 import shutil
 
 import pytest
-from small_region import DAY, SPEC, Clock
+from small_region import DAY, PAYMENT, SPEC, Clock
 
 from gridbourse.network.region import Region
 
@@ -17,7 +17,7 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared") / "region"
     with Region.create(folder, SPEC, clock=Clock()) as region:
         region.open_day(DAY)
-        region.deposit({"Bert": 10**9, "Bea": 10**9}, DAY)
+        region.deposit({"Bert": 10**9, "Bea": 10**9}, DAY, PAYMENT)
     return folder
 
 

@@ -11,6 +11,7 @@ NOON = 1_700_006_400
 PERIOD = NOON // 900 + 96
 DAY = PERIOD // 96
 COOLING_OFF = 300
+PAYMENT = b"\x01" * 32
 SPEC = RegionSpec(
     "small",
     500,

@@ -41,7 +41,7 @@ def states(region):
 def trading(region):
     """Anna has sun to sell, Bert needs some; Arno's owner has set no limits."""
     region.open_day(PERIOD // 96)
-    region.deposit({"Bert": 10**9}, PERIOD // 96)
+    region.deposit({"Bert": 10**9}, PERIOD // 96, b"\x02" * 32)
     region.set_limits({"Anna": SELLER, "Bert": BUYER, "Bea": BUYER})
     return region
 
@@ -95,7 +95,7 @@ def test_whenever_the_power_fails_nothing_is_offered_or_answered_twice(tmp_path,
     folder, clock = tmp_path / "region", Clock()
     with Region.create(folder, SPEC, clock=clock) as region:
         region.open_day(PERIOD // 96)
-        region.deposit({"Bert": 10**9}, PERIOD // 96)
+        region.deposit({"Bert": 10**9}, PERIOD // 96, b"\x02" * 32)
         region.set_limits({"Anna": SELLER, "Bert": BUYER})
     blows_at = 0
     while True:

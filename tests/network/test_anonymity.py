@@ -45,7 +45,7 @@ def run_days(folder):
     with Region.create(folder, TWO_MASTERS, clock=Clock()) as region:
         for day in range(DAY, DAY + DAYS):
             region.open_day(day)
-            region.deposit(dict.fromkeys(names, 10**9), day)
+            region.deposit(dict.fromkeys(names, 10**9), day, day.to_bytes(32))
             offers = []
             for name in chosen.sample(names, USERS):
                 make, low, high = (ask, 3_000, 6_000) if chosen.random() < 0.5 else (bid, 4_000, 7_000)

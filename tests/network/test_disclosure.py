@@ -19,9 +19,9 @@ from gridbourse.crypto.commitment import commit, prove_field
 from gridbourse.crypto.envelope import seal
 from gridbourse.errors import EnvelopeError, InvalidValue, ProofError
 from gridbourse.market.types import DealState, EnergyType, Side
-from gridbourse.network import records
+from gridbourse.network import sealing
 from gridbourse.network.disclosure import Disclosure, verify_disclosure
-from gridbourse.network.records import OrderDetails, RecordKind
+from gridbourse.network.records import OrderDetails, RecordKind, ScheduleDetails
 from gridbourse.network.region import REGULATOR, Region
 
 
@@ -109,7 +109,21 @@ def test_every_field_of_every_record_is_shown(traded):
                 shown = traded.disclose(master.membership.name, record.index, [name], holder=REGULATOR)
                 assert verify_disclosure(shown, traded.main).fields == {name: value}
             shown_kinds.add(details.KIND)
-    assert shown_kinds == {*RecordKind} - {RecordKind.REVOCATION}
+    assert shown_kinds >= {*range(RecordKind.ORDER, RecordKind.REPORT + 1)}
+
+
+def test_a_series_is_shown_as_a_whole(region):
+    node = region.masters["roofs"].nodes["Anna"]
+    region.masters["roofs"].slave.submit_records(
+        [node._sign(ScheduleDetails("Anna", "north", PERIOD, (7, 8), (0, 2**40)))]
+    )
+    region.anchor()
+    index = region.masters["roofs"].slave.ledger.leaf_count() - 1
+    shown = region.disclose("roofs", index, ["drawn_wh"], holder="Anna")
+    sent = Disclosure.read(json.loads(json.dumps(shown.document())))
+    assert verify_disclosure(sent, region.main).fields == {"drawn_wh": (0, 2**40)}
+    for series in ([0], [0, 2**40, 0], [2**40, 0], ["0", 2**40], "0", 0):
+        refused(region, replace(sent, fields=(replace(sent.fields[0], value=series),)), "'drawn_wh'")
 
 
 def test_a_master_whose_key_was_rotated_still_answers_for_its_records(folder, clock):
@@ -206,7 +220,7 @@ def test_a_field_of_a_type_that_its_kind_does_not_have_is_refused(region, monkey
     anna, ledger = roofs.nodes["Anna"], roofs.slave.ledger
     stated = {"user_id": "Anna", "title": 7, "body": "{}"}
     commitment = commit(stated, bytes(32))
-    place = records._place(ledger, anna.address, RecordKind.REPORT, commitment)
+    place = sealing._place(ledger, anna.address, RecordKind.REPORT, commitment)
     content = commitment + seal(bytes(32) + json.dumps(stated).encode(), place=place, recipients=anna._readers)
     (raw,) = anna._wallet.sign([ledger.append(RecordKind.REPORT, content)])
     roofs.slave.submit_records([raw])
@@ -214,7 +228,7 @@ def test_a_field_of_a_type_that_its_kind_does_not_have_is_refused(region, monkey
     index = ledger.leaf_count() - 1
     with pytest.raises(EnvelopeError):
         region.disclose("roofs", index, ["title"], holder="Anna")
-    monkeypatch.setattr(records, "_details", lambda kind, stated: kind(**stated))
+    monkeypatch.setattr(sealing, "_details", lambda kind, stated: kind(**stated))
     with pytest.raises(ProofError, match="no NodeReport states this"):
         region.disclose("roofs", index, ["title"], holder="Anna")
 

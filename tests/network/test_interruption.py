@@ -22,6 +22,7 @@ from small_region import (
     write,
 )
 
+from gridbourse.errors import InvalidValue
 from gridbourse.market.events import DealSettled, OrderPlaced, OrderRefused, PartyConfirmed, QuotaSet
 from gridbourse.market.types import DealState, Side
 from gridbourse.network.records import DayOpened, DealDetails
@@ -153,10 +154,33 @@ def test_a_region_opened_again_knows_its_traders_its_deals_and_what_waits_for_an
         traders = {node: trader(region, node) for node in ("Anna", "Arno", "Bert", "Bea")}
     with Region.open(folder, clock=clock) as region:
         assert {node: trader(region, node) for node in traders} == traders
-        region.deposit({"Bea": 1}, DAY)
+        region.deposit({"Bea": 1}, DAY, bytes(32))
         assert {(question.node.spec.node_id, question.deal_id) for question in region.bring_down()} == asked
         trade(region)
         require_everything_once(region)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_deposit_that_was_interrupted_and_is_repeated_credits_once(folder, clock, after):
+    fuse, payment = Fuse(after=after), b"\x07" * 32
+    with Region.open(folder, clock=clock, observe=fuse.observe) as region:
+        fuse.submissions, fuse.blows_at = 0, 1
+        with pytest.raises(PowerCut):
+            region.deposit({"Anna": 5, "Bea": 7}, DAY, payment)
+    with Region.open(folder, clock=clock) as region:
+        for _ in range(2):
+            region.deposit({"Bea": 7, "Anna": 5}, DAY, payment)
+            assert region.main.market.trader(trader(region, "Anna")).free_money == 5
+            assert region.main.market.trader(trader(region, "Bea")).free_money == 10**9 + 7
+
+
+def test_another_deposit_under_a_used_payment_reference_is_refused(region):
+    region.deposit({"Anna": 5}, DAY, b"\x07" * 32)
+    for moneys in ({"Anna": 6}, {"Arno": 5}, {"Anna": 5, "Arno": 5}):
+        with pytest.raises(InvalidValue, match="payment_reference: '07"):
+            region.deposit(moneys, DAY, b"\x07" * 32)
+    region.deposit({"Anna": 5}, DAY, b"\x08" * 32)
+    assert region.main.market.trader(trader(region, "Anna")).free_money == 10
 
 
 def test_a_batch_that_needs_too_much_gas_is_halved_and_keeps_its_sequence(region, monkeypatch):

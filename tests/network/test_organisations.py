@@ -2,7 +2,7 @@
 
 import pytest
 from organisations import NAMES, Organisations
-from small_region import DAY, SPEC, Fuse, PowerCut, ask, bid, records_of
+from small_region import DAY, PAYMENT, SPEC, Fuse, PowerCut, ask, bid, records_of
 
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import DealState
@@ -32,7 +32,7 @@ def members(founded):
     roofs, grid = founded.open("roofs"), founded.open("grid")
     for region in (roofs, grid):
         region.open_day(DAY)
-    grid.deposit({"Bert": 10**9}, DAY)
+    grid.deposit({"Bert": 10**9}, DAY, PAYMENT)
     return roofs, grid
 
 
@@ -113,7 +113,7 @@ def test_a_chain_that_the_regulator_may_not_read_is_named(founded, traded):
     ("name", "act", "remedy"),
     [
         ("roofs", lambda region: region.settle(), "settlement agent, master grid"),
-        ("roofs", lambda region: region.credit({1: 1}), "settlement agent, master grid"),
+        ("roofs", lambda region: region.credit({1: 1}, bytes(32)), "settlement agent, master grid"),
         ("roofs", lambda region: region.regulator, "regulator's keys"),
         ("roofs", lambda region: region.offer([("Bert", bid())]), "function node"),
         ("roofs", lambda region: region.rotate_keys("Bert"), "function node"),

@@ -98,7 +98,7 @@ def test_a_node_that_nobody_has_is_named(region):
 
 def test_a_day_that_is_not_open_is_named(region):
     with pytest.raises(InvalidValue, match="day"):
-        region.deposit({"Bert": 1}, 1)
+        region.deposit({"Bert": 1}, 1, bytes(32))
 
 
 def test_settings_that_the_contract_refuses_are_refused_before_anything_is_made(tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from small_region import DAY, SPEC, Clock, ask, bid
+from small_region import DAY, PAYMENT, SPEC, Clock, ask, bid
 
 from gridbourse.chain.interface import Chain
 from gridbourse.contracts.consortium import RegulatorKeys, SlaveChain
@@ -93,7 +93,7 @@ def deal_id(region, home, kind):
 def prepare(region):
     """A traced deal; for every master deals and an order to act on; and the last master suspended."""
     region.open_day(DAY)
-    region.deposit({f"{name} 2": 10**9 for name in NAMES.values()}, DAY)
+    region.deposit({f"{name} 2": 10**9 for name in NAMES.values()}, DAY, PAYMENT)
     region.offer([("source 1", ask(period=period_of("source", DEAL)))])
     region.offer([("user 2", bid(period=period_of("source", DEAL)))])
     region.answer(region.bring_down(), confirmed=True)

@@ -8,7 +8,7 @@ from gridbourse.contracts.wallet import Wallet
 from gridbourse.errors import ContractReverted, InvalidValue
 from gridbourse.market.types import DealState, Side
 from gridbourse.network.keys import KeyFolder, NodeKeys
-from gridbourse.network.records import OrderDetails, RecordKind
+from gridbourse.network.records import NodeRevoked, OrderDetails, RecordKind
 from gridbourse.network.region import REGULATOR, Region
 from gridbourse.network.sealing import open_record, seal_record
 
@@ -201,8 +201,43 @@ def test_a_revoked_node_stays_revoked_and_is_not_named_again(traded, folder):
         assert region.masters["roofs"].is_named("Arno", DAY + 1)
 
 
+def test_what_a_node_ordered_before_its_revocation_is_taken_up_and_withdrawn(region):
+    """Also where the revocation was written before the up-link came to it: nothing is dropped unseen."""
+    (leaf,) = write(region, "Anna", ask(price_ticks=8_000))
+    roofs = region.masters["roofs"]
+    record = roofs.encryption_node.seal(roofs.slave_wallet.address, NodeRevoked("Anna"))
+    roofs.slave_wallet.send(roofs.slave.ledger.append(*record))
+    region.uplinks["roofs"].take_up()
+    order_id = region.uplinks["roofs"].order_of(leaf)
+    assert region.main.market.order(order_id) is None
+    region.anchor()
+    assert region.regulator.audit() == []
+
+
+def test_an_order_for_a_day_that_was_opened_after_the_revocation_is_not_due(region):
+    write(region, "Anna", ask(period=PERIOD + 96))
+    region.revoke_node("Anna")
+    region.open_day(DAY + 1)
+    region.anchor()
+    assert region.regulator.audit() == []
+
+
+def test_a_day_that_was_opened_halfway_is_finished_before_a_node_of_it_is_revoked(folder):
+    fuse = Fuse()
+    with Region.open(folder, clock=Clock(), observe=fuse.observe) as region:
+        write(region, "Anna", ask(period=PERIOD + 96))
+        fuse.submissions, fuse.blows_at = 0, 2
+        with pytest.raises(PowerCut):
+            region.open_day(DAY + 1)
+    with Region.open(folder, clock=Clock()) as region:
+        region.revoke_node("Anna")
+        region.anchor()
+        assert region.masters["roofs"].is_named("Anna", DAY + 1)
+        assert region.regulator.audit() == []
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("blows_at", [1, 2, 3])
+@pytest.mark.parametrize("blows_at", [1, 2, 3, 4])
 def test_an_interrupted_revocation_is_finished_when_the_region_is_opened(folder, blows_at, after):
     fuse = Fuse(after=after)
     with Region.open(folder, clock=Clock(), observe=fuse.observe) as region:

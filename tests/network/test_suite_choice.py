@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import replace
 
 import pytest
-from small_region import DAY, SPEC, Clock, ask, bid, opened_records, trade, write
+from small_region import DAY, PAYMENT, SPEC, Clock, ask, bid, opened_records, trade, write
 
 from gridbourse.crypto.suite import suite_named
 from gridbourse.errors import InvalidValue
@@ -19,7 +19,7 @@ def test_a_region_with_the_chinese_suite_trades_traces_and_rotates_its_keys(tmp_
     clock, gmt = Clock(), suite_named("gmt")
     with Region.create(tmp_path / "region", replace(SPEC, suite="gmt"), clock=clock) as region:
         region.open_day(DAY)
-        region.deposit({"Bert": 10**9}, DAY)
+        region.deposit({"Bert": 10**9}, DAY, PAYMENT)
         for name in ("Anna", "roofs", "roofs/encryption", REGULATOR):
             region.rotate_keys(name)
         write(region, "Anna", ask())

@@ -22,7 +22,7 @@ from gridbourse.errors import ChainCorrupted, TransactionRejected
 from gridbourse.market.types import DealState, EnergyType, Side
 from gridbourse.network.engines import BLOCK_GAS_LIMIT
 from gridbourse.network.keys import KeyFolder, NodeKeys
-from gridbourse.network.records import DayOpened, Decision, NodeRegistered, OrderDetails, RecordKind
+from gridbourse.network.records import DayOpened, Decision, NodeRegistered, NodeRevoked, OrderDetails, RecordKind
 from gridbourse.network.region import REGULATOR, Region
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.sealing import seal_record
@@ -365,6 +365,28 @@ def test_an_order_that_the_market_refused_as_its_user_stated_it_is_not_the_maste
     region.anchor()
     assert order_id is None
     assert region.regulator.audit() == []
+
+
+def test_an_order_dropped_before_its_user_is_revoked(region):
+    """The revocation that comes after is no excuse: it stands behind the order on the slave chain."""
+    write(region, "Anna", ask())
+    roofs = region.masters["roofs"]
+    order = last_record(roofs)
+    let_master_write(roofs, NodeRevoked("Anna"))
+    region.anchor()
+    require_audited(region, place_of("roofs", order), "did not take this order up")
+
+
+def test_an_order_withdrawn_before_its_user_is_revoked(region):
+    """Nor is one that was written before and kept back: what counts is when it was anchored."""
+    (order_id,) = region.offer([("Anna", ask())])
+    roofs = region.masters["roofs"]
+    let_master_write(roofs, NodeRevoked("Anna"))
+    roofs.main_wallet.send(region.main.market.cancel_orders([order_id]))
+    wrong = (f"main chain, order {order_id.pack():x}", "withdrawn before the revocation of its user was anchored")
+    require_audited(region, *wrong)
+    region.anchor()
+    require_audited(region, *wrong)
 
 
 def test_an_order_withdrawn_without_its_user(region):

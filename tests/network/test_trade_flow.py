@@ -7,6 +7,7 @@ import pytest
 from small_region import (
     COOLING_OFF,
     DAY,
+    PAYMENT,
     PERIOD,
     SPEC,
     ask,
@@ -228,7 +229,7 @@ def test_who_the_nodes_are_is_recorded_once(settled):
 def test_everything_on_one_chain_trades_alike(tmp_path, clock):
     with Region.create(tmp_path / "single", replace(SPEC, single_chain=True), clock=clock) as region:
         region.open_day(DAY)
-        region.deposit({"Bert": 10**9}, DAY)
+        region.deposit({"Bert": 10**9}, DAY, PAYMENT)
         region.offer([("Anna", ask())])
         region.offer([("Bert", bid())])
         trade(region)

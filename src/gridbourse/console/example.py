@@ -145,7 +145,7 @@ class ExampleMarket:
 
 
 def _deposit(moneys: dict[str, int], day: int, region: Region) -> None:
-    region.deposit(moneys, day)
+    region.deposit(moneys, day, day.to_bytes(32, "big"))
 
 
 def _principal(node_id: str, master: str, keys: NodeKeys) -> Principal:

@@ -89,6 +89,11 @@ class EnergyMarket(Accounts):
                 requests, _ = abi_decode(("uint256[]", "bytes32[]"), signed.transaction.data[4:])
                 yield event.values["recordHash"], requests[event.values["index"]]
 
+    def height_of_cancellation(self, order_id: OrderId) -> int | None:
+        """Height of the block in which an order was withdrawn; None if it was not."""
+        topics = [{self.abi.topic("OrderCancelled")}, {order_id.pack().to_bytes(32, "big")}]
+        return next((log.height for log in self.chain.logs(address=self.address, topics=topics)), None)
+
     def deal_count(self) -> int:
         """How many deals there are; their numbers run from 1."""
         (count,) = self._view("dealCount")

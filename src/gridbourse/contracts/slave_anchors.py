@@ -37,6 +37,15 @@ class SlaveAnchors(Contract):
         (count,) = self._view("anchorCount", master_id)
         return self.anchor_at(master_id, count - 1) if count else None
 
+    def height_of(self, master_id: int, leaf_index: int) -> int | None:
+        """Height of the main-chain block since which an anchor covers a leaf; None if none does."""
+        topics = [{self.abi.topic("Anchored")}, {master_id.to_bytes(32, "big")}]
+        for log in self.chain.logs(address=self.address, topics=topics):
+            event = self.abi.event(log)
+            if event is not None and event.values["leafCount"] > leaf_index:
+                return log.height
+        return None
+
     def anchor_at(self, master_id: int, index: int) -> Anchor:
         """An anchor by its number, from 0."""
         ((first, last, leaves, root),) = self._view("anchorAt", master_id, index)

@@ -243,7 +243,7 @@ class _Day:
         with self._timed("setting up"):
             day = self.span[0] // PERIODS_PER_DAY
             self._region.open_day(day)
-            self._region.deposit(dict.fromkeys(self._members, DEPOSIT), day)
+            self._region.deposit(dict.fromkeys(self._members, DEPOSIT), day, day.to_bytes(32, "big"))
             self._region.set_limits({name: member.limits for name, member in self._members.items()})
             self._node_of = {
                 master.trader(node_id, day): (node_id, name)

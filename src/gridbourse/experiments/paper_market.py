@@ -171,7 +171,7 @@ class PaperMarket:
         self._order_ids: dict[str, OrderId] = {}
         self.region.open_day(self.day)
         buyers = [order.user for order in ORDERS if order.side is Side.BID]
-        self.region.deposit(dict.fromkeys(buyers, DEPOSIT), self.day)
+        self.region.deposit(dict.fromkeys(buyers, DEPOSIT), self.day, self.day.to_bytes(32, "big"))
 
     def __enter__(self) -> PaperMarket:
         return self

@@ -127,7 +127,8 @@ def run(orders: int, seed: int, *, single_chain: bool, progress: Callable[[int],
     ):
         day = first_period // PERIODS_PER_DAY
         region.open_day(day)
-        region.deposit({node.node_id: DEPOSIT for master in MASTERS for node in master.nodes}, day)
+        deposits = {node.node_id: DEPOSIT for master in MASTERS for node in master.nodes}
+        region.deposit(deposits, day, day.to_bytes(32, "big"))
         watch.take()
         for batch in _rounds(list(random_offers(orders, seed, first_period))):
             region.offer(batch, energy_quota_wh=QUOTA_WH)

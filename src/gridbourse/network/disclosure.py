@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.contracts.slave_anchors import Anchor
@@ -283,7 +283,8 @@ def _bytes(part: object) -> bytes:
 def _field(part: object) -> FieldProof:
     parts = _parts(part, "name", "value", "salt", "path")
     name, value = parts["name"], parts["value"]
-    if type(name) is not str or type(value) not in {str, int, bool}:
+    items = value if isinstance(value, list) else [value]
+    if type(name) is not str or not all(type(item) in {str, int, bool} for item in items):
         raise ProofError(f"{name!r} with value {value!r} is no field of a record")
-    assert isinstance(value, str | int), "checked above"
-    return FieldProof(name, value, _bytes(parts["salt"]), tuple(map(_bytes, _list(parts["path"]))))
+    # Whether the value is of its field's type is for `verify_fields`, which knows the kind of record.
+    return FieldProof(name, cast("FieldValue", value), _bytes(parts["salt"]), tuple(map(_bytes, _list(parts["path"]))))

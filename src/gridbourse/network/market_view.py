@@ -10,6 +10,7 @@ from gridbourse.market.events import (
     DealConfirmed,
     DealExpired,
     DealSettled,
+    Deposited,
     Event,
     IntentRecorded,
     OrderPlaced,
@@ -47,6 +48,8 @@ class MarketView:
         self.deals: dict[int, DealView] = {}
         self.running: dict[int, DealView] = {}
         """The deals that have not ended: intents, and what is confirmed and not settled."""
+        self.payments: dict[bytes, dict[int, int]] = {}
+        """What was credited against each payment reference, in 1e-7 yuan by trader."""
 
     def catch_up(self) -> Iterator[Event]:
         """Read the events since the last call, each after it has been taken in."""
@@ -65,6 +68,9 @@ class MarketView:
                 self.order_of_record.setdefault(event.record_hash, event.order_id)
             case OrderRefused():
                 self.refusal_of_record[event.record_hash] = event.reason
+            case Deposited():
+                credited = self.payments.setdefault(event.payment_reference, {})
+                credited[event.trader] = credited.get(event.trader, 0) + event.money
             case IntentRecorded():
                 seller, buyer = self.orders[event.ask].trader, self.orders[event.bid].trader
                 self.deals[event.deal_id] = self.running[event.deal_id] = DealView(event, seller, buyer)

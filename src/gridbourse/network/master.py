@@ -94,6 +94,11 @@ class Master:
             for (_, node_id), event in zip(missing, events, strict=True):
                 self._note_trader(node_id, day, event.trader)
 
+    def finish_days(self) -> None:
+        """Go on with every `open_day` that was interrupted: name whoever still has no name on a recorded day."""
+        for day in sorted(self._recorded_days):
+            self.open_day(day)
+
     def recall_day(self, day: int) -> None:
         """Take note of a recorded delivery day: find the nodes that the main chain has names of."""
         self._recorded_days.add(day)

@@ -178,22 +178,23 @@ class Region:
         for uplink in self.uplinks.values():
             uplink.open_day(day)
 
-    def deposit(self, moneys: Mapping[str, int], day: int, payment_reference: bytes = bytes(32)) -> None:
-        """Credit nodes of this folder, in 1e-7 yuan, against payments that the settlement agent received."""
+    def deposit(self, moneys: Mapping[str, int], day: int, payment_reference: bytes) -> None:
+        """Credit nodes of this folder, in 1e-7 yuan, against payments received: as `credit`."""
         traders = {self.master_of(node_id).trader(node_id, day): money for node_id, money in moneys.items()}
         self.credit(traders, payment_reference)
 
-    def credit(self, moneys: Mapping[int, int], payment_reference: bytes = bytes(32)) -> None:
+    def credit(self, moneys: Mapping[int, int], payment_reference: bytes) -> None:
         """As settlement agent: credit traders, whosever they are, in 1e-7 yuan, against payments received.
 
-        A payment names the trader it is for, under whose number nobody but its own master knows the payer.
+        A payment names the trader it is for, under whose number nobody but its own master knows the payer. What is
+        repeated with the same reference, 32 bytes, is credited once: after an interruption it is simply called again.
 
         Raises
         ------
         InvalidValue
-            The settlement agent's keys do not lie in this folder.
+            The settlement agent's keys do not lie in this folder, or under this reference other deposits were credited.
         """
-        self._settlement_agent().deposit(moneys, payment_reference)
+        self.uplinks[self._settlement_agent().membership.name].credit(moneys, payment_reference)
 
     def offer(self, offers: Sequence[tuple[str, Offer]], *, energy_quota_wh: int | None = None) -> list[OrderId | None]:
         """Let nodes sign offers and write them to their slave chains, then take them up to the main chain.
@@ -307,6 +308,7 @@ class Region:
             Nobody has such a node.
         """
         master = self.master_of(node_id)
+        master.finish_days()
         self.uplinks[master.membership.name].take_up()
         if node_id not in master.revoked:
             record = master.encryption_node.seal(master.slave_wallet.address, NodeRevoked(node_id))

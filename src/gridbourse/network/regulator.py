@@ -156,11 +156,8 @@ class Regulator:
             findings += self._wrong_order(placed)
         for deal_id, side in self._answers:
             findings += self._wrong_answer(deal_id, side)
-        findings += (
-            f"main chain, order {_hex(order_id)}: withdrawn without a record of its user"
-            for order_id in self._withdrawn
-            if not self._is_revoked(self._view.orders[order_id])
-        )
+        for order_id in self._withdrawn:
+            findings += self._wrong_withdrawal(order_id)
         return list(dict.fromkeys(findings))
 
     def reports(self) -> list[NodeReport]:
@@ -314,25 +311,37 @@ class Regulator:
         refused = set(self._main.market.refused_requests()) if self._view.refusal_of_record else set()
         for leaf, order in reading.orders.items():
             details = order.details
-            day_key = reading.day_keys.get(details.period // PERIODS_PER_DAY)
+            day = details.period // PERIODS_PER_DAY
             is_anchored = anchor is not None and order.record.index < anchor.leaf_count
             if (
-                details.user_id in reading.revoked
-                or order.fault
+                order.fault
                 or not is_anchored
-                or day_key is None
+                or not reading.is_named(details.user_id, day)
                 or leaf in self._view.order_of_record
             ):
                 continue
+            day_key = reading.day_keys[day]
             trader = self._main.market.trader_of(day_key.pseudonym(details.user_id.encode()))
             if (leaf, details.request(trader).pack()) not in refused:
                 yield f"{reading.place(order.record)}: the master did not take this order up to the main chain"
 
-    def _is_revoked(self, placed: OrderPlaced) -> bool:
-        """Whether the order's user is revoked: its master then withdraws what waits."""
-        reading = self._readings.get(self._master_id(placed))
-        order = reading and reading.orders.get(placed.record_hash)
-        return bool(reading and order and order.details.user_id in reading.revoked)
+    def _wrong_withdrawal(self, order_id: OrderId) -> Iterator[str]:
+        """Find an order that was withdrawn though its user was not revoked, or not yet.
+
+        Only the anchor tells when a revocation was written: a master could write it as an excuse afterwards.
+        """
+        placed = self._view.orders[order_id]
+        master_id = self._master_id(placed)
+        reading = self._readings.get(master_id)
+        order = reading.orders.get(placed.record_hash) if reading else None
+        revocation = reading.revocations.get(order.details.user_id) if reading and order else None
+        if revocation is None:
+            yield f"main chain, order {_hex(order_id)}: withdrawn without a record of its user"
+            return
+        withdrawn = self._main.market.height_of_cancellation(order_id)
+        anchored = self._main.anchors.height_of(master_id, revocation.index)
+        if withdrawn is not None and (anchored is None or anchored > withdrawn):
+            yield f"main chain, order {_hex(order_id)}: withdrawn before the revocation of its user was anchored"
 
     def _wrong_order(self, placed: OrderPlaced) -> Iterator[str]:
         """Find the first thing that is wrong with an order of the main chain."""

@@ -90,8 +90,9 @@ class SlaveReading:
         self.deals: dict[tuple[int, Side], list[Opened[DealDetails]]] = {}
         self.reports: list[Opened[NodeReport]] = []
         self.nodes: dict[str, NodeRegistered] = {}
-        self.revoked: set[str] = set()
+        self.revocations: dict[str, LedgerRecord] = {}
         self.day_keys: dict[int, DayKey] = {}
+        self._days: dict[int, LedgerRecord] = {}
         self.unreadable: dict[bytes, str] = {}
         self.findings: list[str] = []
 
@@ -134,6 +135,11 @@ class SlaveReading:
             blocks = f"blocks {anchor.first_block} to {anchor.last_block}"
             raise ProofError(f"{self.place(record)} is not in the log anchored with {blocks}: {error}") from error
         return anchor
+
+    def is_named(self, user_id: str, day: int) -> bool:
+        """Whether the master had to name a user for a day: the user was not revoked yet when the day was opened."""
+        opened, revocation = self._days.get(day), self.revocations.get(user_id)
+        return opened is not None and (revocation is None or opened.index < revocation.index)
 
     def wrong_anchors(self, anchors: Sequence[Anchor]) -> Iterator[str]:
         """Compare every anchor with the chain; says between which records the fault lies.
@@ -227,9 +233,10 @@ class SlaveReading:
             case NodeRegistered() if fault is None:
                 self.nodes[details.node_id] = details
             case NodeRevoked() if fault is None:
-                self.revoked.add(details.node_id)
+                self.revocations.setdefault(details.node_id, record)
             case DayOpened() if fault is None:
                 self.day_keys[details.day] = details.day_key()
+                self._days.setdefault(details.day, record)
             case _:
                 pass
 
@@ -244,12 +251,12 @@ class SlaveReading:
                 node = self.nodes.get(details.user_id)
                 if node is None:
                     return f"speaks for {details.user_id!r}, whom the master never took in"
-                if details.user_id in self.revoked:
+                if details.user_id in self.revocations:
                     return f"speaks for {details.user_id!r}, who is revoked"
                 if author.hex() != node.address_hex:
                     return f"speaks for {details.user_id!r}, but 0x{author.hex()} signed it"
             case NodeRegistered() if self.nodes.get(details.node_id, details) != details:
-                if author.hex() != self.nodes[details.node_id].address_hex or details.node_id in self.revoked:
+                if author.hex() != self.nodes[details.node_id].address_hex or details.node_id in self.revocations:
                     return f"gives {details.node_id!r} other keys without its signature"
             case DayOpened() if self.day_keys.get(details.day, details.day_key()) != details.day_key():
                 return f"states another key for day {details.day}, whose users are named already"

@@ -8,7 +8,7 @@ was interrupted is simply taken again, and nothing enters either chain twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -17,7 +17,7 @@ from typing import TypeVar
 from gridbourse.contracts.abi import Call
 from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged
 from gridbourse.crypto.keys import Address
-from gridbourse.errors import ContractReverted, EnvelopeError
+from gridbourse.errors import ContractReverted, EnvelopeError, InvalidValue
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -117,7 +117,8 @@ class UpLink:
     def take_up(self) -> list[Event]:
         """Take new orders and answers from the slave chain up to the main chain.
 
-        Orders for a day that is not open yet wait until it is.
+        Orders for a day that is not open yet wait until it is. What a node ordered before it was revoked is taken up
+        like any other order, so that the main chain shows it was not dropped, and what is open of it is withdrawn.
 
         Returns
         -------
@@ -129,6 +130,8 @@ class UpLink:
         ready = {leaf: order for leaf, order in self._orders.items() if self._is_named(order)}
         self._raise_quotas(ready.values())
         events = [*self._place(ready), *self._answer()]
+        if any(order.user_id in self._master.revoked for order in ready.values()):
+            self.withdraw_revoked()
         self._orders = {leaf: order for leaf, order in self._orders.items() if leaf not in ready}
         self._decisions.clear()
         return events
@@ -166,7 +169,10 @@ class UpLink:
         ]
 
     def withdraw_revoked(self) -> None:
-        """Cancel what orders of revoked nodes still wait, or would again if a deal of theirs ended."""
+        """Cancel what orders of revoked nodes still wait, or would again if a deal of theirs ended.
+
+        The revocations are anchored first: that is what tells a withdrawal from one that is excused afterwards.
+        """
         self.catch_up()
         market, open_deals = self._master.main.market, (DealState.INTENT, DealState.CONFIRMED)
         held = [deal.intent for deal in self._view.deals.values() if deal.state in open_deals]
@@ -179,7 +185,32 @@ class UpLink:
             and (order := market.order(order_id)) is not None
             and (order.open_wh or order_id in bound)
         ]
+        if waiting:
+            self.anchor()
         self._send_batches(waiting, ORDERS_PER_TRANSACTION, market.cancel_orders)
+
+    def credit(self, moneys: Mapping[int, int], payment_reference: bytes) -> None:
+        """As settlement agent: credit deposits against payments received, once for each payment reference.
+
+        Parameters
+        ----------
+        moneys
+            1e-7 yuan by trader.
+        payment_reference
+            32 bytes, the same whenever the same payments are credited again.
+
+        Raises
+        ------
+        InvalidValue
+            Under this reference other deposits were credited.
+        """
+        self.catch_up()
+        credited = self._view.payments.get(payment_reference)
+        if credited is None:
+            self._master.deposit(moneys, payment_reference)
+        elif credited != moneys:
+            remedy = "another reference: under this one other deposits were credited"
+            raise InvalidValue("payment_reference", payment_reference.hex(), remedy)
 
     def settle(self) -> list[Event]:
         """Settle every confirmed deal of the market; any master may, the settlement agent does."""
