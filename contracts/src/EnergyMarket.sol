@@ -63,7 +63,10 @@ contract EnergyMarket is IEnergyMarket, Accounts {
         Request memory request = Request(old.trader, id.side(), old.energyTypes, id.period(), priceTicks, energyWh);
         Settings memory settings = consortium.settings();
         Reason reason = _refusal(masterId, request, settings);
-        if (reason != Reason.None) revert Refused(reason);
+        if (reason != Reason.None) {
+            emit OrderRefused(0, recordHash, reason);
+            return newId;
+        }
         _cancel(id);
         newId = _enter(request, recordHash, settings);
     }

@@ -392,9 +392,11 @@ contract EnergyMarketTest is MarketTest {
 
     function test_aRefusedAmendmentLeavesTheOrderAsItWas() public {
         OrderId id = _ask(SELLER, TICKS, WH);
-        _expectRefused(Reason.PriceOutOfBounds);
+        vm.expectEmit(address(market));
+        emit IEnergyMarket.OrderRefused(0, "new record", Reason.PriceOutOfBounds);
         vm.prank(SOURCE);
-        market.amendOrder(id, WH, CAP + 1, "new record");
+        OrderId amended = market.amendOrder(id, WH, CAP + 1, "new record");
+        assertEq(OrderId.unwrap(amended), 0, "no new order");
         _assertFirstWaiting(Side.Ask, id);
     }
 

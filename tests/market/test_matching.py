@@ -166,7 +166,8 @@ class TestRefusedOrders:
 
     def test_an_amendment_that_is_refused_leaves_the_order_as_it_was(self, market):
         bid = market.buy(5, 100, 2_000)
-        assert refusal(market.amend, USER, bid, 0, 2_000, RECORD, NOW) is Reason.ENERGY_ZERO
+        assert market.amend(USER, bid, 0, 2_000, RECORD, NOW) is None
+        assert market.events[-1] == OrderRefusedInBatch(0, RECORD, Reason.ENERGY_ZERO)
         assert market.book[bid].open_wh == 100
 
 

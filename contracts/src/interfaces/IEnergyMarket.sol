@@ -61,7 +61,7 @@ interface IEnergyMarket is IAccounts {
     event OrderPlaced(
         OrderId indexed id, uint32 indexed trader, uint16 energyTypes, uint40 energyWh, bytes32 indexed recordHash
     );
-    /// @notice An order of a batch was not taken; the others were.
+    /// @notice An order of a batch was not taken, the others were; or an amendment was not, and the order stands.
     event OrderRefused(uint256 indexed index, bytes32 indexed recordHash, Reason reason);
     /// @notice An order left the market for good.
     event OrderCancelled(OrderId indexed id);
@@ -112,7 +112,9 @@ interface IEnergyMarket is IAccounts {
         returns (OrderId[] memory ids);
 
     /// @notice Replace what is open of an order by a new price and quantity, at the end of the new queue.
-    /// Deals that the order already has stand; what comes back from them does not enter the book again.
+    /// Deals that the order already has stand; what comes back from them does not enter the book again. An amendment that is
+    /// refused changes nothing, and an event says so: whose record it was can be held against what was done with it.
+    /// @return newId The new order's id; zero if it is refused.
     function amendOrder(OrderId id, uint40 energyWh, uint16 priceTicks, bytes32 recordHash)
         external
         returns (OrderId newId);

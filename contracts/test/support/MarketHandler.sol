@@ -87,13 +87,16 @@ contract MarketHandler is Test {
         Known storage old = _orders[seed % _orders.length];
         Known memory amended = old;
         (amended.ticks, amended.energyWh) = (_someTicks(seed >> 8), _someEnergy(seed >> 24));
-        bool legal = !old.removed && _mayEnter(amended);
+        bool reverts = old.removed || !_isActive(old.trader);
+        bool legal = !reverts && _mayEnter(amended);
         Expected memory expected = _search(amended, amended.energyWh, 0);
         uint64 dealsBefore = _market.dealCount();
         uint40 openWh = _openWh(old);
-        if (!legal) vm.expectRevert();
+        if (reverts) vm.expectRevert();
         vm.prank(_masterOf(old.trader));
         amended.id = _market.amendOrder(old.id, amended.energyWh, amended.ticks, "record");
+        if (reverts) return;
+        require((OrderId.unwrap(amended.id) != 0) == legal, "taken if, and only if, it is legal");
         if (!legal) return;
         _remove(old, openWh, dealsBefore);
         _enter(amended, dealsBefore, expected);

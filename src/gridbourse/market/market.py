@@ -112,23 +112,25 @@ class ReferenceMarket(Accounts):
 
     def amend(
         self, caller: int, order_id: OrderId, energy_wh: int, price_ticks: int, record_hash: bytes, now: int
-    ) -> OrderId:
+    ) -> OrderId | None:
         """Replace what is open of an order by a new price and quantity, at the end of the new queue.
 
         This is the paper's way back from an unsuccessful search: the party changes price or quantity. Deals that
-        the order already has stand; what comes back from them does not enter the book again.
+        the order already has stand; what comes back from them does not enter the book again. If the order would not
+        be taken in its new form it stays as it is: None is returned and an event gives the reason.
 
         Raises
         ------
         MarketError
             ``NotYourOrder``.
-        OrderRefused
-            The order would not be taken in its new form.
         """
         self.consortium.require_active(caller)
         old = self._own_order(caller, order_id)
         request = OrderRequest(old.trader, order_id.side, old.energy_types, order_id.period, price_ticks, energy_wh)
-        self._require_acceptable(caller, request, now)
+        reason = self._refusal(caller, request, now)
+        if reason is not Reason.NONE:
+            self.events.append(events.OrderRefused(0, record_hash, reason))
+            return None
         self._remove(order_id)
         return self._enter(request, record_hash, now)
 
