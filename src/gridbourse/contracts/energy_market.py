@@ -94,6 +94,17 @@ class EnergyMarket(Accounts):
         topics = [{self.abi.topic("OrderCancelled")}, {order_id.pack().to_bytes(32, "big")}]
         return next((log.height for log in self.chain.logs(address=self.address, topics=topics)), None)
 
+    def refused_amendments(self) -> Iterator[tuple[bytes, OrderId, int, int]]:
+        """Record hash, order, energy and price of every amendment that was ever refused."""
+        selector = self.abi.encode("amendOrder", 0, 0, 0, bytes(32))[:4]
+        for log in self.chain.logs(address=self.address, topics=[{self.abi.topic("OrderRefused")}]):
+            signed = self.chain.transaction(log.transaction_hash)
+            if signed and signed.transaction.to == self.address and signed.transaction.data[:4] == selector:
+                number, energy_wh, price_ticks, record_hash = abi_decode(
+                    ("uint256", "uint40", "uint16", "bytes32"), signed.transaction.data[4:]
+                )
+                yield record_hash, OrderId.unpack(number), energy_wh, price_ticks
+
     def deal_count(self) -> int:
         """How many deals there are; their numbers run from 1."""
         (count,) = self._view("dealCount")

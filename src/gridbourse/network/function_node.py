@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.contracts.wallet import Wallet
-from gridbourse.market.types import Offer, Side
+from gridbourse.market.types import Offer, OrderId, Side
 from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.description import NodeSpec
 from gridbourse.network.keys import NodeKeys
-from gridbourse.network.records import Decision, Details, Mandate, NodeReport, OrderDetails
+from gridbourse.network.records import Cancellation, Decision, Details, Mandate, NodeReport, OrderDetails
 from gridbourse.network.sealing import open_record, seal_record
 from gridbourse.network.slave import Slave
 
@@ -38,7 +38,7 @@ class FunctionNode:
         self._readers = (keys.encryption.public_bytes, *readers)
         self._wallet = Wallet(slave.chain, keys.signing)
 
-    def offer(self, offer: Offer, *, energy_quota_wh: int | None = None) -> bytes:
+    def offer(self, offer: Offer, *, energy_quota_wh: int | None = None, replaces: OrderId | None = None) -> bytes:
         """Sign the record of an order.
 
         Parameters
@@ -47,6 +47,8 @@ class FunctionNode:
             What to buy or sell.
         energy_quota_wh
             What the node may sell in the period; just the offer by default.
+        replaces
+            The node's order that this one takes the place of, of the same side, energy types and period.
 
         Returns
         -------
@@ -65,8 +67,13 @@ class FunctionNode:
                 period=offer.period,
                 energy_wh=offer.energy_wh,
                 price_ticks=offer.price_ticks,
+                replaces=replaces.pack() if replaces else 0,
             )
         )
+
+    def cancel(self, order_id: OrderId) -> bytes:
+        """Sign the record that an order of this node is to leave the market."""
+        return self._sign(Cancellation(self.spec.node_id, order_id.pack()))
 
     def decide(self, deal_id: int, side: Side, *, confirmed: bool) -> bytes:
         """Sign the record of an answer to a deal: confirm it, or abandon it."""

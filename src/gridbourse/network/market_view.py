@@ -13,6 +13,7 @@ from gridbourse.market.events import (
     Deposited,
     Event,
     IntentRecorded,
+    OrderCancelled,
     OrderPlaced,
     OrderRefused,
     PartyConfirmed,
@@ -43,6 +44,8 @@ class MarketView:
         self._main = main
         self._height = 0
         self.orders: dict[OrderId, OrderPlaced] = {}
+        self.withdrawn: set[OrderId] = set()
+        """Orders that were cancelled, or replaced by another."""
         self.order_of_record: dict[bytes, OrderId] = {}
         self.refusal_of_record: dict[bytes, Reason] = {}
         self.deals: dict[int, DealView] = {}
@@ -66,6 +69,8 @@ class MarketView:
                 self.orders[event.order_id] = event
                 # A record stands for one order: who uploads its hash again does not take its place.
                 self.order_of_record.setdefault(event.record_hash, event.order_id)
+            case OrderCancelled():
+                self.withdrawn.add(event.order_id)
             case OrderRefused():
                 self.refusal_of_record[event.record_hash] = event.reason
             case Deposited():

@@ -29,6 +29,7 @@ class RecordKind(IntEnum):
     NOMINATION = 10
     CAPACITY = 11
     STATEMENT = 12
+    CANCELLATION = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,16 @@ class OrderDetails:
         What the user may sell in the period; 0 for a buyer.
     side, energy_types, period, energy_wh, price_ticks
         The order.
+    replaces
+        The order on the main chain whose open rest this one takes the place of, of the same side, energy types and
+        period; 0 for a new order.
 
     Raises
     ------
     InvalidValue
         A number is outside the range of the contract's words.
+    ValueError
+        `replaces` is the number of no order.
     """
 
     KIND: ClassVar[RecordKind] = RecordKind.ORDER
@@ -62,9 +68,11 @@ class OrderDetails:
     period: int
     energy_wh: int
     price_ticks: int
+    replaces: int = 0
 
     def __post_init__(self) -> None:
         self.request(trader=0)
+        OrderId.unpack(self.replaces)
         if not 0 <= self.energy_quota_wh <= MAX_QUOTA_WH:
             raise InvalidValue("energy_quota_wh", self.energy_quota_wh, "a quota from 0 to 2^48 - 1 Wh")
 
@@ -78,6 +86,30 @@ class OrderDetails:
             price_ticks=self.price_ticks,
             energy_wh=self.energy_wh,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """A user's wish that what is open of an order leaves the market.
+
+    Raises
+    ------
+    ValueError
+        The number is that of no order.
+    """
+
+    KIND: ClassVar[RecordKind] = RecordKind.CANCELLATION
+
+    user_id: str
+    order: int
+
+    def __post_init__(self) -> None:
+        OrderId.unpack(self.order)
+
+    @property
+    def order_id(self) -> OrderId:
+        """The order on the main chain."""
+        return OrderId.unpack(self.order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +398,7 @@ class StatementDetails:
 MasterDetails = DealDetails | DayOpened | NodeRevoked | Nomination | StatementDetails
 """What only the master may write."""
 
-NodeDetails = OrderDetails | Decision | NodeReport | Mandate | ScheduleDetails | CapacityDetails
+NodeDetails = OrderDetails | Cancellation | Decision | NodeReport | Mandate | ScheduleDetails | CapacityDetails
 """What function nodes write, each for itself: `user_id`."""
 
 Details = MasterDetails | NodeDetails | NodeRegistered

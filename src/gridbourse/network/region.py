@@ -19,22 +19,20 @@ from typing import Self
 
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import system_clock
-from gridbourse.crypto.suite import suite_named
 from gridbourse.errors import InvalidValue
-from gridbourse.market.types import Offer, OrderId, Role
+from gridbourse.market.events import OrderPlaced
+from gridbourse.market.types import Offer, OrderId
 from gridbourse.metering.surplus import OfferLimits
-from gridbourse.network.description import MasterSpec, RegionSpec, read_region, write_region
+from gridbourse.network.assembly import Assembly
+from gridbourse.network.description import RegionSpec, read_region, write_region
 from gridbourse.network.disclosure import Disclosure, disclose
-from gridbourse.network.encryption_node import EncryptionNode
 from gridbourse.network.engines import Engines, Observe, watch_nothing
-from gridbourse.network.founding import found, make_keys, new_folder, require_nodes, set_up_slave
+from gridbourse.network.founding import new_folder
 from gridbourse.network.function_node import FunctionNode
-from gridbourse.network.main_chain import MainChain
-from gridbourse.network.master import Master, Membership
+from gridbourse.network.master import Master
 from gridbourse.network.records import NodeRevoked
 from gridbourse.network.regulator import Regulator
-from gridbourse.network.rotation import REGULATOR, RegionKeys, enter_on_main_chain, enter_on_slave_chains
-from gridbourse.network.slave import Slave
+from gridbourse.network.rotation import enter_on_slave_chains
 from gridbourse.network.uplink import Question, UpLink
 
 
@@ -43,7 +41,7 @@ class Region:
 
     Parameters
     ----------
-    builder
+    parts
         Makes its parts, and makes them anew when keys have changed.
     clock
         Tells what time it is.
@@ -56,9 +54,9 @@ class Region:
         The masters whose keys lie in the folder, by name, and their up-links.
     """
 
-    def __init__(self, builder: _Builder, clock: Callable[[], int]) -> None:
-        self._builder = builder
-        self.spec = builder.spec
+    def __init__(self, parts: Assembly, clock: Callable[[], int]) -> None:
+        self._parts = parts
+        self.spec = parts.spec
         self._clock = clock
         self._assemble()
 
@@ -72,7 +70,7 @@ class Region:
             Its keys do not lie in this folder.
         """
         if self._regulator is None:
-            raise InvalidValue("folder", str(self._builder.folder), "the folder that holds the regulator's keys")
+            raise InvalidValue("folder", str(self._parts.folder), "the folder that holds the regulator's keys")
         return self._regulator
 
     @classmethod
@@ -109,7 +107,7 @@ class Region:
             write_region(spec, draft / "region.toml")
             engines = Engines(draft, spec, clock)
             try:
-                builder = _Builder(draft, spec, engines)
+                builder = Assembly(draft, spec, engines)
                 builder.found()
                 builder.assemble()
             finally:
@@ -155,7 +153,7 @@ class Region:
         engines = Engines(folder, spec, clock, observe, chains or {})
         try:
             engines.require_main()
-            return cls(_Builder(folder, spec, engines), clock)
+            return cls(Assembly(folder, spec, engines), clock)
         except BaseException:
             engines.close()
             raise
@@ -229,6 +227,56 @@ class Region:
             order_ids.update((turn, uplink.order_of(leaf)) for turn, leaf in zip(turns, leaves, strict=True))
         return [order_ids[turn] for turn in range(len(offers))]
 
+    def amend(
+        self, order_id: OrderId, *, energy_wh: int, price_ticks: int, energy_quota_wh: int | None = None
+    ) -> OrderId | None:
+        """Let the node of an order sign that what is open of it is replaced by a new price and quantity.
+
+        Parameters
+        ----------
+        order_id
+            An order of a node of this folder.
+        energy_wh, price_ticks
+            What takes its place, at the end of the new queue.
+        energy_quota_wh
+            What a seller may sell in its period; by default what it has sold already and the new quantity.
+
+        Returns
+        -------
+        OrderId or None
+            The new order's id; None if the market refused it, or the order was gone: then it stands, or does not, as
+            before.
+
+        Raises
+        ------
+        InvalidValue
+            No node of this folder has such an order.
+        """
+        master, node, placed = self._placed(order_id)
+        offer = Offer(order_id.side, placed.energy_types, order_id.period, energy_wh, price_ticks)
+        if energy_quota_wh is None:
+            claims = self.main.market.position(placed.trader, order_id.period)
+            energy_quota_wh = claims.held_wh + claims.sold_wh + energy_wh
+        uplink = self.uplinks[master.membership.name]
+        with _signing(master):
+            signed = node.offer(offer, energy_quota_wh=energy_quota_wh, replaces=order_id)
+            (leaf,) = master.slave.submit_records([signed])
+        uplink.take_up()
+        return uplink.order_of(leaf)
+
+    def cancel(self, order_id: OrderId) -> None:
+        """Let the node of an order sign that what is open of it leaves the market. Deals that it has stand.
+
+        Raises
+        ------
+        InvalidValue
+            No node of this folder has such an order.
+        """
+        master, node, _ = self._placed(order_id)
+        with _signing(master):
+            master.slave.submit_records([node.cancel(order_id)])
+        self.uplinks[master.membership.name].take_up()
+
     def report(self, node_id: str, title: str, body: str) -> None:
         """Let a node sign a report, `body` being JSON, and write it to its slave chain."""
         master = self.master_of(node_id)
@@ -244,6 +292,16 @@ class Region:
             own = {node_id: allowed for node_id, allowed in limits.items() if self.master_of(node_id) is master}
             with _signing(master):
                 master.slave.submit_records([master.nodes[node_id].set_limits(own[node_id]) for node_id in own])
+
+    def take_up(self) -> None:
+        """Take what lies on the slave chains up to the main chain."""
+        for uplink in self.uplinks.values():
+            uplink.take_up()
+
+    def rematch(self) -> None:
+        """Match orders again that got energy back from deals that ended, where the book is crossed."""
+        for uplink in self.uplinks.values():
+            uplink.rematch()
 
     def bring_down(self) -> list[Question]:
         """Bring the market's news to every slave chain; returns the deals that wait for an answer."""
@@ -296,7 +354,7 @@ class Region:
         InvalidValue
             Nobody has this name.
         """
-        self._builder.keys.renew(self.spec, name)
+        self._parts.keys.renew(self.spec, name)
         self._assemble()
 
     def revoke_node(self, node_id: str) -> None:
@@ -337,23 +395,31 @@ class Region:
             The record is not sealed to the holder.
         """
         names = [own.name for own in self.spec.masters]
-        slave = self._builder.slave(self.main, master, self.masters) if master in names else None
+        slave = self._parts.slave(self.main, master, self.masters) if master in names else None
         if slave is None:
             raise InvalidValue("master", master, f"one whose slave chain this folder can read, of {', '.join(names)}")
-        keys = self._builder.keys.opening(self.spec, holder)
+        keys = self._parts.keys.opening(self.spec, holder)
         return disclose(self.main, names.index(master) + 1, slave, index, fields, keys)
 
     def close(self) -> None:
         """Close every chain."""
-        self._builder.engines.close()
+        self._parts.engines.close()
 
     def _assemble(self) -> None:
-        self.main, self.masters, self._regulator = self._builder.assemble()
+        self.main, self.masters, self._regulator = self._parts.assemble()
         self.uplinks = {name: UpLink(master) for name, master in self.masters.items()}
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
         for uplink in self.uplinks.values():
             uplink.catch_up()
-        enter_on_slave_chains(self._builder.keys, self.masters, self.uplinks)
+        enter_on_slave_chains(self._parts.keys, self.masters, self.uplinks)
+
+    def _placed(self, order_id: OrderId) -> tuple[Master, FunctionNode, OrderPlaced]:
+        for name, uplink in self.uplinks.items():
+            placed = uplink.placed(order_id)
+            node = placed and self.masters[name].node_of(placed.trader)
+            if placed and node:
+                return self.masters[name], node, placed
+        raise InvalidValue("order", f"{order_id.pack():x}", "an order of a function node of this folder")
 
     def _settlement_agent(self) -> Master:
         agent = self.main.consortium.settlement_agent()
@@ -361,7 +427,7 @@ class Region:
             if master.membership.master_id == agent:
                 return master
         name = self.spec.masters[agent - 1].name if agent <= len(self.spec.masters) else f"number {agent}"
-        raise InvalidValue("folder", str(self._builder.folder), f"that of the settlement agent, master {name}")
+        raise InvalidValue("folder", str(self._parts.folder), f"that of the settlement agent, master {name}")
 
     def __enter__(self) -> Self:
         return self
@@ -379,64 +445,3 @@ def _signing(master: Master) -> Iterator[None]:
         for node in master.nodes.values():
             node.forget_unsent()
         raise
-
-
-class _Builder:
-    """Makes the parts of a region whose folder is given, and puts them together."""
-
-    def __init__(self, folder: Path, spec: RegionSpec, engines: Engines) -> None:
-        self.folder = folder
-        self.spec = spec
-        self.keys = RegionKeys(folder)
-        self.engines = engines
-        self._operator = next(master.name for master in spec.masters if master.role is Role.GRID)
-
-    def found(self) -> None:
-        """Make everybody's keys, and the consortium's contracts on the main chain."""
-        handed_in = make_keys(self.keys, self.spec.masters, suite_named(self.spec.suite), regulator=True)
-        found(self._main_engine(), self.spec, handed_in)
-
-    def assemble(self) -> tuple[MainChain, dict[str, Master], Regulator | None]:
-        """Open all chains that are not open yet, and put the nodes on them with their newest keys."""
-        main = MainChain.open(self._main_engine())
-        enter_on_main_chain(self.keys, self.spec, main)
-        masters = {
-            spec.name: self._master(master_id, spec, main)
-            for master_id, spec in enumerate(self.spec.masters, start=1)
-            if self.keys.masters.holds(spec.name)
-        }
-        return main, masters, self._regulator(main, masters)
-
-    def _master(self, master_id: int, spec: MasterSpec, main: MainChain) -> Master:
-        require_nodes(spec)
-        keys = self.keys.masters.load_master(spec.name)
-        node_keys = {node: self.keys.nodes.load_node(node.node_id) for node in spec.nodes}
-        registered = main.consortium.slave_chain(master_id)
-        if registered is not None and not self.spec.single_chain:
-            self.engines.require_slave(spec.name)
-        chain = self.engines.slave(master_id, keys.sealer)
-        slave = Slave(chain, (registered or set_up_slave(main, chain, keys, node_keys)).ledger)
-        encryption_node = EncryptionNode(slave.ledger, keys.node, main.consortium.regulator())
-        nodes = [FunctionNode(node, own, slave, encryption_node.readers) for node, own in node_keys.items()]
-        return Master(Membership(spec.name, spec.role, master_id), keys, main, slave, encryption_node, nodes)
-
-    def _regulator(self, main: MainChain, masters: Mapping[str, Master]) -> Regulator | None:
-        if not self.keys.regulator.holds(REGULATOR):
-            return None
-        names = {master_id: master.name for master_id, master in enumerate(self.spec.masters, start=1)}
-        readable = {master_id: self.slave(main, name, masters) for master_id, name in names.items()}
-        slaves = {master_id: slave for master_id, slave in readable.items() if slave is not None}
-        return Regulator(self.keys.regulator.load_node(REGULATOR), main, slaves, names)
-
-    def slave(self, main: MainChain, name: str, masters: Mapping[str, Master]) -> Slave | None:
-        """The slave chain of a master of this folder, or of one that lets it read; None of any other."""
-        if name in masters:
-            return masters[name].slave
-        master_id = next(number for number, spec in enumerate(self.spec.masters, start=1) if spec.name == name)
-        registered, chain = main.consortium.slave_chain(master_id), self.engines.foreign_slave(name)
-        return Slave(chain, registered.ledger) if registered is not None and chain is not None else None
-
-    def _main_engine(self) -> Chain:
-        """The main chain; if it is kept in a file, the first master of role grid seals it."""
-        operates = self.keys.masters.holds(self._operator)
-        return self.engines.main(self.keys.masters.load_master(self._operator).sealer if operates else None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gridbourse.contracts.consortium import SlaveChain
 from gridbourse.contracts.slave_anchors import Anchor
@@ -22,7 +22,6 @@ from gridbourse.market.events import (
     DealSettled,
     Event,
     IntentRecorded,
-    OrderCancelled,
     OrderPlaced,
     PartyConfirmed,
     TraderRegistered,
@@ -31,9 +30,10 @@ from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.market_view import MarketView
-from gridbourse.network.records import DealDetails, NodeReport, OrderDetails
+from gridbourse.network.records import Cancellation, DealDetails, NodeReport, OrderDetails
 from gridbourse.network.slave import Slave
 from gridbourse.network.slave_reading import Opened, SlaveReading
+from gridbourse.network.uplink import keeps_its_place
 from gridbourse.units import PERIODS_PER_DAY, format_kwh, format_price
 
 _Value = TypeVar("_Value")
@@ -118,7 +118,6 @@ class Regulator:
         self._pseudonyms: dict[int, TraderRegistered] = {}
         self._answers: dict[tuple[int, Side], bool] = {}
         self._states: dict[int, set[DealState]] = {}
-        self._withdrawn: list[OrderId] = []
 
     def trace(self, deal_id: int) -> Trace:
         """Walk from a deal to the proof of every detail behind it.
@@ -156,7 +155,7 @@ class Regulator:
             findings += self._wrong_order(placed)
         for deal_id, side in self._answers:
             findings += self._wrong_answer(deal_id, side)
-        for order_id in self._withdrawn:
+        for order_id in sorted(self._view.withdrawn):
             findings += self._wrong_withdrawal(order_id)
         return list(dict.fromkeys(findings))
 
@@ -238,7 +237,13 @@ class Regulator:
             raise ProofError(
                 f"main chain, order {_hex(order_id)}: {_order_text(*found)}, but {place} states {_order_text(*stated)}"
             )
-        return f"{details.user_id}, {details.location}: {_order_text(*stated)}"
+        told = f"{details.user_id}, {details.location}: {_order_text(*stated)}"
+        if not details.replaces:
+            return told
+        replaced = OrderId.unpack(details.replaces)
+        if replaced not in self._view.withdrawn:
+            raise ProofError(f"main chain, order {_hex(order_id)}: stands beside {_hex(replaced)}, which it replaces")
+        return f"{told}, in place of order {_hex(replaced)}"
 
     def _step_pseudonym(self, party: PartyTrace) -> str:
         trader, details = party.placed.trader, _reached(party.order).details
@@ -294,6 +299,7 @@ class Regulator:
         yield from reading.findings
         yield from self._wrong_chain(master_id)
         yield from self._dropped_orders(master_id)
+        yield from self._dropped_cancellations(master_id)
         records = (opened for of_deal in reading.deals.values() for opened in of_deal)
         yield from (lie for opened in records if (lie := self._lie(reading, opened)))
 
@@ -308,25 +314,48 @@ class Regulator:
     def _dropped_orders(self, master_id: int) -> Iterator[str]:
         """Find orders that the master anchored, had named the user for, and did not place as they are."""
         reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
-        refused = set(self._main.market.refused_requests()) if self._view.refusal_of_record else set()
+        market, some_refused = self._main.market, bool(self._view.refusal_of_record)
+        refused = set(market.refused_requests()) if some_refused else set()
+        refused_amendments = set(market.refused_amendments()) if some_refused else set()
         for leaf, order in reading.orders.items():
             details = order.details
             day = details.period // PERIODS_PER_DAY
-            is_anchored = anchor is not None and order.record.index < anchor.leaf_count
-            if (
-                order.fault
-                or not is_anchored
-                or not reading.is_named(details.user_id, day)
-                or leaf in self._view.order_of_record
-            ):
+            is_due = _is_anchored(order, anchor) and reading.is_named(details.user_id, day)
+            if not is_due or leaf in self._view.order_of_record:
                 continue
-            day_key = reading.day_keys[day]
-            trader = self._main.market.trader_of(day_key.pseudonym(details.user_id.encode()))
-            if (leaf, details.request(trader).pack()) not in refused:
+            if details.replaces:
+                replaced = OrderId.unpack(details.replaces)
+                amendment = leaf, replaced, details.energy_wh, details.price_ticks
+                dropped = self._could_be_changed(reading, replaced, details) and amendment not in refused_amendments
+            else:
+                trader = market.trader_of(reading.day_keys[day].pseudonym(details.user_id.encode()))
+                dropped = (leaf, details.request(trader).pack()) not in refused
+            if dropped:
                 yield f"{reading.place(order.record)}: the master did not take this order up to the main chain"
 
+    def _dropped_cancellations(self, master_id: int) -> Iterator[str]:
+        """Find cancellations that the master anchored and did not take up."""
+        reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
+        for order_id, cancellations in reading.cancellations.items():
+            for opened in cancellations:
+                if _is_anchored(opened, anchor) and self._could_be_changed(reading, order_id, opened.details):
+                    yield f"{reading.place(opened.record)}: the master did not take this cancellation up"
+
+    def _could_be_changed(self, reading: SlaveReading, order_id: OrderId, wanted: OrderDetails | Cancellation) -> bool:
+        """Whether an order stands, and is of the user who wants it changed as it may be."""
+        placed = self._view.orders.get(order_id)
+        order = reading.orders.get(placed.record_hash) if placed else None
+        return (
+            placed is not None
+            and order is not None
+            and order.details.user_id == wanted.user_id
+            and order_id not in self._view.withdrawn
+            and wanted.user_id not in reading.revocations
+            and keeps_its_place(placed, wanted)
+        )
+
     def _wrong_withdrawal(self, order_id: OrderId) -> Iterator[str]:
-        """Find an order that was withdrawn though its user was not revoked, or not yet.
+        """Find an order that was withdrawn though its user did not sign that, nor was revoked, or not yet.
 
         Only the anchor tells when a revocation was written: a master could write it as an excuse afterwards.
         """
@@ -334,6 +363,8 @@ class Regulator:
         master_id = self._master_id(placed)
         reading = self._readings.get(master_id)
         order = reading.orders.get(placed.record_hash) if reading else None
+        if reading and order and self._signed_to_go(reading, order_id, order.details.user_id):
+            return
         revocation = reading.revocations.get(order.details.user_id) if reading and order else None
         if revocation is None:
             yield f"main chain, order {_hex(order_id)}: withdrawn without a record of its user"
@@ -342,6 +373,18 @@ class Regulator:
         anchored = self._main.anchors.height_of(master_id, revocation.index)
         if withdrawn is not None and (anchored is None or anchored > withdrawn):
             yield f"main chain, order {_hex(order_id)}: withdrawn before the revocation of its user was anchored"
+
+    def _signed_to_go(self, reading: SlaveReading, order_id: OrderId, user_id: str) -> bool:
+        """Whether a user signed that an order goes, or that another takes its place, which then did."""
+        signed: list[Opened[Any]] = [
+            *reading.cancellations.get(order_id, []),
+            *(
+                opened
+                for opened in reading.amendments.get(order_id, [])
+                if opened.record.leaf in self._view.order_of_record
+            ),
+        ]
+        return any(opened.fault is None and opened.details.user_id == user_id for opened in signed)
 
     def _wrong_order(self, placed: OrderPlaced) -> Iterator[str]:
         """Find the first thing that is wrong with an order of the main chain."""
@@ -411,8 +454,6 @@ class Regulator:
         match event:
             case TraderRegistered():
                 self._pseudonyms[event.trader] = event
-            case OrderCancelled():
-                self._withdrawn.append(event.order_id)
             case IntentRecorded() | DealConfirmed() | DealExpired() | DealSettled():
                 self._note_state(event.deal_id)
             case PartyConfirmed():
@@ -431,6 +472,11 @@ def _reached(value: _Value | None) -> _Value:
     """What an earlier step found; without it the walk has ended already."""
     assert value is not None, "the step before has found it"
     return value
+
+
+def _is_anchored(opened: Opened[Any], anchor: Anchor | None) -> bool:
+    """Whether a record that may be believed is covered by the master's newest anchor."""
+    return opened.fault is None and anchor is not None and opened.record.index < anchor.leaf_count
 
 
 def _hex(order_id: OrderId) -> str:

@@ -50,19 +50,21 @@ class Slave:
         """Records of the blocks after `after_block`, in the order of the log."""
         return self.ledger.records(first_block=after_block + 1)
 
-    def next_anchor(self, last: Anchor | None) -> Anchor | None:
+    def next_anchor(self, last: Anchor | None, last_block: int | None = None) -> Anchor | None:
         """What the master states about the blocks since its last anchor; None if there are none.
 
         Parameters
         ----------
         last
             The newest anchor on the main chain.
+        last_block
+            Where the anchored blocks end; at the newest by default.
         """
-        head = self._read_log()
+        self._read_log(self.chain.head().height if last_block is None else last_block)
         first_block = last.last_block + 1 if last else 1
-        if head < first_block:
+        if self._logged_height < first_block:
             return None
-        return Anchor(first_block, head, len(self._log), self._log.root())
+        return Anchor(first_block, self._logged_height, len(self._log), self._log.root())
 
     def _written(self, receipt: Receipt) -> LedgerRecord:
         if not receipt.succeeded:
@@ -70,10 +72,8 @@ class Slave:
         (log,) = receipt.logs
         return self.ledger.record(log)
 
-    def _read_log(self) -> int:
-        head = self.chain.head().height
-        if head > self._logged_height:
-            for record in self.ledger.records(first_block=self._logged_height + 1, last_block=head):
+    def _read_log(self, last_block: int) -> None:
+        if last_block > self._logged_height:
+            for record in self.ledger.records(first_block=self._logged_height + 1, last_block=last_block):
                 self._log.append(record.leaf)
-            self._logged_height = head
-        return head
+            self._logged_height = last_block

@@ -21,8 +21,9 @@ from gridbourse.crypto.keys import Address
 from gridbourse.crypto.merkle import MerkleLog, verify_inclusion
 from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import EnvelopeError, ProofError
-from gridbourse.market.types import Side
+from gridbourse.market.types import OrderId, Side
 from gridbourse.network.records import (
+    Cancellation,
     DayOpened,
     DealDetails,
     Decision,
@@ -86,6 +87,8 @@ class SlaveReading:
         self._log = MerkleLog()
         self._heights: list[int] = []
         self.orders: dict[bytes, Opened[OrderDetails]] = {}
+        self.amendments: dict[OrderId, list[Opened[OrderDetails]]] = {}
+        self.cancellations: dict[OrderId, list[Opened[Cancellation]]] = {}
         self.decisions: dict[tuple[int, Side], list[Opened[Decision]]] = {}
         self.deals: dict[tuple[int, Side], list[Opened[DealDetails]]] = {}
         self.reports: list[Opened[NodeReport]] = []
@@ -223,7 +226,11 @@ class SlaveReading:
     def _take_in(self, leaf: bytes, record: LedgerRecord, details: Details, fault: str | None) -> None:
         match details:
             case OrderDetails():
-                self.orders.setdefault(leaf, Opened(record, details, fault))
+                opened = self.orders.setdefault(leaf, Opened(record, details, fault))
+                if details.replaces:
+                    self.amendments.setdefault(OrderId.unpack(details.replaces), []).append(opened)
+            case Cancellation():
+                self.cancellations.setdefault(details.order_id, []).append(Opened(record, details, fault))
             case Decision():
                 self.decisions.setdefault((details.deal_id, details.side), []).append(Opened(record, details, fault))
             case DealDetails():

@@ -8,7 +8,9 @@ was interrupted is simply taken again, and nothing enters either chain twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -17,7 +19,7 @@ from typing import TypeVar
 from gridbourse.contracts.abi import Call
 from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged
 from gridbourse.crypto.keys import Address
-from gridbourse.errors import ContractReverted, EnvelopeError, InvalidValue
+from gridbourse.errors import ContractReverted, EnvelopeError, InvalidValue, OrderRefused
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -25,14 +27,17 @@ from gridbourse.market.events import (
     DealSettled,
     Event,
     IntentRecorded,
+    MatchingStopped,
+    OrderPlaced,
     PartyConfirmed,
 )
-from gridbourse.market.types import DealState, OrderId, Side
+from gridbourse.market.types import DealState, OrderId, Reason, Side
 from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.market_view import DealView, MarketView
 from gridbourse.network.master import Master
 from gridbourse.network.records import (
+    Cancellation,
     DayOpened,
     DealDetails,
     Decision,
@@ -43,12 +48,14 @@ from gridbourse.network.records import (
     NodeRevoked,
     OrderDetails,
 )
-from gridbourse.units import PERIODS_PER_DAY
+from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
 ORDERS_PER_TRANSACTION = 250
 QUOTAS_PER_TRANSACTION = 250
 DEALS_PER_TRANSACTION = 250
 RECORDS_PER_TRANSACTION = 50
+DEALS_THAT_MAY_FAIL = 3
+"""So many deals of an order may end without a transfer before it is no longer matched again by itself."""
 
 _TOO_LATE = {"WrongState", "ConfirmedAlready", "PartySuspended"}
 """What a deal is refused with when time or somebody else was faster: its new state is in the market's events."""
@@ -81,6 +88,7 @@ class UpLink:
         self._view = MarketView(master.main)
         self._slave_height = 0
         self._orders: dict[bytes, OrderDetails] = {}
+        self._changes: list[tuple[bytes, OrderDetails | Cancellation]] = []
         self._decisions: list[Decision] = []
         self._decided: set[tuple[str, int, Side]] = set()
         self._questions: dict[tuple[int, Side], Question] = {}
@@ -93,8 +101,15 @@ class UpLink:
         """What each node may do by itself, as its newest mandate says."""
         self._offered: set[tuple[str, int]] = set()
         self._quotas_wh: dict[tuple[int, int], int] = {}
+        self._freed: set[OrderId] = set()
+        self._failures: Counter[OrderId] = Counter()
         self.rejected_records: list[LedgerRecord] = []
         """Records that the encryption node could not open, or that another than the named node signed."""
+
+    @property
+    def slave_height(self) -> int:
+        """The newest block of the slave chain that was read: what it holds is known here."""
+        return self._slave_height
 
     def catch_up(self) -> None:
         """Read what both chains hold since the last time. Every other step does this first."""
@@ -106,8 +121,7 @@ class UpLink:
             else:
                 self._read(entry)
         self._slave_height = head
-        for event in self._view.catch_up():
-            self._note(event)
+        self._catch_up_main()
 
     def open_day(self, day: int) -> None:
         """Name the function nodes on the main chain for a delivery day; those that are named already stay."""
@@ -115,7 +129,7 @@ class UpLink:
         self._master.open_day(day)
 
     def take_up(self) -> list[Event]:
-        """Take new orders and answers from the slave chain up to the main chain.
+        """Take new orders, their amendments and cancellations, and answers from the slave chain up to the main chain.
 
         Orders for a day that is not open yet wait until it is. What a node ordered before it was revoked is taken up
         like any other order, so that the main chain shows it was not dropped, and what is open of it is withdrawn.
@@ -129,10 +143,11 @@ class UpLink:
         self._orders = {leaf: order for leaf, order in self._orders.items() if not self._is_known(leaf)}
         ready = {leaf: order for leaf, order in self._orders.items() if self._is_named(order)}
         self._raise_quotas(ready.values())
-        events = [*self._place(ready), *self._answer()]
+        events = [*self._place(ready), *self._change(), *self._answer()]
         if any(order.user_id in self._master.revoked for order in ready.values()):
             self.withdraw_revoked()
         self._orders = {leaf: order for leaf, order in self._orders.items() if leaf not in ready}
+        self._changes.clear()
         self._decisions.clear()
         return events
 
@@ -140,10 +155,31 @@ class UpLink:
         """Whether a node has signed any order for a delivery period, by itself or by hand."""
         return (node_id, period) in self._offered
 
+    def rematch(self) -> list[Event]:
+        """Match the nodes' own orders again that got energy back from a deal that ended, where the book is crossed.
+
+        The market matches nothing by itself when a deal ends. An order of which `DEALS_THAT_MAY_FAIL` deals ended
+        without a transfer waits for newcomers instead: otherwise two parties of whom one always abandons would
+        meet for ever. A search that stopped at the candidate limit goes on here, too.
+        """
+        self.catch_up()
+        events: list[Event] = []
+        for order_id in sorted(self._freed, key=_best_first):
+            if self._failures[order_id] < DEALS_THAT_MAY_FAIL and self._crosses(order_id):
+                with suppress(OrderRefused):  # its gate has closed, or its master is suspended
+                    events += self._send([order_id], lambda batch: self._master.main.market.match_order(batch[0]))
+        self._freed.clear()
+        return events
+
     def order_of(self, leaf: bytes) -> OrderId | None:
         """The order that a record became on the main chain; None if it was refused or is not there yet."""
         self.catch_up()
         return self._view.order_of_record.get(leaf)
+
+    def placed(self, order_id: OrderId) -> OrderPlaced | None:
+        """An order as it entered the market, whosever it is; None if it never did."""
+        self.catch_up()
+        return self._view.orders.get(order_id)
 
     def bring_down(self) -> list[Question]:
         """Write what happened to the nodes' deals to the slave chain.
@@ -234,10 +270,10 @@ class UpLink:
         ]
         return self._send_batches(overdue, DEALS_PER_TRANSACTION, self._master.main.market.expire)
 
-    def anchor(self) -> None:
-        """Anchor the slave chain's new blocks on the main chain."""
+    def anchor(self, last_block: int | None = None) -> None:
+        """Anchor the slave chain's new blocks on the main chain, up to `last_block` or the newest."""
         anchors = self._master.main.anchors
-        anchor = self._master.slave.next_anchor(anchors.last_anchor(self._master.membership.master_id))
+        anchor = self._master.slave.next_anchor(anchors.last_anchor(self._master.membership.master_id), last_block)
         if anchor is not None:
             self._master.main_wallet.send(anchors.anchor(anchor))
 
@@ -262,6 +298,43 @@ class UpLink:
             return self._master.main.market.place_orders(requests, [leaf for leaf, _ in batch])
 
         return self._send_batches(list(orders.items()), ORDERS_PER_TRANSACTION, call)
+
+    def _change(self) -> list[Event]:
+        """Amend and cancel orders in the sequence in which their users signed it."""
+        market, events = self._master.main.market, list[Event]()
+        for leaf, wanted in self._changes:
+            order_id = OrderId.unpack(wanted.order if isinstance(wanted, Cancellation) else wanted.replaces)
+            if self._is_known(leaf) or not self._is_changeable(order_id, wanted):
+                continue
+            if isinstance(wanted, Cancellation):
+                call = market.cancel_orders([order_id])
+            else:
+                self._raise_quotas([wanted])
+                call = market.amend_order(order_id, wanted.energy_wh, wanted.price_ticks, leaf)
+            events += market.events(self._master.main_wallet.send(call).logs)
+            self._catch_up_main()
+        return events
+
+    def _is_changeable(self, order_id: OrderId, wanted: OrderDetails | Cancellation) -> bool:
+        """Whether an order stands and is that of the user who wants it changed; what it trades cannot change."""
+        placed = self._view.orders.get(order_id)
+        if placed is None or order_id in self._view.withdrawn or wanted.user_id in self._master.revoked:
+            return False
+        node = self._master.node_of(placed.trader)
+        return node is not None and node.spec.node_id == wanted.user_id and keeps_its_place(placed, wanted)
+
+    def _crosses(self, order_id: OrderId) -> bool:
+        """Whether an order and the best one on the other side would trade."""
+        market = self._master.main.market
+        order = market.order(order_id)
+        if order is None or not order.open_wh:
+            return False
+        other = order_id.side.opposite
+        best = market.waiting_orders(order_id.period, other, energy_types=order.energy_types, limit=1)
+        if not best:
+            return False
+        prices = {order_id.side: order_id.price_ticks, other: best[0].price_ticks}
+        return prices[Side.ASK] <= prices[Side.BID]
 
     def _answer(self) -> list[Event]:
         market = self._master.main.market
@@ -314,6 +387,10 @@ class UpLink:
 
     # What both chains hold
 
+    def _catch_up_main(self) -> None:
+        for event in self._view.catch_up():
+            self._note(event)
+
     def _read(self, record: LedgerRecord) -> None:
         try:
             details = self._master.encryption_node.open(record)
@@ -324,6 +401,10 @@ class UpLink:
             self.rejected_records.append(record)
             return
         match details:
+            case Cancellation():
+                self._changes.append((record.leaf, details))
+            case OrderDetails() if details.replaces:
+                self._changes.append((record.leaf, details))
             case OrderDetails():
                 self._orders[record.leaf] = details
                 self._offered.add((details.user_id, details.period))
@@ -360,8 +441,23 @@ class UpLink:
             case IntentRecorded() | DealAbandoned() | DealExpired() | DealSettled():
                 self._close_questions(event.deal_id)
                 self._note_deal(event.deal_id, self._view.deals[event.deal_id])
+                if isinstance(event, DealAbandoned | DealExpired):
+                    self._note_failure(self._view.deals[event.deal_id])
+            case MatchingStopped() if event.reason is Reason.CANDIDATE_LIMIT:
+                self._note_freed(event.order_id)
             case _:
                 pass
+
+    def _note_failure(self, deal: DealView) -> None:
+        for order_id in (deal.intent.ask, deal.intent.bid):
+            self._failures[order_id] += 1
+            self._note_freed(order_id)
+
+    def _note_freed(self, order_id: OrderId) -> None:
+        """Note an order of an own node that may find a counterpart again, as long as its period has not begun."""
+        is_own = self._master.node_of(self._view.orders[order_id].trader) is not None
+        if is_own and order_id.period * PERIOD_SECONDS > self._master.main.chain.head().timestamp:
+            self._freed.add(order_id)
 
     def _close_questions(self, deal_id: int) -> None:
         for side in Side:
@@ -390,6 +486,20 @@ class UpLink:
             )
             # Where several things happened to a deal since the last time, the newest says it all.
             self._news[deal_id, side] = (node, details)
+
+
+def keeps_its_place(placed: OrderPlaced, wanted: OrderDetails | Cancellation) -> bool:
+    """Whether an amendment leaves side, period and energy types of its order as they are."""
+    return isinstance(wanted, Cancellation) or (wanted.side, wanted.period, wanted.energy_types) == (
+        placed.order_id.side,
+        placed.order_id.period,
+        placed.energy_types,
+    )
+
+
+def _best_first(order_id: OrderId) -> tuple[int, Side, int, int]:
+    price = order_id.price_ticks if order_id.side is Side.ASK else -order_id.price_ticks
+    return order_id.period, order_id.side, price, order_id.turn
 
 
 def _key(deal: DealDetails) -> tuple[int, Side, DealState]:
