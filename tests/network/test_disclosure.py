@@ -22,7 +22,8 @@ from gridbourse.market.types import DealState, EnergyType, Side
 from gridbourse.network import sealing
 from gridbourse.network.disclosure import Disclosure, verify_disclosure
 from gridbourse.network.records import OrderDetails, RecordKind, ScheduleDetails
-from gridbourse.network.region import REGULATOR, Region
+from gridbourse.network.region import Region
+from gridbourse.network.rotation import REGULATOR
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,9 @@ from gridbourse.market.events import CandidatePassedOver
 from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Reason, Role, Side
 from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec
 from gridbourse.network.keys import KeyFolder, NodeKeys
-from gridbourse.network.region import REGULATOR, Region
+from gridbourse.network.region import Region
 from gridbourse.network.regulator import Regulator
+from gridbourse.network.rotation import REGULATOR
 from gridbourse.network.sealing import open_record
 
 ROLES = {"source": Role.SOURCE, "grid": Role.GRID, "aggregator": Role.AGGREGATOR, "user": Role.USER}

@@ -9,7 +9,8 @@ from gridbourse.errors import ContractReverted, InvalidValue
 from gridbourse.market.types import DealState, Side
 from gridbourse.network.keys import KeyFolder, NodeKeys
 from gridbourse.network.records import NodeRevoked, OrderDetails, RecordKind
-from gridbourse.network.region import REGULATOR, Region
+from gridbourse.network.region import Region
+from gridbourse.network.rotation import REGULATOR
 from gridbourse.network.sealing import open_record, seal_record
 
 EVERYBODY = ["Anna", "Bert", "roofs", "grid", "roofs/encryption", "grid/encryption", REGULATOR]

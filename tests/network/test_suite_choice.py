@@ -10,7 +10,8 @@ from gridbourse.crypto.suite import suite_named
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import DealState
 from gridbourse.network.description import read_region, write_region
-from gridbourse.network.region import REGULATOR, Region
+from gridbourse.network.region import Region
+from gridbourse.network.rotation import REGULATOR
 
 pytest.importorskip("gmssl_pyx")
 

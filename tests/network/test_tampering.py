@@ -23,8 +23,9 @@ from gridbourse.market.types import DealState, EnergyType, Side
 from gridbourse.network.engines import BLOCK_GAS_LIMIT
 from gridbourse.network.keys import KeyFolder, NodeKeys
 from gridbourse.network.records import DayOpened, Decision, NodeRegistered, NodeRevoked, OrderDetails, RecordKind
-from gridbourse.network.region import REGULATOR, Region
+from gridbourse.network.region import Region
 from gridbourse.network.regulator import Regulator
+from gridbourse.network.rotation import REGULATOR
 from gridbourse.network.sealing import seal_record
 from gridbourse.network.slave import Slave
 

@@ -107,9 +107,9 @@ class Region:
             write_region(spec, draft / "region.toml")
             engines = Engines(draft, spec, clock)
             try:
-                builder = Assembly(draft, spec, engines)
-                builder.found()
-                builder.assemble()
+                parts = Assembly(draft, spec, engines)
+                parts.found()
+                parts.assemble()
             finally:
                 engines.close()
         return cls.open(folder, clock=clock, observe=observe)
