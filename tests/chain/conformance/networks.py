@@ -16,14 +16,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from foundry import program
 from probe import CHAIN_ID, GENESIS, SEALER
 
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.interface import Chain
 
-ROOT = Path(__file__).parents[3]
-ANVIL = ROOT / "contracts" / "node_modules" / "@foundry-rs" / "anvil" / "bin.mjs"
 GAS_LIMIT = GENESIS.gas_limit
 
 
@@ -105,7 +104,7 @@ def anvil(folder: Path) -> Iterator[Network]:
     options = ["--port", str(port), "--chain-id", str(CHAIN_ID), "--gas-limit", str(GAS_LIMIT), "--quiet"]
     options += ["--gas-price", "0", "--base-fee", "0", "--hardfork", "cancun", "--order", "fifo", "--accounts", "1"]
     options += ["--state", str(folder / "anvil.json")]
-    node = Process(["node", str(ANVIL), *options], port)
+    node = Process([str(program("anvil")), *options], port)
     node.start()
     try:
         with EthereumChain(f"http://127.0.0.1:{port}", chain_id=CHAIN_ID) as chain:

@@ -18,6 +18,9 @@ from gridbourse.errors import InvalidValue, RpcError, TransactionRejected
 
 _SEND = "eth_sendRawTransaction"
 _NO_ID = object()
+_MAX_DEPTH = 32
+_OPENING = frozenset(b"[{")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,12 @@ class Dispatcher:
         own
             Further methods of this connection.
         """
+        body = body.encode() if isinstance(body, str) else body
+        if _depth(body) > _MAX_DEPTH:
+            return _failure(None, RpcError(Code.PARSE_ERROR, f"nested deeper than {_MAX_DEPTH}"))
         try:
             asked = json.loads(body)
-        except (ValueError, RecursionError):
+        except ValueError:
             return _failure(None, RpcError(Code.PARSE_ERROR, "this is no JSON"))
         table = {**self._table, **(own or {})}
         if not isinstance(asked, list):
@@ -147,6 +153,15 @@ class Dispatcher:
         if isinstance(outcome, RpcError):
             return _failure(request_id, outcome)
         return _encode({"jsonrpc": "2.0", "id": request_id, "result": outcome})
+
+
+def _depth(body: bytes) -> int:
+    """How deep JSON is nested, at most. The parser recurses, and Python may let it until its stack is gone."""
+    depth = deepest = 0
+    for bracket in body.translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in _OPENING else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def notification(subscription: str, result: Any) -> bytes:

@@ -7,9 +7,9 @@ import re
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
 
-_QUANTITY = re.compile("0x(?:0|[1-9a-f][0-9a-f]{0,63})", re.IGNORECASE)
-_LEADING_ZEROS = re.compile("0x0[0-9a-f]{1,63}", re.IGNORECASE)
-_DATA = re.compile("0x(?:[0-9a-f]{2})*", re.IGNORECASE)
+_QUANTITY = re.compile("0x(?:0|[1-9a-fA-F][0-9a-fA-F]{0,63})")
+_WITH_LEADING_ZEROS = re.compile("0x0[0-9a-fA-F]{1,63}")
+_DATA = re.compile("0x(?:[0-9a-fA-F]{2})*")
 
 
 def quantity(value: int) -> str:
@@ -57,7 +57,7 @@ def read_word(value: object, field: str) -> int:
     InvalidValue
         It is neither.
     """
-    if isinstance(value, str) and (_QUANTITY.fullmatch(value) or _LEADING_ZEROS.fullmatch(value)):
+    if isinstance(value, str) and (_QUANTITY.fullmatch(value) or _WITH_LEADING_ZEROS.fullmatch(value)):
         return int(value, 16)
     raise InvalidValue(field, _shown(value), "a number of at most 256 bits in hexadecimal")
 
