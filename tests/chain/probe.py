@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain
+from gridbourse.chain.interface import Chain
 from gridbourse.chain.transaction import Transaction
 from gridbourse.crypto.keys import Address, SigningKey, keccak256
 
@@ -75,7 +76,7 @@ def deployment(key: SigningKey = ALICE, nonce: int = 0) -> bytes:
     return signed(key, nonce, None, BYTECODE, gas_limit=1_000_000)
 
 
-def deploy(chain: EmbeddedChain) -> Address:
+def deploy(chain: Chain) -> Address:
     [receipt] = chain.submit([deployment(nonce=chain.next_nonce(ALICE.address))])
     assert receipt.contract_address is not None
     return receipt.contract_address

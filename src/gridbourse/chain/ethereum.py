@@ -10,7 +10,7 @@ gridbourse signs cannot be read back.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Any, Literal, Self
@@ -27,6 +27,7 @@ from gridbourse.chain.rpc.reading import (
     read_log,
     read_receipt,
     read_transaction,
+    told,
 )
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address, keccak256
@@ -84,7 +85,7 @@ class EthereumChain(Chain):
         self._final: NetworkHeader | None = None
         self._lock = Lock()
         try:
-            self._chain_id = values.read_quantity(self._node.ask("eth_chainId"), "eth_chainId")
+            self._chain_id = told(values.read_quantity, self._node.ask("eth_chainId"), "eth_chainId")
         except BaseException:
             self.close()
             raise
@@ -140,42 +141,42 @@ class EthereumChain(Chain):
 
     def call(self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None) -> bytes:
         """Run a call on the newest state, which on a network that reorganises need not be final."""
-        return values.read_data(self._execute("eth_call", to, data, sender, gas_limit), "eth_call")
+        return told(values.read_data, self._execute("eth_call", to, data, sender, gas_limit), "eth_call")
 
     def estimate_gas(
         self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None
     ) -> int:
         """Gas limit with which a transaction succeeds, as the network estimates it."""
         answer = self._execute("eth_estimateGas", to, data, sender, gas_limit)
-        return values.read_quantity(answer, "eth_estimateGas")
+        return told(values.read_quantity, answer, "eth_estimateGas")
 
     def next_nonce(self, address: Address) -> int:
         """Nonce of an account's next transaction, counting those that the node knows but that are in no block."""
         answer = self._node.ask("eth_getTransactionCount", values.data(address), "pending")
-        return values.read_quantity(answer, "eth_getTransactionCount")
+        return told(values.read_quantity, answer, "eth_getTransactionCount")
 
     def account(self, address: Address) -> Account:
         """An account on the newest state; one that nobody has used is empty."""
         methods = ("eth_getTransactionCount", "eth_getCode", "eth_getBalance")
         nonce, code, balance = self._ask_all([Call(method, [values.data(address), "latest"]) for method in methods])
         return Account(
-            nonce=values.read_quantity(nonce, "nonce"),
-            code=values.read_data(code, "code"),
-            balance_wei=values.read_quantity(balance, "balance"),
+            nonce=told(values.read_quantity, nonce, "nonce"),
+            code=told(values.read_data, code, "code"),
+            balance_wei=told(values.read_quantity, balance, "balance"),
         )
 
     def storage(self, address: Address, slot: int) -> bytes:
         """Word of 32 bytes in a slot of a contract's storage, on the newest state."""
         answer = self._node.ask("eth_getStorageAt", values.data(address), values.quantity(slot), "latest")
-        return values.read_data(answer, "eth_getStorageAt", size=32)
+        return told(values.read_hash, answer, "eth_getStorageAt")
 
     def fees(self) -> Fees:
         """Nothing where gas is free; otherwise the tip that the network advises above twice the newest base fee."""
         if not self._charges_gas:
             return Fees()
         newest, tip = self._ask_all([_block("latest"), Call("eth_maxPriorityFeePerGas", [])])
-        tip_wei = values.read_quantity(tip, "eth_maxPriorityFeePerGas")
-        base_wei = values.read_quantity(newest.get("baseFeePerGas", "0x0"), "baseFeePerGas")
+        tip_wei = told(values.read_quantity, tip, "eth_maxPriorityFeePerGas")
+        base_wei = told(values.read_quantity, newest.get("baseFeePerGas", "0x0"), "baseFeePerGas")
         return Fees(2 * base_wei + tip_wei, tip_wei)
 
     def head(self) -> NetworkHeader:
@@ -226,14 +227,14 @@ class EthereumChain(Chain):
         number = values.quantity(height)
         block, receipts = self._ask_all([_block(number, full=True), Call("eth_getBlockReceipts", [number])])
         transactions = tuple(read_transaction(entry).raw for entry in block["transactions"])
-        return NetworkBlock(read_header(block), transactions, tuple(self._explained(receipts)))
+        return NetworkBlock(read_header(block), transactions, tuple(self._explained(map(read_receipt, receipts))))
 
     def transaction(self, tx_hash: bytes) -> SignedTransaction | None:
         """Find a transaction in a final block; None if it is in none."""
         answer = self._node.ask("eth_getTransactionByHash", values.data(tx_hash))
         if answer is None or answer.get("blockNumber") is None:
             return None
-        height = values.read_quantity(answer["blockNumber"], "blockNumber")
+        height = told(values.read_quantity, answer["blockNumber"], "blockNumber")
         return read_transaction(answer) if self._is_final(height) else None
 
     def receipt(self, tx_hash: bytes) -> Receipt | None:
@@ -336,18 +337,15 @@ class EthereumChain(Chain):
     def _final_receipts(self, hashes: Sequence[bytes]) -> dict[bytes, Receipt]:
         """Receipts of those transactions that are in final blocks."""
         answers = self._ask_all([Call("eth_getTransactionReceipt", [values.data(tx_hash)]) for tx_hash in hashes])
-        mined = [answer for answer in answers if answer and answer.get("blockNumber")]
-        final = [
-            answer for answer in mined if self._is_final(values.read_quantity(answer["blockNumber"], "blockNumber"))
-        ]
+        mined = [read_receipt(answer) for answer in answers if answer and answer.get("blockNumber")]
+        final = [receipt for receipt in mined if self._is_final(receipt.height)]
         return {receipt.transaction_hash: receipt for receipt in self._explained(final)}
 
-    def _explained(self, answers: Sequence[Mapping[str, Any]]) -> list[Receipt]:
-        """Read receipts, with the words of the contract where a transaction failed."""
-        return [
-            receipt if receipt.succeeded or receipt.revert_data or receipt.halt else self._replayed(receipt)
-            for receipt in map(read_receipt, answers)
-        ]
+    def _explained(self, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
+        """Receipts with the words of the contract where a transaction failed."""
+        for receipt in receipts:
+            is_known = receipt.succeeded or receipt.revert_data or receipt.halt
+            yield receipt if is_known else self._replayed(receipt)
 
     def _replayed(self, receipt: Receipt) -> Receipt:
         """Run a failed transaction again behind its parent block. Without those between them it may do otherwise."""
@@ -372,9 +370,9 @@ class EthereumChain(Chain):
         for answer in answers:
             log = read_log(answer)
             if "transactionLogIndex" in answer:
-                index = values.read_quantity(answer["transactionLogIndex"], "transactionLogIndex")
+                index = told(values.read_quantity, answer["transactionLogIndex"], "transactionLogIndex")
             else:
-                index = log.index - values.read_quantity(first_index[answer["transactionHash"]], "logIndex")
+                index = log.index - told(values.read_quantity, first_index[answer["transactionHash"]], "logIndex")
             logs.append(replace(log, index=index))
         return logs
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from gridbourse.errors import ChainError, RpcError
+from gridbourse.errors import ChainError, InvalidValue, RpcError
 
 BATCH_REQUESTS = 1_000
 """What common nodes take at most."""
@@ -84,10 +84,11 @@ class RpcClient:
         ]
         for portion in _portions(requests):
             found = self._post(portion if len(portion) > 1 else portion[0])
-            by_id = {entry.get("id"): entry for entry in (found if isinstance(found, list) else [found])}
+            entries = found if isinstance(found, list) else [found]
+            by_id = {entry.get("id"): entry for entry in entries}
             if isinstance(found, dict) and found.get("id") is None:  # the node refuses the whole request
                 answers += [_result(found)] * len(portion)
-            elif len(by_id) == len(portion) and all(request["id"] in by_id for request in portion):
+            elif len(entries) == len(portion) and all(request["id"] in by_id for request in portion):
                 answers += [_result(by_id[request["id"]]) for request in portion]
             else:
                 raise ChainError(f"{self.url}: the answers are not those to what was asked; is this an Ethereum node?")
@@ -103,10 +104,10 @@ class RpcClient:
         while True:
             try:
                 response = self._http.post(self.url, json=body)
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+                raise InvalidValue("url", self.url, f"the node's URL, as http://127.0.0.1:8545 ({error})") from error
             except httpx.TransportError as error:
                 failure = str(error) or type(error).__name__
-            except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-                raise ChainError(f"{self.url}: {error}; give the node's URL, as http://127.0.0.1:8545") from error
             else:
                 if response.status_code in _UNAUTHORISED:
                     raise ChainError(f"{self.url}: HTTP status {response.status_code}; give the node's token")

@@ -51,6 +51,14 @@ def _strictly(read: Callable[[Mapping[str, Any]], _Value]) -> Callable[[Mapping[
     return strict
 
 
+def told(read: Callable[[object, str], _Value], answer: object, name: str) -> _Value:
+    """Read a single quantity or some data."""
+    try:
+        return read(answer, name)
+    except InvalidValue as error:
+        raise ChainError(f"the node's answer is not what the Ethereum specification says: {error}") from error
+
+
 @_strictly
 def read_header(answer: Mapping[str, Any]) -> NetworkHeader:
     """Read a block without its transactions."""
