@@ -24,9 +24,8 @@ from gridbourse.network.records import (
     NodeRegistered,
     OrderDetails,
     RecordKind,
-    _place,
 )
-from gridbourse.network.sealing import open_record, seal_record
+from gridbourse.network.sealing import _place, open_record, seal_record
 
 ORDER = {
     "user_id": "Anna",
@@ -37,6 +36,7 @@ ORDER = {
     "period": PERIOD,
     "energy_wh": 1_000,
     "price_ticks": 3_600,
+    "replaces": 0,
 }
 DECISION = {"user_id": "Anna", "deal_id": 1, "side": 0, "confirmed": True}
 ANYTHING = st.recursive(
@@ -217,6 +217,8 @@ WRONG_FIELDS = [
     {"energy_types": 2**16},
     {"energy_types": -1},
     {"side": 2},
+    {"replaces": 2 << 32},
+    {"replaces": -1},
     {"side": 0.0},
     {"user_id": ["Anna"]},
     {"user_id": "Nobody"},
