@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role, Settings
 from gridbourse.network.description import (
     KINDS_BELOW,
+    Engine,
+    MainChainSpec,
     MasterSpec,
     NodeKind,
     NodeSpec,
@@ -40,6 +43,9 @@ kind = "dispatch"
 location = "Fucheng"
 """
 
+ETHEREUM = '[main_chain]\nengine = "ethereum"\nurl = "http://127.0.0.1:8545"\n'
+ADDRESSES = "".join(f'{name} = "0x{number:040x}"\n' for number, name in enumerate(("consortium", "market", "anchors")))
+
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=26)
 names = texts.filter(bool)
 words = st.integers(0, 2**32 - 1)
@@ -65,13 +71,19 @@ def regions(draw):
             role,
             tuple(
                 NodeSpec(next(node_ids), draw(st.sampled_from(sorted(KINDS_BELOW[role]))), draw(texts))
-                for _ in range(draw(st.integers(1, 2)))
+                for _ in range(draw(st.integers(0, 2)))
             ),
+            draw(st.sampled_from(["", "http://127.0.0.1:8546"])),
         )
         for name, role in zip(master_names, roles, strict=True)
     )
+    contracts = draw(st.sampled_from([(), tuple(Address(bytes([number]) * 20) for number in (1, 2, 3))]))
+    elsewhere = MainChainSpec(Engine.ETHEREUM, "http://127.0.0.1:8545", contracts)
+    main_chain = draw(st.sampled_from([MainChainSpec(), elsewhere]))
     chain_id = draw(st.integers(1, 2**32 - 1))
-    return RegionSpec(draw(texts), chain_id, draw(market_settings()), masters, draw(st.booleans()))
+    return RegionSpec(
+        draw(texts), chain_id, draw(market_settings()), masters, draw(st.booleans()), main_chain=main_chain
+    )
 
 
 @given(spec=regions())
@@ -152,6 +164,17 @@ def test_a_field_of_another_type_is_named(read, field, line, value):
         ("market.trading_roles", "[market]", "[market]\ntrading_roles = []"),
         ("market.trading_roles", "[market]", '[market]\ntrading_roles = ["regulator"]'),
         ("market.trading_roles", "[market]", "[market]\ntrading_roles = [1]"),
+        ("main_chain.engine", "[market]", '[main_chain]\nengine = "paper"\n[market]'),
+        ("main_chain.url", "[market]", '[main_chain]\nengine = "ethereum"\n[market]'),
+        ("main_chain.url", "[market]", '[main_chain]\nurl = "http://127.0.0.1:8545"\n[market]'),
+        (
+            "main_chain.contracts.market",
+            "[market]",
+            f"{ETHEREUM}[main_chain.contracts]\n{ADDRESSES.splitlines()[0]}\n[market]",
+        ),
+        ("main_chain.contracts.anchors", "[market]", f'{ETHEREUM}[main_chain.contracts]\n{ADDRESSES[:-6]}"\n[market]'),
+        ("main_chain.contracts.more", "[market]", f"{ETHEREUM}[main_chain.contracts]\n{ADDRESSES}more = 1\n[market]"),
+        ("master.slave_chain_url", 'role = "grid"', 'role = "grid"\nslave_chain_url = 8546'),
         ("master.role", 'role = "grid"', 'role = "source"'),
         ("master.role", 'role = "grid"', 'role = "regulator"'),
         ("master.name", 'name = "grid"', 'name = "main"'),

@@ -17,7 +17,7 @@ GAS_LIMIT = 30_000_000
 
 
 class Wallet:
-    """Signs and sends calls; nonces follow each other without asking the chain again.
+    """Signs and sends calls; nonces follow each other without asking the chain again. No other wallet uses its key.
 
     Several threads may share a wallet: each one's calls reach the chain in the order of their nonces.
 
@@ -83,7 +83,9 @@ class Wallet:
 
     def _sign(self, calls: Sequence[Call]) -> list[bytes]:
         if self._next_nonce is None:
-            self._next_nonce = self.chain.next_nonce(self.address)
+            # Not counting what is under way: if it is not known whether that arrives, what is sent next must not be
+            # able to happen beside it, only instead of it.
+            self._next_nonce = self.chain.account(self.address).nonce
         first = self._next_nonce
         self._next_nonce += len(calls)
         fees = self.chain.fees()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from gridbourse.chain.interface import Chain
 from gridbourse.crypto.suite import suite_named
 from gridbourse.market.types import Role
-from gridbourse.network.description import MasterSpec, RegionSpec
+from gridbourse.network.description import Engine, MasterSpec, RegionSpec, write_region
 from gridbourse.network.encryption_node import EncryptionNode
 from gridbourse.network.engines import Engines
 from gridbourse.network.founding import found, make_keys, require_nodes, set_up_slave
@@ -41,13 +42,17 @@ class Assembly:
         self._operator = next(master.name for master in spec.masters if master.role is Role.GRID)
 
     def found(self) -> None:
-        """Make everybody's keys, and the consortium's contracts on the main chain."""
+        """Make everybody's keys, and the consortium's contracts on the main chain; their addresses are written down."""
         handed_in = make_keys(self.keys, self.spec.masters, suite_named(self.spec.suite), regulator=True)
-        found(self._main_engine(), self.spec, handed_in)
+        main = found(self._main_engine(), self.spec, handed_in)
+        if self.spec.main_chain.engine is not Engine.EMBEDDED:
+            self.spec = replace(self.spec, main_chain=replace(self.spec.main_chain, contracts=main.contracts))
+            write_region(self.spec, self.folder / "region.toml")
 
     def assemble(self) -> tuple[MainChain, dict[str, Master], Regulator | None]:
         """Open all chains that are not open yet, and put the nodes on them with their newest keys."""
-        main = MainChain.open(self._main_engine())
+        given = self.spec.main_chain.contracts
+        main = MainChain.at(self._main_engine(), *given) if given else MainChain.open(self._main_engine())
         enter_on_main_chain(self.keys, self.spec, main)
         masters = {
             spec.name: self._master(master_id, spec, main)

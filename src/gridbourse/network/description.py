@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gridbourse.crypto.keys import Address
 from gridbourse.crypto.suite import HPKE, suite_named
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role, Settings
@@ -39,6 +40,15 @@ class NodeKind(StrEnum):
     EV = "ev"
 
 
+class Engine(StrEnum):
+    """Who puts the main chain's transactions in order, and where."""
+
+    EMBEDDED = "embedded"
+    ETHEREUM = "ethereum"
+
+
+_CONTRACTS = ("consortium", "market", "anchors")
+_ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
 # A master's name is also the name of its chain's file.
 _MASTER_NAME = re.compile("[a-z0-9-]{1,40}")
 # A node's name is, percent-encoded, also the name of its key file.
@@ -79,11 +89,47 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class MasterSpec:
-    """A master and the function nodes below it, which are listed in its own organisation's file only."""
+    """A master.
+
+    Parameters
+    ----------
+    name, role
+        Who it is.
+    nodes
+        The function nodes below it, which are listed in its own organisation's file only.
+    slave_chain_url
+        Where the master lets the holder of the file read its slave chain; empty for nowhere. The token to show lies in
+        ``keys/tokens/NAME``.
+    """
 
     name: str
     role: Role
     nodes: tuple[NodeSpec, ...]
+    slave_chain_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MainChainSpec:
+    """How the main chain is reached from here.
+
+    Parameters
+    ----------
+    engine
+        ``embedded``: it is kept in the folder, and its operator seals it. ``ethereum``: a node is asked, one of a
+        consortium's own (`gridbourse node`) or of any other network that takes transactions for no fee.
+    url
+        Where that node serves the Ethereum JSON-RPC.
+    contracts
+        Addresses of `Consortium`, `EnergyMarket` and `SlaveAnchors`; empty if they are the chain's first three blocks.
+    """
+
+    engine: Engine = Engine.EMBEDDED
+    url: str = ""
+    contracts: tuple[Address, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.engine is Engine.ETHEREUM) != self.url.startswith(("http://", "https://")):
+            raise InvalidValue("main_chain.url", self.url, "http://HOST:PORT for the ethereum engine, else nothing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +148,8 @@ class RegionSpec:
         Who takes part.
     single_chain
         Put every detail of everybody on the main chain, the paper's counterpart to master-slave.
+    main_chain
+        How the main chain is reached from here.
     suite
         Name of the algorithms that records are sealed with (`gridbourse.crypto.suite`).
 
@@ -118,6 +166,7 @@ class RegionSpec:
     masters: tuple[MasterSpec, ...]
     single_chain: bool = False
     suite: str = HPKE.name
+    main_chain: MainChainSpec = MainChainSpec()
 
     def __post_init__(self) -> None:
         if not 1 <= self.chain_id <= _MAX_CHAIN_ID:
@@ -153,6 +202,7 @@ def read_region(path: Path) -> RegionSpec:
         masters=tuple(_master(entry) for entry in root.tables("master")),
         single_chain=root.take("single_chain", bool, default=False),
         suite=root.take("suite", str, default=HPKE.name),
+        main_chain=_main_chain(_Fields("main_chain.", root.take("main_chain", dict, {}))),
     )
     root.require_empty()
     return spec
@@ -167,6 +217,7 @@ def write_region(spec: RegionSpec, path: Path) -> None:
         f"single_chain = {str(spec.single_chain).lower()}",
         f"suite = {_text(spec.suite)}",
         "",
+        *_main_chain_lines(spec.main_chain),
         "[market]",
         f"cooling_off_seconds = {settings.cooling_off_seconds}",
         f"price_floor_yuan_per_kwh = {_text(format_price(settings.floor_ticks))}",
@@ -177,10 +228,35 @@ def write_region(spec: RegionSpec, path: Path) -> None:
     ]
     for master in spec.masters:
         lines += ["", "[[master]]", f"name = {_text(master.name)}", f"role = {_text(master.role.name.lower())}"]
+        if master.slave_chain_url:
+            lines += [f"slave_chain_url = {_text(master.slave_chain_url)}"]
         for node in master.nodes:
             fields = {"id": node.node_id, "kind": node.kind, "location": node.location}
             lines += ["", "[[master.node]]", *(f"{field} = {_text(value)}" for field, value in fields.items())]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _main_chain(fields: _Fields) -> MainChainSpec:
+    found = _Fields("main_chain.contracts.", contracts) if (contracts := fields.take("contracts", dict, {})) else None
+    spec = MainChainSpec(
+        engine=_enum("main_chain.engine", Engine.__members__, fields.take("engine", str, Engine.EMBEDDED).upper()),
+        url=fields.take("url", str, ""),
+        contracts=tuple(found.address(name) for name in _CONTRACTS) if found else (),
+    )
+    fields.require_empty()
+    if found:
+        found.require_empty()
+    return spec
+
+
+def _main_chain_lines(spec: MainChainSpec) -> list[str]:
+    if spec == MainChainSpec():
+        return []
+    lines = ["[main_chain]", f"engine = {_text(spec.engine)}", f"url = {_text(spec.url)}", ""]
+    if spec.contracts:
+        addresses = zip(_CONTRACTS, spec.contracts, strict=True)
+        lines += ["[main_chain.contracts]", *(f'{name} = "0x{address.hex()}"' for name, address in addresses), ""]
+    return lines
 
 
 def _settings(fields: _Fields) -> Settings:
@@ -202,6 +278,7 @@ def _master(fields: _Fields) -> MasterSpec:
         name=fields.take("name", str),
         role=_enum("master.role", Role.__members__, fields.take("role", str).upper()),
         nodes=tuple(_node(entry) for entry in fields.tables("node")),
+        slave_chain_url=fields.take("slave_chain_url", str, ""),
     )
     fields.require_empty()
     return spec
@@ -239,6 +316,12 @@ class _Fields:
             return price_ticks(text)
         except InvalidValue as error:
             raise InvalidValue(self._prefix + name, text, error.remedy) from error
+
+    def address(self, name: str) -> Address:
+        text = self.take(name, str)
+        if not _ADDRESS.fullmatch(text):
+            raise InvalidValue(self._prefix + name, text, "an address: 0x and 40 hexadecimal digits")
+        return Address(bytes.fromhex(text.removeprefix("0x")))
 
     def tables(self, name: str) -> list[_Fields]:
         entries = self.take(name, list, [])

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain
+from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.interface import Chain
 from gridbourse.crypto.keys import SigningKey
-from gridbourse.errors import InvalidValue
-from gridbourse.network.description import RegionSpec
+from gridbourse.errors import ChainError, InvalidValue
+from gridbourse.network.description import Engine, RegionSpec
 
 BLOCK_GAS_LIMIT = 30_000_000_000
 MAIN = "main"
+MAIN_PATIENCE_SECONDS = 30.0
+FOREIGN_PATIENCE_SECONDS = 5.0
+"""How long a node is tried before it counts as away."""
+
+logger = logging.getLogger(__name__)
 
 Observe = Callable[[str, Chain], Chain]
 """Puts something between the nodes and a chain of the given name, to look on."""
@@ -23,6 +30,11 @@ Observe = Callable[[str, Chain], Chain]
 def watch_nothing(_: str, chain: Chain) -> Chain:
     """Put nothing between."""
     return chain
+
+
+def token_file(folder: Path, chain: str) -> Path:
+    """Where the token to read a chain lies: what its server asks for, and what its readers show."""
+    return folder / "keys" / "tokens" / chain
 
 
 class Engines:
@@ -58,8 +70,8 @@ class Engines:
         self._chains = {name: observe(name, chain) for name, chain in chains.items()}
 
     def require_main(self) -> None:
-        """Refuse a folder whose main chain is neither open nor kept here."""
-        if MAIN not in self._chains:
+        """Refuse a folder whose main chain is neither open nor elsewhere nor kept here."""
+        if MAIN not in self._chains and self._spec.main_chain.engine is Engine.EMBEDDED:
             self._require(MAIN)
 
     def require_slave(self, name: str) -> None:
@@ -70,6 +82,8 @@ class Engines:
         """The main chain; `sealer` is the key of the master that operates it, who alone can open it from its file."""
         if MAIN in self._chains:
             return self._chains[MAIN]
+        if self._spec.main_chain.engine is Engine.ETHEREUM:
+            return self._remote(MAIN, self._spec.main_chain.url, self._spec.chain_id)
         if sealer is None:
             raise InvalidValue("folder", str(self._folder), "one with the keys of the master that seals its main.chain")
         return self._embedded(MAIN, self._spec.chain_id, sealer)
@@ -82,8 +96,15 @@ class Engines:
         return self._chains.get(name) or self._embedded(name, self._spec.chain_id + master_id, sealer)
 
     def foreign_slave(self, name: str) -> Chain | None:
-        """The slave chain of a master who lets the holder of this folder read it; None if it does not."""
-        return self._chains.get(name)
+        """The slave chain of a master who lets the holder of this folder read it; None if it does not, or is away."""
+        url = next(master.slave_chain_url for master in self._spec.masters if master.name == name)
+        if name in self._chains or not url:
+            return self._chains.get(name)
+        try:
+            return self._remote(name, url, chain_id=None, patience_seconds=FOREIGN_PATIENCE_SECONDS)
+        except ChainError:
+            logger.warning("slave chain %s at %s does not answer", name, url)
+            return None
 
     def close(self) -> None:
         """Close every chain that was opened here."""
@@ -92,7 +113,21 @@ class Engines:
 
     def _embedded(self, name: str, chain_id: int, sealer: SigningKey) -> Chain:
         genesis = Genesis(chain_id, sealer.address, gas_limit=BLOCK_GAS_LIMIT)
-        engine = EmbeddedChain(self._path(name), genesis, sealer, clock=self._clock)
+        return self._keep(name, EmbeddedChain(self._path(name), genesis, sealer, clock=self._clock))
+
+    def _remote(
+        self, name: str, url: str, chain_id: int | None, patience_seconds: float = MAIN_PATIENCE_SECONDS
+    ) -> Chain:
+        token = token_file(self._folder, name)
+        engine = EthereumChain(
+            url,
+            chain_id=chain_id,
+            token=token.read_text("utf-8").strip() if token.exists() else None,
+            patience_seconds=patience_seconds,
+        )
+        return self._keep(name, engine)
+
+    def _keep(self, name: str, engine: Chain) -> Chain:
         self._opened.append(engine)
         self._chains[name] = self._observe(name, engine)
         return self._chains[name]

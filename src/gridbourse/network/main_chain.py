@@ -57,13 +57,26 @@ class MainChain:
 
     @classmethod
     def open(cls, chain: Chain) -> Self:
-        """Find the contracts that the chain's first three blocks created: it is the region's own."""
+        """Find the contracts that the chain's first three blocks created: it is the region's own.
+
+        Raises
+        ------
+        ChainError
+            They create none, or not yet.
+        """
+        if chain.head().height < 3:
+            raise ChainError(f"chain {chain.chain_id} has no contracts yet: `gridbourse region found` deploys them")
         return cls.at(chain, *(_created(chain, height) for height in (1, 2, 3)))
 
     @classmethod
     def at(cls, chain: Chain, consortium: Address, market: Address, anchors: Address) -> Self:
         """Take the contracts at given addresses, on whatever chain they are."""
         return cls(chain, Consortium(chain, consortium), EnergyMarket(chain, market), SlaveAnchors(chain, anchors))
+
+    @property
+    def contracts(self) -> tuple[Address, Address, Address]:
+        """Addresses of consortium, market and anchors."""
+        return self.consortium.address, self.market.address, self.anchors.address
 
 
 def _created(chain: Chain, height: int) -> Address:

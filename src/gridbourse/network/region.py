@@ -52,12 +52,14 @@ class Region:
         The main chain.
     masters, uplinks
         The masters whose keys lie in the folder, by name, and their up-links.
+    clock
+        Tells what time it is.
     """
 
     def __init__(self, parts: Assembly, clock: Callable[[], int]) -> None:
         self._parts = parts
         self.spec = parts.spec
-        self._clock = clock
+        self.clock = clock
         self._assemble()
 
     @property
@@ -72,6 +74,12 @@ class Region:
         if self._regulator is None:
             raise InvalidValue("folder", str(self._parts.folder), "the folder that holds the regulator's keys")
         return self._regulator
+
+    @property
+    def settles(self) -> bool:
+        """Whether the settlement agent's keys lie in this folder."""
+        agent = self.main.consortium.settlement_agent()
+        return any(master.membership.master_id == agent for master in self.masters.values())
 
     @classmethod
     def create(
@@ -329,7 +337,7 @@ class Region:
             The settlement agent's keys do not lie in this folder.
         """
         agent = self.uplinks[self._settlement_agent().membership.name]
-        agent.expire(self._clock())
+        agent.expire(self.clock())
         agent.settle()
         self.bring_down()
 

@@ -39,16 +39,23 @@ class Methods:
         The chain.
     limits
         How much one caller may ask for.
+    read_only
+        Leave out the methods that hand transactions in.
     """
 
-    def __init__(self, chain: Chain, limits: Limits) -> None:
+    def __init__(self, chain: Chain, limits: Limits, *, read_only: bool = False) -> None:
         self._chain = chain
+        self._read_only = read_only
         self._limits = limits
         self._filters = Filters(chain, limits)
         self.places = objects.BlockPlaces(chain)
 
     def table(self) -> dict[str, Method]:
         """All methods by their names."""
+        sending = {"eth_sendRawTransaction": self.send, "eth_sendRawTransactionSync": self.send_and_wait}
+        return self._reading() | ({} if self._read_only else sending)
+
+    def _reading(self) -> dict[str, Method]:
         return {
             "web3_clientVersion": lambda: f"gridbourse/{__version__}",
             "web3_sha3": lambda value: data(keccak256(read_data(value, "data"))),
@@ -90,8 +97,6 @@ class Methods:
             "eth_gasPrice": lambda: quantity(self._chain.fees().max_fee_per_gas),
             "eth_maxPriorityFeePerGas": lambda: quantity(self._chain.fees().max_priority_fee_per_gas),
             "eth_feeHistory": self.fee_history,
-            "eth_sendRawTransaction": self.send,
-            "eth_sendRawTransactionSync": self.send_and_wait,
         }
 
     # Blocks

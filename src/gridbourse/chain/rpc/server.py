@@ -59,6 +59,8 @@ class RpcServer:
         Web origins whose pages may use the server.
     limits
         How much one caller may ask for.
+    read_only
+        Take no transactions.
 
     Raises
     ------
@@ -76,13 +78,14 @@ class RpcServer:
         names: Sequence[str] = (),
         origins: Sequence[str] = (),
         limits: Limits | None = None,
+        read_only: bool = False,
     ) -> None:
         self._socket = _listen(host, port, token)
         self.port = int(self._socket.getsockname()[1])
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         limits = limits or Limits()
         config = uvicorn.Config(
-            _application(chain, token, [*_LOCAL_NAMES, host, *names], origins, limits),
+            _application(chain, token, [*_LOCAL_NAMES, host, *names], origins, limits, read_only=read_only),
             log_level="warning",
             access_log=False,
             lifespan="on",
@@ -132,9 +135,15 @@ def _listen(host: str, port: int, token: str | None) -> socket.socket:
 
 
 def _application(
-    chain: Chain, token: str | None, hosts: Sequence[str], origins: Sequence[str], limits: Limits
+    chain: Chain,
+    token: str | None,
+    hosts: Sequence[str],
+    origins: Sequence[str],
+    limits: Limits,
+    *,
+    read_only: bool,
 ) -> Starlette:
-    methods = Methods(chain, limits)
+    methods = Methods(chain, limits, read_only=read_only)
     dispatcher = Dispatcher(methods, limits)
     watcher = HeadWatcher(chain)
 
