@@ -192,7 +192,8 @@ class EthereumChain(Chain):
             seen = self._final
             if seen and final.height < seen.height:
                 return seen  # the node is behind what it told before
-            if seen and self._block_hash(seen.height) != seen.hash:
+            follows = seen is None or seen.hash in {final.hash, final.parent_hash}
+            if seen and not follows and self._block_hash(seen.height) != seen.hash:
                 raise ChainReorganised(
                     f"{self._node.url}: block {seen.height} was final with hash 0x{seen.hash.hex()} and is not there"
                     " any more: wait for more confirmations, and read anew what came after it"
@@ -324,12 +325,16 @@ class EthereumChain(Chain):
         return read_header(answer).hash if answer else None
 
     def _is_final(self, height: int) -> bool:
+        """Whether a block that the node has is final."""
+        return self._confirmations == 0 or self._is_in_reach(height)
+
+    def _is_in_reach(self, height: int) -> bool:
         """Ask for the head only where what it was is not enough."""
         seen = self._final
         return (seen is not None and height <= seen.height) or height <= self.head().height
 
     def _require_final(self, height: int, *, first: int) -> None:
-        if height < first or not self._is_final(height):
+        if height < first or not self._is_in_reach(height):
             raise InvalidValue("height", height, f"a height from {first} to {self.head().height}")
 
     # Receipts

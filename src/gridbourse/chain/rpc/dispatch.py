@@ -68,6 +68,10 @@ class Dispatcher:
     def _table(self) -> Mapping[str, Method]:
         return self._methods.table()
 
+    @cached_property
+    def _arities(self) -> Mapping[str, tuple[int, int]]:
+        return {name: _arity(method) for name, method in self._table.items()}
+
     def answer(self, body: bytes | str, own: Mapping[str, Method] | None = None) -> bytes:
         """Answer a request or a batch; empty if nothing in it wants an answer.
 
@@ -119,13 +123,17 @@ class Dispatcher:
         if method is None:
             return RpcError(Code.METHOD_NOT_FOUND, f"the method {request.method} does not exist here")
         try:
-            inspect.signature(method).bind(*request.params)
-        except TypeError as error:
-            return RpcError(Code.INVALID_PARAMS, f"{request.method}: {error}")
-        try:
+            self._require_arity(method, request)
             return method(*request.params)
         except Exception as error:  # noqa: BLE001
             return rpc_error(error)
+
+    def _require_arity(self, method: Method, request: _Request) -> None:
+        least, most = self._arities.get(request.method) or _arity(method)
+        if not least <= len(request.params) <= most:
+            wanted = f"{least}" if least == most else f"{least} to {most}"
+            text = f"{request.method} takes {wanted} parameters, not {len(request.params)}"
+            raise RpcError(Code.INVALID_PARAMS, text)
 
     def _send(self, requests: Sequence[_Request]) -> Iterator[tuple[_Request, Any]]:
         raws: list[bytes | RpcError] = []
@@ -153,6 +161,12 @@ class Dispatcher:
         if isinstance(outcome, RpcError):
             return _failure(request_id, outcome)
         return _encode({"jsonrpc": "2.0", "id": request_id, "result": outcome})
+
+
+def _arity(method: Method) -> tuple[int, int]:
+    """Least and most parameters of a method."""
+    parameters = inspect.signature(method).parameters.values()
+    return sum(parameter.default is parameter.empty for parameter in parameters), len(parameters)
 
 
 def _depth(body: bytes) -> int:
