@@ -46,13 +46,11 @@ def eventually(what: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> N
 class Network:
     """Nodes by their names, below one folder."""
 
-    def __init__(self, folder: Path, names: tuple[str, ...] = NAMES) -> None:
+    def __init__(self, folder: Path, names: tuple[str, ...] = NAMES, observers: tuple[str, ...] = ()) -> None:
         self.folder = folder
         self.names = names
-        found_network(
-            NetworkSpec(CHAIN_ID, 2_000_000_000, None, tuple(map(_organisation, names))),
-            folder,
-        )
+        organisations = [_organisation(name, votes=name in names) for name in names + observers]
+        found_network(NetworkSpec(CHAIN_ID, 2_000_000_000, None, tuple(organisations)), folder)
         self.deployer = read_account_key(folder / "deployer.key")
         self.accounts = {name: read_account_key(folder / name / "account.key") for name in names}
         self.nodes: dict[str, Node] = {}
@@ -94,8 +92,8 @@ class Network:
         assert len({chain.head().hash for chain in chains}) == 1
 
 
-def _organisation(name: str) -> Organisation:
-    return Organisation(name, free_endpoint(), free_endpoint(), free_endpoint(), None, None)
+def _organisation(name: str, *, votes: bool) -> Organisation:
+    return Organisation(name, free_endpoint(), free_endpoint(), free_endpoint(), None, None, votes)
 
 
 def validators(node: Node) -> set[str]:
