@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from gridbourse.chain.cometbft.description import read_network
 from gridbourse.chain.cometbft.folder import NodeFolder, found_network
+from gridbourse.chain.cometbft.methods import MISBEHAVIOURS, NODE, VALIDATORS
+from gridbourse.chain.rpc.client import RpcClient
 from gridbourse.errors import InvalidValue
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -40,6 +43,25 @@ def init(description: Path, out: Path) -> None:
     """
     for folder in found_network(read_network(description), out):
         click.echo(f"{folder.path}: " + ("complete" if folder.validator_key.exists() else "without keys"))
+
+
+@network.command()
+@click.argument("url", metavar="NODE_URL")
+def status(url: str) -> None:
+    """Ask the node at NODE_URL, its JSON-RPC, how it is, who votes, and what CometBFT proved against whom."""
+    client = RpcClient(url, patience_seconds=5)
+    node = client.ask(NODE)
+    peers = ", ".join(sorted(peer["name"] for peer in node["peers"])) or "nobody"
+    click.echo(f"height {int(node['height'], 16)}, CometBFT's {int(node['cometHeight'], 16)}, connected to {peers}")
+    for validator in client.ask(VALIDATORS):
+        click.echo(f"votes: {_master(validator)}, validator {validator['address']}, node {validator['nodeId']}")
+    for found in client.ask(MISBEHAVIOURS):
+        place = f"block {int(found['block'], 16)}, CometBFT's height {int(found['cometHeight'], 16)}"
+        click.secho(f"{found['kind']} by {_master(found)}, validator {found['validator']}: {place}", fg="red")
+
+
+def _master(entry: dict[str, Any]) -> str:
+    return "a founder" if entry["master"] is None else f"master {entry['master']}"
 
 
 @network.command()

@@ -16,12 +16,17 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from foundry import program
 from probe import CHAIN_ID, GENESIS, SEALER
 
+from gridbourse.chain.cometbft.description import NetworkSpec, Organisation
+from gridbourse.chain.cometbft.folder import found_network
+from gridbourse.chain.cometbft.process import find_cometbft
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.interface import Chain
+from gridbourse.errors import ChainError
 
 GAS_LIMIT = GENESIS.gas_limit
 
@@ -113,8 +118,38 @@ def anvil(folder: Path) -> Iterator[Network]:
         node.kill()
 
 
+@contextmanager
+def consortium(folder: Path) -> Iterator[Network]:
+    """Four nodes that CometBFT keeps equal; the engine asks the first one, which is the one that is killed."""
+    try:
+        find_cometbft()
+    except ChainError as error:
+        pytest.skip(str(error))
+    organisations = [
+        Organisation(name, f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}", "", None, None)
+        for name in ("hydro", "grid", "retailer", "industry")
+    ]
+    found_network(NetworkSpec(CHAIN_ID, GAS_LIMIT, None, tuple(organisations)), folder / "consortium")
+    nodes = [
+        Process(
+            [sys.executable, "-m", "gridbourse", "node", str(folder / "consortium" / organisation.name)],
+            int(organisation.json_rpc.partition(":")[2]),
+        )
+        for organisation in organisations
+    ]
+    try:
+        for node in nodes:
+            node.start()
+        with EthereumChain(f"http://{organisations[0].json_rpc}", chain_id=CHAIN_ID) as chain:
+            yield Network(chain, nodes[0].kill, nodes[0].start)
+    finally:
+        for node in nodes:
+            node.kill(signal.SIGTERM)
+
+
 NETWORKS: dict[str, Callable[[Path], AbstractContextManager[Network]]] = {
     "embedded": embedded,
     "json-rpc": served,
     "anvil": anvil,
+    "consortium": consortium,
 }

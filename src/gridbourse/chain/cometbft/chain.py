@@ -183,6 +183,11 @@ class CometChain(LocalChain):
             assert stored is not None, "the caller names heights that there are"
             yield stored
 
+    def waiting(self) -> int:
+        """How many transactions wait for a block that were sent here."""
+        with self._changed:
+            return len(self._queue)
+
     def broadcast_again(self) -> None:
         """Hand in again what waits for a block, after CometBFT lost its mempool with its process."""
         with self._changed:

@@ -7,6 +7,7 @@
     validator.key.json    signs votes: private
     validator.state.json  what was signed last; without it a restored node could sign two blocks of one height
     node.key.json         authenticates connections: private
+    json_rpc.token        what callers of the JSON-RPC must show, if it listens beyond this machine: private
     account.key           the master's key on the chain, if it was made here: private
     chain.sqlite          our chain
     cometbft/             CometBFT's home: its configuration, which is written anew at every start, and its blocks
@@ -84,6 +85,7 @@ class NodeFolder:
         self.validator_state = path / "validator.state.json"
         self.node_key = path / "node.key.json"
         self.account_key = path / "account.key"
+        self.token_file = path / "json_rpc.token"
         self.chain = path / "chain.sqlite"
         self.comet_home = path / "cometbft"
         self.comet_log = path / "cometbft.log"
@@ -160,6 +162,10 @@ class NodeFolder:
                 "folder", str(self.path), f"one that `gridbourse network init` wrote (node.toml: {error})"
             ) from error
         return settings
+
+    def token(self) -> str | None:
+        """What callers of the JSON-RPC must show; None for nothing."""
+        return self.token_file.read_text("utf-8").strip() if self.token_file.exists() else None
 
     def set_aside(self) -> list[Path]:
         """Move the chain and CometBFT's blocks out of the way, so that both are fetched again; keys stay.

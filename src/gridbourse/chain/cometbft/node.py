@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Thread
 from typing import Self
@@ -15,8 +16,10 @@ from gridbourse.chain.cometbft.client import CometClient
 from gridbourse.chain.cometbft.config import Trust, configuration
 from gridbourse.chain.cometbft.folder import NodeFolder
 from gridbourse.chain.cometbft.genesis import read_genesis
+from gridbourse.chain.cometbft.methods import consortium_methods
 from gridbourse.chain.cometbft.process import CometProcess, find_cometbft
 from gridbourse.chain.cometbft.server import Server
+from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.errors import ChainError
 
 RESTART_SECONDS = 1.0
@@ -56,15 +59,22 @@ class Node:
         self._folder.public_keys()
         self._program = find_cometbft()
         genesis, membership = read_genesis(self._folder.genesis)
-        # A socket's path may have about 100 characters, a folder's more. Only the owner may enter this one.
-        self._sockets = Path(tempfile.mkdtemp(prefix="gridbourse-"))
-        self.comet = CometClient(self._sockets / "rpc")
-        self.chain = CometChain(self._folder.chain, genesis, membership, self.comet.broadcast)
         self._trust = trust
         self._stopping = Event()
         self._failure: BaseException | None = None
-        self._server = Server(self._sockets / "abci", Application(self.chain, self._admits), self._fail)
-        self._process = self._start_comet()
+        with ExitStack() as opened:
+            # A socket's path may have about 100 characters, a folder's more. Only the owner may enter this one.
+            self._sockets = Path(tempfile.mkdtemp(prefix="gridbourse-"))
+            opened.callback(shutil.rmtree, self._sockets, ignore_errors=True)
+            self.comet = CometClient(self._sockets / "rpc")
+            opened.callback(self.comet.close)
+            self.chain = CometChain(self._folder.chain, genesis, membership, self.comet.broadcast)
+            opened.callback(self.chain.close)
+            server = Server(self._sockets / "abci", Application(self.chain, self._admits), self._fail)
+            opened.callback(server.close)
+            self.rpc = opened.enter_context(self._serve())
+            self._process = self._start_comet()
+            self._opened = opened.pop_all()
         self._supervisor = Thread(target=self._supervise, name="supervisor", daemon=True)
         self._supervisor.start()
 
@@ -109,16 +119,23 @@ class Node:
         """Stop CometBFT and close the chain; closing twice is the same as once."""
         self._stopping.set()
         self._supervisor.join()
-        self._server.close()
-        self.chain.close()
-        self.comet.close()
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _serve(self) -> RpcServer:
+        host, _, port = self.settings.json_rpc.rpartition(":")
+        return RpcServer(
+            self.chain,
+            host=host.strip("[]"),
+            port=int(port),
+            token=self._folder.token(),
+            further=consortium_methods(self.chain, self.comet),
+        )
 
     def _admits(self, node_id: bytes) -> bool:
         return node_id in self.settings.peer_ids or self.chain.membership.is_member(node_id)

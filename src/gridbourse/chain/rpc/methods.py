@@ -41,11 +41,16 @@ class Methods:
         How much one caller may ask for.
     read_only
         Leave out the methods that hand transactions in.
+    further
+        More methods by their names, which are those of the chain's engine.
     """
 
-    def __init__(self, chain: Chain, limits: Limits, *, read_only: bool = False) -> None:
-        self._chain = chain
+    def __init__(
+        self, chain: Chain, limits: Limits, *, read_only: bool = False, further: Mapping[str, Method] | None = None
+    ) -> None:
+        self.chain = self._chain = chain
         self._read_only = read_only
+        self._further = further or {}
         self._limits = limits
         self._filters = Filters(chain, limits)
         self.places = objects.BlockPlaces(chain)
@@ -57,6 +62,7 @@ class Methods:
 
     def _reading(self) -> dict[str, Method]:
         return {
+            **self._further,
             "web3_clientVersion": lambda: f"gridbourse/{__version__}",
             "web3_sha3": lambda value: data(keccak256(read_data(value, "data"))),
             "net_version": lambda: str(self._chain.chain_id),

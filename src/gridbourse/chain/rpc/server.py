@@ -7,7 +7,7 @@ import hmac
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Self
 
@@ -25,7 +25,7 @@ from gridbourse.chain.interface import Chain
 from gridbourse.chain.rpc.dispatch import Dispatcher, failure
 from gridbourse.chain.rpc.errors import Code
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.methods import Methods
+from gridbourse.chain.rpc.methods import Method, Methods
 from gridbourse.chain.rpc.subscriptions import HeadWatcher, Subscriptions
 from gridbourse.errors import ChainError, InvalidValue, RpcError
 
@@ -61,6 +61,8 @@ class RpcServer:
         How much one caller may ask for.
     read_only
         Take no transactions.
+    further
+        What can be asked beyond the Ethereum methods, by name.
 
     Raises
     ------
@@ -79,13 +81,15 @@ class RpcServer:
         origins: Sequence[str] = (),
         limits: Limits | None = None,
         read_only: bool = False,
+        further: Mapping[str, Method] | None = None,
     ) -> None:
         self._socket = _listen(host, port, token)
         self.port = int(self._socket.getsockname()[1])
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         limits = limits or Limits()
+        methods = Methods(chain, limits, read_only=read_only, further=further)
         config = uvicorn.Config(
-            _application(chain, token, [*_LOCAL_NAMES, host, *names], origins, limits, read_only=read_only),
+            _application(methods, token, [*_LOCAL_NAMES, host, *names], origins, limits),
             log_level="warning",
             access_log=False,
             lifespan="on",
@@ -135,15 +139,9 @@ def _listen(host: str, port: int, token: str | None) -> socket.socket:
 
 
 def _application(
-    chain: Chain,
-    token: str | None,
-    hosts: Sequence[str],
-    origins: Sequence[str],
-    limits: Limits,
-    *,
-    read_only: bool,
+    methods: Methods, token: str | None, hosts: Sequence[str], origins: Sequence[str], limits: Limits
 ) -> Starlette:
-    methods = Methods(chain, limits, read_only=read_only)
+    chain = methods.chain
     dispatcher = Dispatcher(methods, limits)
     watcher = HeadWatcher(chain)
 
