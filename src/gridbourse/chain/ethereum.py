@@ -37,6 +37,8 @@ Confirmations = int | Literal["finalized"]
 """How many blocks on top make a block final, or that the network itself says which are."""
 
 _LOG_BLOCKS = 5_000
+_AGAIN_SECONDS = 3.0
+_REMEMBERED = 10_000
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.005, 0.5
 
 
@@ -84,6 +86,7 @@ class EthereumChain(Chain):
         self._charges_gas = charges_gas
         self._final: NetworkHeader | None = None
         self._lock = Lock()
+        self._sent: dict[bytes, bytes] = {}
         try:
             self._chain_id = told(values.read_quantity, self._node.ask("eth_chainId"), "eth_chainId")
         except BaseException:
@@ -111,12 +114,14 @@ class EthereumChain(Chain):
         for error, transaction in zip(refused.values(), known, strict=True):
             if transaction is None:
                 raise rejection(error)
+        self._remember(dict(zip(hashes, raw_transactions, strict=True)))
         return hashes
 
     def wait(self, hashes: Sequence[bytes], *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> list[Receipt]:
         """Wait until transactions are final; returns their receipts in the same order."""
         deadline = time.monotonic() + timeout_seconds
         pause = _FIRST_PAUSE_SECONDS
+        again = time.monotonic() + _AGAIN_SECONDS
         receipts: dict[bytes, Receipt] = {}
         missing = list(dict.fromkeys(hashes))
         while missing:
@@ -130,9 +135,15 @@ class EthereumChain(Chain):
                     f"{len(missing)} of {len(hashes)} transactions not final within {timeout_seconds:g} s, among them"
                     f" 0x{missing[-1].hex()}; if the chain knows them, wait again or longer"
                 )
+            if missing and time.monotonic() > again:
+                self._hand_in_again(missing)
+                again = time.monotonic() + _AGAIN_SECONDS
             if missing:
                 time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        with self._lock:
+            for tx_hash in hashes:
+                self._sent.pop(tx_hash, None)
         return [receipts[tx_hash] for tx_hash in hashes]
 
     def submit(self, raw_transactions: Sequence[bytes]) -> list[Receipt]:
@@ -338,6 +349,20 @@ class EthereumChain(Chain):
             raise InvalidValue("height", height, f"a height from {first} to {self.head().height}")
 
     # Receipts
+
+    def _remember(self, sent: Mapping[bytes, bytes]) -> None:
+        """Keep the newest transactions until somebody has their receipts."""
+        with self._lock:
+            self._sent.update(sent)
+            while len(self._sent) > _REMEMBERED:
+                del self._sent[next(iter(self._sent))]
+
+    def _hand_in_again(self, hashes: Sequence[bytes]) -> None:
+        """Hand in once more what was sent here and is in no block: a node that died may have taken it with it."""
+        with self._lock:
+            raws = [self._sent[tx_hash] for tx_hash in hashes if tx_hash in self._sent]
+        if raws:  # most are refused, because they wait already: that is as good
+            self._node.ask_all([Call("eth_sendRawTransaction", [values.data(raw)]) for raw in raws])
 
     def _final_receipts(self, hashes: Sequence[bytes]) -> dict[bytes, Receipt]:
         """Receipts of those transactions that are in final blocks."""

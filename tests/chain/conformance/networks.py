@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,8 +139,8 @@ def consortium(folder: Path) -> Iterator[Network]:
         for organisation in organisations
     ]
     try:
-        for node in nodes:
-            node.start()
+        with ThreadPoolExecutor() as together:  # none answers before it has company
+            list(together.map(Process.start, nodes))
         with EthereumChain(f"http://{organisations[0].json_rpc}", chain_id=CHAIN_ID) as chain:
             yield Network(chain, nodes[0].kill, nodes[0].start)
     finally:

@@ -20,7 +20,7 @@ from gridbourse.chain.cometbft.methods import consortium_methods
 from gridbourse.chain.cometbft.process import CometProcess, find_cometbft
 from gridbourse.chain.cometbft.server import Server
 from gridbourse.chain.rpc.server import RpcServer
-from gridbourse.errors import ChainError
+from gridbourse.errors import ChainError, GridbourseError
 
 RESTART_SECONDS = 1.0
 """Pause before a CometBFT that ended is started again."""
@@ -62,6 +62,7 @@ class Node:
         self._trust = trust
         self._stopping = Event()
         self._failure: BaseException | None = None
+        self._rpc: RpcServer | None = None
         with ExitStack() as opened:
             # A socket's path may have about 100 characters, a folder's more. Only the owner may enter this one.
             self._sockets = Path(tempfile.mkdtemp(prefix="gridbourse-"))
@@ -72,7 +73,6 @@ class Node:
             opened.callback(self.chain.close)
             server = Server(self._sockets / "abci", Application(self.chain, self._admits), self._fail)
             opened.callback(server.close)
-            self.rpc = opened.enter_context(self._serve())
             self._process = self._start_comet()
             self._opened = opened.pop_all()
         self._supervisor = Thread(target=self._supervise, name="supervisor", daemon=True)
@@ -119,6 +119,8 @@ class Node:
         """Stop CometBFT and close the chain; closing twice is the same as once."""
         self._stopping.set()
         self._supervisor.join()
+        if self._rpc is not None:
+            self._rpc.close()
         self._opened.close()
 
     def __enter__(self) -> Self:
@@ -127,15 +129,27 @@ class Node:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _serve(self) -> RpcServer:
+    def _serve_when_ready(self) -> None:
+        """Serve the JSON-RPC from when CometBFT has caught up: before, nonces and state are those of the past."""
+        if self._rpc is not None or self._catching_up():
+            return
         host, _, port = self.settings.json_rpc.rpartition(":")
-        return RpcServer(
-            self.chain,
-            host=host.strip("[]"),
-            port=int(port),
-            token=self._folder.token(),
-            further=consortium_methods(self.chain, self.comet),
-        )
+        try:
+            self._rpc = RpcServer(
+                self.chain,
+                host=host.strip("[]"),
+                port=int(port),
+                token=self._folder.token(),
+                further=consortium_methods(self.chain, self.comet),
+            )
+        except GridbourseError as error:
+            self._fail(error)
+
+    def _catching_up(self) -> bool:
+        try:
+            return bool(self.comet.ask("status")["sync_info"]["catching_up"])
+        except ChainError:
+            return True
 
     def _admits(self, node_id: bytes) -> bool:
         return node_id in self.settings.peer_ids or self.chain.membership.is_member(node_id)
@@ -170,6 +184,7 @@ class Node:
         """Return when CometBFT has ended, or has been alone for too long, or the node is stopping."""
         company = time.monotonic()
         while self._process.running() and not self._stopping.wait(_POLL_SECONDS):
+            self._serve_when_ready()
             if time.monotonic() - company > LONELY_SECONDS / 2 and (self._has_peers() or not self.settings.peers):
                 company = time.monotonic()
             if time.monotonic() - company > LONELY_SECONDS:
