@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import click
 
 from gridbourse import __version__
-from gridbourse.cli.day import day
-from gridbourse.cli.demo import demo
-from gridbourse.cli.disclosure import disclosure
-from gridbourse.cli.experiment import experiment
-from gridbourse.cli.key import key
-from gridbourse.cli.network import network
-from gridbourse.cli.node import node
-from gridbourse.cli.region import region
-from gridbourse.cli.rpc import rpc
-from gridbourse.cli.serve import serve
-from gridbourse.cli.trace import audit, trace
 from gridbourse.errors import GridbourseError
 
+COMMANDS = {
+    "demo": "demo",
+    "day": "day",
+    "experiment": "experiment",
+    "region": "region",
+    "network": "network",
+    "node": "node",
+    "rpc": "rpc",
+    "key": "key",
+    "trace": "trace",
+    "audit": "trace",
+    "disclosure": "disclosure",
+    "serve": "serve",
+}
+"""Each command and its module in `gridbourse.cli`, loaded when it is asked for: some take seconds to load."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
+
+class _Commands(click.Group):
+    def list_commands(self, _: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"gridbourse.cli.{COMMANDS[name]}"), name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gridbourse")
 def gridbourse() -> None:
     """Regional energy exchange on a master-slave blockchain."""
-
-
-for command in (demo, day, experiment, region, network, node, rpc, key, trace, audit, disclosure, serve):
-    gridbourse.add_command(command)
 
 
 def main() -> None:
     """Run the command line; what gridbourse raises on purpose, or a file denies, becomes one line and exit code 1."""
     try:
-        gridbourse()
+        gridbourse(prog_name="gridbourse")
     except (GridbourseError, OSError) as error:
         click.secho(f"gridbourse: {error}", fg="red", err=True)
         sys.exit(1)
