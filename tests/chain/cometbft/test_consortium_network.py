@@ -10,6 +10,7 @@ import pytest
 from networks import Network, eventually, peer_names, require_cometbft, validators
 from probe import ALICE, BOB, deployment, signed, store, stores
 
+from gridbourse.chain.cometbft import node as node_module
 from gridbourse.chain.cometbft.config import Trust
 from gridbourse.chain.cometbft.folder import NodeFolder
 from gridbourse.chain.cometbft.node import Node
@@ -101,12 +102,13 @@ def test_a_vote_changes_who_orders_the_chain(network, consortium):
     eventually(lambda: validators(network["grid"]) == everybody)
 
 
-def test_a_strangers_node_gets_no_connection_until_the_contract_knows_it(network, consortium, probe):
+def test_a_strangers_node_gets_no_connection_until_the_contract_knows_it(network, consortium, probe, monkeypatch):
+    monkeypatch.setattr(node_module, "LONELY_SECONDS", 3)
     folder = network.add_folder("newcomer")
     account = SigningKey(b"\x31" * 32)
     network.start("newcomer")
     with pytest.raises(AssertionError, match="did not happen"):
-        eventually(lambda: bool(peer_names(network["newcomer"])), seconds=4)
+        eventually(lambda: any("newcomer" in peer_names(network[name]) for name in network.names), seconds=4)
     vote(network, consortium, consortium.admit(account.address, Role.USER), "hydro", "grid", "retailer")
     keys = folder.public_keys()
     register = consortium.register_validator(ValidatorKeys(keys.public_key, keys.node_id))
