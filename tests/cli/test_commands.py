@@ -167,6 +167,13 @@ def test_a_region_is_made_and_looked_at(run, description, tmp_path):
     assert run("audit", "--region", tmp_path / "region").exit_code == 0
 
 
+def test_the_audit_speaks_chinese(run, description, tmp_path):
+    run("region", "init", description, tmp_path / "region")
+    result = run("audit", "--region", tmp_path / "region", "--lang", "zh")
+    assert result.exit_code == 0
+    assert result.output == "每条记录的位置、内容和归属都正确。\n"
+
+
 def test_a_wrong_description_is_one_line_that_names_the_field(complaint, description, tmp_path):
     description.write_text(DESCRIPTION.replace('role = "grid"', 'role = "boss"'), "utf-8")
     code, text = complaint("region", "init", description, tmp_path / "region")

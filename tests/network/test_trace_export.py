@@ -8,6 +8,7 @@ import pytest
 from small_region import PERIOD, ask, bid, trade
 
 from gridbourse.market.types import Side
+from gridbourse.network.finding import Finding
 from gridbourse.network.regulator import Step
 from gridbourse.network.trace_export import trace_document, trace_page
 
@@ -77,6 +78,23 @@ def test_the_page_begins_with_what_does_not_hold(traced):
     assert "Deal 1: does not hold" in page.text
     assert "Buyer, step 3: record 7 is another" in page.text
     assert page.tags.count(("li", "fails")) == 1
+
+
+def test_the_page_in_chinese_says_the_same_in_chinese(traced):
+    page = Words(trace_page(traced, "zh").partition("</style>")[2])
+    assert page.text.startswith("成交 1： 每一步都成立")
+    assert "1 kWh，0.36 元/kWh，共 0.36 元" in page.text
+    assert "Anna，Roof 1；主节点 roofs 的从链" in page.text
+    assert page.tags.count(("li", None)) == 18
+    assert "卖出光伏 1 kWh" in page.text
+    left = [word for word in page.words if word.isascii() and word.isalpha()]
+    assert {*left} <= {"Anna", "Bert", "Roof", "House", "roofs", "grid", "kWh", "UTC"}
+
+
+def test_the_page_in_chinese_begins_with_what_does_not_hold(traced):
+    page = Words(trace_page(with_fault(traced, Finding("{place} is not anchored yet", place="roofs 7")), "zh"))
+    assert "买方，第 3 步：roofs 7 尚未锚定" in page.text
+    assert ("div", "faults") in page.tags
 
 
 def test_nothing_that_a_user_wrote_becomes_markup(traced):

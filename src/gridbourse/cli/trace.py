@@ -11,13 +11,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from gridbourse.network.finding import Language, say
 from gridbourse.network.region import Region
 from gridbourse.network.regulator import Trace
 from gridbourse.network.trace_export import trace_document, trace_page
+from gridbourse.network.trace_words import WORDS
 
 REGION = click.option(
     "--region", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the region."
 )
+LANGUAGE = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", help="Language of what it says.")
 
 
 @click.command()
@@ -25,39 +28,43 @@ REGION = click.option(
 @REGION
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write JSON there.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page there.")
-def trace(deal: int, region: Path, json_file: Path | None, html: Path | None) -> None:
+@LANGUAGE
+def trace(deal: int, region: Path, json_file: Path | None, html: Path | None, lang: Language) -> None:
     """Walk from DEAL to the proof of every detail behind it. Exit code 2 if a step does not hold."""
     with Region.open(region) as opened:
         traced = opened.regulator.trace(deal)
-    _show(Console(), traced)
+    _show(Console(), traced, lang)
     if json_file:
         json_file.write_text(json.dumps(trace_document(traced), indent=2, ensure_ascii=False) + "\n", "utf-8")
     if html:
-        html.write_text(trace_page(traced), "utf-8")
+        html.write_text(trace_page(traced, lang), "utf-8")
     if not traced.holds:
         sys.exit(2)
 
 
 @click.command()
 @REGION
-def audit(region: Path) -> None:
+@LANGUAGE
+def audit(region: Path, lang: Language) -> None:
     """Check every record of every chain of the region. Exit code 2 if anything is wrong."""
     with Region.open(region) as opened:
         findings = opened.regulator.audit()
     for finding in findings:
-        click.secho(finding, fg="red")
+        click.secho(say(finding, lang), fg="red")
     if findings:
         sys.exit(2)
-    click.secho("Every record is where, what and whose it has to be.", fg="green")
+    click.secho(WORDS[lang].sound, fg="green")
 
 
-def _show(console: Console, traced: Trace) -> None:
+def _show(console: Console, traced: Trace, lang: Language) -> None:
+    words = WORDS[lang]
     for party in traced.parties:
-        table = Table(title=f"Deal {traced.deal_id}, {party.side.name.lower()}", title_justify="left")
-        for column in ("step", "verdict", "finding"):
+        title = f"{words.deal.format(number=traced.deal_id)}{words.colon}{words.parties[party.side]}"
+        table = Table(title=title, title_justify="left")
+        for column in words.columns:
             table.add_column(column, overflow="fold")
         for step in party.steps:
-            verdict = "[green]holds[/green]" if step.holds else "[red]does not hold[/red]"
-            table.add_row(step.title, verdict, escape(step.finding))
+            verdict = f"[green]{words.step_holds}[/green]" if step.holds else f"[red]{words.fails}[/red]"
+            table.add_row(say(step.title, lang), verdict, escape(say(step.finding, lang)))
         console.print(table)
-    console.print("[green]Every step holds.[/green]" if traced.holds else "[red]Not every step holds.[/red]")
+    console.print(f"[green]{words.all_hold}[/green]" if traced.holds else f"[red]{words.not_all_hold}[/red]")

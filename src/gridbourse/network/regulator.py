@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
 from typing import Any, TypeVar
 
 from gridbourse.contracts.consortium import SlaveChain
@@ -27,6 +27,7 @@ from gridbourse.market.events import (
     TraderRegistered,
 )
 from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side
+from gridbourse.network.finding import Finding
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.market_view import MarketView
@@ -37,6 +38,14 @@ from gridbourse.network.uplink import keeps_its_place
 from gridbourse.units import PERIODS_PER_DAY, format_kwh, format_price
 
 _Value = TypeVar("_Value")
+
+_STATES = {
+    DealState.INTENT: Finding("intent"),
+    DealState.CONFIRMED: Finding("confirmed"),
+    DealState.ABANDONED: Finding("abandoned"),
+    DealState.EXPIRED: Finding("expired"),
+    DealState.SETTLED: Finding("settled"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +157,11 @@ class Regulator:
             try:
                 findings += self._wrong_slave(master_id)
             except ProofError as error:
-                findings.append(str(error))
+                findings.append(Finding.of(error))
             except ChainError as error:
-                findings.append(f"slave chain {self._name(master_id)} cannot be read: {error}")
+                findings.append(
+                    Finding("slave chain {name} cannot be read: {error}", name=self._name(master_id), error=error)
+                )
         for placed in self._view.orders.values():
             findings += self._wrong_order(placed)
         for deal_id, side in self._answers:
@@ -186,15 +197,22 @@ class Regulator:
             try:
                 party.steps.append(Step(title, holds=True, finding=take()))
             except GridbourseError as error:
-                party.steps.append(Step(title, holds=False, finding=str(error)))
+                party.steps.append(Step(title, holds=False, finding=Finding.of(error)))
                 if party.order is None:
                     break
 
     def _step_order(self, party: PartyTrace, deal: Deal) -> str:
         placed = party.placed
         if not deal.ask.price_ticks <= deal.price_ticks <= deal.bid.price_ticks:
-            raise ProofError(f"main chain: the deal's price {deal.price_ticks} is outside its orders'")
-        return f"order {_hex(placed.order_id)} of trader {placed.trader}, carrying leaf {placed.record_hash.hex()}"
+            raise ProofError(
+                Finding("main chain: the deal's price {price} is outside its orders'", price=deal.price_ticks)
+            )
+        return Finding(
+            "order {order} of trader {trader}, carrying leaf {leaf}",
+            order=_hex(placed.order_id),
+            trader=placed.trader,
+            leaf=placed.record_hash.hex(),
+        )
 
     def _step_newest_record(self, party: PartyTrace) -> str:
         self._reading(party).catch_up()
@@ -207,25 +225,36 @@ class Regulator:
         order = party.order = reading.orders.get(leaf)
         if order is None:
             raise ProofError(
-                f"main chain, order {_hex(order_id)}: slave chain {reading.name} has no order record with its leaf "
-                f"{leaf.hex()}; its master placed what nobody recorded, or changed or dropped the record"
+                Finding(
+                    "main chain, order {order}: slave chain {name} has no order record with its leaf {leaf}; its "
+                    "master placed what nobody recorded, or changed or dropped the record",
+                    order=_hex(order_id),
+                    name=reading.name,
+                    leaf=leaf.hex(),
+                )
             )
         place, first = reading.place(order.record), self._view.order_of_record[leaf]
         if first != order_id:
-            raise ProofError(f"main chain, order {_hex(order_id)}: {place} already stands for order {_hex(first)}")
+            text = "main chain, order {order}: {place} already stands for order {first}"
+            raise ProofError(Finding(text, order=_hex(order_id), place=place, first=_hex(first)))
         return place
 
     def _step_inclusion(self, party: PartyTrace) -> str:
         anchors = self._main.anchors.anchors(self._master_id(party.placed))
         anchor = party.anchor = self._reading(party).require_included(_reached(party.order).record, anchors)
-        blocks = f"blocks {anchor.first_block} to {anchor.last_block}"
-        return f"the anchor of {blocks}, {anchor.leaf_count} records, root {anchor.root.hex()}"
+        return Finding(
+            "the anchor of blocks {first} to {last}, {count} records, root {root}",
+            first=anchor.first_block,
+            last=anchor.last_block,
+            count=anchor.leaf_count,
+            root=anchor.root.hex(),
+        )
 
     def _step_signature(self, party: PartyTrace) -> str:
         order = _reached(party.order)
         if order.fault:
             raise ProofError(order.fault)
-        return f"signed by {order.details.user_id}, 0x{order.record.author.hex()}"
+        return Finding("signed by {user}, 0x{author}", user=order.details.user_id, author=order.record.author.hex())
 
     def _step_agreement(self, party: PartyTrace) -> str:
         placed, order = party.placed, _reached(party.order)
@@ -234,41 +263,44 @@ class Regulator:
         found = (order_id.side, order_id.period, placed.energy_types, placed.energy_wh, order_id.price_ticks)
         if stated != found:
             place = self._reading(party).place(order.record)
-            raise ProofError(
-                f"main chain, order {_hex(order_id)}: {_order_text(*found)}, but {place} states {_order_text(*stated)}"
-            )
-        told = f"{details.user_id}, {details.location}: {_order_text(*stated)}"
+            text = "main chain, order {order}: {found}, but {place} states: {stated}"
+            orders = {"found": _order_text(*found), "stated": _order_text(*stated)}
+            raise ProofError(Finding(text, order=_hex(order_id), place=place, **orders))
+        told = Finding(
+            "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=_order_text(*stated)
+        )
         if not details.replaces:
             return told
         replaced = OrderId.unpack(details.replaces)
         if replaced not in self._view.withdrawn:
-            raise ProofError(f"main chain, order {_hex(order_id)}: stands beside {_hex(replaced)}, which it replaces")
-        return f"{told}, in place of order {_hex(replaced)}"
+            text = "main chain, order {order}: stands beside {replaced}, which it replaces"
+            raise ProofError(Finding(text, order=_hex(order_id), replaced=_hex(replaced)))
+        return Finding("{told}, in place of order {replaced}", told=told, replaced=_hex(replaced))
 
     def _step_pseudonym(self, party: PartyTrace) -> str:
         trader, details = party.placed.trader, _reached(party.order).details
         day = details.period // PERIODS_PER_DAY
         day_key = self._reading(party).day_keys.get(day)
         if day_key is None:
-            raise ProofError(f"slave chain {party.master} records no key for day {day}")
+            raise ProofError(Finding("slave chain {name} records no key for day {day}", name=party.master, day=day))
         if day_key.pseudonym(details.user_id.encode()) != self._pseudonyms[trader].pseudonym:
             place = self._reading(party).place(_reached(party.order).record)
-            raise ProofError(f"main chain, trader {trader} is not {details.user_id} of {place}")
-        return f"trader {trader} is {details.user_id} on day {day}"
+            text = "main chain, trader {trader} is not {user} of {place}"
+            raise ProofError(Finding(text, trader=trader, user=details.user_id, place=place))
+        return Finding("trader {trader} is {user} on day {day}", trader=trader, user=details.user_id, day=day)
 
     def _step_answer(self, party: PartyTrace, deal_id: int) -> str:
         answer = self._answers.get((deal_id, party.side))
         if answer is None:
-            return "the main chain has no answer of this party"
+            return Finding("the main chain has no answer of this party")
         reading, user_id = self._reading(party), _reached(party.order).details.user_id
-        verb = "confirmed" if answer else "abandoned"
+        verb = Finding("confirmed") if answer else Finding("abandoned")
         for opened in reading.decisions.get((deal_id, party.side), []):
             stated = opened.details
             if opened.fault is None and (stated.user_id, stated.confirmed) == (user_id, answer):
-                return f"{verb} by {user_id}, {reading.place(opened.record)}"
-        raise ProofError(
-            f"main chain, deal {deal_id}: {verb} for {user_id}, who signed no such record on slave chain {reading.name}"
-        )
+                return Finding("{verb} by {user}, {place}", verb=verb, user=user_id, place=reading.place(opened.record))
+        text = "main chain, deal {deal}: {verb} for {user}, who signed no such record on slave chain {name}"
+        raise ProofError(Finding(text, deal=deal_id, verb=verb, user=user_id, name=reading.name))
 
     def _step_deal(self, party: PartyTrace, deal_id: int, deal: Deal) -> str:
         reading = self._reading(party)
@@ -280,15 +312,16 @@ class Regulator:
                 raise ProofError(lie)
         for opened in records:
             if opened.fault is None and opened.details.state is state:
-                return f"{state.name.lower()}, {reading.place(opened.record)}"
-        raise ProofError(f"slave chain {reading.name} does not record deal {deal_id} as {state.name.lower()}")
+                return Finding("{state}, {place}", state=_STATES[state], place=reading.place(opened.record))
+        text = "slave chain {name} does not record deal {deal} as {state}"
+        raise ProofError(Finding(text, name=reading.name, deal=deal_id, state=_STATES[state]))
 
     def _step_chain(self, party: PartyTrace) -> str:
         wrong = list(self._wrong_chain(self._master_id(party.placed)))
         if wrong:
-            raise ProofError("; ".join(wrong))
+            raise ProofError(reduce(lambda first, more: Finding("{first}; {more}", first=first, more=more), wrong))
         reading = self._reading(party)
-        return f"{len(reading)} records of slave chain {reading.name}"
+        return Finding("{count} records of slave chain {name}", count=len(reading), name=reading.name)
 
     # What an audit looks for
 
@@ -308,7 +341,7 @@ class Regulator:
         reading, registered = self._readings[master_id], self._main.consortium.slave_chain(master_id)
         chain = reading.slave.chain
         if registered != SlaveChain(chain.chain_id, chain.header(0).hash, reading.slave.ledger.address):
-            yield f"slave chain {reading.name} is not the one that its master registered"
+            yield Finding("slave chain {name} is not the one that its master registered", name=reading.name)
         yield from reading.wrong_anchors(self._main.anchors.anchors(master_id))
 
     def _dropped_orders(self, master_id: int) -> Iterator[str]:
@@ -331,7 +364,8 @@ class Regulator:
                 trader = market.trader_of(reading.day_keys[day].pseudonym(details.user_id.encode()))
                 dropped = (leaf, details.request(trader).pack()) not in refused
             if dropped:
-                yield f"{reading.place(order.record)}: the master did not take this order up to the main chain"
+                place = reading.place(order.record)
+                yield Finding("{place}: the master did not take this order up to the main chain", place=place)
 
     def _dropped_cancellations(self, master_id: int) -> Iterator[str]:
         """Find cancellations that the master anchored and did not take up."""
@@ -339,7 +373,8 @@ class Regulator:
         for order_id, cancellations in reading.cancellations.items():
             for opened in cancellations:
                 if _is_anchored(opened, anchor) and self._could_be_changed(reading, order_id, opened.details):
-                    yield f"{reading.place(opened.record)}: the master did not take this cancellation up"
+                    place = reading.place(opened.record)
+                    yield Finding("{place}: the master did not take this cancellation up", place=place)
 
     def _could_be_changed(self, reading: SlaveReading, order_id: OrderId, wanted: OrderDetails | Cancellation) -> bool:
         """Whether an order stands, and is of the user who wants it changed as it may be."""
@@ -367,12 +402,13 @@ class Regulator:
             return
         revocation = reading.revocations.get(order.details.user_id) if reading and order else None
         if revocation is None:
-            yield f"main chain, order {_hex(order_id)}: withdrawn without a record of its user"
+            yield Finding("main chain, order {order}: withdrawn without a record of its user", order=_hex(order_id))
             return
         withdrawn = self._main.market.height_of_cancellation(order_id)
         anchored = self._main.anchors.height_of(master_id, revocation.index)
         if withdrawn is not None and (anchored is None or anchored > withdrawn):
-            yield f"main chain, order {_hex(order_id)}: withdrawn before the revocation of its user was anchored"
+            text = "main chain, order {order}: withdrawn before the revocation of its user was anchored"
+            yield Finding(text, order=_hex(order_id))
 
     def _signed_to_go(self, reading: SlaveReading, order_id: OrderId, user_id: str) -> bool:
         """Whether a user signed that an order goes, or that another takes its place, which then did."""
@@ -393,7 +429,7 @@ class Regulator:
             for step in (self._step_record, self._step_signature, self._step_agreement, self._step_pseudonym):
                 step(party)
         except ProofError as error:
-            yield str(error)
+            yield Finding.of(error)
 
     def _wrong_answer(self, deal_id: int, side: Side) -> Iterator[str]:
         """Find an answer that its user did not give. An order without a record is another finding."""
@@ -404,7 +440,7 @@ class Regulator:
             if party.order is not None:
                 self._step_answer(party, deal_id)
         except ProofError as error:
-            yield str(error)
+            yield Finding.of(error)
 
     def _lie(self, reading: SlaveReading, opened: Opened[DealDetails]) -> str | None:
         """Compare what the master wrote to a party with the deal on the main chain."""
@@ -412,7 +448,8 @@ class Regulator:
         if opened.fault is not None:
             return None
         if deal is None:
-            return f"{reading.place(opened.record)}: states deal {stated.deal_id}, which is not on the main chain"
+            text = "{place}: states deal {deal}, which is not on the main chain"
+            return Finding(text, place=reading.place(opened.record), deal=stated.deal_id)
         own, other = deal.intent.ask, deal.intent.bid
         if stated.side is Side.BID:
             own, other = other, own
@@ -420,7 +457,8 @@ class Regulator:
         told = (stated.user_id, *stated.orders, stated.energy_wh, stated.price_ticks)
         agreed = (order and order.details.user_id, own, other, deal.intent.energy_wh, deal.intent.price_ticks)
         if told != agreed or stated.state not in self._states[stated.deal_id]:
-            return f"{reading.place(opened.record)}: states deal {stated.deal_id} otherwise than the main chain"
+            text = "{place}: states deal {deal} otherwise than the main chain"
+            return Finding(text, place=reading.place(opened.record), deal=stated.deal_id)
         return None
 
     # What the main chain tells
@@ -437,9 +475,8 @@ class Regulator:
 
     def _open_reading(self, master_id: int) -> SlaveReading:
         if master_id not in self._readings:
-            raise ProofError(
-                f"slave chain {self._name(master_id)} is not open to the regulator: nothing on it is proven"
-            )
+            text = "slave chain {name} is not open to the regulator: nothing on it is proven"
+            raise ProofError(Finding(text, name=self._name(master_id)))
         return self._readings[master_id]
 
     def _master_id(self, placed: OrderPlaced) -> int:
@@ -483,7 +520,19 @@ def _hex(order_id: OrderId) -> str:
     return f"{order_id.pack():x}"
 
 
-def _order_text(side: Side, period: int, energy_types: EnergyType, energy_wh: int, price_ticks: int) -> str:
-    kinds = "any type" if energy_types == EnergyType.any() else str(energy_types.name).lower()
-    verb = "sells" if side is Side.ASK else "buys"
-    return f"{verb} {format_kwh(energy_wh)} kWh of {kinds} at {format_price(price_ticks)} yuan/kWh in period {period}"
+def _order_text(side: Side, period: int, energy_types: EnergyType, energy_wh: int, price_ticks: int) -> Finding:
+    text = "buys {energy} kWh of {kinds} at {price} yuan/kWh in period {period}"
+    if side is Side.ASK:
+        text = "sells {energy} kWh of {kinds} at {price} yuan/kWh in period {period}"
+    kinds = [Finding(str(kind.name).lower()) for kind in energy_types] or [Finding("no known type")]
+    return Finding(
+        text,
+        energy=format_kwh(energy_wh),
+        kinds=Finding("any type") if energy_types == EnergyType.any() else reduce(_either, kinds),
+        price=format_price(price_ticks),
+        period=period,
+    )
+
+
+def _either(first: Finding, other: Finding) -> Finding:
+    return Finding("{first} or {other}", first=first, other=other)

@@ -22,6 +22,7 @@ from gridbourse.crypto.merkle import MerkleLog, verify_inclusion
 from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import EnvelopeError, ProofError
 from gridbourse.market.types import OrderId, Side
+from gridbourse.network.finding import Finding
 from gridbourse.network.records import (
     Cancellation,
     DayOpened,
@@ -128,15 +129,17 @@ class SlaveReading:
         """
         anchor = next((anchor for anchor in anchors if anchor.leaf_count > record.index), None)
         if anchor is None:
-            raise ProofError(f"{self.place(record)} is not anchored yet")
+            raise ProofError(Finding("{place} is not anchored yet", place=self.place(record)))
         if anchor.leaf_count > len(self):
-            raise ProofError(f"slave chain {self.name} has {len(self)} records, {anchor.leaf_count} are anchored")
+            text = "slave chain {name} has {count} records, {anchored} are anchored"
+            raise ProofError(Finding(text, name=self.name, count=len(self), anchored=anchor.leaf_count))
         try:
             proof = self._log.inclusion_proof(record.index, anchor.leaf_count)
             verify_inclusion(record.leaf, record.index, anchor.leaf_count, proof, anchor.root)
         except ProofError as error:
-            blocks = f"blocks {anchor.first_block} to {anchor.last_block}"
-            raise ProofError(f"{self.place(record)} is not in the log anchored with {blocks}: {error}") from error
+            text = "{place} is not in the log anchored with blocks {first} to {last}"
+            blocks = {"first": anchor.first_block, "last": anchor.last_block}
+            raise ProofError(Finding(text, place=self.place(record), **blocks)) from error
         return anchor
 
     def is_named(self, user_id: str, day: int) -> bool:
@@ -156,14 +159,20 @@ class SlaveReading:
                 sound, said = anchor.leaf_count, False
             elif not said:
                 said = True
-                yield (
-                    f"slave chain {self.name}, records {sound} to {max(sound, anchor.leaf_count - 1)}, anchored with "
-                    f"blocks {anchor.first_block} to {anchor.last_block}: the chain does not hold these records"
+                yield Finding(
+                    "slave chain {name}, records {start} to {end}, anchored with blocks {first} to {last}: the chain "
+                    "does not hold these records",
+                    name=self.name,
+                    start=sound,
+                    end=max(sound, anchor.leaf_count - 1),
+                    first=anchor.first_block,
+                    last=anchor.last_block,
                 )
 
-    def place(self, record: LedgerRecord) -> str:
+    def place(self, record: LedgerRecord) -> Finding:
         """Say where a record lies."""
-        return f"slave chain {self.name}, record {record.index} in block {record.height}"
+        text = "slave chain {name}, record {index} in block {block}"
+        return Finding(text, name=self.name, index=record.index, block=record.height)
 
     def _agrees(self, anchor: Anchor) -> bool:
         size = bisect_right(self._heights, anchor.last_block)
@@ -196,10 +205,11 @@ class SlaveReading:
         if signer == self._master and change.master in self._accounts():
             self._master = change.master
         else:
-            self.findings.append(
-                f"slave chain {self.name}: its ledger was handed over to 0x{change.master.hex()}, which is not its "
-                "master on the main chain"
+            text = (
+                "slave chain {name}: its ledger was handed over to 0x{address}, which is not its master on the main "
+                "chain"
             )
+            self.findings.append(Finding(text, name=self.name, address=change.master.hex()))
 
     def _read(self, record: LedgerRecord, *, signed: bool) -> None:
         leaf = record_leaf(record.author, record.kind, record.content)
@@ -209,16 +219,17 @@ class SlaveReading:
         try:
             details = open_record(self.slave.ledger, record, *self._keys)
         except EnvelopeError as error:
-            wrong = f"of 0x{record.author.hex()} does not open for the regulator: {error}"
-            self.unreadable[leaf] = f"{self.place(record)}, {wrong}"
+            text = "{place}, of 0x{author} does not open for the regulator: {error}"
+            author = record.author.hex()
+            self.unreadable[leaf] = Finding(text, place=self.place(record), author=author, error=error)
             self.findings.append(self.unreadable[leaf])
             return
         wrong = (
-            ("has not the index or leaf of its content" if not in_sequence else "")
-            or ("is not what its author signed" if not signed else "")
+            (Finding("has not the index or leaf of its content") if not in_sequence else None)
+            or (Finding("is not what its author signed") if not signed else None)
             or self._fault(record.author, details)
         )
-        fault = f"{self.place(record)}, {wrong}" if wrong else None
+        fault = Finding("{place}, {wrong}", place=self.place(record), wrong=wrong) if wrong else None
         if fault:
             self.findings.append(fault)
         self._take_in(leaf, record, details, fault)
@@ -247,8 +258,8 @@ class SlaveReading:
             case _:
                 pass
 
-    def _fault(self, author: Address, details: Details) -> str:
-        """Why the author may not state this; empty if it may.
+    def _fault(self, author: Address, details: Details) -> Finding | None:
+        """Why the author may not state this; None if it may.
 
         Nodes speak for themselves, and the master for nobody else: whom it took in once, it cannot give another
         key without that node's own signature, and what it called a day's key stays that day's key.
@@ -257,16 +268,17 @@ class SlaveReading:
             case _ if isinstance(details, NodeDetails):
                 node = self.nodes.get(details.user_id)
                 if node is None:
-                    return f"speaks for {details.user_id!r}, whom the master never took in"
+                    return Finding("speaks for {user!r}, whom the master never took in", user=details.user_id)
                 if details.user_id in self.revocations:
-                    return f"speaks for {details.user_id!r}, who is revoked"
+                    return Finding("speaks for {user!r}, who is revoked", user=details.user_id)
                 if author.hex() != node.address_hex:
-                    return f"speaks for {details.user_id!r}, but 0x{author.hex()} signed it"
+                    text = "speaks for {user!r}, but 0x{author} signed it"
+                    return Finding(text, user=details.user_id, author=author.hex())
             case NodeRegistered() if self.nodes.get(details.node_id, details) != details:
                 if author.hex() != self.nodes[details.node_id].address_hex or details.node_id in self.revocations:
-                    return f"gives {details.node_id!r} other keys without its signature"
+                    return Finding("gives {user!r} other keys without its signature", user=details.node_id)
             case DayOpened() if self.day_keys.get(details.day, details.day_key()) != details.day_key():
-                return f"states another key for day {details.day}, whose users are named already"
+                return Finding("states another key for day {day}, whose users are named already", day=details.day)
             case _ if author != self._master:
-                return "may only be written by the master"
-        return ""
+                return Finding("may only be written by the master")
+        return None

@@ -7,18 +7,13 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from gridbourse.market.types import Deal, DealState, Side
+from gridbourse.market.types import Deal, Side
+from gridbourse.network.finding import Language, say
 from gridbourse.network.regulator import PartyTrace, Trace
+from gridbourse.network.trace_words import WORDS, Words
 from gridbourse.units import format_kwh, format_price, format_yuan, period_start
 
 _PARTY = {Side.ASK: "seller", Side.BID: "buyer"}
-_STATE = {
-    DealState.INTENT: "agreed, in its cooling-off time",
-    DealState.CONFIRMED: "confirmed by both, not settled yet",
-    DealState.ABANDONED: "abandoned",
-    DealState.EXPIRED: "expired",
-    DealState.SETTLED: "settled",
-}
 _HASH = re.compile(r"\b(?:0x)?[0-9a-f]{15,}\b")
 
 _STYLE = """
@@ -57,9 +52,9 @@ def trace_document(trace: Trace) -> dict[str, Any]:
     }
 
 
-def trace_page(trace: Trace) -> str:
+def trace_page(trace: Trace, language: Language = "en") -> str:
     """A self-contained HTML page of the walk."""
-    return "\n".join(_page_lines(trace))
+    return "\n".join(_page_lines(trace, language))
 
 
 def _party_document(party: PartyTrace) -> dict[str, Any]:
@@ -91,44 +86,51 @@ def _party_document(party: PartyTrace) -> dict[str, Any]:
     }
 
 
-def _page_lines(trace: Trace) -> Iterator[str]:
+def _page_lines(trace: Trace, language: Language) -> Iterator[str]:
+    words = WORDS[language]
     verdict = (
-        '<span class="holds">every step holds</span>' if trace.holds else '<span class="fails">does not hold</span>'
+        f'<span class="{"holds" if trace.holds else "fails"}">{words.holds if trace.holds else words.fails}</span>'
     )
-    yield '<!doctype html><html lang="en"><meta charset="utf-8">'
+    title = words.deal.format(number=trace.deal_id)
+    yield f'<!doctype html><html lang="{words.html_language}"><meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width">'
-    yield f"<title>Deal {trace.deal_id}</title><style>{_STYLE}</style>"
-    yield f"<h1>Deal {trace.deal_id}: {verdict}</h1><p>{_summary(trace.deal)}</p>"
+    yield f"<title>{title}</title><style>{_STYLE}</style>"
+    yield f"<h1>{title}{words.colon}{verdict}</h1><p>{_summary(trace.deal, words)}</p>"
     if not trace.holds:
-        yield '<div class="faults"><h2>What does not hold</h2><ul>'
+        yield f'<div class="faults"><h2>{words.faults}</h2><ul>'
         for party in trace.parties:
             for number, step in enumerate(party.steps, start=1):
                 if not step.holds:
-                    yield f"<li>{_PARTY[party.side].title()}, step {number}: {_text(step.finding)}</li>"
+                    fault = words.fault.format(party=words.parties[party.side], number=number)
+                    yield f"<li>{fault}{words.colon}{_text(step.finding, language)}</li>"
         yield "</ul></div>"
     yield '<div class="parties">'
     for party in trace.parties:
-        yield from _party_lines(party)
+        yield from _party_lines(party, language)
     yield "</div></html>"
 
 
-def _party_lines(party: PartyTrace) -> Iterator[str]:
-    details = party.details
-    who = f"{escape(details.user_id)}, {escape(details.location)}; " if details else ""
-    yield f"<section><h2>{_PARTY[party.side].title()}</h2>"
-    yield f"<p>{who}slave chain of master {escape(party.master)}</p><ol>"
+def _party_lines(party: PartyTrace, language: Language) -> Iterator[str]:
+    words, details = WORDS[language], party.details
+    who = words.who.format(user=details.user_id, location=details.location) if details else ""
+    yield f"<section><h2>{words.parties[party.side]}</h2>"
+    yield f"<p>{escape(who + words.slave_chain.format(name=party.master))}</p><ol>"
     for number, step in enumerate(party.steps, start=1):
         mark = "" if step.holds else ' class="fails"'
-        yield f"<li{mark}><strong>{number}. {escape(step.title)}</strong><p>{_text(step.finding)}</p></li>"
+        title, finding = escape(say(step.title, language)), _text(step.finding, language)
+        yield f"<li{mark}><strong>{number}. {title}</strong><p>{finding}</p></li>"
     yield "</ol></section>"
 
 
-def _summary(deal: Deal) -> str:
-    traded = (
-        f"{format_kwh(deal.energy_wh)} kWh at {format_price(deal.price_ticks)} yuan/kWh, {format_yuan(deal.money)} yuan"
+def _summary(deal: Deal, words: Words) -> str:
+    return words.summary.format(
+        energy=format_kwh(deal.energy_wh),
+        price=format_price(deal.price_ticks),
+        money=format_yuan(deal.money),
+        start=f"{period_start(deal.ask.period):%Y-%m-%d %H:%M}",
+        state=words.states[deal.state],
     )
-    return f"{traded}, delivery from {period_start(deal.ask.period):%Y-%m-%d %H:%M} UTC; {_STATE[deal.state]}."
 
 
-def _text(finding: str) -> str:
-    return _HASH.sub(lambda found: f"<code>{found[0]}</code>", escape(finding))
+def _text(finding: str, language: Language) -> str:
+    return _HASH.sub(lambda found: f"<code>{found[0]}</code>", escape(say(finding, language)))

@@ -1,0 +1,111 @@
+"""Everything the regulator says can be said in Chinese."""
+
+import ast
+import pickle
+from copy import deepcopy
+from pathlib import Path
+from string import Formatter
+
+import pytest
+from small_region import PERIOD, ask, bid, trade, write
+
+from gridbourse.errors import ProofError
+from gridbourse.market.types import EnergyType
+from gridbourse.network import regulator, slave_reading
+from gridbourse.network.chinese import CHINESE
+from gridbourse.network.finding import Finding, say
+
+ENERGY_TYPES = {str(kind.name).lower() for kind in EnergyType}
+
+
+def calls(tree, name):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name]
+
+
+def sentences(module):
+    """Every string that a module makes a finding of, be it written in the call or given a name before."""
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    written = {call.args[0].value for call in calls(tree, "Finding") if isinstance(call.args[0], ast.Constant)}
+    named = {
+        node.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Constant)
+        and getattr(node.targets[0], "id", "") == "text"
+    }
+    return strings, written | named
+
+
+def parts(template):
+    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+
+
+@pytest.mark.parametrize("module", [regulator, slave_reading])
+def test_every_sentence_has_its_translation(module):
+    _, said = sentences(module)
+    assert len(said) > 10
+    assert said <= CHINESE.keys()
+
+
+def test_no_translation_is_left_over():
+    strings = set.union(*(sentences(module)[0] for module in (regulator, slave_reading)))
+    assert CHINESE.keys() <= strings | ENERGY_TYPES
+    assert CHINESE.keys() >= ENERGY_TYPES
+
+
+@pytest.mark.parametrize("template", CHINESE)
+def test_a_translation_has_the_parts_of_its_sentence(template):
+    assert parts(CHINESE[template]) == parts(template)
+    assert not any("a" <= letter <= "z" for letter in strip(CHINESE[template])), "English is left in it"
+
+
+def strip(text):
+    """A sentence without its parts and its units."""
+    return "".join(literal for literal, *_ in Formatter().parse(text)).replace("kWh", "").replace("0x", "")
+
+
+def test_a_finding_within_a_finding_is_said_in_the_same_language():
+    place = Finding("slave chain {name}, record {index} in block {block}", name="roofs", index=7, block=9)
+    finding = Finding("{place} is not anchored yet", place=place)
+    assert finding == "slave chain roofs, record 7 in block 9 is not anchored yet"
+    assert say(finding, "zh") == "从链 roofs 第 9 区块的记录 7 尚未锚定"
+    assert say(finding, "en") == finding
+    assert Finding.of(ProofError(finding)) is finding
+
+
+def test_what_is_no_finding_stays_as_it_is():
+    assert say("block 7 does not hash", "zh") == "block 7 does not hash"
+    assert Finding.of(ProofError("plain")) == "plain"
+    assert Finding.of(ProofError()) == ""
+
+
+def test_a_name_with_braces_does_no_harm():
+    finding = Finding("{place} is not anchored yet", place="chain {0} {name}")
+    assert say(finding, "zh") == "chain {0} {name} 尚未锚定"
+    for copied in (pickle.loads(pickle.dumps(finding)), deepcopy(finding)):
+        assert (copied, say(copied, "zh")) == (finding, say(finding, "zh"))
+
+
+def is_chinese(text):
+    return any("\u4e00" <= letter <= "\u9fff" for letter in text)
+
+
+def test_a_whole_trace_and_a_whole_audit_are_said_in_chinese(region):
+    region.offer([("Bert", bid())])
+    region.offer([("Anna", ask())])
+    for finished in (False, True):
+        trace = region.regulator.trace(1)
+        assert trace.holds is finished
+        for party in trace.parties:
+            assert all(is_chinese(say(step.title, "zh")) for step in party.steps)
+            assert all(is_chinese(say(step.finding, "zh")) for step in party.steps)
+        trade(region)
+    roofs = region.masters["roofs"]
+    (order_id,) = region.offer([("Anna", ask(period=PERIOD + 1))])
+    roofs.main_wallet.send(region.main.market.cancel_orders([order_id]))
+    write(region, "Anna", ask(energy_wh=7))
+    region.anchor()
+    findings = region.regulator.audit()
+    assert len(findings) == 2
+    assert all(is_chinese(say(finding, "zh")) for finding in findings)
