@@ -11,7 +11,7 @@ from small_region import PERIOD, ask, bid, trade, write
 
 from gridbourse.errors import ProofError
 from gridbourse.market.types import EnergyType
-from gridbourse.network import regulator, slave_reading
+from gridbourse.network import regulator, slave_reading, trace
 from gridbourse.network.chinese import CHINESE
 from gridbourse.network.finding import Finding, say
 
@@ -41,15 +41,15 @@ def parts(template):
     return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
 
 
-@pytest.mark.parametrize("module", [regulator, slave_reading])
+@pytest.mark.parametrize("module", [regulator, slave_reading, trace])
 def test_every_sentence_has_its_translation(module):
     _, said = sentences(module)
-    assert len(said) > 10
+    assert len(said) > 5
     assert said <= CHINESE.keys()
 
 
 def test_no_translation_is_left_over():
-    strings = set.union(*(sentences(module)[0] for module in (regulator, slave_reading)))
+    strings = set.union(*(sentences(module)[0] for module in (regulator, slave_reading, trace)))
     assert CHINESE.keys() <= strings | ENERGY_TYPES
     assert CHINESE.keys() >= ENERGY_TYPES
 
@@ -95,9 +95,9 @@ def test_a_whole_trace_and_a_whole_audit_are_said_in_chinese(region):
     region.offer([("Bert", bid())])
     region.offer([("Anna", ask())])
     for finished in (False, True):
-        trace = region.regulator.trace(1)
-        assert trace.holds is finished
-        for party in trace.parties:
+        traced = region.regulator.trace(1)
+        assert traced.holds is finished
+        for party in traced.parties:
             assert all(is_chinese(say(step.title, "zh")) for step in party.steps)
             assert all(is_chinese(say(step.finding, "zh")) for step in party.steps)
         trade(region)

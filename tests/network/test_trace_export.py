@@ -9,7 +9,7 @@ from small_region import PERIOD, ask, bid, trade
 
 from gridbourse.market.types import Side
 from gridbourse.network.finding import Finding
-from gridbourse.network.regulator import Step
+from gridbourse.network.trace import Step
 from gridbourse.network.trace_export import trace_document, trace_page
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from gridbourse.network.finding import Language, say
 from gridbourse.network.region import Region
-from gridbourse.network.regulator import Trace
+from gridbourse.network.trace import Trace
 from gridbourse.network.trace_export import trace_document, trace_page
 from gridbourse.network.trace_words import WORDS
 

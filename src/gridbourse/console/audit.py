@@ -27,7 +27,7 @@ from gridbourse.console.views import order_text, type_name
 from gridbourse.errors import NotFound
 from gridbourse.market.types import OrderId
 from gridbourse.network.region import Region
-from gridbourse.network.regulator import PartyTrace, Trace
+from gridbourse.network.trace import PartyTrace, Trace
 from gridbourse.network.trace_export import trace_document, trace_page
 
 MAX_FINDINGS = 100

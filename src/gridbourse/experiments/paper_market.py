@@ -16,7 +16,7 @@ from gridbourse.market.types import Deal, EnergyType, Offer, OrderId, Role, Sett
 from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.network.engines import Observe
 from gridbourse.network.region import Region
-from gridbourse.network.regulator import Trace
+from gridbourse.network.trace import Trace
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, energy_wh, money_units, price_ticks
 
 SETTINGS = Settings(

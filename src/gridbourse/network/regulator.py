@@ -8,7 +8,6 @@ that does not hold names the chain and the record at fault.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial, reduce
 from typing import Any, TypeVar
 
@@ -26,7 +25,7 @@ from gridbourse.market.events import (
     PartyConfirmed,
     TraderRegistered,
 )
-from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side
+from gridbourse.market.types import Deal, DealState, OrderId, Side
 from gridbourse.network.finding import Finding
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.main_chain import MainChain
@@ -34,68 +33,11 @@ from gridbourse.network.market_view import MarketView
 from gridbourse.network.records import Cancellation, DealDetails, NodeReport, OrderDetails
 from gridbourse.network.slave import Slave
 from gridbourse.network.slave_reading import Opened, SlaveReading
+from gridbourse.network.trace import STATES, PartyTrace, Step, Trace, order_text
 from gridbourse.network.uplink import keeps_its_place
-from gridbourse.units import PERIODS_PER_DAY, format_kwh, format_price
+from gridbourse.units import PERIODS_PER_DAY
 
 _Value = TypeVar("_Value")
-
-_STATES = {
-    DealState.INTENT: Finding("intent"),
-    DealState.CONFIRMED: Finding("confirmed"),
-    DealState.ABANDONED: Finding("abandoned"),
-    DealState.EXPIRED: Finding("expired"),
-    DealState.SETTLED: Finding("settled"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the walk.
-
-    Parameters
-    ----------
-    title
-        What is checked.
-    holds
-        The verdict.
-    finding
-        What was found; where it does not hold, which chain and record is at fault.
-    """
-
-    title: str
-    holds: bool
-    finding: str
-
-
-@dataclass(slots=True)
-class PartyTrace:
-    """The walk to one party of a deal; what was not reached is None."""
-
-    side: Side
-    placed: OrderPlaced
-    master: str
-    order: Opened[OrderDetails] | None = None
-    anchor: Anchor | None = None
-    steps: list[Step] = field(default_factory=list)
-
-    @property
-    def details(self) -> OrderDetails | None:
-        """What the party's own record says."""
-        return self.order.details if self.order else None
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """The whole walk from a deal."""
-
-    deal_id: int
-    deal: Deal
-    parties: tuple[PartyTrace, PartyTrace]
-
-    @property
-    def holds(self) -> bool:
-        """True if every step holds."""
-        return all(step.holds for party in self.parties for step in party.steps)
 
 
 class Regulator:
@@ -264,10 +206,10 @@ class Regulator:
         if stated != found:
             place = self._reading(party).place(order.record)
             text = "main chain, order {order}: {found}, but {place} states: {stated}"
-            orders = {"found": _order_text(*found), "stated": _order_text(*stated)}
+            orders = {"found": order_text(*found), "stated": order_text(*stated)}
             raise ProofError(Finding(text, order=_hex(order_id), place=place, **orders))
         told = Finding(
-            "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=_order_text(*stated)
+            "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=order_text(*stated)
         )
         if not details.replaces:
             return told
@@ -312,9 +254,9 @@ class Regulator:
                 raise ProofError(lie)
         for opened in records:
             if opened.fault is None and opened.details.state is state:
-                return Finding("{state}, {place}", state=_STATES[state], place=reading.place(opened.record))
+                return Finding("{state}, {place}", state=STATES[state], place=reading.place(opened.record))
         text = "slave chain {name} does not record deal {deal} as {state}"
-        raise ProofError(Finding(text, name=reading.name, deal=deal_id, state=_STATES[state]))
+        raise ProofError(Finding(text, name=reading.name, deal=deal_id, state=STATES[state]))
 
     def _step_chain(self, party: PartyTrace) -> str:
         wrong = list(self._wrong_chain(self._master_id(party.placed)))
@@ -518,21 +460,3 @@ def _is_anchored(opened: Opened[Any], anchor: Anchor | None) -> bool:
 
 def _hex(order_id: OrderId) -> str:
     return f"{order_id.pack():x}"
-
-
-def _order_text(side: Side, period: int, energy_types: EnergyType, energy_wh: int, price_ticks: int) -> Finding:
-    text = "buys {energy} kWh of {kinds} at {price} yuan/kWh in period {period}"
-    if side is Side.ASK:
-        text = "sells {energy} kWh of {kinds} at {price} yuan/kWh in period {period}"
-    kinds = [Finding(str(kind.name).lower()) for kind in energy_types] or [Finding("no known type")]
-    return Finding(
-        text,
-        energy=format_kwh(energy_wh),
-        kinds=Finding("any type") if energy_types == EnergyType.any() else reduce(_either, kinds),
-        price=format_price(price_ticks),
-        period=period,
-    )
-
-
-def _either(first: Finding, other: Finding) -> Finding:
-    return Finding("{first} or {other}", first=first, other=other)

@@ -9,7 +9,7 @@ from typing import Any
 
 from gridbourse.market.types import Deal, Side
 from gridbourse.network.finding import Language, say
-from gridbourse.network.regulator import PartyTrace, Trace
+from gridbourse.network.trace import PartyTrace, Trace
 from gridbourse.network.trace_words import WORDS, Words
 from gridbourse.units import format_kwh, format_price, format_yuan, period_start
 
