@@ -16,8 +16,9 @@ import httpx
 import pytest
 from conformance.networks import Process, free_port
 from foundry import program
-from probe import ALICE, BYTECODE, CHAIN_ID, call_data, deploy, deployment, signed, store, stores, word
+from probe import ALICE, BYTECODE, CHAIN_ID, GENESIS, SEALER, call_data, deploy, deployment, signed, store, stores, word
 
+from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.contracts.slave_ledger import SlaveLedger
@@ -163,6 +164,38 @@ class TestLostAnswers:
         assert [receipt.succeeded for receipt in receipts] == [True] * 3
         assert chain.call(probe, call_data("calls()")) == word(3)
 
+    def test_what_waits_for_a_block_is_taken_again_without_effect(self, path):
+        with EmbeddedChain(path, GENESIS, SEALER, interval_seconds=0.3) as chain, RpcServer(chain, port=0) as server:
+            with EthereumChain(server.url) as client:
+                assert client.send([deployment()]) == client.send([deployment()])
+                assert client.next_nonce(ALICE.address) == 1
+                [receipt] = client.wait([keccak256(deployment())])
+            assert (receipt.succeeded, len(chain.block(1).transactions)) == (True, 1)
+
+    def test_what_a_node_forgot_is_sent_again(self, chain):
+        forgotten = []
+
+        def forget_first_send(body):
+            if b"eth_sendRawTransaction" not in body or forgotten:
+                return None
+            forgotten.append(body)
+            return json.dumps({"id": json.loads(body)["id"], "result": "0x" + keccak256(deployment()).hex()}).encode()
+
+        with (
+            RpcServer(chain, port=0) as server,
+            Node(forward(server.url, instead=forget_first_send)) as node,
+            EthereumChain(node.url, resend_seconds=0.2) as client,
+        ):
+            [receipt] = client.submit([deployment()])
+        assert (receipt.succeeded, len(forgotten)) == (True, 1)
+
+    def test_a_node_that_cannot_take_it_now_does_not_make_it_a_bad_transaction(self):
+        busy = b'{"id": null, "error": {"code": -32603, "message": "50000 transactions wait"}}'
+        known = b'{"id": 2, "result": null}'
+        answers = iter([b'{"id": 1, "result": "0x1"}', busy, known.replace(b"2", b"3")])
+        with Node(lambda _: next(answers)) as node, EthereumChain(node.url) as client, pytest.raises(RpcError):
+            client.send([deployment()])
+
     def test_another_transaction_with_the_same_nonce_is_not_taken_for_it(self, chain):
         probe = deploy(chain)
         chain.submit(stores(probe, 1, 1))
@@ -279,10 +312,12 @@ class Node:
         self._server.server_close()
 
 
-def forward(url, *, change=lambda body: body, then=lambda asked, answered: answered):
-    """Hand requests on to a real node, and change or lose what it answers."""
+def forward(url, *, change=lambda body: body, then=lambda asked, answered: answered, instead=lambda body: None):
+    """Hand requests on to a real node, change or lose what it answers, or answer instead of it."""
 
     def answer(body):
+        if own := instead(body):
+            return own
         answered = httpx.post(url, content=body, headers={"Content-Type": "application/json"}, trust_env=False)
         return then(body, json.dumps(change(answered.json())).encode())
 

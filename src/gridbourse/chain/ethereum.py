@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from threading import Lock
 from typing import Any, Literal, Self
@@ -31,12 +32,14 @@ from gridbourse.chain.rpc.reading import (
 )
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address, keccak256
-from gridbourse.errors import ChainError, ChainReorganised, InvalidValue, RpcError
+from gridbourse.errors import ChainError, ChainReorganised, InvalidValue, RpcError, TransactionRejected
 
 Confirmations = int | Literal["finalized"]
 """How many blocks on top make a block final, or that the network itself says which are."""
 
 _LOG_BLOCKS = 5_000
+_NOT_NOW = frozenset({Code.INTERNAL_ERROR, Code.RESOURCE_UNAVAILABLE, Code.LIMIT_EXCEEDED})
+"""What a node answers that cannot take a transaction for reasons of its own."""
 _AGAIN_SECONDS = 3.0
 _REMEMBERED = 10_000
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.005, 0.5
@@ -60,6 +63,9 @@ class EthereumChain(Chain):
         Bearer token that the node asks for.
     patience_seconds
         How long to try to reach the node before giving up.
+    resend_seconds
+        How long `submit` waits for a block before it sends again what is in none; on slow networks longer than the
+        time between blocks.
 
     Raises
     ------
@@ -78,12 +84,14 @@ class EthereumChain(Chain):
         charges_gas: bool = False,
         token: str | None = None,
         patience_seconds: float = 30.0,
+        resend_seconds: float = 5.0,
     ) -> None:
         if not (confirmations == "finalized" or (isinstance(confirmations, int) and confirmations >= 0)):
             raise InvalidValue("confirmations", confirmations, '"finalized" or a number of blocks from 0 on')
         self._node = RpcClient(url, token=token, patience_seconds=patience_seconds)
         self._confirmations = confirmations
         self._charges_gas = charges_gas
+        self._resend_seconds = resend_seconds
         self._final: NetworkHeader | None = None
         self._lock = Lock()
         self._sent: dict[bytes, bytes] = {}
@@ -113,7 +121,7 @@ class EthereumChain(Chain):
         known = self._ask_all([Call("eth_getTransactionByHash", [values.data(tx_hash)]) for tx_hash in refused])
         for error, transaction in zip(refused.values(), known, strict=True):
             if transaction is None:
-                raise rejection(error)
+                raise error if error.code in _NOT_NOW else rejection(error)
         self._remember(dict(zip(hashes, raw_transactions, strict=True)))
         return hashes
 
@@ -147,8 +155,15 @@ class EthereumChain(Chain):
         return [receipts[tx_hash] for tx_hash in hashes]
 
     def submit(self, raw_transactions: Sequence[bytes]) -> list[Receipt]:
-        """`send`, then `wait`."""
-        return self.wait(self.send(raw_transactions))
+        """`send`, then `wait`; what a node may have lost after it was sent is sent again."""
+        deadline = time.monotonic() + DEFAULT_TIMEOUT_SECONDS
+        hashes = self.send(raw_transactions)
+        while time.monotonic() < deadline - self._resend_seconds:
+            with suppress(ChainError):
+                return self.wait(hashes, timeout_seconds=self._resend_seconds)
+            with suppress(TransactionRejected):  # what it still has it refuses
+                self.send(raw_transactions)
+        return self.wait(hashes, timeout_seconds=max(0.0, deadline - time.monotonic()))
 
     def call(self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None) -> bytes:
         """Run a call on the newest state, which on a network that reorganises need not be final."""

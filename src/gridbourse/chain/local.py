@@ -294,9 +294,12 @@ class LocalChain(Chain):
         return self._executor.next_nonce(address) if queued is None else queued
 
     def _enqueue(self, batch: Sequence[SignedTransaction]) -> None:
-        """Check transactions against what their senders have sent before; all of them wait for a block, or none."""
+        """Check transactions against what their senders have sent before; all of them wait for a block, or none.
+
+        One that waits already goes on waiting: its sender did not hear that it was taken, and sent it again.
+        """
         nonces: dict[Address, int] = {}
-        for signed in batch:
+        for signed in [signed for signed in batch if signed.hash not in self._queue]:
             sender = signed.sender
             nonce = nonces[sender] if sender in nonces else self._next_nonce(sender)
             self._executor.check(signed, nonce, self._genesis.gas_limit)
