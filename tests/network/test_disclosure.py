@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from contextlib import closing
 from dataclasses import asdict, replace
 from random import Random
 
@@ -11,6 +12,8 @@ from click.testing import CliRunner
 from small_region import PERIOD, SPEC, Clock, ask, bid, trade, write
 from test_proof_mutations import mutated_bytes, mutated_proof
 
+from gridbourse.chain.ethereum import EthereumChain
+from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.cli.main import gridbourse
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import record_leaf
@@ -21,6 +24,7 @@ from gridbourse.errors import EnvelopeError, InvalidValue, ProofError
 from gridbourse.market.types import DealState, EnergyType, Side
 from gridbourse.network import sealing
 from gridbourse.network.disclosure import Disclosure, verify_disclosure
+from gridbourse.network.main_chain import MainChain
 from gridbourse.network.records import OrderDetails, RecordKind, ScheduleDetails
 from gridbourse.network.region import Region
 from gridbourse.network.rotation import REGULATOR
@@ -301,7 +305,33 @@ def test_a_document_of_another_form_is_refused(shown, change):
         Disclosure.read(change(json.loads(json.dumps(shown.document()))))
 
 
+# --- a stranger who has nothing but a node of the main chain ---
+
+
+def test_a_stranger_checks_it_through_a_node_of_the_main_chain(traded, shown, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    file, main = tmp_path / "price.json", traded.main
+    file.write_text(json.dumps(shown.document()), "utf-8")
+    addresses = [f"0x{contract.address.hex()}" for contract in (main.consortium, main.market, main.anchors)]
+    with RpcServer(main.chain, port=0, read_only=True) as server:
+        with closing(EthereumChain(server.url)) as chain:
+            assert verify_disclosure(shown, MainChain.open(chain)) == verify_disclosure(shown, main)
+        for contracts in ([], ["--contracts", *addresses]):
+            checked = run("verify", file, "--rpc", server.url, *contracts)
+            assert checked.exit_code == 0, checked.output
+            assert "0.36 yuan/kWh" in checked.output
+        file.write_text(json.dumps(replace(shown, index=shown.index + 1).document()), "utf-8")
+        assert run("verify", file, "--rpc", server.url).exit_code == 2
+        wrong = run("verify", file, "--rpc", server.url, "--contracts", *addresses[:2], "0x12")
+        assert isinstance(wrong.exception, InvalidValue)
+    assert run("verify", file).exit_code == 2
+
+
 # --- the command ---
+
+
+def run(*arguments):
+    return CliRunner().invoke(gridbourse, ["disclosure", *map(str, arguments)])
 
 
 def test_the_command_shows_a_field_and_checks_it(tmp_path, monkeypatch):
@@ -313,16 +343,15 @@ def test_the_command_shows_a_field_and_checks_it(tmp_path, monkeypatch):
         (order_id,) = region.offer([("Anna", ask(period=period))])
         region.anchor()
         index = region.masters["roofs"].slave.ledger.leaf_count() - 1
-    run = CliRunner().invoke
-    arguments = ["roofs", str(index), "--field", "price_ticks", "--field", "side", "--region", str(folder)]
-    made = run(gridbourse, ["disclosure", "create", *arguments, "--holder", "Anna", "--output", str(file)])
+    fields = ["--field", "price_ticks", "--field", "side", "--region", folder]
+    made = run("create", "roofs", index, *fields, "--holder", "Anna", "--output", file)
     assert made.exit_code == 0, made.output
-    checked = run(gridbourse, ["disclosure", "verify", str(file), "--region", str(folder)])
+    checked = run("verify", file, "--region", folder)
     assert checked.exit_code == 0, checked.output
     for text in ("0.36 yuan/kWh", "ask", "signed by its function node", f"order {order_id.pack():x}", "holds"):
         assert text in checked.output
     assert "Roof" not in checked.output
     file.write_text(file.read_text().replace("3600", "3601"))
-    checked = run(gridbourse, ["disclosure", "verify", str(file), "--region", str(folder)])
+    checked = run("verify", file, "--region", folder)
     assert checked.exit_code == 2
     assert "does not hold: field 'price_ticks' is not what the record commits to" in checked.output

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.crypto.commitment import FieldValue
+from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue, ProofError
 from gridbourse.network.disclosure import Disclosed, Disclosure, verify_disclosure
+from gridbourse.network.main_chain import MainChain
 from gridbourse.network.region import Region
 from gridbourse.units import format_kwh, format_price, period_start
 
@@ -46,23 +52,50 @@ def create(master: str, record: int, fields: tuple[str, ...], holder: str, outpu
 
 @disclosure.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@REGION
-def verify(file: Path, region: Path) -> None:
-    """Check the disclosure in FILE against the main chain of the region. Exit code 2 if it does not hold."""
+@click.option("--rpc", "url", help="JSON-RPC of a node of the main chain.")
+@click.option(
+    "--contracts",
+    nargs=3,
+    metavar="CONSORTIUM MARKET ANCHORS",
+    help="Their addresses, where the main chain is a network that holds other things too.",
+)
+@click.option("--region", type=click.Path(path_type=Path, file_okay=False), help="Or: folder of the region.")
+def verify(file: Path, url: str | None, contracts: tuple[str, str, str] | None, region: Path | None) -> None:
+    """Check the disclosure in FILE against the main chain alone. Exit code 2 if it does not hold."""
+    if (url is None) == (region is None):
+        raise click.UsageError("give either --rpc or --region")
     try:
         document = json.loads(file.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
         raise InvalidValue(
             "disclosure", str(file), f"a file that `gridbourse disclosure create` made ({error})"
         ) from error
-    with Region.open(region) as opened:
+    with _main_chain(url, contracts, region) as main:
         try:
             shown = Disclosure.read(document)
-            proven = verify_disclosure(shown, opened.main)
+            proven = verify_disclosure(shown, main)
         except ProofError as error:
             click.secho(f"The disclosure does not hold: {error}", fg="red")
             sys.exit(2)
     _show(Console(), shown, proven)
+
+
+@contextmanager
+def _main_chain(url: str | None, contracts: tuple[str, str, str] | None, region: Path | None) -> Iterator[MainChain]:
+    if url is None:
+        assert region is not None, "one of the two is given"
+        with Region.open(region) as opened:
+            yield opened.main
+        return
+    with closing(EthereumChain(url)) as chain:
+        yield MainChain.at(chain, *map(_address, contracts)) if contracts else MainChain.open(chain)
+
+
+def _address(text: str) -> Address:
+    octets = bytes.fromhex(text.removeprefix("0x")) if re.fullmatch("0x[0-9a-fA-F]{40}", text) else b""
+    if not octets:
+        raise InvalidValue("contracts", text, "addresses of 20 bytes, as 0x1234...")
+    return Address(octets)
 
 
 def _show(console: Console, shown: Disclosure, proven: Disclosed) -> None:
