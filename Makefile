@@ -12,7 +12,7 @@ FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 COMETBFT := v0.38.26
 
-.PHONY: cometbft demo test lint contracts-test unit-test nightly bench artifacts lock clean
+.PHONY: cometbft demo serve test lint contracts-test unit-test nightly bench artifacts lock clean
 
 ## the paper's market, end to end; tables on the screen, pictures and CSV files in out/
 demo: $(VENV)/run

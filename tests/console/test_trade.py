@@ -87,3 +87,37 @@ def test_what_a_killed_service_had_taken_is_there_when_it_is_started_again(servi
             assert client.get(f"/orders/{order['order_id']}").json() == order
     finally:
         again.stop()
+
+
+def test_an_amended_order_waits_at_its_new_price_and_a_cancelled_one_no_more(anna, bert):
+    order = place(anna, ask(1_000, 3_600))
+    amended = anna.patch(f"/orders/{order['order_id']}", json={"energy_wh": 700, "price_ticks": 3_500})
+    assert amended.status_code == 200, amended.text
+    assert (amended.json()["replaces"], amended.json()["status"]) == (order["order_id"], "waiting")
+    assert place(bert, bid(700, 3_500))["agreed_wh"] == 700
+    assert anna.delete(f"/orders/{amended.json()['order_id']}").status_code == 409
+    other = place(anna, ask(500, 4_000))
+    assert anna.delete(f"/orders/{other['order_id']}").json()["status"] == "cancelled"
+    assert bert.get(f"/market/periods/{PERIOD}/book").json()["asks"] == []
+    assert bert.delete(f"/orders/{other['order_id']}").status_code == 404
+
+
+def test_an_amendment_that_the_market_refuses_leaves_the_order_as_it_was(anna):
+    order = place(anna, ask(1_000, 3_600))
+    refused = anna.patch(f"/orders/{order['order_id']}", json={"energy_wh": 700, "price_ticks": 9_500}).json()
+    assert (refused["status"], refused["refusal"]) == ("refused", "price_out_of_bounds")
+    assert anna.get(f"/orders/{order['order_id']}").json()["status"] == "waiting"
+
+
+def test_an_owner_sets_what_its_node_may_do_by_itself(anna, bert):
+    limits = {
+        "active": True,
+        "energy_type": "pv",
+        "accepted_types": ["wind", "pv"],
+        "lowest_sell_ticks": 3_000,
+        "highest_buy_ticks": 4_000,
+    }
+    assert anna.get("/nodes/Anna/limits").status_code == 404
+    assert anna.put("/limits", json=limits).status_code == 204
+    assert limits.items() <= anna.get("/nodes/Anna/limits").json().items()
+    assert bert.get("/nodes/Anna/limits").status_code == 404

@@ -23,6 +23,14 @@ COMMANDS = {
     "audit": "trace",
     "disclosure": "disclosure",
     "serve": "serve",
+    "book": "market",
+    "trade": "market",
+    "order": "order",
+    "deal": "deal",
+    "deposit": "account",
+    "account": "account",
+    "token": "account",
+    "chain": "chain",
 }
 """Each command and its module in `gridbourse.cli`, loaded when it is asked for: some take seconds to load."""
 

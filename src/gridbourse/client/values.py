@@ -224,6 +224,7 @@ class Order:
     agreed_wh: Annotated[EnergyWh, Field(description="In deals that have not ended without a transfer.")]
     status: OrderStatus
     refusal: Annotated[str | None, Field(description="Why the market refused it.", examples=["deposit_too_small"])]
+    replaces: Annotated[OrderIdText | None, Field(description="The order whose open rest it took the place of.")]
     record_leaf: Annotated[HashText, Field(description="Leaf of the signed record on the slave chain.")]
     placed_at: Seconds | None
     height: Annotated[int | None, Field(description="Main-chain block that took it.")]
@@ -566,3 +567,34 @@ class SigningContext:
     readers: Annotated[
         list[str], Field(description="Public keys that a record is sealed to besides the node's own, in hexadecimal.")
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class SignInMessage:
+    """The message to sign with `personal_sign`."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class MadeToken:
+    """A new token."""
+
+    token: Token
+    secret: Annotated[str, Field(description="Give it as `Authorization: Bearer`. It is told this once.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an owner lets its node do by itself: automatic offering."""
+
+    active: Annotated[bool, Field(description="Whether it offers and answers by itself at all.")]
+    energy_type: Annotated[EnergyTypeName, Field(description="What its plant produces.")]
+    accepted_types: Annotated[list[EnergyTypeName], Field(min_length=1, max_length=6, description="What it buys.")]
+    lowest_sell_ticks: Annotated[PriceTicks, Field(description="It sells for no less.")]
+    highest_buy_ticks: Annotated[PriceTicks, Field(description="It buys for no more.")]
+    reserve_wh: Annotated[int, Field(ge=0, lt=2**40, description="Surplus of every period that is not offered.")] = 0
+    smallest_wh: Annotated[int, Field(ge=1, lt=2**40, description="It makes no smaller offer.")] = 1
+    max_share_permille: Annotated[
+        int, Field(ge=1, le=1000, description="Most of a surplus or need that it offers.")
+    ] = 1000

@@ -37,6 +37,7 @@ _TAGS = {
     "orders": "Place and follow orders of a function node.",
     "deals": "Confirm or abandon deals within their cooling-off time.",
     "money and energy": "Deposits and energy claims.",
+    "automatic offering": "What a node may do by itself.",
     "own keys": "Records that nodes sign themselves.",
     "events": "Server-sent events.",
     "chains": "Blocks, transactions, records, proofs, anchors.",

@@ -30,7 +30,7 @@ from gridbourse.market.events import (
     Withdrawn,
 )
 from gridbourse.market.types import DealState, EnergyType, OrderId, Position, Reason, Side, Trader
-from gridbourse.network.records import Decision, OrderDetails
+from gridbourse.network.records import Decision, Mandate, OrderDetails
 from gridbourse.units import PERIODS_PER_DAY
 
 HalfBook = tuple[int, Side]
@@ -138,6 +138,8 @@ class MarketState:
         self.leaves_of_node: dict[str, list[bytes]] = defaultdict(list)
         self.deals_of_node: dict[str, list[tuple[int, Side]]] = defaultdict(list)
         self.deals_of_period: dict[int, list[int]] = defaultdict(list)
+        self.mandates: dict[str, Mandate] = {}
+        """What each node may do by itself, as its owner said last."""
         self.answers: dict[tuple[int, Side], bool] = {}
         self._master_of_trader: dict[int, int] = {}
         self._books: dict[HalfBook, dict[int, dict[OrderId, OrderEntry]]] = {}
@@ -163,6 +165,8 @@ class MarketState:
                     leaf = found.record.leaf
                     self.recorded[leaf] = RecordedOrder(len(self.recorded), found.record, found.details)
                     self.leaves_of_node[found.details.user_id].append(leaf)
+                case Mandate():
+                    self.mandates[found.details.user_id] = found.details
                 case Decision():
                     self.answers.setdefault((found.details.deal_id, found.details.side), found.details.confirmed)
                 case _:

@@ -13,11 +13,12 @@ from gridbourse.contracts.slave_ledger import LedgerRecord, record_leaf
 from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import GridbourseError, InvalidValue, TransactionRejected
-from gridbourse.market.types import Offer, Side
+from gridbourse.market.types import Offer, OrderId, Side
+from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.master import Master
-from gridbourse.network.records import Decision, OrderDetails
+from gridbourse.network.records import Cancellation, Decision, Mandate, OrderDetails
 from gridbourse.network.region import Region
 
 
@@ -27,6 +28,14 @@ class Place:
 
     offer: Offer
     energy_quota_wh: int | None
+    replaces: OrderId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """A node's wish to take an order out of the market."""
+
+    order_id: OrderId
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,19 @@ class Answer:
     deal_id: int
     side: Side
     confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimits:
+    """What a node's owner lets it do by itself."""
+
+    limits: OfferLimits
+
+
+Wish = Place | Cancel | Answer | SetLimits
+
+Wished = OrderDetails | Cancellation | Decision | Mandate
+"""The records that a node may hand in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +77,7 @@ class NodeRecord:
     """
 
     node_id: str
-    content: Place | Answer | bytes
+    content: Wish | bytes
     keys: NodeKeys | None = None
     idempotency: tuple[str, str, bytes] | None = None
 
@@ -65,7 +87,7 @@ class Written:
     """A record that lies on its slave chain."""
 
     leaf: bytes
-    details: OrderDetails | Decision
+    details: Wished
 
 
 class RecordWriter:
@@ -156,8 +178,12 @@ class _Batch:
     def _signed_here(self, record: NodeRecord, master: Master) -> bytes:
         node = self._signer(record, master)
         match record.content:
-            case Place(offer, quota_wh):
-                return node.offer(offer, energy_quota_wh=quota_wh)
+            case Place(offer, quota_wh, replaces):
+                return node.offer(offer, energy_quota_wh=quota_wh, replaces=replaces)
+            case Cancel(order_id):
+                return node.cancel(order_id)
+            case SetLimits(limits):
+                return node.set_limits(limits)
             case Answer(deal_id, side, confirmed):
                 return node.decide(deal_id, side, confirmed=confirmed)
             case _:
@@ -199,8 +225,9 @@ def read_record(signed: SignedTransaction, master: Master, node_id: str) -> Writ
         raise InvalidValue("transaction", "malformed call data", "a call of `append(uint8,bytes)`") from error
     leaf = record_leaf(signed.sender, kind, content)
     details = master.encryption_node.open(LedgerRecord(0, signed.sender, kind, leaf, content, 0, signed.hash))
-    if not isinstance(details, OrderDetails | Decision):
-        raise InvalidValue("transaction", type(details).__name__, "the record of an order or of an answer")
+    if not isinstance(details, Wished):
+        remedy = "the record of an order, a cancellation, an answer, or limits"
+        raise InvalidValue("transaction", type(details).__name__, remedy)
     if details.user_id != node_id:
         raise InvalidValue("transaction", f"a record of {details.user_id!r}", f"a record of {node_id!r}")
     return Written(leaf, details)

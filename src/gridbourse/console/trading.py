@@ -10,12 +10,12 @@ from dataclasses import astuple, replace
 
 from gridbourse.client.values import Deal, DealStatus, Deposit, Order, OrderStatus, Page, Position, SigningContext
 from gridbourse.console.directory import Directory
-from gridbourse.console.market_state import MarketState
-from gridbourse.console.node_records import Answer, NodeRecord, Place, Written
+from gridbourse.console.market_state import MarketState, OrderEntry
+from gridbourse.console.node_records import Answer, Cancel, NodeRecord, Place, SetLimits, Written
 from gridbourse.console.paging import cut
 from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.store import ServiceStore
-from gridbourse.console.views import deal_view, order_view
+from gridbourse.console.views import deal_view, order_text, order_view
 from gridbourse.console.worker import RegionWorker
 from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.crypto.keys import Address
@@ -27,7 +27,8 @@ from gridbourse.errors import (
     NotFound,
 )
 from gridbourse.market.types import DealState, Offer, OrderId, Side
-from gridbourse.network.records import OrderDetails
+from gridbourse.metering.surplus import OfferLimits
+from gridbourse.network.records import Cancellation, Decision, OrderDetails
 from gridbourse.network.region import Region
 from gridbourse.units import PERIODS_PER_DAY
 
@@ -101,8 +102,78 @@ class Trading:
         written = await self._write_once(principal, record, idempotency_key, asked)
         return self._order_of(written)
 
-    async def relay(self, principal: Principal, raw: bytes, *, idempotency_key: str | None = None) -> Order | Deal:
-        """Write a record that the calling node signed itself: an order, or an answer to a deal.
+    async def amend(
+        self,
+        principal: Principal,
+        order_id: str,
+        *,
+        energy_wh: int,
+        price_ticks: int,
+        idempotency_key: str | None = None,
+    ) -> Order:
+        """Let the calling node replace what is open of an order by a new price and quantity, last in the new queue.
+
+        Returns
+        -------
+        Order
+            What takes its place; refused, if the market does not take it: then the old order stands.
+
+        Raises
+        ------
+        NotFound
+            The node has no such order.
+        Conflict
+            Nothing of it waits any more.
+        """
+        old = self._waiting(principal, order_id)
+        offer = Offer(old.order_id.side, old.energy_types, old.order_id.period, energy_wh, price_ticks)
+        quota_wh = None
+        if offer.side is Side.ASK:
+            quota_wh = self._state.offered_wh(old.trader, offer.period) - old.open_wh + energy_wh
+        asked = {"amend": order_id, "energy_wh": energy_wh, "price_ticks": price_ticks}
+        record = NodeRecord(principal.name, Place(offer, quota_wh, old.order_id), principal.keys)
+        return self._order_of(await self._write_once(principal, record, idempotency_key, asked))
+
+    async def cancel(self, principal: Principal, order_id: str) -> Order:
+        """Let the calling node take what is open of an order out of the market. Raises like `amend`."""
+        old = self._waiting(principal, order_id)
+        await self._write(NodeRecord(principal.name, Cancel(old.order_id), principal.keys))
+        return self.order(principal, order_id)
+
+    async def set_limits(self, principal: Principal, limits: OfferLimits) -> None:
+        """Let the calling node record what it may do by itself from now on."""
+        require(principal, Right.TRADE)
+        _require_keys(principal)
+        await self._write(NodeRecord(principal.name, SetLimits(limits), principal.keys))
+
+    def limits(self, principal: Principal, node_id: str) -> OfferLimits:
+        """What a node of the caller's may do by itself.
+
+        Raises
+        ------
+        NotFound
+            There is no such node, or its owner has never set limits.
+        """
+        require(principal, Right.READ_NODE)
+        self.nodes(principal, node_id)
+        mandate = self._state.mandates.get(node_id)
+        if mandate is None:
+            raise NotFound(f"the owner of {node_id!r} has never set limits")
+        return mandate.limits()
+
+    def _waiting(self, principal: Principal, order_id: str) -> OrderEntry:
+        require(principal, Right.TRADE)
+        _require_keys(principal)
+        self.order(principal, order_id)
+        entry = self._state.orders[_order_id(order_id)]
+        if not entry.open_wh:
+            raise Conflict(f"nothing of order {order_id} waits any more")
+        return entry
+
+    async def relay(
+        self, principal: Principal, raw: bytes, *, idempotency_key: str | None = None
+    ) -> Order | Deal | None:
+        """Write a record that the calling node signed itself: an order, a cancellation, an answer to a deal, or limits.
 
         Raises
         ------
@@ -114,7 +185,11 @@ class Trading:
         written = await self._write_once(principal, record, idempotency_key, {"raw": raw.hex()})
         if isinstance(written.details, OrderDetails):
             return self._order_of(written)
-        return self.deal(principal, written.details.deal_id, written.details.side)
+        if isinstance(written.details, Cancellation):
+            return self.order(principal, order_text(written.details.order_id))
+        if isinstance(written.details, Decision):
+            return self.deal(principal, written.details.deal_id, written.details.side)
+        return None
 
     async def signing_context(self, principal: Principal) -> SigningContext:
         """What the calling node needs to seal and sign its next record by itself."""

@@ -102,6 +102,7 @@ def order_view(state: MarketState, leaf: bytes, details: OrderDetails) -> Order:
         agreed_wh=entry.agreed_wh if entry else 0,
         status=_status(entry, is_refused=refusal is not None),
         refusal=refusal.name.lower() if refusal is not None else None,
+        replaces=order_text(OrderId.unpack(details.replaces)) if details.replaces else None,
         record_leaf=f"0x{leaf.hex()}",
         placed_at=entry.placed_at if entry else None,
         height=entry.height if entry else None,

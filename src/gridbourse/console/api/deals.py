@@ -7,11 +7,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from gridbourse.client.values import Day, Deal, DealId, DealStatus, Deposit, Page, Position
+from gridbourse.client.values import Day, Deal, DealId, DealStatus, Deposit, Limits, NodeId, Page, Position
 from gridbourse.console.api.parameters import Cursor, Limit, NodeFilter
 from gridbourse.console.api.routing import operation
 from gridbourse.console.rights import Right
 from gridbourse.console.signin.current import CurrentUser, ExchangeOf
+from gridbourse.console.views import type_name, type_names, types_of
+from gridbourse.metering.surplus import OfferLimits
 
 router = APIRouter()
 _ANSWER = operation(Right.TRADE, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -62,3 +64,42 @@ async def list_positions(
 ) -> list[Position]:
     """Energy claims of your nodes in the periods of a delivery day."""
     return exchange.trading.positions(principal, day, node_id=node_id)
+
+
+@router.get("/nodes/{node_id}/limits", tags=["automatic offering"], **operation(Right.READ_NODE, HTTPStatus.NOT_FOUND))
+async def read_limits(exchange: ExchangeOf, principal: CurrentUser, node_id: NodeId) -> Limits:
+    """What a node may do by itself."""
+    limits = exchange.trading.limits(principal, node_id)
+    return Limits(
+        active=limits.active,
+        energy_type=type_name(limits.energy_type),
+        accepted_types=type_names(limits.accepted_types),
+        lowest_sell_ticks=limits.lowest_sell_ticks,
+        highest_buy_ticks=limits.highest_buy_ticks,
+        reserve_wh=limits.reserve_wh,
+        smallest_wh=limits.smallest_wh,
+        max_share_permille=limits.max_share_permille,
+    )
+
+
+@router.put(
+    "/limits",
+    tags=["automatic offering"],
+    status_code=HTTPStatus.NO_CONTENT,
+    **operation(Right.TRADE, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+async def set_limits(exchange: ExchangeOf, principal: CurrentUser, limits: Limits) -> None:
+    """Say what your node may do by itself from now on: a record that the node signs. `active` false switches it off."""
+    await exchange.trading.set_limits(
+        principal,
+        OfferLimits(
+            active=limits.active,
+            energy_type=types_of([limits.energy_type]),
+            accepted_types=types_of(limits.accepted_types),
+            lowest_sell_ticks=limits.lowest_sell_ticks,
+            highest_buy_ticks=limits.highest_buy_ticks,
+            reserve_wh=limits.reserve_wh,
+            smallest_wh=limits.smallest_wh,
+            max_share_permille=limits.max_share_permille,
+        ),
+    )

@@ -83,7 +83,9 @@ class Credits(_Body):
 
     day: Day
     credits: Annotated[list[Credit], Field(min_length=1, max_length=250)]
-    payment_reference: Annotated[str, Field(pattern="^0x[0-9a-f]{64}$")]
+    payment_reference: Annotated[
+        str, Field(pattern="^0x[0-9a-f]{64}$", description="Names the payments: repeated, they are credited once.")
+    ]
 
 
 @router.get("/masters", tags=["network"], **operation(Right.READ_MARKET))

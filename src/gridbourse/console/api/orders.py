@@ -27,6 +27,7 @@ from gridbourse.market.types import Offer
 from gridbourse.units import MAX_ENERGY_WH
 
 router = APIRouter(prefix="/orders", tags=["orders"])
+_CHANGE = operation(Right.TRADE, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class NewOrder(BaseModel):
@@ -69,6 +70,15 @@ async def place_order(
     )
 
 
+class Amendment(BaseModel):
+    """New quantity and price for what is open of an order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    energy_wh: Annotated[int, Field(ge=1, le=MAX_ENERGY_WH, description="Energy in Wh.", examples=[200_000])]
+    price_ticks: PriceTicks
+
+
 @router.get("", **operation(Right.READ_NODE, HTTPStatus.NOT_FOUND))
 async def list_orders(
     exchange: ExchangeOf,
@@ -87,3 +97,31 @@ async def list_orders(
 async def read_order(exchange: ExchangeOf, principal: CurrentUser, order_id: OrderIdText) -> Order:
     """One order of your nodes."""
     return exchange.trading.order(principal, order_id)
+
+
+@router.patch("/{order_id}", **_CHANGE)
+async def amend_order(
+    exchange: ExchangeOf,
+    principal: CurrentUser,
+    order_id: OrderIdText,
+    amendment: Amendment,
+    idempotency_key: IdempotencyKey = None,
+) -> Order:
+    """Replace what is open of an order by a new quantity and price, at the end of the new queue. Its deals stand.
+
+    The answer is the order that took its place. If the market refuses that, it has status `refused`, and the old
+    order stands.
+    """
+    return await exchange.trading.amend(
+        principal,
+        order_id,
+        energy_wh=amendment.energy_wh,
+        price_ticks=amendment.price_ticks,
+        idempotency_key=idempotency_key,
+    )
+
+
+@router.delete("/{order_id}", **_CHANGE)
+async def cancel_order(exchange: ExchangeOf, principal: CurrentUser, order_id: OrderIdText) -> Order:
+    """Take what is open of an order out of the market. Its deals stand."""
+    return await exchange.trading.cancel(principal, order_id)

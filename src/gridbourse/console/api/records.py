@@ -43,7 +43,7 @@ async def read_signing_context(exchange: ExchangeOf, principal: CurrentUser) -> 
 )
 async def relay_record(
     exchange: ExchangeOf, principal: CurrentUser, record: SignedRecord, idempotency_key: IdempotencyKey = None
-) -> Order | Deal:
-    """Hand in a record that you signed: an order, or an answer to a deal. The service only relays it."""
+) -> Order | Deal | None:
+    """Hand in a record that you signed: an order, a cancellation, an answer to a deal, or limits; it is relayed."""
     raw = bytes.fromhex(record.transaction[2:])
     return await exchange.trading.relay(principal, raw, idempotency_key=idempotency_key)

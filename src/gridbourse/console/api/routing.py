@@ -22,7 +22,8 @@ def operation(right: Right, *problems: HTTPStatus) -> dict[str, Any]:
     problems
         Statuses besides those that every operation has.
     """
-    usual = [HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.UNAUTHORIZED]
+    usual = [HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE]
+    usual += [HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.TOO_MANY_REQUESTS]
     needs_sign_in = Kind.NOBODY not in RIGHTS[right]
     usual += [HTTPStatus.FORBIDDEN] if needs_sign_in else []
     return {

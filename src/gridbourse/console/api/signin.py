@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from gridbourse.client.values import AddressText, Session, Token
+from gridbourse.client.values import AddressText, MadeToken, Session, SignInMessage, Token
 from gridbourse.console.api.routing import operation
 from gridbourse.console.rights import Principal, Right, Scope
 from gridbourse.console.settings import ServiceSettings
@@ -29,12 +29,6 @@ class MessageRequest(_Body):
     """Who wants to sign in with its own key."""
 
     address: AddressText
-
-
-class SignInMessageText(BaseModel):
-    """The message to sign with `personal_sign`."""
-
-    message: str
 
 
 class SignedMessage(_Body):
@@ -66,19 +60,12 @@ class NewToken(_Body):
     expires_in_seconds: Annotated[int, Field(ge=60, le=366 * 86_400, examples=[2_592_000])] = 30 * 86_400
 
 
-class MadeToken(BaseModel):
-    """A new token."""
-
-    token: Token
-    secret: Annotated[str, Field(description="Give it as `Authorization: Bearer`. It is told this once.")]
-
-
 @router.post("/sign-in/message", **operation(Right.SIGN_IN))
-async def make_message(request: Request, exchange: ExchangeOf, asked: MessageRequest) -> SignInMessageText:
+async def make_message(request: Request, exchange: ExchangeOf, asked: MessageRequest) -> SignInMessage:
     """Get the message that an address signs to sign in (ERC-4361). It is good once, for ten minutes."""
     settings: ServiceSettings = request.app.state.settings
     address = Address(bytes.fromhex(asked.address[2:]))
-    return SignInMessageText(message=exchange.credentials.message(address, settings.domain, settings.public_url))
+    return SignInMessage(message=exchange.credentials.message(address, settings.domain, settings.public_url))
 
 
 @router.post("/sign-in/ethereum", **operation(Right.SIGN_IN))

@@ -1,0 +1,106 @@
+"""Requests about chains, those who take part, and what the regulator does."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from gridbourse.client.request import Request, get, post
+from gridbourse.client.values import (
+    Alarm,
+    AnchorView,
+    AuditReport,
+    BlockSummary,
+    BlockView,
+    ChainSummary,
+    Finding,
+    InclusionProof,
+    MasterView,
+    NodeView,
+    Page,
+    RecordSummary,
+    RecordView,
+    ReportView,
+    TraceView,
+    TransactionView,
+    VoteView,
+)
+
+
+def chains() -> Request[list[ChainSummary]]:
+    """All chains."""
+    return get("/chains", list[ChainSummary])
+
+
+def blocks(chain: str, limit: int = 50) -> Request[Page[BlockSummary]]:
+    """Blocks of a chain, newest first."""
+    return get(f"/chains/{quote(chain)}/blocks", Page[BlockSummary], limit=limit)
+
+
+def block(chain: str, height: int) -> Request[BlockView]:
+    """One block."""
+    return get(f"/chains/{quote(chain)}/blocks/{height}", BlockView)
+
+
+def transaction(chain: str, tx_hash: str) -> Request[TransactionView]:
+    """One transaction."""
+    return get(f"/chains/{quote(chain)}/transactions/{tx_hash}", TransactionView)
+
+
+def anchors(chain: str, limit: int = 50) -> Request[Page[AnchorView]]:
+    """Anchors of a slave chain, newest first."""
+    return get(f"/chains/{quote(chain)}/anchors", Page[AnchorView], limit=limit)
+
+
+def records(chain: str, *, kind: str | None = None, limit: int = 50) -> Request[Page[RecordSummary]]:
+    """Records of a slave chain, newest first."""
+    return get(f"/chains/{quote(chain)}/records", Page[RecordSummary], kind=kind, limit=limit)
+
+
+def record(chain: str, index: int) -> Request[RecordView]:
+    """A record, and what you may read of it."""
+    return get(f"/chains/{quote(chain)}/records/{index}", RecordView)
+
+
+def proof(chain: str, index: int) -> Request[InclusionProof]:
+    """The proof that a record lies under an anchored root."""
+    return get(f"/chains/{quote(chain)}/records/{index}/proof", InclusionProof)
+
+
+def masters() -> Request[list[MasterView]]:
+    """The members of the main chain."""
+    return get("/masters", list[MasterView])
+
+
+def nodes() -> Request[list[NodeView]]:
+    """Function nodes that you reach."""
+    return get("/nodes", list[NodeView])
+
+
+def reports(limit: int = 50) -> Request[Page[ReportView]]:
+    """Reports of function nodes, newest first."""
+    return get("/reports", Page[ReportView], limit=limit)
+
+
+def votes() -> Request[list[VoteView]]:
+    """What masters voted for."""
+    return get("/votes", list[VoteView])
+
+
+def trace(deal_id: int) -> Request[TraceView]:
+    """As regulator: walk from a deal to its proofs."""
+    return get(f"/audit/deals/{deal_id}/trace", TraceView)
+
+
+def audit() -> Request[AuditReport]:
+    """As regulator: check all records of all chains."""
+    return post("/audit/reports", AuditReport)
+
+
+def search(text: str) -> Request[list[Finding]]:
+    """As regulator: find deals, orders, records, blocks and nodes."""
+    return get("/audit/search", list[Finding], q=text)
+
+
+def alarms() -> Request[list[Alarm]]:
+    """As regulator: what asks for attention."""
+    return get("/audit/alarms", list[Alarm])

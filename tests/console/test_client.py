@@ -1,0 +1,121 @@
+"""The Python client against a running service: both transports, retries, own keys."""
+
+import asyncio
+
+import httpx
+import pytest
+from service import PASSWORD, until
+from small_market import PERIOD
+
+from gridbourse.client import AsyncClient, Client, chains, market, orders, own_keys, session
+from gridbourse.client.values import OrderStatus
+from gridbourse.errors import ServiceProblem
+from gridbourse.market.types import EnergyType, Offer, Side
+from gridbourse.network.rotation import RegionKeys
+
+ASK = Offer(Side.ASK, EnergyType.PV, PERIOD, 1_000, 3_600)
+BID = Offer(Side.BID, EnergyType.any(), PERIOD, 400, 3_700)
+
+
+@pytest.fixture
+def client(service):
+    """Makes clients that are signed in as somebody."""
+    opened = []
+
+    def client(name=None, **options):
+        opened.append(made := Client(service.url, **options))
+        if name:
+            made.send(session.sign_in_with_password(name, PASSWORD))
+        return made
+
+    yield client
+    for made in opened:
+        made.close()
+
+
+def test_a_program_trades_with_tokens(service, client):
+    robots = []
+    for name in ("Anna", "Bert"):
+        made = client(name).send(session.create_token("robot", ["read", "trade"], 3_600))
+        robots.append(client(token=made.secret))
+    anna, bert = robots
+    assert anna.send(orders.place(ASK)).status is OrderStatus.WAITING
+    assert bert.send(market.quote(BID)).matched_wh == 400
+    bert.send(orders.place(BID))
+    for robot in robots:
+        for deal in robot.entries(orders.deals(status="intent")):
+            robot.send(orders.confirm(deal.deal_id))
+    until(lambda: bert.send(orders.deal(1)).status == "settled")
+    assert client("regulator").send(chains.trace(1)).deal_id == 1
+
+
+def test_the_same_requests_go_through_the_asynchronous_client(service):
+    async def trade():
+        async with AsyncClient(service.url) as anna, AsyncClient(service.url) as bert:
+            await anna.send(session.sign_in_with_password("Anna", PASSWORD))
+            await bert.send(session.sign_in_with_password("Bert", PASSWORD))
+            watching = asyncio.create_task(_first_trade(bert))
+            await asyncio.sleep(0.2)
+            await asyncio.gather(*(anna.send(orders.place(ASK)) for _ in range(5)))
+            await bert.send(orders.place(BID))
+            return await asyncio.wait_for(watching, 10), [order async for order in anna.entries(orders.orders(limit=2))]
+
+    traded, listed = asyncio.run(trade())
+    assert traded["energy_wh"] == 400
+    assert len({order.order_id for order in listed}) == 5
+
+
+async def _first_trade(client):
+    async for event in client.watch(["trades"]):
+        if event.event == "trades":
+            return event.data[0]
+    return None
+
+
+def test_an_order_whose_answer_was_lost_is_sent_again_and_placed_once(service, client):
+    class LosesFirstAnswer(httpx.HTTPTransport):
+        lost = 0
+
+        def handle_request(self, request):
+            response = super().handle_request(request)
+            if request.url.path.endswith("/orders") and not self.lost:
+                self.lost += 1
+                response.read()
+                raise httpx.ReadError("the line broke")
+            return response
+
+    anna = client("Anna", transport=LosesFirstAnswer())
+    placed = anna.send(orders.place(ASK))
+    assert [order.order_id for order in anna.entries(orders.orders())] == [placed.order_id]
+
+
+def test_a_problem_names_field_and_remedy(client):
+    anna = client("Anna")
+    with pytest.raises(ServiceProblem) as raised:
+        anna.send(orders.place(Offer(Side.ASK, EnergyType.PV, PERIOD, 0, 3_600)))
+    assert (raised.value.status, raised.value.kind) == (422, "invalid-value")
+    assert raised.value.faults[0][0] == "body.energy_wh"
+
+
+def test_a_service_that_is_not_there_is_a_problem_too():
+    with Client("http://127.0.0.1:9") as nobody, pytest.raises(ServiceProblem, match="cannot be reached"):
+        nobody.send(market.settings())
+
+
+def test_a_holder_of_its_own_key_signs_in_and_signs_its_orders_and_answers(service, client):
+    keys = RegionKeys(service.folder).nodes.load_node("Arno")
+    arno, bert = client(), client("Bert")
+    message = arno.send(session.sign_in_message(keys.address)).message
+    signed_in = arno.send(session.sign_in_with_key(message, own_keys.sign_message(keys.signing, message)))
+    assert (signed_in.name, signed_in.keeps_keys) == ("Arno", False)
+
+    offer = Offer(Side.ASK, EnergyType.STORAGE, PERIOD, 500, 3_000)
+    context = arno.send(orders.signing_context())
+    placed = arno.send(orders.relay(own_keys.sign_order(keys, context, offer)))
+    assert (placed.node_id, placed.status) == ("Arno", "waiting")
+    bert.send(orders.place(BID))
+    context = arno.send(orders.signing_context())
+    deal = arno.send(orders.relay(own_keys.sign_answer(keys, context, 1, Side.ASK, confirmed=True)))
+    assert deal.own_confirmed
+    with pytest.raises(ServiceProblem, match="not kept here"):
+        arno.send(orders.place(offer))
