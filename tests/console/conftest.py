@@ -10,7 +10,6 @@ from gridbourse.console.rights import Kind
 from gridbourse.console.signin import keystore
 from gridbourse.network.region import Region
 
-
 # What makes passwords hard to guess would only make the tests slow.
 keystore._TIME_COST, keystore._MEMORY_KIB = 1, 64
 keystore._hasher = PasswordHasher(1, 64, 1)
