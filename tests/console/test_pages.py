@@ -101,6 +101,9 @@ def test_a_deal_is_confirmed_and_settled_and_stands_in_the_statement(service):
         assert table.splitlines()[1] == f"1,Bert,{day},12:00–12:15,bid,pv,1,0.36,0.36,"
         assert bert.get(f"/energy/statement.pdf?day={day}").content.startswith(b"%PDF-")
         until(lambda: "Inclusion proof" in bert.get("/chains/deal/1").text)
+    with visitor(service, "regulator", "zh") as regulator:
+        for page in ("/audit/deals/1", "/audit/deals/1.html"):
+            assert "卖出光伏 1 kWh" in regulator.get(page).text
 
 
 @pytest.mark.parametrize(

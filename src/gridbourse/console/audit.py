@@ -26,6 +26,7 @@ from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.views import order_text, type_name
 from gridbourse.errors import NotFound
 from gridbourse.market.types import OrderId
+from gridbourse.network.finding import Language
 from gridbourse.network.region import Region
 from gridbourse.network.trace import PartyTrace, Trace
 from gridbourse.network.trace_export import trace_document, trace_page
@@ -83,9 +84,9 @@ class Audit:
         """The walk as `gridbourse trace --json` writes it."""
         return trace_document(await self._trace(principal, deal_id))
 
-    async def trace_page(self, principal: Principal, deal_id: int) -> str:
+    async def trace_page(self, principal: Principal, deal_id: int, language: Language) -> str:
         """The walk as `gridbourse trace --html` writes it."""
-        return trace_page(await self._trace(principal, deal_id))
+        return trace_page(await self._trace(principal, deal_id), language)
 
     async def report(self, principal: Principal) -> AuditReport:
         """Check all records of all chains against the main chain."""

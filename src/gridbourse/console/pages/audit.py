@@ -70,7 +70,7 @@ async def trace_document(frame: PageFrame, deal_id: DealNumber) -> Response:
 @router.get("/audit/deals/{deal_id}.html")
 async def trace_file(frame: PageFrame, deal_id: DealNumber) -> Response:
     """A trace as a page that stands alone."""
-    page = await frame.exchange.audit.trace_page(frame.principal, deal_id)
+    page = await frame.exchange.audit.trace_page(frame.principal, deal_id, "zh" if frame.t.language == "zh" else "en")
     return _file(page, "text/html", f"deal-{deal_id}.html")
 
 

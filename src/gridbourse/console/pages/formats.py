@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from markupsafe import Markup
 
+from gridbourse.network.finding import say
 from gridbourse.units import (
     MONEY_UNITS_PER_YUAN,
     PERIOD_SECONDS,
@@ -89,6 +90,11 @@ def short(hash_text: str, digits: int = 8) -> Markup:
     return Markup('<code title="{0}">{1}…</code>').format(hash_text, hash_text[: 2 + digits])
 
 
+def said(finding: str, language: str) -> str:
+    """What the regulator found, in the reader's language."""
+    return say(finding, "zh" if language == "zh" else "en")
+
+
 FILTERS: Mapping[str, Callable[..., object]] = {
     "kwh": kwh,
     "price": price,
@@ -100,6 +106,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "day_of": day_of,
     "date": date_text,
     "short": short,
+    "said": said,
 }
 
 
