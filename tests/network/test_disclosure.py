@@ -120,7 +120,7 @@ def test_every_field_of_every_record_is_shown(traded):
 def test_a_series_is_shown_as_a_whole(region):
     node = region.masters["roofs"].nodes["Anna"]
     region.masters["roofs"].slave.submit_records(
-        [node._sign(ScheduleDetails("Anna", "north", PERIOD, (7, 8), (0, 2**40)))]
+        [node.sign(ScheduleDetails("Anna", "north", PERIOD, (7, 8), (0, 2**40)))]
     )
     region.anchor()
     index = region.masters["roofs"].slave.ledger.leaf_count() - 1

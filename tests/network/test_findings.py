@@ -11,7 +11,7 @@ from small_region import PERIOD, ask, bid, trade, write
 
 from gridbourse.errors import ProofError
 from gridbourse.market.types import EnergyType
-from gridbourse.network import regulator, slave_reading, trace
+from gridbourse.network import duty_audit, regulator, slave_reading, trace
 from gridbourse.network.chinese import CHINESE
 from gridbourse.network.finding import Finding, say
 
@@ -41,7 +41,7 @@ def parts(template):
     return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
 
 
-@pytest.mark.parametrize("module", [regulator, slave_reading, trace])
+@pytest.mark.parametrize("module", [regulator, slave_reading, trace, duty_audit])
 def test_every_sentence_has_its_translation(module):
     _, said = sentences(module)
     assert len(said) > 5
@@ -49,7 +49,7 @@ def test_every_sentence_has_its_translation(module):
 
 
 def test_no_translation_is_left_over():
-    strings = set.union(*(sentences(module)[0] for module in (regulator, slave_reading, trace)))
+    strings = set.union(*(sentences(module)[0] for module in (regulator, slave_reading, trace, duty_audit)))
     assert CHINESE.keys() <= strings | ENERGY_TYPES
     assert CHINESE.keys() >= ENERGY_TYPES
 

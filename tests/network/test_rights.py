@@ -20,6 +20,7 @@ from gridbourse.market.events import CandidatePassedOver
 from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Reason, Role, Side
 from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec
 from gridbourse.network.keys import KeyFolder, NodeKeys
+from gridbourse.network.records import NodeReport
 from gridbourse.network.region import Region
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.rotation import REGULATOR
@@ -375,7 +376,7 @@ def test_of_sealed_records(action, folder, actors):
             slave = region.masters[home].slave
             node = region.masters[home].nodes[f"{home} {number}"]
             # It writes once more, so that there is one of every node.
-            slave.submit_records([node.report("title", "{}")])
+            slave.submit_records([node.sign(NodeReport(node.spec.node_id, "title", "{}"))])
             record = list(slave.records())[-1]
             try:
                 assert open_record(slave.ledger, record, actor.encryption).user_id == node.spec.node_id

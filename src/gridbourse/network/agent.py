@@ -45,8 +45,7 @@ class Agent:
         It may be called as often as one likes. Settlement is not the users' but the settlement agent's:
         `Region.settle`.
         """
-        for uplink in self._region.uplinks.values():
-            uplink.take_up()  # what was written and not taken up when somebody pulled the plug
+        self._region.take_up()  # what was written and not taken up when somebody pulled the plug
         self._region.offer(self.proposals(period))
         self._region.answer(self.consents(self._region.bring_down()), confirmed=True)
 

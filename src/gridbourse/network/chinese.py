@@ -108,4 +108,19 @@ CHINESE = {
     "gives {user!r} other keys without its signature": "未经 {user} 签名就更换其密钥",
     "states another key for day {day}, whose users are named already": "为第 {day} 日另写密钥，而当日用户已经命名",
     "may only be written by the master": "只能由主节点书写",
+    # What does not: schedules, capacities, statements
+    "{place}: states capacities, but {user} is no dispatch node": "{place}：写有输电容量，而 {user} 不是调度节点",
+    "{place}: sums a nomination that is on no slave chain, leaf {leaf}": (
+        "{place}：汇总了任何从链上都没有的申报，叶哈希 {leaf}"
+    ),
+    "{place}: {field} is not the sum of the nominations that it names": "{place}：{field} 不等于所列申报之和",
+    "{place}: names schedules that are not of its master's nodes in zone {zone}": (
+        "{place}：所列计划不属于其主节点在分区 {zone} 的节点"
+    ),
+    "{place}: {field} in period {period} is {nominated} Wh, its schedules say {scheduled} Wh": (
+        "{place}：时段 {period} 的 {field} 为 {nominated} 瓦时，而其计划为 {scheduled} 瓦时"
+    ),
+    "{place}: states the deals of {user} in period {period} otherwise than the main chain": (
+        "{place}：所写的 {user} 在时段 {period} 的成交与主链不符"
+    ),
 }

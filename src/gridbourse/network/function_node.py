@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from gridbourse.contracts.slave_ledger import LedgerRecord
+from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.market.types import Offer, OrderId, Side
-from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.description import NodeSpec
 from gridbourse.network.keys import NodeKeys
-from gridbourse.network.records import Cancellation, Decision, Details, Mandate, NodeReport, OrderDetails
+from gridbourse.network.records import Cancellation, Decision, Details, NodeDetails, OrderDetails
 from gridbourse.network.sealing import open_record, seal_record
 from gridbourse.network.slave import Slave
 
@@ -57,7 +56,7 @@ class FunctionNode:
         """
         sells = offer.side is Side.ASK
         quota_wh = 0 if not sells else offer.energy_wh if energy_quota_wh is None else energy_quota_wh
-        return self._sign(
+        return self.sign(
             OrderDetails(
                 user_id=self.spec.node_id,
                 location=self.spec.location,
@@ -73,36 +72,28 @@ class FunctionNode:
 
     def cancel(self, order_id: OrderId) -> bytes:
         """Sign the record that an order of this node is to leave the market."""
-        return self._sign(Cancellation(self.spec.node_id, order_id.pack()))
+        return self.sign(Cancellation(self.spec.node_id, order_id.pack()))
 
     def decide(self, deal_id: int, side: Side, *, confirmed: bool) -> bytes:
         """Sign the record of an answer to a deal: confirm it, or abandon it."""
-        return self._sign(Decision(self.spec.node_id, deal_id, side, confirmed))
+        return self.sign(Decision(self.spec.node_id, deal_id, side, confirmed))
 
-    def report(self, title: str, body: str) -> bytes:
-        """Sign the record of a report; `body` is JSON."""
-        return self._sign(NodeReport(self.spec.node_id, title, body))
-
-    def set_limits(self, limits: OfferLimits) -> bytes:
-        """Sign the record of what the node's owner lets it do by itself."""
-        return self._sign(Mandate.of(self.spec.node_id, limits))
+    def sign(self, details: NodeDetails) -> bytes:
+        """Sign the record of what the node states for itself; returns the raw slave-chain transaction."""
+        content = seal_record(self._slave.ledger, self.address, details, self._readers, self._keys.encryption.suite)
+        (raw,) = self._wallet.sign([self._slave.ledger.append(details.KIND, content)])
+        return raw
 
     def forget_unsent(self) -> None:
         """Take back what was signed and did not get to the slave chain."""
         self._wallet.forget_nonces()
 
-    def read(self, record: LedgerRecord) -> Details:
-        """Open a record that is sealed to this node.
+    def read(self, record: LedgerRecord, ledger: SlaveLedger | None = None) -> Details:
+        """Open a record that is sealed to this node, of its own slave chain or of another one's ledger.
 
         Raises
         ------
         EnvelopeError
             It is not.
         """
-        return open_record(self._slave.ledger, record, *self._keys.opening)
-
-    def _sign(self, details: Details) -> bytes:
-        suite = self._keys.encryption.suite
-        content = seal_record(self._slave.ledger, self.address, details, self._readers, suite)
-        (raw,) = self._wallet.sign([self._slave.ledger.append(details.KIND, content)])
-        return raw
+        return open_record(ledger or self._slave.ledger, record, *self._keys.opening)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import InvalidValue
@@ -14,8 +15,10 @@ from gridbourse.network.encryption_node import EncryptionNode
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.keys import MasterKeys
 from gridbourse.network.main_chain import MainChain
-from gridbourse.network.records import DayOpened
+from gridbourse.network.records import DayOpened, MasterDetails
 from gridbourse.network.slave import Slave
+
+RECORDS_PER_TRANSACTION = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,21 @@ class Master:
                 trader = self.main.market.trader_of(_pseudonym(day_key, node_id))
                 if trader:
                     self._note_trader(node_id, day, trader)
+
+    def write(self, statements: Sequence[tuple[MasterDetails, Sequence[bytes]]]) -> list[LedgerRecord]:
+        """Write what the master states to its slave chain, many records to a transaction.
+
+        Parameters
+        ----------
+        statements
+            Each with the public keys of those who may open it besides encryption node and regulator.
+        """
+        author, ledger = self.slave_wallet.address, self.slave.ledger
+        sealed = [self.encryption_node.seal(author, details, *readers) for details, readers in statements]
+        starts = range(0, len(sealed), RECORDS_PER_TRANSACTION)
+        calls = [ledger.append_many(sealed[start : start + RECORDS_PER_TRANSACTION]) for start in starts]
+        receipts = self.slave_wallet.send_many(calls) if calls else []
+        return [ledger.record(log) for receipt in receipts for log in receipt.logs]
 
     def is_named(self, node_id: str, day: int) -> bool:
         """Whether a node trades on a delivery day."""

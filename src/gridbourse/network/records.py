@@ -401,4 +401,7 @@ MasterDetails = DealDetails | DayOpened | NodeRevoked | Nomination | StatementDe
 NodeDetails = OrderDetails | Cancellation | Decision | NodeReport | Mandate | ScheduleDetails | CapacityDetails
 """What function nodes write, each for itself: `user_id`."""
 
+Duty = ScheduleDetails | Nomination | CapacityDetails | StatementDetails
+"""What is stated beside the market."""
+
 Details = MasterDetails | NodeDetails | NodeRegistered

@@ -30,7 +30,7 @@ from gridbourse.network.engines import Engines, Observe, watch_nothing
 from gridbourse.network.founding import new_folder
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.master import Master
-from gridbourse.network.records import NodeRevoked
+from gridbourse.network.records import Mandate, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.rotation import enter_on_slave_chains
 from gridbourse.network.uplink import Question, UpLink
@@ -287,19 +287,31 @@ class Region:
 
     def report(self, node_id: str, title: str, body: str) -> None:
         """Let a node sign a report, `body` being JSON, and write it to its slave chain."""
-        master = self.master_of(node_id)
-        with _signing(master):
-            master.slave.submit_records([master.nodes[node_id].report(title, body)])
+        self.write([NodeReport(node_id, title, body)])
 
     def set_limits(self, limits: Mapping[str, OfferLimits]) -> None:
         """Let nodes sign what their owners allow them to do by themselves, which is in force once this returns.
 
         A node is switched off by limits that are not active (`gridbourse.network.agent`).
         """
+        self.write([Mandate.of(node_id, allowed) for node_id, allowed in limits.items()])
+
+    def write(self, statements: Sequence[NodeDetails]) -> list[bytes]:
+        """Let nodes sign what they state, each for itself, and write it to their slave chains.
+
+        Returns
+        -------
+        list of bytes
+            The records' leaves, in the sequence of `statements`.
+        """
+        leaves: dict[int, bytes] = {}
         for master in self.masters.values():
-            own = {node_id: allowed for node_id, allowed in limits.items() if self.master_of(node_id) is master}
-            with _signing(master):
-                master.slave.submit_records([master.nodes[node_id].set_limits(own[node_id]) for node_id in own])
+            turns = [turn for turn, stated in enumerate(statements) if self.master_of(stated.user_id) is master]
+            if turns:
+                with _signing(master):
+                    signed = [master.nodes[statements[turn].user_id].sign(statements[turn]) for turn in turns]
+                    leaves.update(zip(turns, master.slave.submit_records(signed), strict=True))
+        return [leaves[turn] for turn in range(len(statements))]
 
     def take_up(self) -> None:
         """Take what lies on the slave chains up to the main chain."""

@@ -26,6 +26,7 @@ from gridbourse.market.events import (
     TraderRegistered,
 )
 from gridbourse.market.types import Deal, DealState, OrderId, Side
+from gridbourse.network.duty_audit import CapacityTrace, trace_capacity, wrong_capacities, wrong_statements
 from gridbourse.network.finding import Finding
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.main_chain import MainChain
@@ -110,7 +111,22 @@ class Regulator:
             findings += self._wrong_answer(deal_id, side)
         for order_id in sorted(self._view.withdrawn):
             findings += self._wrong_withdrawal(order_id)
+        readings = list(self._readings.values())
+        findings += wrong_capacities(readings)
+        findings += wrong_statements(readings, self._view.deals.values(), self._main.market.trader_of)
         return list(dict.fromkeys(findings))
+
+    def trace_capacity(self, period: int, from_zone: str, to_zone: str) -> CapacityTrace:
+        """Walk from a transfer capacity to the nominations and schedules that it was computed from.
+
+        Raises
+        ------
+        InvalidValue
+            Dispatch recorded no capacity for this period and pair of zones.
+        """
+        for reading in self._readings.values():
+            reading.catch_up()
+        return trace_capacity(list(self._readings.values()), period, from_zone, to_zone)
 
     def reports(self) -> list[NodeReport]:
         """What the function nodes of all masters reported; a report that must not be believed is left to `audit`."""

@@ -25,15 +25,20 @@ from gridbourse.market.types import OrderId, Side
 from gridbourse.network.finding import Finding
 from gridbourse.network.records import (
     Cancellation,
+    CapacityDetails,
     DayOpened,
     DealDetails,
     Decision,
     Details,
+    Duty,
     NodeDetails,
     NodeRegistered,
     NodeReport,
     NodeRevoked,
+    Nomination,
     OrderDetails,
+    ScheduleDetails,
+    StatementDetails,
 )
 from gridbourse.network.sealing import open_record
 from gridbourse.network.slave import Slave
@@ -93,6 +98,8 @@ class SlaveReading:
         self.decisions: dict[tuple[int, Side], list[Opened[Decision]]] = {}
         self.deals: dict[tuple[int, Side], list[Opened[DealDetails]]] = {}
         self.reports: list[Opened[NodeReport]] = []
+        self.duties: dict[bytes, Opened[Duty]] = {}
+        """Schedules, nominations, capacities and statements, by leaf."""
         self.nodes: dict[str, NodeRegistered] = {}
         self.revocations: dict[str, LedgerRecord] = {}
         self.day_keys: dict[int, DayKey] = {}
@@ -248,6 +255,8 @@ class SlaveReading:
                 self.deals.setdefault((details.deal_id, details.side), []).append(Opened(record, details, fault))
             case NodeReport():
                 self.reports.append(Opened(record, details, fault))
+            case ScheduleDetails() | Nomination() | CapacityDetails() | StatementDetails():
+                self.duties.setdefault(leaf, Opened(record, details, fault))
             case NodeRegistered() if fault is None:
                 self.nodes[details.node_id] = details
             case NodeRevoked() if fault is None:

@@ -47,6 +47,7 @@ from gridbourse.network.records import (
     NodeRegistered,
     NodeRevoked,
     OrderDetails,
+    StatementDetails,
 )
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
@@ -99,6 +100,8 @@ class UpLink:
         """Who speaks for each node, as its newest registration says."""
         self.limits: dict[str, OfferLimits] = {}
         """What each node may do by itself, as its newest mandate says."""
+        self.statements: dict[tuple[str, int], StatementDetails] = {}
+        """The newest settlement of each node and day."""
         self._offered: set[tuple[str, int]] = set()
         self._quotas_wh: dict[tuple[int, int], int] = {}
         self._freed: set[OrderId] = set()
@@ -190,12 +193,9 @@ class UpLink:
             All deals that wait for a node's answer.
         """
         self.catch_up()
-        master, author = self._master, self._master.slave_wallet.address
+        master = self._master
         news = [(node, deal) for node, deal in self._news.values() if _key(deal) not in self._written]
-        records = [master.encryption_node.seal(author, deal, node.encryption_public) for node, deal in news]
-        calls = [master.slave.ledger.append_many(batch) for batch in _batches(records, RECORDS_PER_TRANSACTION)]
-        if calls:
-            master.slave_wallet.send_many(calls)
+        master.write([(deal, (node.encryption_public,)) for node, deal in news])
         self._news.clear()
         return [
             question
@@ -408,8 +408,6 @@ class UpLink:
             case OrderDetails():
                 self._orders[record.leaf] = details
                 self._offered.add((details.user_id, details.period))
-            case Mandate():
-                self.limits[details.user_id] = details.limits()
             case Decision():
                 self._decisions.append(details)
                 self._decided.add((details.user_id, details.deal_id, details.side))
@@ -422,7 +420,13 @@ class UpLink:
             case NodeRevoked():
                 self._master.revoked.add(details.node_id)
             case _:
-                pass
+                self._keep_newest(details)
+
+    def _keep_newest(self, details: Details) -> None:
+        if isinstance(details, Mandate):
+            self.limits[details.user_id] = details.limits()
+        elif isinstance(details, StatementDetails):
+            self.statements[details.user_id, details.first_period // PERIODS_PER_DAY] = details
 
     def _is_authentic(self, record: LedgerRecord, details: Details) -> bool:
         """Function nodes speak for themselves only, with the key of their time; the master writes the rest."""

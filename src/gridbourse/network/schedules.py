@@ -1,0 +1,155 @@
+"""From the plants' schedules to the transfer capacities of the market, every step a record.
+
+======================= ==================== =============================================================
+record                  written by           says
+======================= ==================== =============================================================
+`ScheduleDetails`       a plant              what it is to do, as its master planned
+`Nomination`            a master             what all its nodes of a zone feed in and draw, and which schedules
+                                             are part of that; dispatch can open it
+`CapacityDetails`       the dispatch node    the sums of all nominations, and what every pair of zones may exchange
+======================= ==================== =============================================================
+
+Each names the leaves of the records that it was summed from. So the regulator walks from a capacity back to the plants
+(`gridbourse.network.duty_audit`), and nobody else sees what a single node does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from gridbourse.contracts.slave_ledger import LedgerRecord
+from gridbourse.errors import InvalidValue
+from gridbourse.grid.capacity import transfer_capacities
+from gridbourse.grid.dispatch import PowerNetwork
+from gridbourse.network.description import NodeKind
+from gridbourse.network.function_node import FunctionNode
+from gridbourse.network.master import Master
+from gridbourse.network.records import CapacityDetails, Nomination, ScheduleDetails
+from gridbourse.network.region import Region
+
+Energies = Mapping[str, Sequence[int]]
+"""By node, shape (periods,), in Wh: fed in, negative for drawn; the same periods for all."""
+
+
+class Scheduling:
+    """Brings schedules to dispatch.
+
+    Parameters
+    ----------
+    region
+        The region, all of it in one folder.
+    network
+        Its zones and lines.
+    zone_of
+        By node: its zone.
+    margin_permille
+        Part of every line that the market does not get.
+
+    Raises
+    ------
+    InvalidValue
+        The region has no dispatch node.
+    """
+
+    def __init__(
+        self, region: Region, network: PowerNetwork, zone_of: Mapping[str, str], *, margin_permille: int = 0
+    ) -> None:
+        self._region = region
+        self._network = network
+        self._zone_of = zone_of
+        self._margin_permille = margin_permille
+        self._schedules: dict[str, bytes] = {}
+        self._dispatch = _dispatch_node(region)
+
+    def plan(self, first_period: int, energies_wh: Energies) -> None:
+        """Let plants sign what their masters planned for them; it takes the place of what they signed before."""
+        stated = [
+            ScheduleDetails(node_id, self._zone_of[node_id], first_period, *_parts([series]))
+            for node_id, series in energies_wh.items()
+        ]
+        leaves = self._region.write(stated)
+        self._schedules.update(zip(energies_wh, leaves, strict=True))
+
+    def nominate(self, first_period: int, energies_wh: Energies) -> list[tuple[Master, LedgerRecord]]:
+        """Let every master tell dispatch what its nodes will do, zone by zone.
+
+        Parameters
+        ----------
+        first_period
+            Of the series.
+        energies_wh
+            Of all nodes that feed in or draw: as scheduled, or as expected.
+
+        Returns
+        -------
+        list of (Master, LedgerRecord)
+            The nominations, and whose they are.
+        """
+        nominations = []
+        for master in self._region.masters.values():
+            own = {node_id: energies_wh[node_id] for node_id in master.nodes if node_id in energies_wh}
+            stated = list(self._nominations(first_period, own))
+            records = master.write([(nomination, (self._dispatch.encryption_public,)) for nomination in stated])
+            nominations += [(master, record) for record in records]
+        return nominations
+
+    def publish(self, nominations: Sequence[tuple[Master, LedgerRecord]]) -> CapacityDetails:
+        """Let dispatch open the nominations, sum them, and record what every pair of zones may exchange.
+
+        Raises
+        ------
+        EnvelopeError
+            A nomination is not sealed to dispatch.
+        InvalidValue
+            Something else was handed in, or nominations of other periods.
+        """
+        opened = [self._dispatch.read(record, master.slave.ledger) for master, record in nominations]
+        stated = [details for details in opened if isinstance(details, Nomination)]
+        spans = {(details.first_period, len(details.delivered_wh)) for details in stated}
+        if len(stated) < len(opened) or len(spans) != 1:
+            raise InvalidValue("nominations", sorted(spans), "nominations, all of the same periods")
+        ((first_period, periods),) = spans
+        zones = self._network.zones
+        delivered = {zone: _summed([own.delivered_wh for own in stated if own.zone == zone], periods) for zone in zones}
+        drawn = {zone: _summed([own.drawn_wh for own in stated if own.zone == zone], periods) for zone in zones}
+        capacities = transfer_capacities(self._network, delivered, drawn, margin_permille=self._margin_permille)
+        none = (0,) * periods
+        details = CapacityDetails(
+            user_id=self._dispatch.spec.node_id,
+            first_period=first_period,
+            periods=periods,
+            nominations_hex=tuple(record.leaf.hex() for _, record in nominations),
+            zones=zones,
+            delivered_wh=tuple(wh for zone in zones for wh in delivered[zone]),
+            drawn_wh=tuple(wh for zone in zones for wh in drawn[zone]),
+            capacity_wh=tuple(wh for start in zones for end in zones for wh in capacities.get((start, end), none)),
+        )
+        self._region.write([details])
+        return details
+
+    def _nominations(self, first_period: int, energies_wh: Energies) -> Iterator[Nomination]:
+        for zone in self._network.zones:
+            own = [node_id for node_id in energies_wh if self._zone_of[node_id] == zone]
+            if own:
+                leaves = sorted(self._schedules[node_id].hex() for node_id in own if node_id in self._schedules)
+                parts = _parts([energies_wh[node_id] for node_id in own])
+                yield Nomination(zone, first_period, *parts, tuple(leaves))
+
+
+def _dispatch_node(region: Region) -> FunctionNode:
+    for master in region.masters.values():
+        for node in master.nodes.values():
+            if node.spec.kind is NodeKind.DISPATCH:
+                return node
+    raise InvalidValue("region", region.spec.name, "a region with a function node of kind dispatch")
+
+
+def _parts(series: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Sum what is fed in, and what is drawn, per period."""
+    columns = list(zip(*series, strict=True))
+    fed_in = tuple(sum(wh for wh in column if wh > 0) for column in columns)
+    return fed_in, tuple(-sum(wh for wh in column if wh < 0) for column in columns)
+
+
+def _summed(series: Sequence[Sequence[int]], periods: int) -> tuple[int, ...]:
+    return tuple(sum(column) for column in zip(*series, strict=True)) if series else (0,) * periods
