@@ -183,7 +183,7 @@ class _Batch:
             case Cancel(order_id):
                 return node.cancel(order_id)
             case SetLimits(limits):
-                return node.set_limits(limits)
+                return node.sign(Mandate.of(record.node_id, limits))
             case Answer(deal_id, side, confirmed):
                 return node.decide(deal_id, side, confirmed=confirmed)
             case _:

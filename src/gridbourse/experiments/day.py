@@ -11,8 +11,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import permutations
 from pathlib import Path
 from time import perf_counter
 
@@ -20,19 +20,22 @@ from gridbourse.errors import InvalidValue
 from gridbourse.experiments.day_duties import Report, dispatch_report, evening_reports
 from gridbourse.experiments.day_meters import Meters
 from gridbourse.experiments.day_plan import Planner, expected_wh
-from gridbourse.experiments.day_region import ZONES, Prosumer, prosumers, region_spec
-from gridbourse.grid.dispatch import ZoneSchedule
-from gridbourse.market.types import DealState, EnergyType, Offer, Role, Side
+from gridbourse.experiments.day_region import LINES, SETTINGS, ZONES, Prosumer, prosumers, region_spec
+from gridbourse.experiments.day_result import DayResult, PlacedOrder, Trade
+from gridbourse.grid.dispatch import PowerNetwork, ZoneSchedule
+from gridbourse.market.types import DealState, Offer, Role, Side
 from gridbourse.metering.forecast import forecast
-from gridbourse.metering.intake import Finding
 from gridbourse.metering.mqtt import Broker
 from gridbourse.metering.profiles import Profiles
 from gridbourse.network.agent import Agent
 from gridbourse.network.description import NodeKind
 from gridbourse.network.market_view import MarketView
-from gridbourse.network.records import NodeReport
+from gridbourse.network.records import CapacityDetails
 from gridbourse.network.region import Region
+from gridbourse.network.schedules import Scheduling
+from gridbourse.network.statements import settle_day
 from gridbourse.network.uplink import Question
+from gridbourse.settlement.imbalance import ImbalanceRule
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, money_units, period_at, period_start
 
 DAY = datetime(2016, 4, 12, tzinfo=UTC)
@@ -53,92 +56,14 @@ GRID = Role.GRID.name.lower()
 LOSS_PERMILLE = 25
 """Losses of the region's lines, by what is drawn; no data set says."""
 
+MARGIN_PERMILLE = 100
+"""What of every line dispatch keeps back, for what flows besides the market's deals."""
+
+IMBALANCE_RULE = ImbalanceRule(fallback_ticks=(SETTINGS.floor_ticks + SETTINGS.cap_ticks) // 2)
+
 ABANDONED_PERMILLE = 10
 EXPIRED_PERMILLE = 10
 """How many deals a buyer abandons, and how many it lets expire."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedOrder:
-    """An order that the market took."""
-
-    node: str
-    master: str
-    side: Side
-    period: int
-    energy_types: EnergyType
-    energy_wh: int
-    price_ticks: int
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """A deal, with the names that the main chain does not tell."""
-
-    deal_id: int
-    period: int
-    seller: str
-    seller_master: str
-    buyer: str
-    buyer_master: str
-    energy_type: EnergyType
-    energy_wh: int
-    price_ticks: int
-    state: DealState
-
-    @property
-    def money(self) -> int:
-        """In 1e-7 yuan."""
-        return self.energy_wh * self.price_ticks
-
-
-@dataclass(frozen=True, slots=True)
-class DayResult:
-    """What happened on the day.
-
-    Parameters
-    ----------
-    first_period, periods
-        What was traded.
-    nodes
-        How many prosumers took part.
-    orders, refused
-        What the market took, and how many offers it refused.
-    trades
-        All deals, however they ended.
-    readings, findings
-        How many readings came in, and what the intake reported.
-    fed_in_wh, drawn_wh
-        What the prosumers' meters say; periods in doubt left out.
-    records, anchors
-        By master: records on its slave chain, and its anchors on the main chain.
-    reports
-        What the function nodes reported, as the regulator opened it.
-    audit
-        What the regulator finds wrong; empty if nothing is.
-    seconds
-        How long each part of the day took to compute.
-    """
-
-    first_period: int
-    periods: int
-    nodes: int
-    orders: tuple[PlacedOrder, ...]
-    refused: int
-    trades: tuple[Trade, ...]
-    readings: int
-    findings: tuple[Finding, ...]
-    fed_in_wh: int
-    drawn_wh: int
-    records: dict[str, int]
-    anchors: dict[str, int]
-    reports: tuple[NodeReport, ...]
-    audit: tuple[str, ...]
-    seconds: dict[str, float]
-
-    def settled(self) -> list[Trade]:
-        """The deals that were carried out."""
-        return [trade for trade in self.trades if trade.state is DealState.SETTLED]
 
 
 class Clock:
@@ -220,6 +145,13 @@ class _Day:
         profiles = Profiles.load()
         self._known = (DAY.date() - profiles.start.date()).days * PERIODS_PER_DAY - AHEAD
         self._curves_wh = {name: _curve_wh(profiles, member) for name, member in self._members.items()}
+        self._scheduling = Scheduling(
+            region,
+            PowerNetwork(ZONES, LINES),
+            {name: member.zone for name, member in self._members.items()},
+            margin_permille=MARGIN_PERMILLE,
+        )
+        self._capacities: list[CapacityDetails] = []
         planners = {role: Planner(role, members, periods) for role in (Role.SOURCE, Role.AGGREGATOR)}
         self._planners = tuple(planners.values())
         self._planner_of = {member.spec.node_id: planners[member.role] for member in members if member.is_scheduled}
@@ -264,6 +196,9 @@ class _Day:
         if (period - self.span[0]) % PERIODS_PER_PLAN == 0:
             with self._timed("plans"):
                 self._plan(period)
+        if period % PERIODS_PER_ANCHOR == 0 or period == self.span[0]:
+            with self._timed("schedules"):
+                self._publish_capacities(period)
         with self._timed("forecasts"):
             offers = self._offers(period)
         self._clock.now += 30
@@ -276,8 +211,8 @@ class _Day:
         with self._timed("settlement"):
             region.settle()
         if ends_hour:
-            with self._timed("dispatch"):
-                self._publish_capacity(range(max(period - period % PERIODS_PER_ANCHOR, self.span[0]), period + 1))
+            with self._timed("schedules"):
+                self._report_flows(range(max(period - period % PERIODS_PER_ANCHOR, self.span[0]), period + 1))
             with self._timed("anchors"):
                 region.anchor()
 
@@ -291,6 +226,9 @@ class _Day:
             self._meters.report_doubts()
         with self._timed("settlement"):
             self._region.settle()
+        with self._timed("settlement"):
+            inflow_wh = self._meters.surpluses_wh(COUPLING, self.span[0], self.span[-1])
+            self._settlement = settle_day(self._region, self.span, self._metered_wh(), IMBALANCE_RULE, inflow_wh)
         with self._timed("reports"):
             for report in self._evening_reports():
                 self._region.report(*report)
@@ -315,6 +253,16 @@ class _Day:
             findings=tuple(self._meters.findings),
             fed_in_wh=sum(wh for wh in surpluses if wh > 0),
             drawn_wh=-sum(wh for wh in surpluses if wh < 0),
+            zone_of={name: member.zone for name, member in self._members.items()},
+            capacity_wh={
+                (start, end): tuple(
+                    hour.capacity(start, end, period)
+                    for hour in self._capacities
+                    for period in range(hour.first_period, hour.first_period + hour.periods)
+                )
+                for start, end in permutations(ZONES, 2)
+            },
+            settlement=tuple(self._settlement),
             records={name: master.slave.ledger.leaf_count() for name, master in masters.items()},
             anchors={name: len(anchors.anchors(master.membership.master_id)) for name, master in masters.items()},
             reports=tuple(reports),
@@ -351,6 +299,24 @@ class _Day:
         expected_needs = expected_wh(needs, AHEAD, left)
         for planner in self._planners:
             planner.plan(period - self.span[0], forecasts, expected_needs)
+        rest = range(period, self.span[-1] + 1)
+        self._scheduling.plan(
+            period, {name: [self._flow_wh(name, later) for later in rest] for name in self._planner_of}
+        )
+
+    def _publish_capacities(self, period: int) -> None:
+        """Let the masters tell dispatch what is to be expected until the hour ends, and dispatch what may be sold."""
+        hour = range(period, min(period - period % PERIODS_PER_ANCHOR + PERIODS_PER_ANCHOR, self.span[-1] + 1))
+        energies = {name: self._expected_series(name, hour) for name in self._members}
+        self._capacities.append(self._scheduling.publish(self._scheduling.nominate(period, energies)))
+
+    def _expected_series(self, name: str, periods: range) -> list[int]:
+        """What a node will do in periods of which the first is the next to be traded."""
+        if self._members[name].is_scheduled:
+            return [self._flow_wh(name, period) for period in periods]
+        history = self._history(name, periods[0])
+        found = [forecast(history, AHEAD + turn) for turn in range(len(periods))]
+        return [expected.surplus_wh if expected else 0 for expected in found]
 
     def _history(self, name: str, period: int) -> list[int | None]:
         """What is known of a metering point when a period is traded: the days before, and the readings since.
@@ -388,8 +354,8 @@ class _Day:
         self._region.answer(confirming, confirmed=True)
         self._region.answer(abandoning, confirmed=False)
 
-    def _publish_capacity(self, hour: range) -> None:
-        """Let dispatch sum what was traded for an hour, and publish what the lines leave free."""
+    def _report_flows(self, hour: range) -> None:
+        """Let dispatch report how what was settled for an hour loads the lines, and what they leave free."""
         self._catch_up()
         injections = {zone: [0] * len(hour) for zone in ZONES}
         for trade in self._trades(hour):

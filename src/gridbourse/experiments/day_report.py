@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from gridbourse.experiments.day import DayResult, PlacedOrder, Trade
+from gridbourse.experiments.day_result import DayResult, PlacedOrder, Trade
 from gridbourse.experiments.figures import BLUE, GREY, figure
 from gridbourse.market.types import EnergyType, Side
 from gridbourse.units import (

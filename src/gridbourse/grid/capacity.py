@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gridbourse.errors import InvalidValue
 from gridbourse.grid.dispatch import NO_INFLUENCE, PowerNetwork
-from gridbourse.grid.series import Series, check_range, whole_numbers, whole_wh
+from gridbourse.grid.series import Series, check_range, rounded_down, whole_numbers, whole_wh
 from gridbourse.units import MAX_ENERGY_WH
 
 PERMILLE = 1_000
@@ -72,7 +72,7 @@ def transfer_capacities(
     loads[loads < NO_INFLUENCE] = 0
     limits = np.tile([line.limit_wh for line in network.lines], 2) * (PERMILLE - margin_permille) / PERMILLE
     shares = [_filled(loads, limits, weights) for weights in _weights(delivered, drawn, pairs).T]
-    capacities = np.minimum(np.floor(np.column_stack(shares) * (1 - 1e-12)), MAX_ENERGY_WH)
+    capacities = np.minimum(rounded_down(np.column_stack(shares)), MAX_ENERGY_WH)
     return {
         (network.zones[start], network.zones[end]): whole_numbers(row)
         for (start, end), row in zip(pairs, capacities, strict=True)
