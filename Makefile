@@ -54,6 +54,7 @@ $(VENV)/bin/cometbft: | $(VENV)/bin/python
 bench: $(VENV)/bench contracts/node_modules
 	$(BIN)/python -m bench.contract out/bench
 	$(BIN)/python -m bench.embedded_chain out/bench
+	$(BIN)/python -m bench.records out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.against_others out/bench
 
 ## the contracts' committed ABI and bytecode, anew
@@ -67,7 +68,7 @@ lock: $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check uv==$(UV)
 	$(COMPILE) --extra install pyproject.toml -o requirements/run.txt
 	$(COMPILE) --extra install --extra gmt --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
-	$(COMPILE) --extra install --extra bench -c requirements/run.txt pyproject.toml -o requirements/bench.txt
+	$(COMPILE) --extra install --extra gmt --extra bench -c requirements/run.txt pyproject.toml -o requirements/bench.txt
 
 clean:
 	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache out
