@@ -12,7 +12,7 @@ FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 COMETBFT := v0.38.26
 
-.PHONY: cometbft demo serve test lint contracts-test unit-test nightly bench artifacts lock clean
+.PHONY: consortium cometbft demo serve test lint contracts-test unit-test nightly bench artifacts lock clean
 
 ## the paper's market, end to end; tables on the screen, pictures and CSV files in out/
 demo: $(VENV)/run
@@ -43,6 +43,13 @@ unit-test: $(VENV)/dev contracts/node_modules
 nightly: $(VENV)/dev contracts/node_modules
 	FOUNDRY_PROFILE=nightly $(FORGE) test
 	$(BIN)/pytest -m nightly
+
+## the paper's market between four organisations and the regulator, each with processes, keys and a folder of its own
+consortium: $(VENV)/run
+	@[ -x $(BIN)/cometbft ] || command -v cometbft > /dev/null || { command -v go > /dev/null && $(MAKE) cometbft; } || \
+		{ echo "make consortium needs CometBFT: install Go, or put cometbft $(COMETBFT) on the path"; exit 1; }
+	rm -rf out/consortium
+	$(BIN)/gridbourse consortium --folder out/consortium
 
 ## the program that orders a consortium's main chain; needs Go, or take the release binary of this version
 cometbft: $(VENV)/bin/cometbft

@@ -57,9 +57,9 @@ def test_a_folder_holds_nobody_elses_keys_nodes_or_chain(founded, members):
         for name in NAMES
     }
     assert found_in == {
-        "roofs": {"keys/masters/roofs.json", "keys/nodes/Anna.json", "keys/nodes/Arno.json"},
-        "grid": {"keys/masters/grid.json", "keys/nodes/Bert.json", "keys/nodes/Bea.json"},
-        REGULATOR: {"keys/regulator.json"},
+        "roofs": {"public.json", "keys/masters/roofs.json", "keys/nodes/Anna.json", "keys/nodes/Arno.json"},
+        "grid": {"public.json", "keys/masters/grid.json", "keys/nodes/Bert.json", "keys/nodes/Bea.json"},
+        REGULATOR: {"public.json", "keys/regulator.json"},
     }
     text = {name: (founded.folder / name / "region.toml").read_text() for name in NAMES}
     assert [name for name in NAMES if "Roof 1" in text[name]] == ["roofs"]

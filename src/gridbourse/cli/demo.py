@@ -63,7 +63,7 @@ def _run_paper_market(console: Console) -> tuple[list[Row], list[Row], list[Trad
     with tempfile.TemporaryDirectory() as folder, PaperMarket(Path(folder)) as market:
         _show_chains(console, market.region)
         before = market.table()
-        _show_table(console, "Table 2: the market before", before)
+        show_table(console, "Table 2: the market before", before)
         console.print("\n[bold]Ten signed orders enter[/bold] (record on the slave chain, order on the main chain)")
         for order in ARRIVALS:
             order_id = market.enter(order)
@@ -75,10 +75,10 @@ def _run_paper_market(console: Console) -> tuple[list[Row], list[Row], list[Trad
             )
         market.conclude()
         trades, after = market.trades(), market.table()
-        _show_trades(console, trades)
+        show_trades(console, trades)
         _show_claims(console, market)
         _show_trace(console, market)
-        _show_table(console, "Table 3: the market after", after)
+        show_table(console, "Table 3: the market after", after)
         paper_report.check(after, trades)
         console.print("[green]The table equals the paper's Table 3, and the six trades are the paper's.[/green]")
     return before, after, trades
@@ -99,7 +99,8 @@ def _show_chains(console: Console, region: Region) -> None:
     console.print(table)
 
 
-def _show_table(console: Console, title: str, rows: list[Row]) -> None:
+def show_table(console: Console, title: str, rows: list[Row]) -> None:
+    """Print a table of orders, as Tables 2 and 3."""
     table = Table(title=title, title_justify="left")
     for column in ("user", "side", "status"):
         table.add_column(column)
@@ -117,7 +118,8 @@ def _show_table(console: Console, title: str, rows: list[Row]) -> None:
     console.print(table)
 
 
-def _show_trades(console: Console, trades: list[Trade]) -> None:
+def show_trades(console: Console, trades: list[Trade]) -> None:
+    """Print the trades."""
     table = Table(title="The six trades, confirmed by both sides and settled", title_justify="left")
     for column in ("trade", "buyer", "seller"):
         table.add_column(column)

@@ -12,11 +12,14 @@ from gridbourse.errors import GridbourseError
 
 COMMANDS = {
     "demo": "demo",
+    "consortium": "consortium",
     "day": "day",
     "experiment": "experiment",
     "region": "region",
     "network": "network",
     "node": "node",
+    "run": "run",
+    "device": "device",
     "rpc": "rpc",
     "key": "key",
     "trace": "trace",

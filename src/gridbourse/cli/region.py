@@ -8,7 +8,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from gridbourse.chain.cometbft.folder import read_account_key
 from gridbourse.network.description import read_region
+from gridbourse.network.founding import PublicKeys, found_from, make_share
 from gridbourse.network.region import Region
 from gridbourse.units import format_price
 
@@ -27,6 +29,35 @@ def init(description: Path, folder: Path) -> None:
     """Make a region in FOLDER from its DESCRIPTION, a TOML file: keys, chains and contracts."""
     with Region.create(folder, read_region(description)) as made:
         _show(Console(), made)
+
+
+@region.command()
+@click.argument("description", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("folder", type=FOLDER)
+@click.option("--name", required=True, help='The own master\'s name, or "regulator".')
+def keys(description: Path, folder: Path, name: str) -> None:
+    """Make one organisation's FOLDER of the region that DESCRIPTION describes: its keys, and nobody else's.
+
+    What it hands in for the founding is FOLDER/public.json.
+    """
+    made = make_share(folder, read_region(description), name)
+    click.echo(f"{folder / 'public.json'}: account 0x{made.address_hex}")
+
+
+@region.command(name="found")
+@click.argument("folder", type=FOLDER)
+@click.argument("public", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--deployer-key",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Key of the deployer that the chain's genesis names; by default the master of FOLDER deploys.",
+)
+def found_region(folder: Path, public: tuple[Path, ...], deployer_key: Path | None) -> None:
+    """Deploy the consortium's contracts on the main chain that FOLDER names, with everybody's PUBLIC keys."""
+    deployer = read_account_key(deployer_key) if deployer_key else None
+    contracts = found_from(folder, [PublicKeys.read(path) for path in public], deployer)
+    for name, address in zip(("consortium", "market", "anchors"), contracts, strict=True):
+        click.echo(f'{name} = "0x{address.hex()}"')
 
 
 @region.command()

@@ -10,7 +10,7 @@ from eth_abi.abi import decode as abi_decode
 from gridbourse.chain.block import Log
 from gridbourse.contracts.abi import Call, DecodedEvent
 from gridbourse.contracts.accounts import Accounts
-from gridbourse.market.events import Event
+from gridbourse.market.events import Event, OrderPlaced, OrderRefused
 from gridbourse.market.types import Deal, DealState, EnergyType, Order, OrderId, OrderRequest, Reason, Side
 
 _READERS: dict[type, Callable[[Any], Any]] = {
@@ -88,6 +88,18 @@ class EnergyMarket(Accounts):
             if signed and event and signed.transaction.to == self.address and signed.transaction.data[:4] == selector:
                 requests, _ = abi_decode(("uint256[]", "bytes32[]"), signed.transaction.data[4:])
                 yield event.values["recordHash"], requests[event.values["index"]]
+
+    def fate_of_record(self, record_hash: bytes) -> OrderId | Reason | None:
+        """The order that a record became, or why it was refused; None if it did not get here, or not yet."""
+        placed = [{self.abi.topic("OrderPlaced")}, None, None, {record_hash}]
+        refused = [{self.abi.topic("OrderRefused")}, None, {record_hash}]
+        for topics in (placed, refused):
+            for event in self.events(self.chain.logs(address=self.address, topics=topics)):
+                if isinstance(event, OrderPlaced):
+                    return event.order_id
+                if isinstance(event, OrderRefused):
+                    return event.reason
+        return None
 
     def height_of_cancellation(self, order_id: OrderId) -> int | None:
         """Height of the block in which an order was withdrawn; None if it was not."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -35,6 +37,34 @@ def watch_nothing(_: str, chain: Chain) -> Chain:
 def token_file(folder: Path, chain: str) -> Path:
     """Where the token to read a chain lies: what its server asks for, and what its readers show."""
     return folder / "keys" / "tokens" / chain
+
+
+def nodes_of(master: str) -> str:
+    """Under this name lies the token with which a master's function nodes write to its slave chain."""
+    return f"{master}.nodes"
+
+
+def make_token(folder: Path, chain: str) -> None:
+    """Make the token that a chain's server asks for."""
+    path = token_file(folder, chain)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(secrets.token_urlsafe(32) + "\n")
+
+
+def read_token(folder: Path, chain: str) -> str:
+    """Read a chain's token.
+
+    Raises
+    ------
+    InvalidValue
+        There is none.
+    """
+    path = token_file(folder, chain)
+    token = path.read_text("utf-8").strip() if path.exists() else ""
+    if not token:
+        raise InvalidValue("token file", str(path), "the token that the chain's server asks for")
+    return token
 
 
 class Engines:
@@ -118,13 +148,8 @@ class Engines:
     def _remote(
         self, name: str, url: str, chain_id: int | None, patience_seconds: float = MAIN_PATIENCE_SECONDS
     ) -> Chain:
-        token = token_file(self._folder, name)
-        engine = EthereumChain(
-            url,
-            chain_id=chain_id,
-            token=token.read_text("utf-8").strip() if token.exists() else None,
-            patience_seconds=patience_seconds,
-        )
+        token = None if name == MAIN else read_token(self._folder, name)
+        engine = EthereumChain(url, chain_id=chain_id, token=token, patience_seconds=patience_seconds)
         return self._keep(name, engine)
 
     def _keep(self, name: str, engine: Chain) -> Chain:

@@ -15,14 +15,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.interface import Chain
 from gridbourse.contracts.consortium import RegulatorKeys, SlaveChain
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import Address, SigningKey
-from gridbourse.crypto.suite import Suite
+from gridbourse.crypto.suite import Suite, suite_named
 from gridbourse.errors import InvalidValue
-from gridbourse.network.description import MasterSpec, NodeSpec, RegionSpec
+from gridbourse.network.description import Engine, MasterSpec, NodeSpec, RegionSpec, read_region, write_region
 from gridbourse.network.encryption_node import EncryptionNode
+from gridbourse.network.engines import make_token, nodes_of
 from gridbourse.network.keys import MasterKeys, NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.records import NodeRegistered
@@ -135,6 +137,28 @@ def share_of(spec: RegionSpec, name: str) -> RegionSpec:
     return replace(spec, masters=tuple(masters))
 
 
+def make_share(folder: Path, spec: RegionSpec, name: str) -> PublicKeys:
+    """Make one organisation's folder: its share of the description, its keys and tokens; returns what it hands in.
+
+    What it hands in also lies in the folder, as ``public.json``.
+
+    Raises
+    ------
+    InvalidValue
+        Nobody of this name takes part, a master has no function node, or the folder is not empty.
+    """
+    share = share_of(spec, name)
+    own = [master for master in share.masters if master.name == name]
+    with new_folder(folder) as draft:
+        write_region(share, draft / "region.toml")
+        suite = suite_named(spec.suite)
+        (public,) = make_keys(RegionKeys(draft), own, suite, regulator=name == REGULATOR)
+        public.write(draft / "public.json")
+        for chain in (name, nodes_of(name)) if own else ():
+            make_token(draft, chain)
+    return public
+
+
 def make_keys(keys: RegionKeys, masters: Iterable[MasterSpec], suite: Suite, *, regulator: bool) -> list[PublicKeys]:
     """Make the keys of masters and of all their function nodes, and the regulator's; returns the public ones.
 
@@ -201,6 +225,39 @@ def found(
     government = by_name[REGULATOR]
     named = RegulatorKeys(government.address, government.encryption_public)
     return MainChain.create(chain, Wallet(chain, deployer or SigningKey.generate()), founders, named, spec.settings)
+
+
+def found_from(folder: Path, handed_in: Iterable[PublicKeys], deployer: SigningKey | None) -> tuple[Address, ...]:
+    """Deploy the contracts from an organisation's folder; returns their addresses.
+
+    Parameters
+    ----------
+    folder
+        The folder, whose description names the main chain.
+    handed_in
+        The public keys of every master and of the regulator.
+    deployer
+        Whose first transaction creates the consortium; None for the folder's own master.
+
+    Raises
+    ------
+    InvalidValue
+        As `found`, or the main chain is an embedded one, which is founded when its region is made.
+    """
+    spec = read_region(folder / "region.toml")
+    if spec.main_chain.engine is Engine.EMBEDDED:
+        raise InvalidValue("main_chain.engine", "embedded", "ethereum: `gridbourse region init` founds an embedded one")
+    if deployer is None:
+        masters = RegionKeys(folder).masters
+        own = [master.name for master in spec.masters if masters.holds(master.name)]
+        if len(own) != 1:
+            raise InvalidValue("folder", str(folder), "one with the keys of one master, or name the deployer's key")
+        deployer = masters.load_master(own[0]).node.signing
+    chain = EthereumChain(spec.main_chain.url, chain_id=spec.chain_id)
+    try:
+        return found(chain, spec, handed_in, deployer).contracts
+    finally:
+        chain.close()
 
 
 def set_up_slave(main: MainChain, chain: Chain, master: MasterKeys, nodes: Mapping[NodeSpec, NodeKeys]) -> SlaveChain:

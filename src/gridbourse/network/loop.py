@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 
@@ -48,15 +48,23 @@ class RegionLoop:
         The open region.
     pace
         How often.
+    errands
+        What else is done in every step.
     monotonic
         Seconds since any moment.
     """
 
     def __init__(
-        self, region: Region, pace: Pace | None = None, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        region: Region,
+        pace: Pace | None = None,
+        errands: Sequence[Callable[[Region], None]] = (),
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._region = region
         self._pace = pace or Pace()
+        self._errands = tuple(errands)
         self._monotonic = monotonic
         self._agent = Agent(region, lambda _node_id, _period: None)
         self._days_opened: set[int] = set()
@@ -74,6 +82,8 @@ class RegionLoop:
         """
         region = self._region
         self._open_days()
+        for errand in self._errands:
+            errand(region)
         region.take_up()
         taken_up = {name: uplink.slave_height for name, uplink in region.uplinks.items()}
         consents = self._agent.consents(region.bring_down())

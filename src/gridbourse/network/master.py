@@ -144,6 +144,11 @@ class Master:
             raise InvalidValue("day", day, f"a day that master {self.membership.name} has opened for {node_id}")
         return trader
 
+    @property
+    def traders(self) -> Mapping[tuple[str, int], int]:
+        """The numbers of its nodes by node and delivery day."""
+        return self._traders
+
     def node_of(self, trader: int) -> FunctionNode | None:
         """Which of the master's nodes a trader number stands for; None for another master's."""
         return self._node_of.get(trader)

@@ -1,0 +1,70 @@
+"""The paper's market between organisations that share nothing but a network: real processes, real CometBFT."""
+
+import stat
+from itertools import pairwise
+
+import pytest
+
+from gridbourse.chain.cometbft.process import find_cometbft
+from gridbourse.chain.ethereum import EthereumChain
+from gridbourse.errors import ChainError
+from gridbourse.experiments import paper_report
+from gridbourse.experiments.consortium import MASTER_NAMES, SPEC, TRADES, Consortium
+from gridbourse.network.rotation import REGULATOR
+
+EVERYBODY = (*MASTER_NAMES, REGULATOR)
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """The folder of a consortium whose processes have all ended, what came of it, and who was where."""
+    try:
+        find_cometbft()
+    except ChainError as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("consortium") / "all"
+    with Consortium(folder, print) as running:
+        result = running.run()
+        processes = list(running._running)
+    return folder, result, running._seats, processes
+
+
+def test_every_node_tells_the_papers_table_3(ended):
+    _, result, _, _ = ended
+    assert tuple(result.tables) == EVERYBODY
+    assert all(before == after for before, after in pairwise(result.tables.values()))
+    paper_report.check(result.tables["source"], result.trades)
+
+
+def test_the_regulator_proves_every_trade_and_finds_nothing_wrong(ended):
+    _, result, _, _ = ended
+    assert [trace["deal"] for trace in result.traces] == list(range(1, TRADES + 1))
+    assert all(trace["holds"] for trace in result.traces)
+    assert "Every record is where, what and whose it has to be" in result.audit
+
+
+def test_each_organisation_holds_its_own_keys_and_chain_and_nobody_elses(ended):
+    folder, _, _, _ = ended
+    for name in EVERYBODY:
+        own = folder / name
+        assert stat.S_IMODE(own.stat().st_mode) == 0o700
+        keys = {path.name for path in (own / "region" / "keys").rglob("*.json")}
+        users = {f"{node.node_id.replace(' ', '%20')}.json" for node in nodes_of(name)}
+        assert keys == {f"{name}.json"} | users
+        assert {path.stem for path in own.rglob("*.chain")} == ({name} if name != REGULATOR else set())
+        private = [*(own / "region" / "keys").rglob("*"), own / "node" / "validator.key.json"]
+        assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in private if path.is_file())
+    assert not list((folder / "network").rglob("*key*")), "nobody made another's keys"
+
+
+def nodes_of(name):
+    return next((master.nodes for master in SPEC.masters if master.name == name), ())
+
+
+def test_nothing_is_left_running(ended):
+    _, _, seats, processes = ended
+    assert len(processes) == 2 * len(MASTER_NAMES) + 1
+    assert all(process.returncode == 0 for process in processes), [process.args for process in processes]
+    for seat in seats.values():
+        with pytest.raises(ChainError):
+            EthereumChain(seat.url, patience_seconds=0.1)
