@@ -245,6 +245,12 @@ class LocalChain(Chain):
             audit(self._store, self._genesis)
             reexecute(self._store, self._genesis)
 
+    def back_up(self, path: Path) -> None:
+        """Write a copy of the chain's file, with all that is sealed; no block is sealed meanwhile."""
+        with self._changed:
+            self._require_open()
+            self._store.back_up(path)
+
     def close(self) -> None:
         """Make what was sent durable and let go of the chain; closing twice is the same as once."""
         with self._changed:

@@ -226,6 +226,14 @@ class Store:
         (finding,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
         return None if finding == "ok" else finding
 
+    def back_up(self, path: Path) -> None:
+        """Write a copy of the file as it is now; nothing is changed meanwhile."""
+        copy = sqlite3.connect(path)
+        try:
+            self._db.backup(copy)
+        finally:
+            copy.close()
+
     def close(self) -> None:
         """Bring everything into one file and let go of it."""
         self._db.close()

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gridbourse.chain.cometbft.folder import read_account_key
+from gridbourse.console.backup import back_up, restore, upgrade
 from gridbourse.network.description import read_region
 from gridbourse.network.founding import PublicKeys, found_from, make_share
 from gridbourse.network.region import Region
@@ -66,6 +67,35 @@ def status(folder: Path) -> None:
     """Open the region in FOLDER, which proves its chains, and show who takes part and what there is."""
     with Region.open(folder) as opened:
         _show(Console(), opened)
+
+
+@region.command()
+@click.argument("folder", type=FOLDER)
+@click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
+def backup(folder: Path, archive: Path) -> None:
+    """Write the region in FOLDER, which nobody has open, to one new file. It holds the keys: keep it like them."""
+    with Region.open(folder) as opened:
+        back_up(opened, folder, None, archive)
+    click.echo(f"{folder} is backed up in {archive}")
+
+
+@region.command(name="restore")
+@click.argument("archive", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("folder", type=FOLDER)
+def restore_region(archive: Path, folder: Path) -> None:
+    """Make FOLDER from a backup, after checking all of it and proving its chains."""
+    restore(archive, folder)
+    click.echo(f"{folder} is restored from {archive}")
+
+
+@region.command(name="upgrade")
+@click.argument("folder", type=FOLDER)
+def upgrade_region(folder: Path) -> None:
+    """Bring the files of an older region in FOLDER to the form of today. Back it up before."""
+    changed = upgrade(folder)
+    for change in changed:
+        click.echo(change)
+    click.echo(f"{folder} is of today" if not changed else f"{folder} is upgraded")
 
 
 def _show(console: Console, shown: Region) -> None:

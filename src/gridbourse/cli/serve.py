@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,8 +21,11 @@ from gridbourse.console.example import ExampleAccount, ExampleMarket, open_accou
 from gridbourse.console.exchange import Exchange
 from gridbourse.console.serving import require_safe, run
 from gridbourse.console.settings import ServiceSettings
+from gridbourse.errors import GridbourseError
 from gridbourse.network.description import read_region
 from gridbourse.network.region import Region
+
+logger = logging.getLogger(__name__)
 
 
 @click.command()
@@ -49,6 +56,14 @@ from gridbourse.network.region import Region
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Make the region from this description if FOLDER is new, with accounts, and let its nodes trade by chance.",
 )
+@click.option(
+    "--backups",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder in which a backup is written every --backup-hours, and at once on SIGUSR1.",
+)
+@click.option(
+    "--backup-hours", type=click.FloatRange(min=0.1), default=24.0, show_default=True, help="Between backups."
+)
 def serve(
     folder: Path,
     host: str,
@@ -56,6 +71,8 @@ def serve(
     public_url: str | None,
     allowed_hosts: tuple[str, ...],
     description: Path | None,
+    backups: Path | None,
+    backup_hours: float,
 ) -> None:
     """Serve the region in FOLDER: API, events and web pages. Ctrl-C or SIGTERM stops it; killed, it loses nothing."""
     shown_host = f"[{host}]" if ":" in host else host
@@ -68,28 +85,50 @@ def serve(
         Region.create(folder, read_region(description)).close()
     app = create_app(lambda: Exchange.open(folder, pace=settings.pace), settings)
     if description is not None:
-        _play(app, is_new=is_new)
+        _beside(app, partial(_play, is_new=is_new))
+    if backups is not None:
+        _beside(app, partial(_back_up, folder=backups, pause_seconds=backup_hours * 3_600))
     click.echo(f"gridbourse serves {folder} at {url}")
     run(app, host, port)
 
 
-def _play(app: FastAPI, *, is_new: bool) -> None:
-    """Let the example's nodes trade while the application runs; a new region gets accounts first."""
+def _beside(app: FastAPI, work: Callable[[Exchange], Coroutine[None, None, None]]) -> None:
+    """Let something be done beside serving, from the start of the application to its end."""
     serving = app.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with serving(app):
-            exchange: Exchange = app.state.exchange
-            if is_new:
-                _show(await asyncio.to_thread(open_accounts, exchange))
-            market = asyncio.create_task(ExampleMarket(exchange).run())
+            task = asyncio.create_task(work(app.state.exchange))
             try:
                 yield
             finally:
-                market.cancel()
+                task.cancel()
 
     app.router.lifespan_context = lifespan
+
+
+async def _play(exchange: Exchange, *, is_new: bool) -> None:
+    """Let the example's nodes trade; a new region gets accounts first."""
+    if is_new:
+        _show(await asyncio.to_thread(open_accounts, exchange))
+    await ExampleMarket(exchange).run()
+
+
+async def _back_up(exchange: Exchange, *, folder: Path, pause_seconds: float) -> None:
+    """Write a backup every now and then, and when asked to by a signal."""
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, asked.set)
+    while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asked.wait(), pause_seconds)
+        asked.clear()
+        archive = folder / f"{exchange.folder.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar"
+        try:
+            await exchange.back_up(archive)
+            logger.info("backed up in %s", archive)
+        except (GridbourseError, OSError):
+            logger.exception("no backup was written")
 
 
 def _show(accounts: list[ExampleAccount]) -> None:

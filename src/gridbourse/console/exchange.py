@@ -14,6 +14,7 @@ from pathlib import Path
 from gridbourse.client.values import Alarm
 from gridbourse.console.administration import Administration
 from gridbourse.console.audit import Audit
+from gridbourse.console.backup import back_up
 from gridbourse.console.chain_queries import ChainQueries
 from gridbourse.console.chain_state import ChainState
 from gridbourse.console.directory import Directory
@@ -25,7 +26,7 @@ from gridbourse.console.news import MainBlock, News
 from gridbourse.console.node_records import NodeRecord
 from gridbourse.console.rights import Kind
 from gridbourse.console.signin.credentials import Credentials
-from gridbourse.console.store import ServiceStore
+from gridbourse.console.store import SERVICE_FILE, ServiceStore
 from gridbourse.console.trading import Trading
 from gridbourse.console.worker import Pace, RegionWorker
 from gridbourse.crypto.keys import Address
@@ -33,10 +34,11 @@ from gridbourse.market.types import Settings
 from gridbourse.network.region import Region
 from gridbourse.network.rotation import REGULATOR, RegionKeys
 
-SERVICE_FILE = "service.sqlite"
 LATE_ANCHOR_ROUNDS = 5
 """Records are late when so many anchorings should have taken place."""
 STALLED_SECONDS = 30
+KEYS_KEPT_SECONDS = 7 * 86_400
+"""How long it is remembered under which idempotency key an order was placed."""
 
 
 class Exchange:
@@ -131,6 +133,7 @@ class Exchange:
     async def start(self) -> None:
         """Read the chains, then run."""
         self._loop = asyncio.get_running_loop()
+        self.store.change("DELETE FROM idempotency WHERE created_at < ?", self._clock() - KEYS_KEPT_SECONDS)
         await asyncio.to_thread(self.worker.start)
         await asyncio.sleep(0)  # what was published before is folded now
         self.feed.forget()
@@ -142,6 +145,10 @@ class Exchange:
         await asyncio.to_thread(self.worker.stop)
         await asyncio.sleep(0)
         self.store.close()
+
+    async def back_up(self, archive: Path) -> None:
+        """Write the region and the service's file into an archive; orders wait meanwhile. Raises like `back_up`."""
+        await asyncio.wrap_future(self.worker.run(lambda region: back_up(region, self.folder, self.store, archive)))
 
     def alarms(self) -> list[Alarm]:
         """What asks for attention."""

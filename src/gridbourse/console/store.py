@@ -13,6 +13,9 @@ from pathlib import Path
 
 from gridbourse.errors import InvalidValue
 
+SERVICE_FILE = "service.sqlite"
+"""Its name in the folder of a region."""
+
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE accounts (
@@ -56,6 +59,7 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (principal, key)
         ) STRICT, WITHOUT ROWID""",
     ),
+    ("CREATE INDEX idempotency_age ON idempotency (created_at)",),
 )
 """What leads from one version of the schema to the next; the file's `user_version` says how far it has come."""
 

@@ -101,7 +101,7 @@ async def sign_out(request: Request, response: Response, exchange: ExchangeOf) -
     response.delete_cookie(COOKIE, path="/")
 
 
-@router.put("/password", status_code=HTTPStatus.NO_CONTENT, **operation(Right.KEEP_TOKENS))
+@router.put("/password", status_code=HTTPStatus.NO_CONTENT, **operation(Right.KEEP_TOKENS, HTTPStatus.NOT_FOUND))
 async def change_password(exchange: ExchangeOf, principal: CurrentUser, account: str, passwords: NewPassword) -> None:
     """Change the password of your account. All its sessions end."""
     own = {found.name for found in exchange.credentials.accounts([principal.name]) if found.kind == principal.kind}
