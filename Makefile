@@ -63,6 +63,7 @@ bench: $(VENV)/bench contracts/node_modules
 	$(BIN)/python -m bench.embedded_chain out/bench
 	$(BIN)/python -m bench.records out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.against_others out/bench
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.rpc out/bench
 
 ## the contracts' committed ABI and bytecode, anew
 artifacts: contracts/node_modules

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -13,14 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Protocol
 
 from eth.vm.forks import CancunVM
 from eth_tester import EthereumTester, PyEVMBackend
 
-from gridbourse.chain.block import Genesis
+from gridbourse.chain.block import Genesis, Receipt
 from gridbourse.chain.embedded import EmbeddedChain
+from gridbourse.chain.ethereum import EthereumChain
+from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.crypto.keys import SigningKey, keccak256
 from gridbourse.network.engines import BLOCK_GAS_LIMIT
 
@@ -59,17 +63,39 @@ class Embedded:
 
     def submit(self, batches: Sequence[Sequence[bytes]]) -> list[Effect]:
         """Seal a block of each batch."""
-        receipts = [receipt for batch in batches for receipt in self._chain.submit(batch)]
-        return [
-            Effect(
-                receipt.succeeded, receipt.gas_used, tuple((log.address, log.topics, log.data) for log in receipt.logs)
-            )
-            for receipt in receipts
-        ]
+        return [_effect_of(receipt) for batch in batches for receipt in self._chain.submit(batch)]
 
     def close(self) -> None:
         """Close its file."""
         self._chain.close()
+
+
+class Served:
+    """Our chain behind our JSON-RPC server, in a process of its own; asked by our own engine for that."""
+
+    def __init__(self, path: Path, genesis: Genesis, sealer: SigningKey) -> None:
+        port = _free_port()
+        self._stop = multiprocessing.get_context("spawn").Event()
+        arguments = (path, genesis, sealer.secret, port, self._stop)
+        self._process = multiprocessing.get_context("spawn").Process(target=_serve, args=arguments)
+        self._process.start()
+        self.url = f"http://127.0.0.1:{port}"
+        self._chain = EthereumChain(self.url, chain_id=genesis.chain_id)
+
+    def submit(self, batches: Sequence[Sequence[bytes]]) -> list[Effect]:
+        """Send each batch in one request, and ask for its receipts in another."""
+        return [_effect_of(receipt) for batch in batches for receipt in self._chain.submit(batch)]
+
+    def close(self) -> None:
+        """End the server and its chain."""
+        self._chain.close()
+        self._stop.set()
+        self._process.join()
+
+
+def _serve(path: Path, genesis: Genesis, secret: bytes, port: int, stop: Event) -> None:
+    with EmbeddedChain(path, genesis, SigningKey(secret)) as chain, RpcServer(chain, port=port):
+        stop.wait()
 
 
 class Mining(Enum):
@@ -84,9 +110,8 @@ class Anvil:
     """Foundry's development node, over JSON-RPC on one persistent connection; its state is in memory."""
 
     def __init__(self, chain_id: int, mining: Mining) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        self._port = _free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
         options = ["--port", str(self._port), "--chain-id", str(chain_id), "--gas-limit", str(BLOCK_GAS_LIMIT)]
         options += ["--gas-price", "0", "--base-fee", "0", "--hardfork", "cancun", "--order", "fifo", "--accounts", "1"]
         options += ["--quiet", "--no-request-size-limit", "--prune-history", *mining.value]
@@ -159,6 +184,17 @@ class EthTester:
 
     def close(self) -> None:
         """Leave it to the garbage collector."""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _effect_of(receipt: Receipt) -> Effect:
+    logs = tuple((log.address, log.topics, log.data) for log in receipt.logs)
+    return Effect(receipt.succeeded, receipt.gas_used, logs)
 
 
 def _effect(succeeded: bool, gas_used: int, logs: Sequence[dict[str, Any]]) -> Effect:  # noqa: FBT001
