@@ -49,6 +49,9 @@ def anvil():
         node.kill()
 
 
+NO_SUCH_METHOD = b'{"id": null, "error": {"code": -32601, "message": "the method does not exist"}}'
+
+
 def tell(url, method, *params):
     request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     return httpx.post(url, json=request, trust_env=False).json()["result"]
@@ -144,6 +147,26 @@ class TestReverts:
 
 
 class TestLostAnswers:
+    @pytest.mark.parametrize("has_eip_7966", [True, False])
+    def test_a_single_transaction_is_one_question_where_the_node_can_wait(self, chain, has_eip_7966):
+        asked = []
+
+        def watch(body):
+            method = json.loads(body)["method"]
+            asked.append(method)
+            return NO_SUCH_METHOD if method == "eth_sendRawTransactionSync" and not has_eip_7966 else None
+
+        with (
+            RpcServer(chain, port=0) as server,
+            Node(forward(server.url, instead=watch)) as node,
+            EthereumChain(node.url) as client,
+        ):
+            for raw in (deployment(), signed(ALICE, 1, ALICE.address)):
+                [receipt] = client.submit([raw])
+                assert receipt == chain.receipt(keccak256(raw))
+        at_once, then_wait = "eth_sendRawTransactionSync", ["eth_sendRawTransaction", "eth_getTransactionReceipt"]
+        assert asked[1:] == ([at_once] * 2 if has_eip_7966 else [at_once, *then_wait, *then_wait])
+
     def test_a_transaction_whose_answer_was_lost_is_sent_again_without_effect(self, chain):
         probe = deploy(chain)
         lost = []
@@ -176,6 +199,8 @@ class TestLostAnswers:
         forgotten = []
 
         def forget_first_send(body):
+            if b"eth_sendRawTransactionSync" in body:
+                return NO_SUCH_METHOD
             if b"eth_sendRawTransaction" not in body or forgotten:
                 return None
             forgotten.append(body)
