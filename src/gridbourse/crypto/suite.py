@@ -175,5 +175,5 @@ def _gmt() -> Suite:
     try:
         from gridbourse.crypto.gmt import GMT  # noqa: PLC0415 only regions that chose it need the library
     except ImportError as error:
-        raise InvalidValue("suite", "gmt", "it where it is installed: pip install 'gridbourse[gmt]'") from error
+        raise InvalidValue("suite", "gmt", "another suite, or install its library: pip install gmssl-pyx") from error
     return GMT
