@@ -24,6 +24,8 @@ COMMANDS = {
     "key": "key",
     "trace": "trace",
     "audit": "trace",
+    "capacity": "statement",
+    "statement": "statement",
     "disclosure": "disclosure",
     "serve": "serve",
     "book": "market",
