@@ -21,6 +21,9 @@ from gridbourse.metering.broker import local_broker
 from gridbourse.metering.mqtt import Broker
 from gridbourse.units import MONEY_UNITS_PER_YUAN, PERIODS_PER_DAY, TICKS_PER_YUAN, WH_PER_KWH, period_start
 
+FULL = 0.99
+"""Share of a capacity from which on it counts as full: the rest may be less than anybody's smallest offer."""
+
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -69,6 +72,8 @@ def day(output: Path, nodes: int, periods: int, seed: int, region: Path | None, 
     _show_market(console, result)
     _show_types(console, result)
     _show_flows(console, result)
+    _show_zones(console, result)
+    _show_settlement(console, result)
     _show_checks(console, result)
     console.print("\n[bold]Written[/bold]")
     for path in write_day(output, result):
@@ -128,6 +133,45 @@ def _show_flows(console: Console, result: DayResult) -> None:
     console.print(table)
 
 
+def _show_zones(console: Console, result: DayResult) -> None:
+    table = Table(title="Between zones: what deals brought across, of what was published for it", title_justify="left")
+    for column in ("from", "to", "kWh", "of capacity", "periods full"):
+        table.add_column(column, justify="left" if column in {"from", "to"} else "right")
+    for pair, used in result.exchanged_wh().items():
+        capacities = result.capacity_wh[pair]
+        if any(used):
+            full = sum(wh >= FULL * limit for wh, limit in zip(used, capacities, strict=True))
+            share = sum(used) / sum(capacities)
+            table.add_row(*pair, f"{sum(used) / WH_PER_KWH:,.1f}", f"{share:.1%}", f"{full}")
+    console.print(table)
+
+
+def _show_settlement(console: Console, result: DayResult) -> None:
+    lines = [(period, own) for period in result.settlement for own in period.imbalances.values()]
+    table = Table(title="Traded against metered: who was off, and what it cost", title_justify="left")
+    for column in ("", "kWh", "yuan"):
+        table.add_column(column, justify="left" if not column else "right")
+    for sign, text in ((1, "long, paid by the grid company"), (-1, "short, paid to the grid company")):
+        own = [(settled, imbalance) for settled, imbalance in lines if sign * (imbalance.imbalance_wh or 0) > 0]
+        energy_wh = sum(imbalance.imbalance_wh or 0 for _, imbalance in own)
+        money = sum(imbalance.money(settled.price_ticks) for settled, imbalance in own)
+        table.add_row(text, _kwh_number(abs(energy_wh)), f"{abs(money) / MONEY_UNITS_PER_YUAN:,.2f}")
+    agent = sum(settled.agent_money for settled in result.settlement) / MONEY_UNITS_PER_YUAN
+    table.add_row("what the grid company gets on balance", "", f"{agent:,.2f}")
+    inflow_wh = sum(settled.inflow_wh or 0 for settled in result.settlement)
+    table.add_row("came in over the coupling point", _kwh_number(inflow_wh), "")
+    table.add_row(
+        "losses, where every meter is known", _kwh_number(sum(p.losses_wh or 0 for p in result.settlement)), ""
+    )
+    console.print(table)
+    prices = [settled.price_ticks for settled in result.settlement]
+    unsettled = sum(len(settled.open_traders) for settled in result.settlement)
+    console.print(
+        f"Imbalance price {_price(min(prices))} to {_price(max(prices))} yuan/kWh; {len(lines)} lines on "
+        f"{len(result.zone_of)} statements, {unsettled} open for want of a reading"
+    )
+
+
 def _show_checks(console: Console, result: DayResult) -> None:
     faults = Counter(finding.fault.value for finding in result.findings)
     console.print(f"\n[bold]Meters[/bold]: {result.readings:,} readings came, {sum(faults.values())} findings")
@@ -148,8 +192,12 @@ def _show_checks(console: Console, result: DayResult) -> None:
     console.print(f"[bold]Time[/bold]: {parts}; {sum(result.seconds.values()):.1f} s in all")
 
 
+def _kwh_number(energy_wh: int) -> str:
+    return f"{energy_wh / WH_PER_KWH:,.1f}"
+
+
 def _kwh(energy_wh: int) -> str:
-    return f"{energy_wh / WH_PER_KWH:,.1f} kWh"
+    return f"{_kwh_number(energy_wh)} kWh"
 
 
 def _price(ticks: int) -> str:

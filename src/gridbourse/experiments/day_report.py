@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gridbourse.experiments.day_result import DayResult, PlacedOrder, Trade
 from gridbourse.experiments.figures import BLUE, GREY, figure
 from gridbourse.market.types import EnergyType, Side
+from gridbourse.settlement.imbalance import PeriodSettlement
 from gridbourse.units import (
     PERIOD_SECONDS,
     TICKS_PER_YUAN,
@@ -111,6 +112,26 @@ def write_day(folder: Path, result: DayResult) -> list[Path]:
             map(_deal_row, result.trades),
         ),
         _write_csv(
+            folder / "day_settlement.csv",
+            (
+                "period",
+                "delivery_from",
+                "node",
+                "bought_kwh",
+                "sold_kwh",
+                "metered_kwh",
+                "imbalance_kwh",
+                "price_yuan_per_kwh",
+                "imbalance_yuan",
+            ),
+            (row for settled in result.settlement for row in _settlement_rows(settled)),
+        ),
+        _write_csv(
+            folder / "day_capacity.csv",
+            ("period", "delivery_from", "from_zone", "to_zone", "capacity_kwh", "used_kwh"),
+            _capacity_rows(result),
+        ),
+        _write_csv(
             folder / "day_findings.csv",
             ("fault", "finding"),
             ((finding.fault, finding.detail) for finding in result.findings),
@@ -154,21 +175,46 @@ def _deal_row(trade: Trade) -> Sequence[object]:
     )
 
 
+def _settlement_rows(settled: PeriodSettlement) -> Iterable[Sequence[object]]:
+    for node, own in settled.imbalances.items():
+        yield (
+            settled.period,
+            _moment(settled.period),
+            node,
+            format_kwh(own.traded.bought_wh),
+            format_kwh(own.traded.sold_wh),
+            "" if own.metered_wh is None else format_kwh(own.metered_wh),
+            "" if own.imbalance_wh is None else format_kwh(own.imbalance_wh),
+            format_price(settled.price_ticks),
+            format_yuan(own.money(settled.price_ticks)),
+        )
+
+
+def _capacity_rows(result: DayResult) -> Iterable[Sequence[object]]:
+    exchanged = result.exchanged_wh()
+    for (start, end), capacities in result.capacity_wh.items():
+        for turn, capacity_wh in enumerate(capacities):
+            period, used_wh = result.first_period + turn, exchanged[start, end][turn]
+            yield period, _moment(period), start, end, format_kwh(capacity_wh), format_kwh(used_wh)
+
+
 def _draw_day(path: Path, result: DayResult) -> Path:
-    with figure(path, 9.6) as drawing:
+    with figure(path, 12.6) as drawing:
         drawing.suptitle(
             f"A day in the region: {result.nodes} prosumers, {len(result.settled()):,} settled deals, "
             f"{period_start(result.first_period):%A %d %B %Y}",
             x=0.01,
             ha="left",
         )
-        grid = drawing.add_gridspec(3, 2, height_ratios=(3, 3.4, 3))
+        grid = drawing.add_gridspec(4, 2, height_ratios=(3, 3.4, 3, 3))
         prices = drawing.add_subplot(grid[0, :])
         quantities = drawing.add_subplot(grid[1, :], sharex=prices)
         _draw_prices(prices, result)
         _draw_quantities(quantities, result)
         _draw_types(drawing.add_subplot(grid[2, 0]), by_type(result.settled()))
         _draw_flows(drawing.add_subplot(grid[2, 1]), result)
+        _draw_zones(drawing.add_subplot(grid[3, 0]), result)
+        _draw_imbalances(drawing.add_subplot(grid[3, 1]), result)
     return path
 
 
@@ -250,6 +296,44 @@ def _draw_flows(axes: Axes, result: DayResult) -> None:
     axes.set_yticklabels(masters)
     axes.set(xlabel="buyer", ylabel="seller")
     axes.grid(visible=False)
+
+
+def _draw_zones(axes: Axes, result: DayResult) -> None:
+    """How much of each pair's transfer capacity the deals used, over the day."""
+    exchanged = result.exchanged_wh()
+    pairs = [pair for pair, energies in exchanged.items() if any(energies)]
+    used = np.array(
+        [
+            [wh / limit if limit else 0.0 for wh, limit in zip(exchanged[pair], result.capacity_wh[pair], strict=True)]
+            for pair in pairs
+        ]
+    ).reshape(len(pairs), result.periods)
+    hours = _hour(result.periods - 0.5)
+    axes.imshow(used, cmap="YlOrRd", aspect="auto", vmin=0, vmax=1, extent=(0, hours, len(pairs) - 0.5, -0.5))
+    axes.set(yticks=range(len(pairs)), title="transfer capacity between zones, share used (red: full)")
+    axes.set_yticklabels([f"{start} to {end}" for start, end in pairs])
+    axes.set_xlabel("hour")
+    axes.grid(visible=False)
+
+
+def _draw_imbalances(axes: Axes, result: DayResult) -> None:
+    """What users were off, either way, and the price of it."""
+    hours = [_hour(turn) for turn in range(result.periods)]
+    off = [[own.imbalance_wh or 0 for own in settled.imbalances.values()] for settled in result.settlement]
+    for sign, colour, label in ((1, BLUE, "long"), (-1, "#d55e00", "short")):
+        kwh = [sign * sum(max(sign * wh, 0) for wh in column) / WH_PER_KWH for column in off]
+        axes.bar(hours, kwh, width=0.23, color=colour, label=label)
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    axes.set(title="imbalances in kWh per period, and their price", xlabel="hour", ylabel="kWh")
+    axes.set_xlim(0, _hour(result.periods - 0.5))
+    prices = axes.twinx()
+    ticks = [settled.price_ticks / TICKS_PER_YUAN for settled in result.settlement]
+    prices.step(hours, ticks, where="mid", color="black", linewidth=1.0, label="price, yuan/kWh (right)")
+    prices.set_ylim(bottom=0)
+    prices.grid(visible=False)
+    handles, labels = axes.get_legend_handles_labels()
+    more_handles, more_labels = prices.get_legend_handles_labels()
+    axes.legend(handles + more_handles, labels + more_labels, loc="lower left", ncols=3, fontsize=8)
 
 
 def _per_period_kwh(result: DayResult, energies: Iterable[tuple[int, int]]) -> NDArray[np.float64]:

@@ -2,11 +2,10 @@
 
 The imbalance of a trader in a delivery period is its allocated volume less its final position, both positive for
 energy fed into the grid: Commission Regulation (EU) 2017/2195 (balancing guideline), article 54. There is one price for
-both directions, as its article 52(2)(d) and ACER Decision 18/2020, article 7, have it: who is long is paid it, who is
-short pays it. It is made from what the period's energy was worth on this market, its volume-weighted mean price, and
-an incentive against the region's own imbalance (the additional component of article 9(6) of that decision): dearer
-where the region is short, cheaper where it is long. So who helps the region to its balance gains by it, and who does
-not loses.
+both directions, as that guideline and ACER Decision 18/2020 on imbalance settlement have it: who is long is paid it,
+who is short pays it. It is made from what the period's energy was worth on this market, its volume-weighted mean price,
+and an incentive against the region's own imbalance (an additional component, as that decision allows): dearer where the
+region is short, cheaper where it is long. So who helps the region to its balance gains by it, and who does not loses.
 
 Whom it is settled with: the settlement agent, which is the grid company. It brings what the region lacks from the grid
 outside and takes what the region has over, and its money for that is the rest of what all others pay and get.
