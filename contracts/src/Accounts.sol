@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IAccounts, Position, Trader} from "./interfaces/IAccounts.sol";
 import {IConsortium} from "./interfaces/IConsortium.sol";
+import {POSITIONS, TRADERS} from "./libraries/Slots.sol";
 
 /// @title Traders, deposits and energy claims
 abstract contract Accounts is IAccounts {
@@ -10,8 +11,6 @@ abstract contract Accounts is IAccounts {
     uint32 public traderCount;
 
     mapping(bytes32 pseudonym => uint32 trader) public traderOf;
-    mapping(uint32 trader => Trader) internal _traders;
-    mapping(uint32 trader => mapping(uint24 period => Position)) internal _positions;
     uint128 private _credited;
     uint128 private _debited;
 
@@ -27,7 +26,7 @@ abstract contract Accounts is IAccounts {
             if (pseudonym == 0 || traderOf[pseudonym] != 0) revert PseudonymNotFree(pseudonym);
             uint32 number = ++traderCount;
             traderOf[pseudonym] = number;
-            _traders[number].masterId = masterId;
+            _account(number).masterId = masterId;
             emit TraderRegistered(number, masterId, pseudonym);
         }
     }
@@ -56,7 +55,7 @@ abstract contract Accounts is IAccounts {
         _requireBelow(masterId, from);
         _requireBelow(masterId, to);
         _spend(from, money);
-        _traders[to].freeMoney += money;
+        _account(to).freeMoney += money;
         emit DepositMoved(from, to, money);
     }
 
@@ -65,7 +64,7 @@ abstract contract Accounts is IAccounts {
         if (periods.length != traders.length || traders.length != quotasWh.length) revert LengthsDiffer();
         for (uint256 i; i < traders.length; ++i) {
             _requireBelow(masterId, traders[i]);
-            Position storage claims = _positions[traders[i]][periods[i]];
+            Position storage claims = _claims(traders[i], periods[i]);
             uint48 committedWh = claims.heldWh + claims.soldWh;
             if (quotasWh[i] < committedWh) revert QuotaTooSmall(traders[i], periods[i], committedWh);
             claims.quotaWh = quotasWh[i];
@@ -79,15 +78,29 @@ abstract contract Accounts is IAccounts {
 
     function position(uint32 number, uint24 period) external view returns (Position memory) {
         _known(number);
-        return _positions[number][period];
+        return _claims(number, period);
     }
 
     function moneyMoved() external view returns (uint128 credited, uint128 debited) {
         return (_credited, _debited);
     }
 
+    function _account(uint32 number) internal pure returns (Trader storage account) {
+        uint256 slot = TRADERS | number;
+        assembly ("memory-safe") {
+            account.slot := slot
+        }
+    }
+
+    function _claims(uint32 number, uint24 period) internal pure returns (Position storage claims) {
+        uint256 slot = POSITIONS | uint256(number) << 24 | period;
+        assembly ("memory-safe") {
+            claims.slot := slot
+        }
+    }
+
     function _known(uint32 number) private view returns (Trader storage known) {
-        known = _traders[number];
+        known = _account(number);
         if (known.masterId == 0) revert UnknownTrader(number);
     }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {IConsortium, Master, Role, Settings, SlaveChain} from "./interfaces/IConsortium.sol";
+import {IConsortium, Master, Role, Settings, SlaveChain, Standing} from "./interfaces/IConsortium.sol";
+import {Rules} from "./libraries/Rules.sol";
 
 /// @title The members of the main chain and the rules they set
 contract Consortium is IConsortium {
@@ -19,6 +20,8 @@ contract Consortium is IConsortium {
     /// @dev Bit `1 << masterId` for every active master: votes are counted against it when they matter, so a
     /// suspended master's earlier votes count for nothing.
     uint256 private _activeMasters;
+    /// @dev Those of them whose role may trade, counted anew whenever one of the two changes.
+    uint256 private _tradingMasters;
     Settings private _settings;
 
     mapping(uint16 masterId => Master) private _masters;
@@ -81,15 +84,16 @@ contract Consortium is IConsortium {
         uint16 masterId = _idOf[account];
         if (masterId == 0) {
             _admit(account, role);
-            return;
+        } else {
+            Master storage known = _masters[masterId];
+            if (known.active) revert NothingToChange(masterId);
+            if (role == Role.None) revert RoleMissing();
+            known.active = true;
+            known.role = role;
+            _activeMasters |= 1 << masterId;
+            emit MasterAdmitted(masterId, account, role);
         }
-        Master storage known = _masters[masterId];
-        if (known.active) revert NothingToChange(masterId);
-        if (role == Role.None) revert RoleMissing();
-        known.active = true;
-        known.role = role;
-        _activeMasters |= 1 << masterId;
-        emit MasterAdmitted(masterId, account, role);
+        _countTradingMasters();
     }
 
     function suspend(uint16 masterId) external byVote {
@@ -98,6 +102,7 @@ contract Consortium is IConsortium {
         if (masterId == settlementAgent || _count(_activeMasters) == 1) revert MasterNeeded(masterId);
         known.active = false;
         _activeMasters &= ~(1 << masterId);
+        _countTradingMasters();
         emit MasterSuspended(masterId);
     }
 
@@ -152,12 +157,21 @@ contract Consortium is IConsortium {
 
     function activeMasterId(address account) public view returns (uint16 masterId) {
         masterId = _idOf[account];
-        if (masterId == 0 || !_masters[masterId].active) revert NotActiveMaster(account);
+        // Nobody has number 0, and its bit is never set.
+        if (_activeMasters >> masterId & 1 == 0) revert NotActiveMaster(account);
+    }
+
+    function standing(address account) external view returns (Standing memory known) {
+        (known.masterId, known.tradingMasters) = (activeMasterId(account), _tradingMasters);
+        Rules rules;
+        assembly ("memory-safe") {
+            rules := sload(_settings.slot)
+        }
+        known.rules = rules;
     }
 
     function mayTrade(uint16 masterId) external view returns (bool) {
-        Master storage known = _masters[masterId];
-        return known.active && _settings.tradingRoles & (1 << uint8(known.role)) != 0;
+        return masterId <= MAX_MASTERS && _tradingMasters >> masterId & 1 != 0;
     }
 
     function slaveChain(uint16 masterId) external view returns (SlaveChain memory) {
@@ -188,7 +202,17 @@ contract Consortium is IConsortium {
             revert SettingsInvalid();
         }
         _settings = settings_;
+        _countTradingMasters();
         emit SettingsChanged(settings_);
+    }
+
+    function _countTradingMasters() private {
+        uint256 trading;
+        for (uint16 masterId = 1; masterId <= masterCount; ++masterId) {
+            bool trades = _activeMasters >> masterId & 1 & _settings.tradingRoles >> uint8(_masters[masterId].role) != 0;
+            if (trades) trading |= 1 << masterId;
+        }
+        _tradingMasters = trading;
     }
 
     /// @dev The regulator can be no master: whoever reads everything writes nothing.

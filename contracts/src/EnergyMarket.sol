@@ -3,53 +3,52 @@ pragma solidity ^0.8.28;
 
 import {Accounts} from "./Accounts.sol";
 import {Position, Trader} from "./interfaces/IAccounts.sol";
-import {IConsortium, Settings} from "./interfaces/IConsortium.sol";
+import {IConsortium, Standing} from "./interfaces/IConsortium.sol";
 import {Deal, DealState, IEnergyMarket, Reason} from "./interfaces/IEnergyMarket.sol";
-import {Order, OrderBook} from "./libraries/OrderBook.sol";
-import {MAX_TICKS, OrderId, Side, orderAt, toOrderId} from "./libraries/OrderId.sol";
+import {Line, Order, OrderBook} from "./libraries/OrderBook.sol";
+import {MAX_TICKS, OrderId, Side, halfBookOf, orderAt, toOrderId} from "./libraries/OrderId.sol";
+import {Request, toRequest} from "./libraries/Request.sol";
+import {Rules} from "./libraries/Rules.sol";
+import {DEALS, store} from "./libraries/Slots.sol";
 
 /// @title The energy market of the region
 contract EnergyMarket is IEnergyMarket, Accounts {
-    using OrderBook for OrderBook.Book;
+    using OrderBook for Line;
 
     uint256 private constant PERIOD_SECONDS = 900;
 
     uint64 public dealCount;
-    OrderBook.Book private _book;
-    mapping(uint64 dealId => Deal) private _deals;
     /// @dev Where the search of an order that met the candidate limit goes on.
     mapping(OrderId id => uint256 place) private _cursors;
 
-    /// @dev An order on its way through the market.
-    struct Request {
+    /// @dev An order on its way through the waiting orders of the other side.
+    struct Search {
+        OrderId id;
         uint32 trader;
-        Side side;
-        uint16 energyTypes;
-        uint24 period;
-        uint16 priceTicks;
-        uint40 energyWh;
+        bool sells;
+        /// @dev What the deals must find: of a seller its free quota, of a buyer its free money.
+        uint256 means;
+        /// @dev What the deals hold of it. Written to storage once, at the end.
+        uint256 held;
+        uint64 dealCount;
+        uint40 confirmBefore;
+        DealState firstState;
     }
 
     constructor(IConsortium consortium_) Accounts(consortium_) {}
 
-    function placeOrder(uint256 request, bytes32 recordHash) external returns (OrderId id) {
-        uint16 masterId = consortium.activeMasterId(msg.sender);
+    function placeOrder(Request request, bytes32 recordHash) external returns (OrderId id) {
+        Standing memory standing = consortium.standing(msg.sender);
         Reason reason;
-        (id, reason) = _place(masterId, request, recordHash, consortium.settings());
+        (id, reason) = _place(request, recordHash, standing);
         if (reason != Reason.None) revert Refused(reason);
     }
 
-    function placeOrders(uint256[] calldata requests, bytes32[] calldata recordHashes)
-        external
-        returns (OrderId[] memory ids)
-    {
+    function placeOrders(Request[] calldata requests, bytes32[] calldata recordHashes) external {
         if (requests.length != recordHashes.length) revert LengthsDiffer();
-        uint16 masterId = consortium.activeMasterId(msg.sender);
-        Settings memory settings = consortium.settings();
-        ids = new OrderId[](requests.length);
+        Standing memory standing = consortium.standing(msg.sender);
         for (uint256 i; i < requests.length; ++i) {
-            Reason reason;
-            (ids[i], reason) = _place(masterId, requests[i], recordHashes[i], settings);
+            (, Reason reason) = _place(requests[i], recordHashes[i], standing);
             if (reason != Reason.None) emit OrderRefused(i, recordHashes[i], reason);
         }
     }
@@ -58,17 +57,17 @@ contract EnergyMarket is IEnergyMarket, Accounts {
         external
         returns (OrderId newId)
     {
-        uint16 masterId = consortium.activeMasterId(msg.sender);
-        Order memory old = _ownOrder(masterId, id);
-        Request memory request = Request(old.trader, id.side(), old.energyTypes, id.period(), priceTicks, energyWh);
-        Settings memory settings = consortium.settings();
-        Reason reason = _refusal(masterId, request, settings);
+        Standing memory standing = consortium.standing(msg.sender);
+        Order memory old = _ownOrder(standing.masterId, id);
+        OrderId amended = toOrderId(id.period(), id.side(), priceTicks, 0);
+        Request request = toRequest(amended, old.energyTypes, old.trader, energyWh);
+        Reason reason = _refusal(standing.masterId, request, standing);
         if (reason != Reason.None) {
             emit OrderRefused(0, recordHash, reason);
             return newId;
         }
         _cancel(id);
-        newId = _enter(request, recordHash, settings);
+        newId = _enter(request, recordHash, standing);
     }
 
     function cancelOrders(OrderId[] calldata ids) external {
@@ -80,19 +79,16 @@ contract EnergyMarket is IEnergyMarket, Accounts {
     }
 
     function matchOrder(OrderId id) external {
-        consortium.activeMasterId(msg.sender);
-        Order memory waiting = _book.orders[id];
+        Standing memory standing = consortium.standing(msg.sender);
+        Order memory waiting = OrderBook.orderOf(id);
         if (waiting.energyTypes == 0) revert NotYourOrder(id);
-        uint16 masterId = _traders[waiting.trader].masterId;
-        Request memory request =
-            Request(waiting.trader, id.side(), waiting.energyTypes, id.period(), id.priceTicks(), waiting.openWh);
-        Settings memory settings = consortium.settings();
-        Reason reason = _refusal(masterId, request, settings);
+        Request request = toRequest(id, waiting.energyTypes, waiting.trader, waiting.openWh);
+        Reason reason = _refusal(_account(waiting.trader).masterId, request, standing);
         // A full queue refuses newcomers only.
         if (reason != Reason.None && reason != Reason.QueueFull) revert Refused(reason);
-        (uint40 openWh, uint256 cursor) = _search(id, request, _cursors[id], settings);
+        (uint256 openWh, uint256 cursor) = _search(id, request, _cursors[id], standing);
         _cursors[id] = cursor;
-        if (openWh != waiting.openWh) _book.take(id, waiting.openWh - openWh);
+        if (openWh != waiting.openWh) OrderBook.take(id, waiting.openWh - openWh);
     }
 
     function confirm(uint64[] calldata dealIds, Side side) external {
@@ -107,7 +103,9 @@ contract EnergyMarket is IEnergyMarket, Accounts {
                 agreed.state = DealState.Confirmed;
                 emit DealConfirmed(dealIds[i]);
             }
-            _deals[dealIds[i]] = agreed;
+            Deal storage kept = _deal(dealIds[i]);
+            (kept.sellerConfirmed, kept.buyerConfirmed, kept.state) =
+                (agreed.sellerConfirmed, agreed.buyerConfirmed, agreed.state);
         }
     }
 
@@ -121,57 +119,57 @@ contract EnergyMarket is IEnergyMarket, Accounts {
     }
 
     function expire(uint64[] calldata dealIds) external {
-        consortium.activeMasterId(msg.sender);
+        uint256 tradingMasters = consortium.standing(msg.sender).tradingMasters;
         for (uint256 i; i < dealIds.length; ++i) {
-            Deal memory agreed = _deals[dealIds[i]];
+            Deal memory agreed = _deal(dealIds[i]);
             bool open = agreed.state == DealState.Intent || agreed.state == DealState.Confirmed;
             bool late = agreed.state == DealState.Intent && block.timestamp > agreed.confirmBefore;
-            if (!open || (!late && _mayTrade(agreed.seller) && _mayTrade(agreed.buyer))) {
-                revert WrongState(dealIds[i], agreed.state);
-            }
+            if (!open || (!late && _bothMayTrade(agreed, tradingMasters))) revert WrongState(dealIds[i], agreed.state);
             _release(dealIds[i], agreed, DealState.Expired);
             emit DealExpired(dealIds[i]);
         }
     }
 
     function settle(uint64[] calldata dealIds) external {
-        consortium.activeMasterId(msg.sender);
+        uint256 tradingMasters = consortium.standing(msg.sender).tradingMasters;
         for (uint256 i; i < dealIds.length; ++i) {
-            Deal memory agreed = _deals[dealIds[i]];
+            Deal memory agreed = _deal(dealIds[i]);
             if (agreed.state != DealState.Confirmed) revert WrongState(dealIds[i], agreed.state);
-            if (!_mayTrade(agreed.seller) || !_mayTrade(agreed.buyer)) revert PartySuspended(dealIds[i]);
+            if (!_bothMayTrade(agreed, tradingMasters)) revert PartySuspended(dealIds[i]);
             uint96 money = _money(agreed);
-            _traders[agreed.buyer].heldMoney -= money;
-            _traders[agreed.seller].freeMoney += money;
-            Position storage claims = _positions[agreed.seller][agreed.period];
+            _account(agreed.buyer).heldMoney -= money;
+            _account(agreed.seller).freeMoney += money;
+            Position storage claims = _claims(agreed.seller, agreed.period);
             claims.heldWh -= agreed.energyWh;
             claims.soldWh += agreed.energyWh;
-            _positions[agreed.buyer][agreed.period].boughtWh += agreed.energyWh;
-            _deals[dealIds[i]].state = DealState.Settled;
+            _claims(agreed.buyer, agreed.period).boughtWh += agreed.energyWh;
+            _deal(dealIds[i]).state = DealState.Settled;
             emit DealSettled(dealIds[i], money);
         }
     }
 
-    function deal(uint64 dealId) external view returns (Deal memory) {
-        return _deals[dealId];
+    function deal(uint64 dealId) external view returns (Deal memory known) {
+        if (dealId <= dealCount) known = _deal(dealId);
     }
 
-    function order(OrderId id) external view returns (Order memory) {
-        return _book.orders[id];
+    function order(OrderId id) external view returns (Order memory standing) {
+        Order storage kept = OrderBook.orderOf(id);
+        if (kept.energyTypes != 0) standing = kept;
     }
 
-    function waitingOrders(uint24 period, Side side, uint16 energyTypes, uint256 from, uint256 limit)
+    function waitingOrders(uint24 period, Side side, uint8 energyTypes, uint256 from, uint256 limit)
         external
         view
         returns (OrderId[] memory ids, uint256 nextFrom)
     {
         ids = new OrderId[](limit);
         uint256 count;
-        nextFrom = _book.next(period, side, energyTypes, from);
-        for (; count < limit && nextFrom != OrderBook.NONE; ++count) {
-            ids[count] = orderAt(period, side, nextFrom);
-            nextFrom = _book.next(period, side, energyTypes, nextFrom + 1);
+        Line memory line = OrderBook.line(halfBookOf(period, side), energyTypes, from, MAX_TICKS);
+        for (; count < limit && line.first != OrderBook.NONE; ++count) {
+            ids[count] = line.firstId();
+            line.advance(false);
         }
+        nextFrom = line.first == OrderBook.NONE ? OrderBook.NONE : line.firstPlace();
         assembly ("memory-safe") {
             mstore(ids, count)
         }
@@ -179,176 +177,198 @@ contract EnergyMarket is IEnergyMarket, Accounts {
 
     // Steps 1 and 2: application, and the search for a counterpart
 
-    function _place(uint16 masterId, uint256 word, bytes32 recordHash, Settings memory settings)
+    function _place(Request request, bytes32 recordHash, Standing memory standing)
         private
         returns (OrderId id, Reason reason)
     {
-        if (word >> 136 != 0 || uint8(word >> 32) > uint8(Side.Bid)) return (id, Reason.MalformedRequest);
-        Request memory request = Request({
-            trader: uint32(word),
-            side: Side(uint8(word >> 32)),
-            energyTypes: uint16(word >> 40),
-            period: uint24(word >> 56),
-            priceTicks: uint16(word >> 80),
-            energyWh: uint40(word >> 96)
-        });
-        reason = _refusal(masterId, request, settings);
-        if (reason == Reason.None) id = _enter(request, recordHash, settings);
+        if (!request.isWellFormed()) return (id, Reason.MalformedRequest);
+        reason = _refusal(standing.masterId, request, standing);
+        if (reason == Reason.None) id = _enter(request, recordHash, standing);
     }
 
-    function _enter(Request memory request, bytes32 recordHash, Settings memory settings) private returns (OrderId id) {
-        id = _book.issue(request.period, request.side, request.priceTicks);
-        emit OrderPlaced(id, request.trader, request.energyTypes, request.energyWh, recordHash);
-        (uint40 openWh, uint256 cursor) = _search(id, request, 0, settings);
+    function _enter(Request request, bytes32 recordHash, Standing memory standing) private returns (OrderId id) {
+        id = OrderBook.issue(request);
+        emit OrderPlaced(id, request.trader(), request.energyTypes(), request.energyWh(), recordHash);
+        (uint256 openWh, uint256 cursor) = _search(id, request, 0, standing);
         if (cursor != 0) _cursors[id] = cursor;
-        _book.put(id, Order(request.trader, request.energyTypes, request.energyWh, openWh));
+        OrderBook.put(id, request, openWh);
     }
 
     /// @dev Takes legal candidates in price-time order until the energy, the candidates or the limit run out.
     /// @return openWh What found no counterpart.
     /// @return cursor Where the search goes on if it met the candidate limit, else 0.
-    function _search(OrderId id, Request memory incoming, uint256 from, Settings memory settings)
+    function _search(OrderId id, Request request, uint256 from, Standing memory standing)
         private
-        returns (uint40 openWh, uint256 cursor)
+        returns (uint256 openWh, uint256 cursor)
     {
-        openWh = incoming.energyWh;
-        Side opposite = incoming.side == Side.Ask ? Side.Bid : Side.Ask;
-        uint256 worstRank = incoming.side == Side.Ask ? MAX_TICKS - incoming.priceTicks : incoming.priceTicks;
+        openWh = request.energyWh();
+        Line memory line =
+            OrderBook.line(id.halfBook() ^ 1, request.energyTypes(), from, MAX_TICKS ^ id.rank());
+        if (line.first == OrderBook.NONE) return (openWh, 0);
+        Search memory search = _begin(id, request.trader(), standing.rules);
         Reason stopped;
-        for (uint256 looked;; ++looked) {
-            if (openWh == 0) break;
-            from = _book.next(incoming.period, opposite, incoming.energyTypes, from);
-            if (from == OrderBook.NONE || from >> 16 > worstRank) break;
-            if (looked == settings.maxCandidates) {
-                (stopped, cursor) = (Reason.CandidateLimit, from);
+        for (uint256 left = standing.rules.maxCandidates(); openWh != 0 && line.first != OrderBook.NONE; --left) {
+            if (left == 0) {
+                (stopped, cursor) = (Reason.CandidateLimit, line.firstPlace());
                 break;
             }
-            OrderId candidateId = orderAt(incoming.period, opposite, from);
-            Order memory candidate = _book.orders[candidateId];
-            uint40 energyWh = openWh < candidate.openWh ? openWh : candidate.openWh;
-            bool incomingLacks;
-            (stopped, incomingLacks) = _illegality(incoming, candidate, candidateId, energyWh, settings);
-            if (incomingLacks) break;
-            if (stopped != Reason.None) {
-                emit CandidatePassedOver(id, candidateId, stopped);
-                stopped = Reason.None;
-                ++from;
-                continue;
+            OrderId candidateId = line.firstId();
+            Order storage candidate = OrderBook.orderOf(candidateId);
+            (uint32 trader, uint256 energyWh) = (candidate.trader, candidate.openWh);
+            if (openWh < energyWh) energyWh = openWh;
+            (Reason reason, bool incomingLacks) = _hold(search, candidateId, trader, energyWh, standing);
+            if (incomingLacks) {
+                stopped = reason;
+                break;
             }
-            _book.take(candidateId, energyWh);
-            if (incoming.side == Side.Ask) {
-                _agree(id, candidateId, incoming.trader, candidate.trader, energyWh, settings);
+            bool emptied;
+            if (reason == Reason.None) {
+                emptied = OrderBook.take(candidateId, energyWh);
+                if (search.sells) _agree(search, id, candidateId, search.trader, trader, energyWh);
+                else _agree(search, candidateId, id, trader, search.trader, energyWh);
+                unchecked {
+                    openWh -= energyWh;
+                }
             } else {
-                _agree(candidateId, id, candidate.trader, incoming.trader, energyWh, settings);
+                emit CandidatePassedOver(id, candidateId, reason);
             }
-            openWh -= energyWh;
+            if (openWh != 0) line.advance(emptied);
         }
         if (stopped != Reason.None) emit MatchingStopped(id, stopped);
+        _end(search);
+    }
+
+    function _begin(OrderId id, uint32 number, Rules rules) private view returns (Search memory search) {
+        uint256 coolingOffSeconds = rules.coolingOffSeconds();
+        (search.id, search.trader, search.sells) = (id, number, id.side() == Side.Ask);
+        (search.dealCount, search.confirmBefore) = (dealCount, uint40(block.timestamp + coolingOffSeconds));
+        search.firstState = coolingOffSeconds == 0 ? DealState.Confirmed : DealState.Intent;
+        if (search.sells) {
+            Position storage claims = _claims(number, id.period());
+            search.means = claims.quotaWh - claims.heldWh - claims.soldWh;
+        } else {
+            search.means = _account(number).freeMoney;
+        }
+    }
+
+    /// @dev What the deals hold of the incoming order's trader. It is no candidate's trader, so nothing else changed.
+    function _end(Search memory search) private {
+        if (search.held == 0) return;
+        dealCount = search.dealCount;
+        if (search.sells) {
+            _claims(search.trader, search.id.period()).heldWh += uint48(search.held);
+        } else {
+            Trader storage account = _account(search.trader);
+            account.freeMoney = uint96(search.means - search.held);
+            account.heldMoney += uint96(search.held);
+        }
     }
 
     // Step 3: legality
 
-    function _refusal(uint16 masterId, Request memory request, Settings memory settings) private view returns (Reason) {
-        if (_traders[request.trader].masterId != masterId) return Reason.NotYourTrader;
-        if (!consortium.mayTrade(masterId)) return Reason.PartySuspended;
-        if (block.timestamp + settings.gateLeadSeconds >= request.period * PERIOD_SECONDS) return Reason.GateClosed;
-        if (!_inBounds(request.priceTicks, settings)) return Reason.PriceOutOfBounds;
-        if (request.energyWh == 0) return Reason.EnergyZero;
-        uint16 types = request.energyTypes;
-        if (types == 0 || (request.side == Side.Ask && types & (types - 1) != 0)) return Reason.EnergyTypesInvalid;
-        if (_book.isFull(request.period, request.side, request.priceTicks)) return Reason.QueueFull;
+    function _refusal(uint16 masterId, Request request, Standing memory standing) private view returns (Reason) {
+        Rules rules = standing.rules;
+        if (_account(request.trader()).masterId != masterId) return Reason.NotYourTrader;
+        if (standing.tradingMasters >> masterId & 1 == 0) return Reason.PartySuspended;
+        if (block.timestamp + rules.gateLeadSeconds() >= request.period() * PERIOD_SECONDS) return Reason.GateClosed;
+        if (!rules.allowPrice(request.priceTicks())) return Reason.PriceOutOfBounds;
+        if (request.energyWh() == 0) return Reason.EnergyZero;
+        uint256 types = request.energyTypes();
+        bool severalOfAnAsk = request.side() == uint8(Side.Ask) && types & (types - 1) != 0;
+        if (types == 0 || severalOfAnAsk) return Reason.EnergyTypesInvalid;
+        if (OrderBook.isFull(request)) return Reason.QueueFull;
         return Reason.None;
     }
 
+    /// @dev Checks a candidate and, if it is legal, holds the deal's money and energy; those of the incoming order's
+    /// trader in `search`.
     /// @return reason Why the two may not trade, or `None`.
     /// @return incomingLacks True if it is the incoming order that lacks quota or deposit: its search ends there.
-    function _illegality(
-        Request memory incoming,
-        Order memory candidate,
-        OrderId candidateId,
-        uint40 energyWh,
-        Settings memory settings
-    ) private view returns (Reason reason, bool incomingLacks) {
-        if (candidate.trader == incoming.trader) return (Reason.SameUser, false);
-        if (!_inBounds(candidateId.priceTicks(), settings)) return (Reason.PriceOutOfBounds, false);
-        if (!_mayTrade(candidate.trader)) return (Reason.PartySuspended, false);
-        bool sells = incoming.side == Side.Ask;
-        (uint32 seller, uint32 buyer) =
-            sells ? (incoming.trader, candidate.trader) : (candidate.trader, incoming.trader);
-        Position storage claims = _positions[seller][incoming.period];
-        if (uint256(claims.heldWh) + claims.soldWh + energyWh > claims.quotaWh) return (Reason.BeyondQuota, sells);
-        uint256 money = uint256(energyWh) * (sells ? incoming.priceTicks : candidateId.priceTicks());
-        if (_traders[buyer].freeMoney < money) return (Reason.DepositTooSmall, !sells);
-        return (Reason.None, false);
+    function _hold(Search memory search, OrderId candidateId, uint32 number, uint256 energyWh, Standing memory standing)
+        private
+        returns (Reason reason, bool incomingLacks)
+    {
+        if (number == search.trader) return (Reason.SameUser, false);
+        if (!standing.rules.allowPrice(candidateId.priceTicks())) return (Reason.PriceOutOfBounds, false);
+        Trader storage account = _account(number);
+        if (standing.tradingMasters >> account.masterId & 1 == 0) return (Reason.PartySuspended, false);
+        // Energy below 2^40 times a price below 2^16, sums of two claims below 2^48: none of these can overflow.
+        unchecked {
+            if (search.sells) {
+                uint256 money = energyWh * search.id.priceTicks();
+                uint256 freeMoney = account.freeMoney;
+                if (energyWh > search.means - search.held) return (Reason.BeyondQuota, true);
+                if (money > freeMoney) return (Reason.DepositTooSmall, false);
+                account.freeMoney = uint96(freeMoney - money);
+                account.heldMoney += uint96(money);
+                search.held += energyWh;
+            } else {
+                uint256 money = energyWh * candidateId.priceTicks();
+                Position storage claims = _claims(number, candidateId.period());
+                uint256 heldWh = claims.heldWh + energyWh;
+                if (heldWh + claims.soldWh > claims.quotaWh) return (Reason.BeyondQuota, false);
+                if (money > search.means - search.held) return (Reason.DepositTooSmall, true);
+                claims.heldWh = uint48(heldWh);
+                search.held += money;
+            }
+        }
     }
 
-    function _inBounds(uint16 priceTicks, Settings memory settings) private pure returns (bool) {
-        return priceTicks >= settings.floorTicks && priceTicks <= settings.capTicks;
-    }
-
-    function _mayTrade(uint32 number) private view returns (bool) {
-        return consortium.mayTrade(_traders[number].masterId);
+    function _bothMayTrade(Deal memory agreed, uint256 tradingMasters) private view returns (bool) {
+        return tradingMasters >> _account(agreed.seller).masterId & tradingMasters >> _account(agreed.buyer).masterId
+            & 1 != 0;
     }
 
     // Steps 4 and 5: intent, cooling-off, storage
 
     /// @dev Money and energy are held before the intent exists.
-    function _agree(OrderId ask, OrderId bid, uint32 seller, uint32 buyer, uint40 energyWh, Settings memory settings)
+    function _agree(Search memory search, OrderId ask, OrderId bid, uint32 seller, uint32 buyer, uint256 energyWh)
         private
     {
-        uint40 confirmBefore = uint40(block.timestamp) + settings.coolingOffSeconds;
-        Deal memory agreed = Deal({
-            period: ask.period(),
-            askTicks: ask.priceTicks(),
-            askTurn: ask.turn(),
-            bidTicks: bid.priceTicks(),
-            bidTurn: bid.turn(),
-            energyWh: energyWh,
-            seller: seller,
-            buyer: buyer,
-            confirmBefore: confirmBefore,
-            sellerConfirmed: false,
-            buyerConfirmed: false,
-            state: settings.coolingOffSeconds == 0 ? DealState.Confirmed : DealState.Intent
-        });
-        uint96 money = _money(agreed);
-        Trader storage account = _traders[buyer];
-        account.freeMoney -= money;
-        account.heldMoney += money;
-        _positions[seller][agreed.period].heldWh += energyWh;
-        uint64 dealId = ++dealCount;
-        _deals[dealId] = agreed;
-        emit IntentRecorded(dealId, ask, bid, energyWh, agreed.askTicks, confirmBefore);
-        if (agreed.state == DealState.Confirmed) emit DealConfirmed(dealId);
+        uint64 dealId = ++search.dealCount;
+        // The fields of a `Deal`, lowest first.
+        uint256 word = uint32(OrderId.unwrap(ask)) | uint256(uint32(OrderId.unwrap(bid))) << 32
+            | uint256(ask.period()) << 64 | energyWh << 88 | uint256(seller) << 128 | uint256(buyer) << 160
+            | uint256(search.confirmBefore) << 192 | uint256(search.firstState) << 248;
+        store(DEALS | dealId, word);
+        emit IntentRecorded(dealId, ask, bid, uint40(energyWh), ask.priceTicks(), search.confirmBefore);
+        if (search.firstState == DealState.Confirmed) emit DealConfirmed(dealId);
     }
 
     function _release(uint64 dealId, Deal memory agreed, DealState state) private {
         uint96 money = _money(agreed);
-        Trader storage account = _traders[agreed.buyer];
+        Trader storage account = _account(agreed.buyer);
         account.heldMoney -= money;
         account.freeMoney += money;
-        _positions[agreed.seller][agreed.period].heldWh -= agreed.energyWh;
-        _deals[dealId].state = state;
-        _book.giveBack(toOrderId(agreed.period, Side.Ask, agreed.askTicks, agreed.askTurn), agreed.energyWh);
-        _book.giveBack(toOrderId(agreed.period, Side.Bid, agreed.bidTicks, agreed.bidTurn), agreed.energyWh);
+        _claims(agreed.seller, agreed.period).heldWh -= agreed.energyWh;
+        _deal(dealId).state = state;
+        OrderBook.giveBack(toOrderId(agreed.period, Side.Ask, agreed.askTicks, agreed.askTurn), agreed.energyWh);
+        OrderBook.giveBack(toOrderId(agreed.period, Side.Bid, agreed.bidTicks, agreed.bidTurn), agreed.energyWh);
     }
 
     function _cancel(OrderId id) private {
-        _book.remove(id);
+        OrderBook.remove(id);
         delete _cursors[id];
         emit OrderCancelled(id);
     }
 
+    function _deal(uint64 dealId) private pure returns (Deal storage kept) {
+        uint256 slot = DEALS | dealId;
+        assembly ("memory-safe") {
+            kept.slot := slot
+        }
+    }
+
     function _ownOrder(uint16 masterId, OrderId id) private view returns (Order memory own) {
-        own = _book.orders[id];
-        if (own.energyTypes == 0 || _traders[own.trader].masterId != masterId) revert NotYourOrder(id);
+        own = OrderBook.orderOf(id);
+        if (own.energyTypes == 0 || _account(own.trader).masterId != masterId) revert NotYourOrder(id);
     }
 
     function _ownIntent(uint16 masterId, uint64 dealId, Side side) private view returns (Deal memory agreed) {
-        agreed = _deals[dealId];
+        agreed = _deal(dealId);
         if (agreed.state != DealState.Intent) revert WrongState(dealId, agreed.state);
         bool sells = side == Side.Ask;
-        if (_traders[sells ? agreed.seller : agreed.buyer].masterId != masterId) revert NotYourDeal(dealId);
+        if (_account(sells ? agreed.seller : agreed.buyer).masterId != masterId) revert NotYourDeal(dealId);
         if (sells ? agreed.sellerConfirmed : agreed.buyerConfirmed) revert ConfirmedAlready(dealId);
     }
 

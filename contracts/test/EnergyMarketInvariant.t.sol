@@ -132,7 +132,7 @@ contract EnergyMarketInvariantTest is MarketTest {
     function invariant_theBookListsWhatWaitsInPriceTimeOrder() public view {
         Known[] memory orders = _handler.orders();
         for (uint24 period = PERIOD; period <= LATER_PERIOD; period += LATER_PERIOD - PERIOD) {
-            for (uint16 energyTypes = 1; energyTypes <= 3; ++energyTypes) {
+            for (uint8 energyTypes = 1; energyTypes <= 3; ++energyTypes) {
                 _assertListed(orders, period, Side.Ask, energyTypes);
                 _assertListed(orders, period, Side.Bid, energyTypes);
             }
@@ -183,7 +183,7 @@ contract EnergyMarketInvariantTest is MarketTest {
         return agreed.period == known.period && ticks == known.ticks && turn == known.id.turn();
     }
 
-    function _assertListed(Known[] memory orders, uint24 period, Side side, uint16 energyTypes) private view {
+    function _assertListed(Known[] memory orders, uint24 period, Side side, uint8 energyTypes) private view {
         (OrderId[] memory ids,) = market.waitingOrders(period, side, energyTypes, 0, orders.length + 1);
         uint256 waiting;
         for (uint256 i; i < orders.length; ++i) {

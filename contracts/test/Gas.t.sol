@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Order} from "../src/libraries/OrderBook.sol";
-import {OrderId, Side} from "../src/libraries/OrderId.sol";
+import {OrderId, Side, toOrderId} from "../src/libraries/OrderId.sol";
+import {toRequest} from "../src/libraries/Request.sol";
 import {BookHarness} from "./support/BookHarness.sol";
 import {Test} from "./support/Test.sol";
 import {vm} from "./support/Vm.sol";
@@ -13,8 +13,8 @@ import {vm} from "./support/Vm.sol";
 /// forge-config: default.isolate = true
 contract BookGasTest is Test {
     uint24 private constant PERIOD = 2_000_000;
-    uint16 private constant SOLAR = 1;
-    uint16 private constant WIND = 2;
+    uint8 private constant SOLAR = 1;
+    uint8 private constant WIND = 2;
     uint16 private constant TICKS = 3_700;
     uint40 private constant WH = 1_000;
 
@@ -79,11 +79,11 @@ contract BookGasTest is Test {
         for (uint16 i; i < count; ++i) {
             _rest(period, Side.Ask, TICKS + step * i);
         }
-        _book.rest(period, Side.Bid, TICKS + count, Order(1, WIND, WH, WH));
+        _book.rest(toRequest(toOrderId(period, Side.Bid, TICKS + count, 0), WIND, 1, WH));
     }
 
     function _rest(uint24 period, Side side, uint16 ticks) private returns (OrderId) {
-        return _book.rest(period, side, ticks, Order(1, SOLAR, WH, WH));
+        return _book.rest(toRequest(toOrderId(period, side, ticks, 0), SOLAR, 1, WH));
     }
 
     function _buy(uint24 period, uint40 fills, string memory name) private returns (uint256) {
@@ -92,6 +92,6 @@ contract BookGasTest is Test {
     }
 
     function _trade(uint24 period, uint40 fills) private {
-        _book.trade(period, Side.Bid, TICKS + 11, Order(2, SOLAR, fills * WH, fills * WH));
+        _book.trade(toRequest(toOrderId(period, Side.Bid, TICKS + 11, 0), SOLAR, 2, fills * WH));
     }
 }

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {ISlaveAnchors} from "../src/interfaces/ISlaveAnchors.sol";
 import {ISlaveLedger} from "../src/interfaces/ISlaveLedger.sol";
 import {OrderId, Side} from "../src/libraries/OrderId.sol";
+import {Request} from "../src/libraries/Request.sol";
 import {MarketTest, toRequest} from "./support/MarketTest.sol";
 import {MerkleLog} from "./support/MerkleLog.sol";
 import {vm} from "./support/Vm.sol";
@@ -135,7 +136,7 @@ contract MarketGasTest is MarketTest {
     }
 
     function _placeBatch(uint256 count) private {
-        (uint256[] memory requests, bytes32[] memory records) = (new uint256[](count), new bytes32[](count));
+        (Request[] memory requests, bytes32[] memory records) = (new Request[](count), new bytes32[](count));
         for (uint256 i; i < count; ++i) {
             requests[i] = toRequest(SELLER, Side.Ask, SOLAR, PERIOD, TICKS, WH);
             records[i] = keccak256(abi.encode(i));

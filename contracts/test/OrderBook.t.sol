@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Order, OrderBook} from "../src/libraries/OrderBook.sol";
-import {OrderId, Side, orderAt} from "../src/libraries/OrderId.sol";
+import {OrderBook} from "../src/libraries/OrderBook.sol";
+import {OrderId, Side, halfBookOf, orderAt, toOrderId} from "../src/libraries/OrderId.sol";
+import {toRequest} from "../src/libraries/Request.sol";
 import {BookHarness} from "./support/BookHarness.sol";
 import {Test} from "./support/Test.sol";
 import {vm} from "./support/Vm.sol";
 
 contract OrderBookTest is Test {
     uint24 private constant PERIOD = 2_000_000;
-    uint16 private constant SOLAR = 1;
-    uint16 private constant WIND = 2;
-    uint16 private constant HYDRO = 1 << 15;
+    uint8 private constant SOLAR = 1;
+    uint8 private constant WIND = 2;
+    uint8 private constant HYDRO = 1 << 7;
     uint16 private constant TICKS = 3_700;
     uint256 private constant OPERATIONS = 60;
 
@@ -20,7 +21,7 @@ contract OrderBookTest is Test {
         OrderId id;
         Side side;
         uint16 ticks;
-        uint16 energyTypes;
+        uint8 energyTypes;
         uint40 openWh;
         uint40 takenWh;
         bool removed;
@@ -34,7 +35,7 @@ contract OrderBookTest is Test {
     }
 
     function test_anEmptyBookHasNoNextOrder() public view {
-        assertEq(_book.next(PERIOD, Side.Ask, type(uint16).max, 0), OrderBook.NONE, "no order");
+        assertEq(_book.next(PERIOD, Side.Ask, type(uint8).max, 0), OrderBook.NONE, "no order");
     }
 
     function test_equalPricesOfDifferentTypesAreServedFirstComeFirstServed() public {
@@ -103,7 +104,7 @@ contract OrderBookTest is Test {
         assertTrue(_book.isFull(PERIOD, Side.Ask, TICKS), "no turn left");
         assertFalse(_book.isFull(PERIOD, Side.Ask, TICKS + 1), "the neighbouring price has turns");
         assertFalse(_book.isFull(PERIOD, Side.Bid, TICKS), "the other side has turns");
-        vm.expectRevert(abi.encodeWithSelector(OrderBook.QueueFull.selector, uint256(PERIOD), Side.Ask, uint256(TICKS)));
+        vm.expectRevert(abi.encodeWithSelector(OrderBook.QueueFull.selector, halfBookOf(PERIOD, Side.Ask), uint256(TICKS)));
         _rest(Side.Ask, SOLAR, TICKS, 10);
         assertEq(_first(Side.Ask, SOLAR), last, "the last turn is found");
     }
@@ -115,7 +116,7 @@ contract OrderBookTest is Test {
             if (action < 3 || _known.length == 0) _restKnown(entropy >> 8);
             else _change(_known[(entropy >> 8) % _known.length], action, entropy >> 16);
             Side side = entropy >> 32 & 1 == 0 ? Side.Ask : Side.Bid;
-            uint16 energyTypes = uint16(entropy >> 33 & 7);
+            uint8 energyTypes = uint8(entropy >> 33 & 7);
             uint256 from = entropy >> 40 & 1 == 0
                 ? 0
                 : (side == Side.Ask ? TICKS + 5 : type(uint16).max - TICKS - 5) << 16 | entropy >> 41 & 3;
@@ -127,7 +128,7 @@ contract OrderBookTest is Test {
 
     function _restKnown(uint256 entropy) private {
         Side side = entropy & 1 == 0 ? Side.Ask : Side.Bid;
-        uint16 energyTypes = uint16(side == Side.Ask ? 1 << (entropy >> 1) % 3 : 1 + (entropy >> 1) % 7);
+        uint8 energyTypes = uint8(side == Side.Ask ? 1 << (entropy >> 1) % 3 : 1 + (entropy >> 1) % 7);
         uint16 ticks = uint16(TICKS + (entropy >> 8) % 10);
         uint40 energyWh = uint40(1 + (entropy >> 16) % 100);
         _known.push(Known(_rest(side, energyTypes, ticks, energyWh), side, ticks, energyTypes, energyWh, 0, false));
@@ -153,25 +154,25 @@ contract OrderBookTest is Test {
     }
 
     /// @dev Looks through all orders; equal prices go by arrival, which is the place in the list.
-    function _naiveNext(Side side, uint16 energyTypes, uint256 from) private view returns (uint256 best) {
+    function _naiveNext(Side side, uint8 energyTypes, uint256 from) private view returns (uint256 best) {
         best = OrderBook.NONE;
         for (uint256 i; i < _known.length; ++i) {
             Known memory known = _known[i];
             bool waits = !known.removed && known.openWh != 0 && known.side == side;
             if (!waits || known.energyTypes & energyTypes == 0 || known.id.place() < from) continue;
             if (best != OrderBook.NONE) {
-                uint16 bestTicks = orderAt(PERIOD, side, best).priceTicks();
+                uint16 bestTicks = orderAt(halfBookOf(PERIOD, side), best).priceTicks();
                 if (side == Side.Ask ? known.ticks >= bestTicks : known.ticks <= bestTicks) continue;
             }
             best = known.id.place();
         }
     }
 
-    function _rest(Side side, uint16 energyTypes, uint16 ticks, uint40 energyWh) private returns (OrderId) {
-        return _book.rest(PERIOD, side, ticks, Order(1, energyTypes, energyWh, energyWh));
+    function _rest(Side side, uint8 energyTypes, uint16 ticks, uint40 energyWh) private returns (OrderId) {
+        return _book.rest(toRequest(toOrderId(PERIOD, side, ticks, 0), energyTypes, 1, energyWh));
     }
 
-    function _first(Side side, uint16 energyTypes) private view returns (OrderId) {
-        return orderAt(PERIOD, side, _book.next(PERIOD, side, energyTypes, 0));
+    function _first(Side side, uint8 energyTypes) private view returns (OrderId) {
+        return orderAt(halfBookOf(PERIOD, side), _book.next(PERIOD, side, energyTypes, 0));
     }
 }

@@ -18,8 +18,8 @@ contract OrderIdTest is Test {
     function testFuzz_aPlaceNamesOneOrder(uint24 period, bool bid, uint16 ticks, uint16 turn) public pure {
         Side side = bid ? Side.Bid : Side.Ask;
         OrderId id = toOrderId(period, side, ticks, turn);
-        assertEq(id.place() >> 16, bid ? MAX_TICKS - ticks : ticks, "rank");
-        assertEq(orderAt(period, side, id.place()), id, "order at the place");
+        assertEq(id.rank(), bid ? MAX_TICKS - ticks : ticks, "rank");
+        assertEq(orderAt(id.halfBook(), id.place()), id, "order at the place");
     }
 
     function testFuzz_cheaperAsksComeFirst(uint24 period, uint16 ticks, uint16 other, uint16 turn, uint16 late)

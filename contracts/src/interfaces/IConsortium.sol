@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Rules} from "../libraries/Rules.sol";
+
 /// @notice What a master node is on the main chain (paper, section 1.1).
 enum Role {
     None,
@@ -44,6 +46,16 @@ struct SlaveChain {
     uint64 chainId;
     bytes32 genesisHash;
     address ledger;
+}
+
+/// @notice All that the market asks of the consortium, in one answer.
+/// @param masterId The caller's number.
+/// @param tradingMasters Bit `1 << masterId` for each master that is active and whose role may trade.
+/// @param rules The market settings in force.
+struct Standing {
+    uint16 masterId;
+    uint256 tradingMasters;
+    Rules rules;
 }
 
 /// @title The members of the main chain and the rules they set
@@ -146,6 +158,10 @@ interface IConsortium {
     /// @notice The number of the active master with this address.
     /// @dev Reverts with `NotActiveMaster` if there is none.
     function activeMasterId(address account) external view returns (uint16);
+
+    /// @notice The number of the active master with this address, who may trade, and by which settings.
+    /// @dev Reverts with `NotActiveMaster` if there is none.
+    function standing(address account) external view returns (Standing memory);
 
     /// @notice True if the master is active and its role may trade.
     function mayTrade(uint16 masterId) external view returns (bool);

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {IAccounts} from "./IAccounts.sol";
 import {Order} from "../libraries/OrderBook.sol";
 import {OrderId, Side} from "../libraries/OrderId.sol";
+import {Request} from "../libraries/Request.sol";
 
 /// @notice Why an order is refused, a candidate passed over, or a search ended.
 enum Reason {
@@ -34,12 +35,13 @@ enum DealState {
 }
 
 /// @notice What two orders agreed, in one word. The price is the ask's.
+/// @dev The turn and price of an order are the last two fields of its id.
 struct Deal {
-    uint24 period;
-    uint16 askTicks;
     uint16 askTurn;
-    uint16 bidTicks;
+    uint16 askTicks;
     uint16 bidTurn;
+    uint16 bidTicks;
+    uint24 period;
     uint40 energyWh;
     uint32 seller;
     uint32 buyer;
@@ -54,12 +56,11 @@ struct Deal {
 /// (price-time order book), legality check (an illegal candidate is passed over and the search goes on), intent, and
 /// cooling-off (`confirm`, `abandon`, `expire`) with settlement. A buyer pays the seller's price.
 ///
-/// A request is one word: `energyWh (40 bits) | priceTicks (16) | period (24) | energyTypes (16) | side (8) |
-/// trader (32)`, lowest field last; all higher bits are zero. An ask names exactly one energy type; a bid one or more.
+/// A `Request` is one word; all bits above its fields are zero. An ask names exactly one energy type; a bid one or more.
 interface IEnergyMarket is IAccounts {
     /// @notice An order entered the market. `recordHash` is the leaf of the user's own signed order on its slave chain.
     event OrderPlaced(
-        OrderId indexed id, uint32 indexed trader, uint16 energyTypes, uint40 energyWh, bytes32 indexed recordHash
+        OrderId indexed id, uint32 indexed trader, uint8 energyTypes, uint40 energyWh, bytes32 indexed recordHash
     );
     /// @notice An order of a batch was not taken, the others were; or an amendment was not, and the order stands.
     event OrderRefused(uint256 indexed index, bytes32 indexed recordHash, Reason reason);
@@ -103,13 +104,11 @@ interface IEnergyMarket is IAccounts {
     error PartySuspended(uint64 dealId);
 
     /// @notice Place one order and match it.
-    function placeOrder(uint256 request, bytes32 recordHash) external returns (OrderId id);
+    function placeOrder(Request request, bytes32 recordHash) external returns (OrderId id);
 
-    /// @notice Place many orders, each matched in its turn. One that is refused does not stop the others.
-    /// @return ids The orders' ids; zero for a refused one.
-    function placeOrders(uint256[] calldata requests, bytes32[] calldata recordHashes)
-        external
-        returns (OrderId[] memory ids);
+    /// @notice Place many orders, each matched in its turn. One that is refused does not stop the others. The events
+    /// name the orders.
+    function placeOrders(Request[] calldata requests, bytes32[] calldata recordHashes) external;
 
     /// @notice Replace what is open of an order by a new price and quantity, at the end of the new queue.
     /// Deals that the order already has stand; what comes back from them does not enter the book again. An amendment that is
@@ -152,7 +151,7 @@ interface IEnergyMarket is IAccounts {
     /// @param limit How many at most.
     /// @return ids The orders.
     /// @return nextFrom Where the rest begins; `type(uint256).max` if there is none.
-    function waitingOrders(uint24 period, Side side, uint16 energyTypes, uint256 from, uint256 limit)
+    function waitingOrders(uint24 period, Side side, uint8 energyTypes, uint256 from, uint256 limit)
         external
         view
         returns (OrderId[] memory ids, uint256 nextFrom);

@@ -2,154 +2,237 @@
 pragma solidity ^0.8.28;
 
 import {Bitmap} from "./Bitmap.sol";
-import {MAX_TICKS, OrderId, Side, toOrderId} from "./OrderId.sol";
+import {OrderId, Side, orderAt} from "./OrderId.sol";
+import {Request} from "./Request.sol";
+import {Turns} from "./Turns.sol";
+import {NEXT_TURNS, ORDERS, WAITING_MASKS, WAITING_RANKS, WAITING_TURNS, load, store} from "./Slots.sol";
 
 /// @notice One order, in one word.
+/// @param energyTypes Bit `1 << type` for each energy type it offers or accepts: its mask.
 /// @param trader Number of the trader.
-/// @param energyTypes Bit `1 << type` for each energy type it offers or accepts.
 /// @param energyWh Energy offered or asked for.
 /// @param openWh What is neither traded nor held by a deal: the part that waits in the book.
 struct Order {
+    uint8 energyTypes;
     uint32 trader;
-    uint16 energyTypes;
     uint40 energyWh;
     uint40 openWh;
 }
 
+/// @notice The waiting orders that a search meets, first served first.
+/// @param halfBook Where they wait.
+/// @param lastRank Orders of a higher rank do not belong to it.
+/// @param first The smallest of the heads, or `OrderBook.NONE`.
+/// @param heads `place << 8 | mask` of the first order of each set that is left.
+struct Line {
+    uint256 halfBook;
+    uint256 lastRank;
+    uint256 first;
+    uint256[] heads;
+}
+
 /// @title Price-time order book
 /// @notice One queue per delivery period, side and price. An order's turn in its queue never changes, so energy that
-/// comes back from an abandoned deal has its old priority without any search. Which prices have orders, and which
-/// turns of a queue are waiting, is kept in two-level bitmaps per energy type; best price, place, fill and cancel
-/// therefore take a constant number of storage words. An order that accepts several energy types is marked in the
-/// bitmaps of each of them, under the same turn, so that equal prices of different types are still served first
-/// come, first served.
+/// comes back from an abandoned deal has its old priority without any search.
+///
+/// Every waiting order is in exactly one set: that of its period, side and mask, the energy types it names. A set knows
+/// by a bitmap which prices have orders, and for each price by another which turns are waiting; one word per half book
+/// says which masks have a set. Best price, place, fill and cancel therefore take a constant number of storage words.
+/// A search keeps the first order of every set whose mask shares a type with its own, and takes the best of these:
+/// sets share the turns of a price, so equal prices of different types are served first come, first served.
 library OrderBook {
-    using Bitmap for Bitmap.Sets;
-
-    /// @notice What `next` returns when no order is left.
+    /// @notice What stands for "no order".
     uint256 internal constant NONE = Bitmap.NONE;
 
     /// @dev The last value of a 16-bit counter is never given out, so that it cannot run over into its neighbour.
     uint256 private constant MAX_TURNS = type(uint16).max;
 
     /// @notice One queue takes 65,535 orders; later ones need another price or period.
-    error QueueFull(uint256 period, Side side, uint256 priceTicks);
+    error QueueFull(uint256 halfBook, uint256 priceTicks);
 
-    struct Book {
-        /// @dev Ranks with waiting orders; one set per period, side and energy type.
-        Bitmap.Sets ranks;
-        /// @dev Waiting turns; one set per period, side, energy type and rank.
-        Bitmap.Sets turns;
-        mapping(OrderId id => Order) orders;
-        /// @dev Next turn of a queue; sixteen neighbouring prices share a word.
-        mapping(uint256 queues => uint256) nextTurns;
-    }
-
-    /// @notice True if the queue for a period, side and price gives out no more turns.
-    function isFull(Book storage self, uint256 period, Side side, uint256 priceTicks) internal view returns (bool) {
-        return _nextTurn(self.nextTurns[_queues(period, side, priceTicks)], priceTicks) == MAX_TURNS;
-    }
-
-    /// @notice Take the next turn in the queue for a period, side and price.
-    function issue(Book storage self, uint256 period, Side side, uint256 priceTicks) internal returns (OrderId id) {
-        uint256 queues = _queues(period, side, priceTicks);
-        uint256 word = self.nextTurns[queues];
-        uint256 turn = _nextTurn(word, priceTicks);
-        if (turn == MAX_TURNS) revert QueueFull(period, side, priceTicks);
-        self.nextTurns[queues] = word + (1 << ((priceTicks & 15) << 4));
-        return toOrderId(period, side, priceTicks, turn);
-    }
-
-    /// @notice Store an order and, if part of it is open, let that part wait.
-    function put(Book storage self, OrderId id, Order memory order) internal {
-        self.orders[id] = order;
-        if (order.openWh != 0) _mark(self, id, order.energyTypes);
-    }
-
-    /// @notice The place of the first waiting order at or after `from` that offers or accepts one of `energyTypes`.
-    /// @param from A place (see `OrderId.place`); 0 begins at the best price.
-    /// @return first The place, or `NONE`.
-    function next(Book storage self, uint256 period, Side side, uint256 energyTypes, uint256 from)
-        internal
-        view
-        returns (uint256 first)
-    {
-        first = NONE;
-        uint256 halfBook = period << 8 | uint256(side);
-        unchecked {
-            for (; energyTypes != 0; energyTypes &= energyTypes - 1) {
-                uint256 candidate = _next(self, halfBook << 8 | Bitmap.lowest(energyTypes), from);
-                if (candidate < first) first = candidate;
-            }
+    /// @notice An order; all zero if it never was or was removed.
+    function orderOf(OrderId id) internal pure returns (Order storage order) {
+        uint256 slot = ORDERS | OrderId.unwrap(id);
+        assembly ("memory-safe") {
+            order.slot := slot
         }
     }
 
+    /// @notice True if the queue for a request gives out no more turns.
+    function isFull(Request request) internal view returns (bool) {
+        return load(_turnsSlot(request)) >> _turnsShift(request) & MAX_TURNS == MAX_TURNS;
+    }
+
+    /// @notice Take the next turn in the queue for a request.
+    function issue(Request request) internal returns (OrderId id) {
+        (uint256 slot, uint256 shift) = (_turnsSlot(request), _turnsShift(request));
+        uint256 turns = load(slot);
+        uint256 turn = turns >> shift & MAX_TURNS;
+        if (turn == MAX_TURNS) revert QueueFull(request.halfBook(), request.priceTicks());
+        unchecked {
+            store(slot, turns + (1 << shift));
+        }
+        return request.withTurn(turn);
+    }
+
+    /// @notice Store a request as an order and, if part of it is open, let that part wait.
+    function put(OrderId id, Request request, uint256 openWh) internal {
+        store(ORDERS | OrderId.unwrap(id), openWh << 80 | Request.unwrap(request) >> 48);
+        if (openWh != 0) _mark(id, request.energyTypes());
+    }
+
     /// @notice Take `energyWh` out of the open part of an order.
-    function take(Book storage self, OrderId id, uint256 energyWh) internal {
-        Order storage order = self.orders[id];
-        (uint40 openWh, uint16 energyTypes) = (order.openWh - uint40(energyWh), order.energyTypes);
+    /// @return emptied True if none of its mask waits at its price any more.
+    function take(OrderId id, uint256 energyWh) internal returns (bool emptied) {
+        Order storage order = orderOf(id);
+        (uint40 openWh, uint8 energyTypes) = (order.openWh - uint40(energyWh), order.energyTypes);
         order.openWh = openWh;
-        if (openWh == 0) _unmark(self, id, energyTypes);
+        if (openWh == 0) emptied = _unmark(id, energyTypes);
     }
 
     /// @notice Give `energyWh` back to an order, at its old turn. An order that was removed gets nothing back.
     /// @return returned True if the order still stands.
-    function giveBack(Book storage self, OrderId id, uint256 energyWh) internal returns (bool returned) {
-        Order storage order = self.orders[id];
-        uint16 energyTypes = order.energyTypes;
+    function giveBack(OrderId id, uint256 energyWh) internal returns (bool returned) {
+        Order storage order = orderOf(id);
+        uint8 energyTypes = order.energyTypes;
         if (energyTypes == 0) return false;
         uint40 openWh = order.openWh;
         order.openWh = openWh + uint40(energyWh);
-        if (openWh == 0) _mark(self, id, energyTypes);
+        if (openWh == 0) _mark(id, energyTypes);
         return true;
     }
 
     /// @notice Remove an order for good.
-    function remove(Book storage self, OrderId id) internal {
-        Order storage order = self.orders[id];
-        (uint40 openWh, uint16 energyTypes) = (order.openWh, order.energyTypes);
-        delete self.orders[id];
-        if (openWh != 0) _unmark(self, id, energyTypes);
+    function remove(OrderId id) internal {
+        Order storage order = orderOf(id);
+        (uint40 openWh, uint8 energyTypes) = (order.openWh, order.energyTypes);
+        store(ORDERS | OrderId.unwrap(id), 0);
+        if (openWh != 0) _unmark(id, energyTypes);
     }
 
-    function _next(Book storage self, uint256 key, uint256 from) private view returns (uint256) {
+    /// @notice The orders of a half book that wait and offer or accept one of `energyTypes`.
+    /// @param from Place at which the line begins; 0 is the best.
+    /// @param lastRank Rank at which it ends.
+    function line(uint256 halfBook, uint256 energyTypes, uint256 from, uint256 lastRank)
+        internal
+        view
+        returns (Line memory self)
+    {
+        uint256 waiting = load(WAITING_MASKS | halfBook);
+        (self.halfBook, self.lastRank, self.first) = (halfBook, lastRank, NONE);
+        // Grows as heads are found, which it can: it is the last thing in memory, and `_open` puts nothing else there.
+        self.heads = new uint256[](0);
+        if (halfBook & 1 == uint256(Side.Ask)) {
+            // An ask names one type: its mask is the bit of that type.
+            for (; energyTypes != 0; energyTypes &= energyTypes - 1) {
+                uint256 mask = energyTypes & (~energyTypes + 1);
+                if (waiting >> mask & 1 != 0) _open(self, mask, from);
+            }
+        } else {
+            for (waiting &= _sharing(energyTypes); waiting != 0; waiting &= waiting - 1) {
+                _open(self, Bitmap.lowest(waiting), from);
+            }
+        }
+    }
+
+    function _open(Line memory self, uint256 mask, uint256 from) private view {
+        uint256 head = _head(self.halfBook << 8 | mask, from, self.lastRank);
+        if (head == NONE) return;
+        if (head < self.first) self.first = head;
+        uint256[] memory heads = self.heads;
+        assembly ("memory-safe") {
+            let end := mload(0x40)
+            mstore(end, head)
+            mstore(0x40, add(end, 32))
+            mstore(heads, add(mload(heads), 1))
+        }
+    }
+
+    /// @notice Place of the first order of a line that has one.
+    function firstPlace(Line memory self) internal pure returns (uint256) {
+        return self.first >> 8;
+    }
+
+    /// @notice The first order of a line that has one.
+    function firstId(Line memory self) internal pure returns (OrderId) {
+        return orderAt(self.halfBook, self.first >> 8);
+    }
+
+    /// @notice Step behind the first order of a line that has one.
+    /// @param emptied What `take` said of it, or false.
+    function advance(Line memory self, bool emptied) internal view {
+        uint256 passed = self.first;
+        uint256 first = NONE;
+        uint256[] memory heads = self.heads;
+        unchecked {
+            for (uint256 i; i < heads.length; ++i) {
+                uint256 head = heads[i];
+                if (head == passed) {
+                    uint256 from = emptied ? ((head >> 24) + 1) << 16 : (head >> 8) + 1;
+                    head = _head(self.halfBook << 8 | head & 255, from, self.lastRank);
+                    heads[i] = head;
+                }
+                if (head < first) first = head;
+            }
+        }
+        self.first = first;
+    }
+
+    /// @dev `place << 8 | mask` of the first order of set `halfBook << 8 | mask` at or after `from`, or `NONE`.
+    function _head(uint256 set, uint256 from, uint256 lastRank) private view returns (uint256) {
         uint256 rank = from >> 16;
-        if (rank > MAX_TICKS) return NONE;
-        if (from != 0) {
-            // A search that goes on mostly stays in its queue.
-            uint256 turn = self.turns.next(key << 16 | rank, from & 0xffff);
-            if (turn != NONE) return rank << 16 | turn;
-            ++rank;
+        if (rank > lastRank) return NONE;
+        unchecked {
+            if (from & MAX_TURNS != 0) {
+                uint256 turn = Turns.next(_queue(set, rank), from & MAX_TURNS);
+                if (turn != NONE) return rank << 24 | turn << 8 | set & 255;
+                ++rank;
+            }
+            rank = Bitmap.next(WAITING_RANKS | set << 9, rank);
+            if (rank > lastRank) return NONE;
+            return rank << 24 | Turns.next(_queue(set, rank), 0) << 8 | set & 255;
         }
-        rank = self.ranks.next(key, rank);
-        return rank == NONE ? NONE : rank << 16 | self.turns.next(key << 16 | rank, 0);
     }
 
-    function _mark(Book storage self, OrderId id, uint256 energyTypes) private {
-        (uint256 rank, uint256 turn) = (id.place() >> 16, id.turn());
+    function _mark(OrderId id, uint256 mask) private {
+        (uint256 halfBook, uint256 rank) = (id.halfBook(), id.rank());
+        uint256 set = halfBook << 8 | mask;
+        if (Turns.add(_queue(set, rank), id.turn()) && Bitmap.add(WAITING_RANKS | set << 9, rank)) {
+            store(WAITING_MASKS | halfBook, load(WAITING_MASKS | halfBook) | 1 << mask);
+        }
+    }
+
+    function _unmark(OrderId id, uint256 mask) private returns (bool emptied) {
+        (uint256 halfBook, uint256 rank) = (id.halfBook(), id.rank());
+        uint256 set = halfBook << 8 | mask;
+        emptied = Turns.remove(_queue(set, rank), id.turn());
+        if (emptied && Bitmap.remove(WAITING_RANKS | set << 9, rank)) {
+            store(WAITING_MASKS | halfBook, load(WAITING_MASKS | halfBook) & ~(1 << mask));
+        }
+    }
+
+    /// @dev Bit `1 << mask` for every mask that shares an energy type with `energyTypes`. The masks that have the type
+    /// with bit `b` come in runs of `b`, every other one.
+    function _sharing(uint256 energyTypes) private pure returns (uint256 masks) {
         unchecked {
             for (; energyTypes != 0; energyTypes &= energyTypes - 1) {
-                uint256 key = id.halfBook() << 8 | Bitmap.lowest(energyTypes);
-                if (self.turns.add(key << 16 | rank, turn)) self.ranks.add(key, rank);
+                uint256 b = energyTypes & (0 - energyTypes);
+                masks |= type(uint256).max / ((1 << b) + 1) << b;
             }
         }
     }
 
-    function _unmark(Book storage self, OrderId id, uint256 energyTypes) private {
-        (uint256 rank, uint256 turn) = (id.place() >> 16, id.turn());
-        unchecked {
-            for (; energyTypes != 0; energyTypes &= energyTypes - 1) {
-                uint256 key = id.halfBook() << 8 | Bitmap.lowest(energyTypes);
-                if (self.turns.remove(key << 16 | rank, turn)) self.ranks.remove(key, rank);
-            }
-        }
+    /// @dev The waiting turns of a set at a rank.
+    function _queue(uint256 set, uint256 rank) private pure returns (uint256) {
+        return WAITING_TURNS | (set << 16 | rank) << 9;
     }
 
-    function _queues(uint256 period, Side side, uint256 priceTicks) private pure returns (uint256) {
-        return period << 20 | uint256(side) << 12 | priceTicks >> 4;
+    /// @dev Sixteen neighbouring prices share the word that counts their turns.
+    function _turnsSlot(Request request) private pure returns (uint256) {
+        return NEXT_TURNS | request.halfBook() << 12 | request.priceTicks() >> 4;
     }
 
-    function _nextTurn(uint256 word, uint256 priceTicks) private pure returns (uint256) {
-        return word >> ((priceTicks & 15) << 4) & 0xffff;
+    function _turnsShift(Request request) private pure returns (uint256) {
+        return (uint256(request.priceTicks()) & 15) << 4;
     }
 }

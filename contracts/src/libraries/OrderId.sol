@@ -12,7 +12,7 @@ enum Side {
 /// types. So the id holds everything that price-time priority asks for.
 type OrderId is uint64;
 
-using {period, side, priceTicks, turn, halfBook, place} for OrderId global;
+using {period, side, priceTicks, turn, halfBook, rank, place} for OrderId global;
 
 /// @dev Highest price in ticks.
 uint256 constant MAX_TICKS = type(uint16).max;
@@ -21,11 +21,15 @@ function toOrderId(uint256 period_, Side side_, uint256 priceTicks_, uint256 tur
     return OrderId.wrap(uint64(period_ << 40 | uint256(side_) << 32 | priceTicks_ << 16 | turn_));
 }
 
-/// @notice The order at a place of one side: the inverse of `place`.
-function orderAt(uint256 period_, Side side_, uint256 place_) pure returns (OrderId) {
-    return OrderId.wrap(
-        uint64(period_ << 40 | uint256(side_) << 32 | (side_ == Side.Ask ? place_ : place_ ^ MAX_TICKS << 16))
-    );
+/// @notice The order at a place of a half book: the inverse of `place`.
+function orderAt(uint256 halfBook_, uint256 place_) pure returns (OrderId) {
+    // `halfBook` ends in 1 for a bid.
+    return OrderId.wrap(uint64(halfBook_ << 32 | place_ ^ (halfBook_ & 1) * (MAX_TICKS << 16)));
+}
+
+/// @notice Names one half of a period's book (see `halfBook`).
+function halfBookOf(uint256 period_, Side side_) pure returns (uint256) {
+    return period_ << 8 | uint256(side_);
 }
 
 function period(OrderId id) pure returns (uint24) {
@@ -49,9 +53,14 @@ function halfBook(OrderId id) pure returns (uint256) {
     return OrderId.unwrap(id) >> 32;
 }
 
-/// @notice `rank << 16 | turn`: of two orders of one side, the one with the smaller place comes first.
+/// @notice Of two orders of one side, the one with the smaller rank has the better price.
 /// @dev The rank of an ask is its price; the rank of a bid is `MAX_TICKS` minus its price: all its bits turned over.
+function rank(OrderId id) pure returns (uint256) {
+    uint256 raw = OrderId.unwrap(id);
+    return (raw >> 16 ^ (raw >> 32 & 1) * MAX_TICKS) & MAX_TICKS;
+}
+
+/// @notice `rank << 16 | turn`: of two orders of one side, the one with the smaller place comes first.
 function place(OrderId id) pure returns (uint256) {
-    uint256 raw = uint32(OrderId.unwrap(id));
-    return id.side() == Side.Ask ? raw : raw ^ MAX_TICKS << 16;
+    return id.rank() << 16 | id.turn();
 }

@@ -1,64 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Order, OrderBook} from "../../src/libraries/OrderBook.sol";
-import {MAX_TICKS, OrderId, Side, orderAt} from "../../src/libraries/OrderId.sol";
+import {Line, Order, OrderBook} from "../../src/libraries/OrderBook.sol";
+import {MAX_TICKS, OrderId, Side, halfBookOf, toOrderId} from "../../src/libraries/OrderId.sol";
+import {Request, toRequest} from "../../src/libraries/Request.sol";
+import {NEXT_TURNS, store} from "../../src/libraries/Slots.sol";
 
 /// @title The order book alone: no members, no legality, no deals, no money, no events
 contract BookHarness {
-    using OrderBook for OrderBook.Book;
-
-    OrderBook.Book private _book;
+    using OrderBook for Line;
 
     /// @notice Match an order against the other side; what finds no counterpart waits.
-    function trade(uint24 period, Side side, uint16 ticks, Order memory incoming) external returns (OrderId id) {
-        id = _book.issue(period, side, ticks);
-        Side opposite = side == Side.Ask ? Side.Bid : Side.Ask;
-        uint256 worstRank = side == Side.Ask ? MAX_TICKS - ticks : ticks;
-        uint256 place;
-        while (incoming.openWh != 0) {
-            place = _book.next(period, opposite, incoming.energyTypes, place);
-            if (place == OrderBook.NONE || place >> 16 > worstRank) break;
-            OrderId candidateId = orderAt(period, opposite, place);
-            uint40 openWh = _book.orders[candidateId].openWh;
-            uint40 energyWh = incoming.openWh < openWh ? incoming.openWh : openWh;
-            _book.take(candidateId, energyWh);
-            incoming.openWh -= energyWh;
+    function trade(Request request) external returns (OrderId id) {
+        id = OrderBook.issue(request);
+        uint256 openWh = request.energyWh();
+        Line memory line = OrderBook.line(id.halfBook() ^ 1, request.energyTypes(), 0, MAX_TICKS ^ id.rank());
+        while (openWh != 0 && line.first != OrderBook.NONE) {
+            OrderId candidateId = line.firstId();
+            uint256 energyWh = OrderBook.orderOf(candidateId).openWh;
+            if (openWh < energyWh) energyWh = openWh;
+            bool emptied = OrderBook.take(candidateId, energyWh);
+            openWh -= energyWh;
+            if (openWh != 0) line.advance(emptied);
         }
-        _book.put(id, incoming);
+        OrderBook.put(id, request, openWh);
     }
 
-    function rest(uint24 period, Side side, uint16 ticks, Order memory incoming) external returns (OrderId id) {
-        id = _book.issue(period, side, ticks);
-        _book.put(id, incoming);
+    function rest(Request request) external returns (OrderId id) {
+        id = OrderBook.issue(request);
+        OrderBook.put(id, request, request.energyWh());
     }
 
     function take(OrderId id, uint256 energyWh) external {
-        _book.take(id, energyWh);
+        OrderBook.take(id, energyWh);
     }
 
     function giveBack(OrderId id, uint256 energyWh) external returns (bool returned) {
-        return _book.giveBack(id, energyWh);
+        return OrderBook.giveBack(id, energyWh);
     }
 
     function remove(OrderId id) external {
-        _book.remove(id);
+        OrderBook.remove(id);
     }
 
-    function next(uint24 period, Side side, uint16 energyTypes, uint256 from) external view returns (uint256) {
-        return _book.next(period, side, energyTypes, from);
+    /// @notice The place of the first waiting order at or after `from`.
+    function next(uint24 period, Side side, uint8 energyTypes, uint256 from) external view returns (uint256) {
+        uint256 first = OrderBook.line(halfBookOf(period, side), energyTypes, from, MAX_TICKS).first;
+        return first == OrderBook.NONE ? first : first >> 8;
+    }
+
+    /// @notice The places of all waiting orders, first served first.
+    function all(uint24 period, Side side, uint8 energyTypes) external view returns (uint256[] memory places) {
+        places = new uint256[](100);
+        uint256 count;
+        Line memory line = OrderBook.line(halfBookOf(period, side), energyTypes, 0, MAX_TICKS);
+        for (; line.first != OrderBook.NONE; line.advance(false)) {
+            places[count++] = line.firstPlace();
+        }
+        assembly ("memory-safe") {
+            mstore(places, count)
+        }
     }
 
     function isFull(uint24 period, Side side, uint16 ticks) external view returns (bool) {
-        return _book.isFull(period, side, ticks);
+        return OrderBook.isFull(toRequest(toOrderId(period, side, ticks, 0), 0, 0, 0));
     }
 
-    function order(OrderId id) external view returns (Order memory) {
-        return _book.orders[id];
+    function order(OrderId id) external view returns (Order memory standing) {
+        Order storage kept = OrderBook.orderOf(id);
+        if (kept.energyTypes != 0) standing = kept;
     }
 
     /// @notice Pretend that a queue has given out all turns before `turn`.
     function skipTurns(uint24 period, Side side, uint16 ticks, uint16 turn) external {
-        _book.nextTurns[uint256(period) << 20 | uint256(side) << 12 | ticks >> 4] = uint256(turn) << ((ticks & 15) << 4);
+        store(NEXT_TURNS | halfBookOf(period, side) << 12 | ticks >> 4, uint256(turn) << ((ticks & 15) << 4));
     }
 }

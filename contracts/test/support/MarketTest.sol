@@ -4,16 +4,19 @@ pragma solidity ^0.8.28;
 import {IConsortium, Role, Settings} from "../../src/interfaces/IConsortium.sol";
 import {Deal, DealState, IEnergyMarket, Reason} from "../../src/interfaces/IEnergyMarket.sol";
 import {OrderId, Side} from "../../src/libraries/OrderId.sol";
+import {Request} from "../../src/libraries/Request.sol";
 import {Test} from "./Test.sol";
 import {vm} from "./Vm.sol";
 
-/// @notice A request word as `IEnergyMarket` defines it.
-function toRequest(uint32 trader, Side side, uint16 energyTypes, uint24 period, uint16 ticks, uint40 energyWh)
+/// @notice A request word as `Request` defines it.
+function toRequest(uint32 trader, Side side, uint8 energyTypes, uint24 period, uint16 ticks, uint40 energyWh)
     pure
-    returns (uint256)
+    returns (Request)
 {
-    return uint256(energyWh) << 96 | uint256(ticks) << 80 | uint256(period) << 56 | uint256(energyTypes) << 40
-        | uint256(side) << 32 | trader;
+    return Request.wrap(
+        uint256(energyWh) << 88 | uint256(trader) << 56 | uint256(energyTypes) << 48 | uint256(period) << 24
+            | uint256(side) << 16 | ticks
+    );
 }
 
 /// @title A founded region with a market: four masters and ten traders, dealt out to them in turn
@@ -33,8 +36,8 @@ abstract contract MarketTest is Test {
     uint32 internal constant OTHER_BUYER = 2;
 
     uint24 internal constant PERIOD = 2_000_000;
-    uint16 internal constant SOLAR = 1;
-    uint16 internal constant WIND = 2;
+    uint8 internal constant SOLAR = 1;
+    uint8 internal constant WIND = 2;
     uint16 internal constant TICKS = 3_700;
     uint40 internal constant WH = 1_000;
     uint96 internal constant DEPOSIT = 1e12;
@@ -153,8 +156,8 @@ abstract contract MarketTest is Test {
         return _place(toRequest(trader, Side.Bid, SOLAR, PERIOD, ticks, energyWh));
     }
 
-    function _place(uint256 request) internal returns (OrderId) {
-        vm.prank(_masterOf(uint32(request)));
+    function _place(Request request) internal returns (OrderId) {
+        vm.prank(_masterOf(request.trader()));
         return market.placeOrder(request, "record");
     }
 
@@ -243,7 +246,7 @@ abstract contract MarketTest is Test {
     }
 
     function _assertNobodyWaits(Side side) internal view {
-        (OrderId[] memory ids,) = market.waitingOrders(PERIOD, side, type(uint16).max, 0, 1);
+        (OrderId[] memory ids,) = market.waitingOrders(PERIOD, side, type(uint8).max, 0, 1);
         assertEq(ids.length, 0, "nobody waits");
     }
 }

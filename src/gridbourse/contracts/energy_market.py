@@ -126,11 +126,11 @@ class EnergyMarket(Accounts):
         """A deal by its number."""
         (
             (
-                period,
-                ask_ticks,
                 ask_turn,
-                bid_ticks,
+                ask_ticks,
                 bid_turn,
+                bid_ticks,
+                period,
                 energy,
                 seller,
                 buyer,
@@ -146,7 +146,7 @@ class EnergyMarket(Accounts):
 
     def order(self, order_id: OrderId) -> Order | None:
         """An order by its id; None if it never was or was removed."""
-        ((trader, energy_types, energy_wh, open_wh),) = self._view("order", order_id.pack())
+        ((energy_types, trader, energy_wh, open_wh),) = self._view("order", order_id.pack())
         return Order(trader, EnergyType(energy_types), energy_wh, open_wh) if energy_types else None
 
     def waiting_orders(

@@ -165,7 +165,7 @@ class OrderRequest:
     def __post_init__(self) -> None:
         limits = (
             ("trader", 2**32 - 1, "a trader number below 2^32"),
-            ("energy_types", 2**16 - 1, "energy types whose bits are below 2^16"),
+            ("energy_types", 2**8 - 1, "energy types whose bits are below 2^8"),
             ("period", MAX_PERIOD, "a delivery period number below 2^24"),
             ("price_ticks", MAX_PRICE_TICKS, "a price from 0 to 65535 ticks of 0.0001 yuan/kWh"),
             ("energy_wh", MAX_ENERGY_WH, "an energy from 0 to 2^40 - 1 Wh"),
@@ -176,14 +176,14 @@ class OrderRequest:
                 raise InvalidValue(field, value, remedy)
 
     def pack(self) -> int:
-        """Write the contract's request word (see ``IEnergyMarket``)."""
+        """Write the contract's request word (contracts/src/libraries/Request.sol)."""
         return (
-            self.energy_wh << 96
-            | self.price_ticks << 80
-            | self.period << 56
-            | self.energy_types << 40
-            | self.side << 32
-            | self.trader
+            self.energy_wh << 88
+            | self.trader << 56
+            | self.energy_types << 48
+            | self.period << 24
+            | self.side << 16
+            | self.price_ticks
         )
 
 
