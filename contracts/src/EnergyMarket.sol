@@ -105,7 +105,7 @@ contract EnergyMarket is IEnergyMarket, Accounts {
             }
             Deal storage kept = _deal(dealIds[i]);
             (kept.sellerConfirmed, kept.buyerConfirmed, kept.state) =
-                (agreed.sellerConfirmed, agreed.buyerConfirmed, agreed.state);
+            (agreed.sellerConfirmed, agreed.buyerConfirmed, agreed.state);
         }
     }
 
@@ -202,8 +202,7 @@ contract EnergyMarket is IEnergyMarket, Accounts {
         returns (uint256 openWh, uint256 cursor)
     {
         openWh = request.energyWh();
-        Line memory line =
-            OrderBook.line(id.halfBook() ^ 1, request.energyTypes(), from, MAX_TICKS ^ id.rank());
+        Line memory line = OrderBook.line(id.halfBook() ^ 1, request.energyTypes(), from, MAX_TICKS ^ id.rank());
         if (line.first == OrderBook.NONE) return (openWh, 0);
         Search memory search = _begin(id, request.trader(), standing.rules);
         Reason stopped;
@@ -253,7 +252,7 @@ contract EnergyMarket is IEnergyMarket, Accounts {
 
     /// @dev What the deals hold of the incoming order's trader. It is no candidate's trader, so nothing else changed.
     function _end(Search memory search) private {
-        if (search.held == 0) return;
+        if (search.dealCount == dealCount) return;
         dealCount = search.dealCount;
         if (search.sells) {
             _claims(search.trader, search.id.period()).heldWh += uint48(search.held);
@@ -274,8 +273,8 @@ contract EnergyMarket is IEnergyMarket, Accounts {
         if (!rules.allowPrice(request.priceTicks())) return Reason.PriceOutOfBounds;
         if (request.energyWh() == 0) return Reason.EnergyZero;
         uint256 types = request.energyTypes();
-        bool severalOfAnAsk = request.side() == uint8(Side.Ask) && types & (types - 1) != 0;
-        if (types == 0 || severalOfAnAsk) return Reason.EnergyTypesInvalid;
+        if (types == 0) return Reason.EnergyTypesInvalid;
+        if (request.side() == uint8(Side.Ask) && types & (types - 1) != 0) return Reason.EnergyTypesInvalid;
         if (OrderBook.isFull(request)) return Reason.QueueFull;
         return Reason.None;
     }
@@ -315,8 +314,9 @@ contract EnergyMarket is IEnergyMarket, Accounts {
     }
 
     function _bothMayTrade(Deal memory agreed, uint256 tradingMasters) private view returns (bool) {
-        return tradingMasters >> _account(agreed.seller).masterId & tradingMasters >> _account(agreed.buyer).masterId
-            & 1 != 0;
+        return
+            tradingMasters >> _account(agreed.seller).masterId & tradingMasters >> _account(agreed.buyer).masterId & 1
+                != 0;
     }
 
     // Steps 4 and 5: intent, cooling-off, storage
@@ -327,9 +327,9 @@ contract EnergyMarket is IEnergyMarket, Accounts {
     {
         uint64 dealId = ++search.dealCount;
         // The fields of a `Deal`, lowest first.
-        uint256 word = uint32(OrderId.unwrap(ask)) | uint256(uint32(OrderId.unwrap(bid))) << 32
-            | uint256(ask.period()) << 64 | energyWh << 88 | uint256(seller) << 128 | uint256(buyer) << 160
-            | uint256(search.confirmBefore) << 192 | uint256(search.firstState) << 248;
+        uint256 word = uint32(OrderId.unwrap(ask)) | uint256(uint32(OrderId.unwrap(bid))) << 32 | uint256(ask.period())
+            << 64 | energyWh << 88 | uint256(seller) << 128 | uint256(buyer) << 160 | uint256(search.confirmBefore)
+            << 192 | uint256(search.firstState) << 248;
         store(DEALS | dealId, word);
         emit IntentRecorded(dealId, ask, bid, uint40(energyWh), ask.priceTicks(), search.confirmBefore);
         if (search.firstState == DealState.Confirmed) emit DealConfirmed(dealId);

@@ -13,7 +13,6 @@ import {vm} from "./support/Vm.sol";
 
 /// @title Orders: application, the search for a counterpart, legality
 contract EnergyMarketTest is MarketTest {
-
     // Matching
 
     function test_anOrderWithoutACounterpartWaits() public {
@@ -90,6 +89,33 @@ contract EnergyMarketTest is MarketTest {
         _assertDeal(1, wind, bid, WH);
         _assertDeal(2, solar, bid, WH);
         _assertDeal(3, lateWind, bid, WH);
+    }
+
+    function test_energyThatCostsNothingIsDealtToo() public {
+        Settings memory settings = _settings();
+        settings.floorTicks = 0;
+        _change(settings);
+        OrderId ask = _ask(SELLER, 0, 2 * WH);
+        OrderId bid = _bid(BUYER, TICKS, WH);
+        OrderId later = _bid(BUYER, TICKS, WH);
+        assertEq(market.dealCount(), 2, "two deals");
+        _assertDeal(1, ask, bid, WH);
+        _assertDeal(2, ask, later, WH);
+        assertEq(market.position(SELLER, PERIOD).heldWh, 2 * WH, "energy is held");
+    }
+
+    function test_ordersOfManyMasksAreServedInOneLine() public {
+        uint8[4] memory masks = [SOLAR, SOLAR | WIND, SOLAR | 4, SOLAR | WIND | 128];
+        OrderId[4] memory bids;
+        for (uint16 i; i < 4; ++i) {
+            bids[i] = _place(toRequest(BUYER, Side.Bid, masks[i], PERIOD, TICKS + (i == 3 ? 1 : 0), WH));
+        }
+        _place(toRequest(BUYER, Side.Bid, WIND, PERIOD, TICKS + 2, WH));
+        OrderId ask = _ask(SELLER, TICKS, 4 * WH);
+        _assertDeal(1, ask, bids[3], WH);
+        _assertDeal(2, ask, bids[0], WH);
+        _assertDeal(3, ask, bids[1], WH);
+        _assertDeal(4, ask, bids[2], WH);
     }
 
     // Refusals

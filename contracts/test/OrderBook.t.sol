@@ -104,7 +104,9 @@ contract OrderBookTest is Test {
         assertTrue(_book.isFull(PERIOD, Side.Ask, TICKS), "no turn left");
         assertFalse(_book.isFull(PERIOD, Side.Ask, TICKS + 1), "the neighbouring price has turns");
         assertFalse(_book.isFull(PERIOD, Side.Bid, TICKS), "the other side has turns");
-        vm.expectRevert(abi.encodeWithSelector(OrderBook.QueueFull.selector, halfBookOf(PERIOD, Side.Ask), uint256(TICKS)));
+        vm.expectRevert(
+            abi.encodeWithSelector(OrderBook.QueueFull.selector, halfBookOf(PERIOD, Side.Ask), uint256(TICKS))
+        );
         _rest(Side.Ask, SOLAR, TICKS, 10);
         assertEq(_first(Side.Ask, SOLAR), last, "the last turn is found");
     }

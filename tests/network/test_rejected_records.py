@@ -214,7 +214,7 @@ WRONG_FIELDS = [
     {"price_ticks": 2**16},
     {"energy_quota_wh": -1},
     {"energy_quota_wh": 2**48},
-    {"energy_types": 2**16},
+    {"energy_types": 2**8},
     {"energy_types": -1},
     {"side": 2},
     {"replaces": 2 << 32},

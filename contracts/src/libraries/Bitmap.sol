@@ -67,7 +67,10 @@ library Bitmap {
             let slot := shr(251, mul(folded, 0x077cb53100000000000000000000000000000000000000000000000000000000))
             index := byte(slot, 0x00011c021d0e18031e16140f191104081f1b0d17151310071a0c12060b050a09)
             // The word without these five bits of the index is `2^(32 i)`, which moves the number `i` to the top.
-            index := or(index, shr(248, mul(shr(index, word), 0x0000000020000000400000006000000080000000a0000000c0000000e0000000)))
+            index := or(
+                index,
+                shr(248, mul(shr(index, word), 0x0000000020000000400000006000000080000000a0000000c0000000e0000000))
+            )
         }
     }
 }
