@@ -5,10 +5,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from small_region import PERIOD, ask, bid, trade
+from click.testing import CliRunner
+from small_region import PERIOD, Clock, ask, bid, trade
 
+from gridbourse.cli.main import gridbourse
 from gridbourse.market.types import Side
 from gridbourse.network.finding import Finding
+from gridbourse.network.region import Region
 from gridbourse.network.trace import Step
 from gridbourse.network.trace_export import trace_document, trace_page
 
@@ -95,6 +98,23 @@ def test_the_page_in_chinese_begins_with_what_does_not_hold(traced):
     page = Words(trace_page(with_fault(traced, Finding("{place} is not anchored yet", place="roofs 7")), "zh"))
     assert "买方，第 3 步：roofs 7 尚未锚定" in page.text
     assert ("div", "faults") in page.tags
+
+
+def test_the_command_speaks_chinese(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with Region.open(folder, clock=Clock()) as region:
+        region.offer([("Anna", ask())])
+        region.offer([("Bert", bid())])
+        trade(region)
+    files = {"--html": tmp_path / "deal.html", "--json": tmp_path / "deal.json"}
+    options = [str(part) for option in files.items() for part in option]
+    result = CliRunner().invoke(gridbourse, ["trace", "1", "--region", str(folder), "--lang", "zh", *options])
+    assert result.exit_code == 0, result.output
+    for text in ("成交 1：卖方", "锚定之下的包含关系", "由 Anna 签名", "每一步都成立。"):
+        assert text in result.output
+    assert "卖出光伏 1 kWh" in files["--html"].read_text("utf-8")
+    steps = json.loads(files["--json"].read_text("utf-8"))["parties"]["seller"]["steps"]
+    assert steps[0]["title"] == "order on the main chain", "what programs read stays in one language"
 
 
 def test_nothing_that_a_user_wrote_becomes_markup(traced):
