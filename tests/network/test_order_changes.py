@@ -8,7 +8,7 @@ from gridbourse.market.events import OrderCancelled, OrderPlaced, OrderRefused
 from gridbourse.market.types import DealState, OrderId, Reason, Side
 from gridbourse.network.records import Cancellation, OrderDetails
 from gridbourse.network.region import Region
-from gridbourse.network.uplink import DEALS_THAT_MAY_FAIL
+from gridbourse.network.rematch import DEALS_THAT_MAY_FAIL
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ COMMANDS = {
     "device": "device",
     "rpc": "rpc",
     "key": "key",
+    "vote": "vote",
     "trace": "trace",
     "audit": "trace",
     "capacity": "statement",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gridbourse.chain.block import Receipt
 from gridbourse.contracts.abi import Call, Contract, contract_abi
 from gridbourse.crypto.keys import Address
 from gridbourse.market.types import Role, Settings
@@ -104,6 +105,20 @@ class Consortium(Contract):
         """What a master registered to vote with."""
         key, node_id = self._view("validator", master_id)
         return ValidatorKeys(bytes(key), bytes(node_id)) if any(key) else None
+
+    def is_carried(self, receipt: Receipt) -> bool:
+        """Whether the vote in a receipt was the one that carried its action out."""
+        return any(log.topics[0] == self.abi.topic("ActionCarried") for log in receipt.logs)
+
+    def voted_actions(self) -> dict[bytes, bytes]:
+        """Every action that was ever voted for, by its id, in the sequence of the first votes."""
+        events = map(self.abi.event, self.chain.logs(address=self.address, topics=[{self.abi.topic("Voted")}]))
+        return {event.values["actionId"]: event.values["action"] for event in events if event is not None}
+
+    def voters(self, action_id: bytes) -> list[int]:
+        """Numbers of the masters that voted for an action and have not seen it carried."""
+        (bits,) = self._view("votes", action_id)
+        return [number for number in range(bits.bit_length()) if bits >> number & 1]
 
     def settings(self) -> Settings:
         """The market settings in force."""

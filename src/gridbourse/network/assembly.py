@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from gridbourse.chain.interface import Chain
+from gridbourse.chain.local import system_clock
 from gridbourse.crypto.suite import suite_named
 from gridbourse.market.types import Role
-from gridbourse.network.description import Engine, MasterSpec, RegionSpec, write_region
+from gridbourse.network.description import Engine, MasterSpec, RegionSpec, read_region, write_region
 from gridbourse.network.encryption_node import EncryptionNode
 from gridbourse.network.engines import Engines
 from gridbourse.network.founding import found, make_keys, require_nodes, set_up_slave
@@ -19,6 +21,25 @@ from gridbourse.network.master import Master, Membership
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.rotation import REGULATOR, RegionKeys, enter_on_main_chain
 from gridbourse.network.slave import Slave
+
+
+@contextmanager
+def open_main_chain(folder: Path) -> Iterator[tuple[MainChain, RegionSpec, RegionKeys]]:
+    """Open no more of a region's folder than its main chain: beside whoever runs the rest, if a node is asked for it.
+
+    Raises
+    ------
+    InvalidValue, ChainError
+        As `gridbourse.network.region.Region.open`.
+    """
+    spec = read_region(folder / "region.toml")
+    engines = Engines(folder, spec, system_clock)
+    try:
+        engines.require_main()
+        parts = Assembly(folder, spec, engines)
+        yield parts.main(), spec, parts.keys
+    finally:
+        engines.close()
 
 
 class Assembly:
@@ -49,10 +70,14 @@ class Assembly:
             self.spec = replace(self.spec, main_chain=replace(self.spec.main_chain, contracts=main.contracts))
             write_region(self.spec, self.folder / "region.toml")
 
+    def main(self) -> MainChain:
+        """Open the main chain, and find its contracts."""
+        given = self.spec.main_chain.contracts
+        return MainChain.at(self._main_engine(), *given) if given else MainChain.open(self._main_engine())
+
     def assemble(self) -> tuple[MainChain, dict[str, Master], Regulator | None]:
         """Open all chains that are not open yet, and put the nodes on them with their newest keys."""
-        given = self.spec.main_chain.contracts
-        main = MainChain.at(self._main_engine(), *given) if given else MainChain.open(self._main_engine())
+        main = self.main()
         enter_on_main_chain(self.keys, self.spec, main)
         masters = {
             spec.name: self._master(master_id, spec, main)

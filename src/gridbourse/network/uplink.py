@@ -8,9 +8,7 @@ was interrupted is simply taken again, and nothing enters either chain twice.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -19,7 +17,7 @@ from typing import TypeVar
 from gridbourse.contracts.abi import Call
 from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged
 from gridbourse.crypto.keys import Address
-from gridbourse.errors import ContractReverted, EnvelopeError, InvalidValue, OrderRefused
+from gridbourse.errors import ContractReverted, EnvelopeError, InvalidValue
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -27,11 +25,10 @@ from gridbourse.market.events import (
     DealSettled,
     Event,
     IntentRecorded,
-    MatchingStopped,
     OrderPlaced,
     PartyConfirmed,
 )
-from gridbourse.market.types import DealState, OrderId, Reason, Side
+from gridbourse.market.types import DealState, OrderId, Side
 from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.market_view import DealView, MarketView
@@ -49,14 +46,13 @@ from gridbourse.network.records import (
     OrderDetails,
     StatementDetails,
 )
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
+from gridbourse.network.rematch import FreedOrders
+from gridbourse.units import PERIODS_PER_DAY
 
 ORDERS_PER_TRANSACTION = 250
 QUOTAS_PER_TRANSACTION = 250
 DEALS_PER_TRANSACTION = 250
 RECORDS_PER_TRANSACTION = 50
-DEALS_THAT_MAY_FAIL = 3
-"""So many deals of an order may end without a transfer before it is no longer matched again by itself."""
 
 _TOO_LATE = {"WrongState", "ConfirmedAlready", "PartySuspended"}
 """What a deal is refused with when time or somebody else was faster: its new state is in the market's events."""
@@ -104,8 +100,7 @@ class UpLink:
         """The newest settlement of each node and day."""
         self._offered: set[tuple[str, int]] = set()
         self._quotas_wh: dict[tuple[int, int], int] = {}
-        self._freed: set[OrderId] = set()
-        self._failures: Counter[OrderId] = Counter()
+        self._freed = FreedOrders(master, self._view)
         self.rejected_records: list[LedgerRecord] = []
         """Records that the encryption node could not open, or that another than the named node signed."""
 
@@ -159,20 +154,9 @@ class UpLink:
         return (node_id, period) in self._offered
 
     def rematch(self) -> list[Event]:
-        """Match the nodes' own orders again that got energy back from a deal that ended, where the book is crossed.
-
-        The market matches nothing by itself when a deal ends. An order of which `DEALS_THAT_MAY_FAIL` deals ended
-        without a transfer waits for newcomers instead: otherwise two parties of whom one always abandons would
-        meet for ever. A search that stopped at the candidate limit goes on here, too.
-        """
+        """Match the nodes' own orders again that a deal which ended left crossed (`gridbourse.network.rematch`)."""
         self.catch_up()
-        events: list[Event] = []
-        for order_id in sorted(self._freed, key=_best_first):
-            if self._failures[order_id] < DEALS_THAT_MAY_FAIL and self._crosses(order_id):
-                with suppress(OrderRefused):  # its gate has closed, or its master is suspended
-                    events += self._send([order_id], lambda batch: self._master.main.market.match_order(batch[0]))
-        self._freed.clear()
-        return events
+        return self._freed.rematch()
 
     def order_of(self, leaf: bytes) -> OrderId | None:
         """The order that a record became on the main chain; None if it was refused or is not there yet."""
@@ -323,19 +307,6 @@ class UpLink:
         node = self._master.node_of(placed.trader)
         return node is not None and node.spec.node_id == wanted.user_id and keeps_its_place(placed, wanted)
 
-    def _crosses(self, order_id: OrderId) -> bool:
-        """Whether an order and the best one on the other side would trade."""
-        market = self._master.main.market
-        order = market.order(order_id)
-        if order is None or not order.open_wh:
-            return False
-        other = order_id.side.opposite
-        best = market.waiting_orders(order_id.period, other, energy_types=order.energy_types, limit=1)
-        if not best:
-            return False
-        prices = {order_id.side: order_id.price_ticks, other: best[0].price_ticks}
-        return prices[Side.ASK] <= prices[Side.BID]
-
     def _answer(self) -> list[Event]:
         market = self._master.main.market
         # A node's first answer counts, as it would if each were taken up at once.
@@ -437,6 +408,7 @@ class UpLink:
         return details.user_id not in self._master.revoked and record.author == self.addresses.get(details.user_id)
 
     def _note(self, event: Event) -> None:
+        self._freed.note(event)
         match event:
             case PartyConfirmed():
                 self._questions.pop((event.deal_id, event.side), None)
@@ -445,23 +417,8 @@ class UpLink:
             case IntentRecorded() | DealAbandoned() | DealExpired() | DealSettled():
                 self._close_questions(event.deal_id)
                 self._note_deal(event.deal_id, self._view.deals[event.deal_id])
-                if isinstance(event, DealAbandoned | DealExpired):
-                    self._note_failure(self._view.deals[event.deal_id])
-            case MatchingStopped() if event.reason is Reason.CANDIDATE_LIMIT:
-                self._note_freed(event.order_id)
             case _:
                 pass
-
-    def _note_failure(self, deal: DealView) -> None:
-        for order_id in (deal.intent.ask, deal.intent.bid):
-            self._failures[order_id] += 1
-            self._note_freed(order_id)
-
-    def _note_freed(self, order_id: OrderId) -> None:
-        """Note an order of an own node that may find a counterpart again, as long as its period has not begun."""
-        is_own = self._master.node_of(self._view.orders[order_id].trader) is not None
-        if is_own and order_id.period * PERIOD_SECONDS > self._master.main.chain.head().timestamp:
-            self._freed.add(order_id)
 
     def _close_questions(self, deal_id: int) -> None:
         for side in Side:
@@ -499,11 +456,6 @@ def keeps_its_place(placed: OrderPlaced, wanted: OrderDetails | Cancellation) ->
         placed.order_id.period,
         placed.energy_types,
     )
-
-
-def _best_first(order_id: OrderId) -> tuple[int, Side, int, int]:
-    price = order_id.price_ticks if order_id.side is Side.ASK else -order_id.price_ticks
-    return order_id.period, order_id.side, price, order_id.turn
 
 
 def _key(deal: DealDetails) -> tuple[int, Side, DealState]:

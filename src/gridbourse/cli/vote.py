@@ -1,0 +1,163 @@
+"""`gridbourse vote`: what the masters decide together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gridbourse.contracts.abi import Call
+from gridbourse.contracts.consortium import Consortium, RegulatorKeys
+from gridbourse.crypto.keys import Address
+from gridbourse.errors import InvalidValue
+from gridbourse.market.types import Role
+from gridbourse.network.assembly import open_main_chain
+from gridbourse.network.description import RegionSpec
+from gridbourse.network.founding import PublicKeys
+from gridbourse.network.rotation import RegionKeys
+from gridbourse.network.votes import cast, open_votes
+from gridbourse.units import price_ticks
+
+REGION = click.option(
+    "--region", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the region."
+)
+VOTER = click.option("--as", "voter", help="Who votes, where FOLDER holds the keys of several masters.")
+Action = Callable[[Consortium, RegionSpec], Call]
+
+
+@click.group()
+def vote() -> None:
+    """Vote as a master: more than half of the active ones carry an action out."""
+
+
+@vote.command(name="list")
+@REGION
+def list_votes(region: Path) -> None:
+    """Show what was voted for and not carried out yet."""
+    with open_main_chain(region) as (main, spec, _):
+        found = open_votes(main.consortium)
+    table = Table(title="Open votes", title_justify="left")
+    for column in ("action", "voted", "needed"):
+        table.add_column(column, overflow="fold")
+    for vote in found:
+        arguments = ", ".join(_text(argument) for argument in vote.arguments)
+        voters = ", ".join(_name(spec, number) for number in vote.voters)
+        table.add_row(f"{vote.function}({arguments})", voters, str(vote.needed))
+    Console().print(table if found else "No vote is open.")
+
+
+@vote.command()
+@click.argument("account")
+@click.argument("role", type=click.Choice([role.name.lower() for role in Role]))
+@REGION
+@VOTER
+def admit(account: str, role: str, region: Path, voter: str | None) -> None:
+    """Vote for admitting the master with an ACCOUNT, or a suspended one again."""
+    try:
+        address = Address(bytes.fromhex(account.removeprefix("0x")))
+    except ValueError:
+        address = Address(b"")
+    if len(address) != 20:
+        raise InvalidValue("account", account, "an address: 0x and 40 hexadecimal digits")
+    _cast(region, voter, lambda consortium, _: consortium.admit(address, Role[role.upper()]))
+
+
+@vote.command()
+@click.argument("master")
+@REGION
+@VOTER
+def suspend(master: str, region: Path, voter: str | None) -> None:
+    """Vote for suspending a MASTER, given by its name or number."""
+    _cast(region, voter, lambda consortium, spec: consortium.suspend(_number(spec, master)))
+
+
+@vote.command()
+@click.argument("master")
+@REGION
+@VOTER
+def agent(master: str, region: Path, voter: str | None) -> None:
+    """Vote for making a MASTER, given by its name or number, the settlement agent."""
+    _cast(region, voter, lambda consortium, spec: consortium.change_settlement_agent(_number(spec, master)))
+
+
+@vote.command()
+@click.argument("public", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@REGION
+@VOTER
+def regulator(public: Path, region: Path, voter: str | None) -> None:
+    """Vote for the regulator's next keys, which it handed in as a file of PUBLIC ones."""
+    keys = PublicKeys.read(public)
+    named = RegulatorKeys(keys.address, keys.encryption_public)
+    _cast(region, voter, lambda consortium, _: consortium.change_regulator(named))
+
+
+@vote.command()
+@click.option("--cooling-off-seconds", type=click.IntRange(0, 2**32 - 1))
+@click.option("--floor", help="Lowest price of an order, in yuan/kWh.")
+@click.option("--cap", help="Highest price of an order, in yuan/kWh.")
+@click.option("--gate-lead-seconds", type=click.IntRange(0, 2**32 - 1))
+@click.option("--max-candidates", type=click.IntRange(1, 2**16 - 1))
+@click.option("--trading-role", "roles", multiple=True, type=click.Choice([role.name.lower() for role in Role]))
+@REGION
+@VOTER
+def settings(
+    cooling_off_seconds: int | None,
+    floor: str | None,
+    cap: str | None,
+    gate_lead_seconds: int | None,
+    max_candidates: int | None,
+    roles: tuple[str, ...],
+    region: Path,
+    voter: str | None,
+) -> None:
+    """Vote for other market settings; what is not named stays as it is now."""
+    wanted: dict[str, Any] = {
+        "cooling_off_seconds": cooling_off_seconds,
+        "floor_ticks": price_ticks(floor) if floor else None,
+        "cap_ticks": price_ticks(cap) if cap else None,
+        "gate_lead_seconds": gate_lead_seconds,
+        "max_candidates": max_candidates,
+        "trading_roles": frozenset(Role[name.upper()] for name in roles) if roles else None,
+    }
+    changes = {name: value for name, value in wanted.items() if value is not None}
+    if not changes:
+        raise InvalidValue("settings", "nothing", "at least one setting that is to be another")
+    _cast(region, voter, lambda consortium, _: consortium.change_settings(replace(consortium.settings(), **changes)))
+
+
+def _cast(folder: Path, voter: str | None, action: Action) -> None:
+    with open_main_chain(folder) as (main, spec, keys):
+        key = keys.masters.load_master(_voter(spec, keys, voter)).node.signing
+        carried = cast(main.consortium, key, action(main.consortium, spec))
+    click.echo("carried out" if carried else "voted; it is not carried out yet")
+
+
+def _voter(spec: RegionSpec, keys: RegionKeys, voter: str | None) -> str:
+    own = [master.name for master in spec.masters if keys.masters.holds(master.name)]
+    if voter is None and len(own) == 1:
+        return own[0]
+    if voter not in own:
+        raise InvalidValue("--as", voter, f"one whose keys lie in the folder: {', '.join(own) or 'there is none'}")
+    return voter
+
+
+def _number(spec: RegionSpec, master: str) -> int:
+    names = [own.name for own in spec.masters]
+    if master in names:
+        return names.index(master) + 1
+    if not master.isdigit():
+        raise InvalidValue("master", master, f"a master's number, or one of {', '.join(names)}")
+    return int(master)
+
+
+def _name(spec: RegionSpec, number: int) -> str:
+    return spec.masters[number - 1].name if number <= len(spec.masters) else f"number {number}"
+
+
+def _text(argument: object) -> str:
+    return f"0x{argument.hex()}" if isinstance(argument, bytes) else str(argument)
