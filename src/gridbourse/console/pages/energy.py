@@ -15,7 +15,7 @@ from gridbourse.console.rights import Right, require
 from gridbourse.errors import InvalidValue
 
 router = page_router()
-ROWS = 50
+ROWS = 25
 MOST = 1_000_000
 NodeName = Annotated[str, Query(alias="node", max_length=80)]
 Cursor = Annotated[str | None, Query(max_length=40)]

@@ -27,15 +27,12 @@ export function follow(url) {
     }, PAUSE_MS);
   };
   for (const name of EVENTS) stream.addEventListener(name, soon);
-  let wasLost = false;
-  stream.addEventListener("open", () => {
-    show(state, true);
-    if (wasLost) soon();
+  // The stream begins by saying how far the main chain is: what happened since the page was made is not on it yet.
+  stream.addEventListener("reset", (event) => {
+    if (JSON.parse(event.data).height !== Number(document.body.dataset.height)) soon();
   });
-  stream.addEventListener("error", () => {
-    wasLost = true;
-    show(state, false);
-  });
+  stream.addEventListener("open", () => show(state, true));
+  stream.addEventListener("error", () => show(state, false));
   document.addEventListener("visibilitychange", soon);
   addEventListener("pagehide", () => stream.close());
 }
@@ -50,6 +47,7 @@ async function refresh() {
   }
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  document.body.dataset.height = page.body.dataset.height;
   for (const old of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(old.id);
     if (fresh) exchange(/** @type {HTMLElement} */ (old), fresh);

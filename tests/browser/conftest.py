@@ -1,0 +1,59 @@
+"""A small region as a service, with somebody who tries everything in it, and Chromium."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from browsing import CHROMIUM, Visit, launched
+from service import Service
+from small_market import DAY, SPEC
+
+from gridbourse.console.rights import Kind
+from gridbourse.network.description import NodeKind, NodeSpec
+from gridbourse.network.region import Region
+
+EVIL = '<img src=x onerror="window.hacked=1">\'"><script>window.hacked=1</script>{{7*7}}'
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine; `make chromium` installs it where there is apt")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright, launched(playwright) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory):
+    roofs, grid = SPEC.masters
+    dispatch = NodeSpec(f"Dispatch {EVIL[:40]}", NodeKind.DISPATCH, EVIL)
+    spec = replace(SPEC, masters=(roofs, replace(grid, nodes=(*grid.nodes, dispatch))))
+    folder = tmp_path_factory.mktemp("browser") / "region"
+    Region.create(folder, spec).close()
+    running = Service(folder).start()
+    for name in ("Anna", "Bert", "Bea"):
+        running.account(name)
+    running.account("grid", Kind.MASTER)
+    running.account("regulator", Kind.REGULATOR)
+    running.region(lambda region: region.open_day(DAY))
+    running.region(lambda region: region.deposit({"Bert": 10**12, "Bea": 10**12}, DAY))
+    running.region(lambda region: region.report(dispatch.node_id, EVIL, json.dumps({"says": EVIL})))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def visit(chromium, service):
+    """Opens a browser of somebody; nothing may go wrong in it."""
+    visits = []
+
+    def start(name=None, **options):
+        visits.append(Visit(chromium, service.url, name, **options))
+        return visits[-1]
+
+    yield start
+    for one in visits:
+        one.close()
+        assert one.complaints == []
