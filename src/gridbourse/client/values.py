@@ -275,6 +275,23 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class MeteredPeriod:
+    """What a node's meter counted in one delivery period, beside what it traded, as its master settled it."""
+
+    node_id: NodeId
+    period: Period
+    fed_in_wh: Annotated[EnergyWh | None, Field(description="Fed in; null while the readings are in doubt.")]
+    drawn_wh: Annotated[EnergyWh | None, Field(description="Drawn; null while the readings are in doubt.")]
+    sold_wh: EnergyWh
+    bought_wh: EnergyWh
+    imbalance_wh: Annotated[
+        int | None, Field(description="Fed in less drawn, less sold, plus bought: positive is long, negative is short.")
+    ]
+    price_ticks: Annotated[PriceTicks, Field(description="Imbalance price.")]
+    imbalance_money: Annotated[Money, Field(description="What the node gets for it; negative for what it pays.")]
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """An account kept by the service."""
 

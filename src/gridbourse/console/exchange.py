@@ -152,7 +152,7 @@ class Exchange:
 
     def alarms(self) -> list[Alarm]:
         """What asks for attention."""
-        found = self.network.late_anchors()
+        found = [*self.network.late_anchors(), *self.network.silent_meters()]
         if report := self.audit.last_report:
             found += [Alarm("broken_proof", "region", finding, report.checked_at) for finding in report.findings]
         if not self.is_running:

@@ -30,7 +30,7 @@ from gridbourse.market.events import (
     Withdrawn,
 )
 from gridbourse.market.types import DealState, EnergyType, OrderId, Position, Reason, Side, Trader
-from gridbourse.network.records import Decision, Mandate, OrderDetails
+from gridbourse.network.records import Decision, Mandate, OrderDetails, StatementDetails
 from gridbourse.units import PERIODS_PER_DAY
 
 HalfBook = tuple[int, Side]
@@ -140,6 +140,8 @@ class MarketState:
         self.deals_of_period: dict[int, list[int]] = defaultdict(list)
         self.mandates: dict[str, Mandate] = {}
         """What each node may do by itself, as its owner said last."""
+        self.statements: dict[tuple[str, int], StatementDetails] = {}
+        """How masters settled each node's delivery day; the newest statement counts."""
         self.answers: dict[tuple[int, Side], bool] = {}
         self._master_of_trader: dict[int, int] = {}
         self._books: dict[HalfBook, dict[int, dict[OrderId, OrderEntry]]] = {}
@@ -167,6 +169,8 @@ class MarketState:
                     self.leaves_of_node[found.details.user_id].append(leaf)
                 case Mandate():
                     self.mandates[found.details.user_id] = found.details
+                case StatementDetails(user_id=user_id, first_period=first):
+                    self.statements[user_id, first // PERIODS_PER_DAY] = found.details
                 case Decision():
                     self.answers.setdefault((found.details.deal_id, found.details.side), found.details.confirmed)
                 case _:

@@ -14,6 +14,7 @@ from gridbourse.console.rights import Principal, Right, require
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.contracts.consortium import Consortium, Master
 from gridbourse.market.types import Role
+from gridbourse.units import PERIOD_SECONDS
 
 
 @dataclass(slots=True)
@@ -128,6 +129,20 @@ class NetworkQueries:
             )
             for name, chain in self._chains.chains.items()
             if name != MAIN and chain.unanchored_since is not None and chain.unanchored_since < deadline
+        ]
+
+    def silent_meters(self) -> list[Alarm]:
+        """Nodes whose newest settled day has periods without a reading that one can believe."""
+        newest = dict(sorted(self._market.statements))
+        return [
+            Alarm(
+                "silent_meter",
+                node_id,
+                f"{len(statement.open_periods)} periods of the day without a reading",
+                statement.open_periods[0] * PERIOD_SECONDS,
+            )
+            for node_id, day in newest.items()
+            if (statement := self._market.statements[node_id, day]).open_periods
         ]
 
     def _vote(self, entry: VoteEntry) -> VoteView:

@@ -8,14 +8,24 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
 
-from gridbourse.client.values import Deal, DealStatus, Deposit, Order, OrderStatus, Page, Position, SigningContext
+from gridbourse.client.values import (
+    Deal,
+    DealStatus,
+    Deposit,
+    MeteredPeriod,
+    Order,
+    OrderStatus,
+    Page,
+    Position,
+    SigningContext,
+)
 from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import MarketState, OrderEntry
 from gridbourse.console.node_records import Answer, Cancel, NodeRecord, Place, SetLimits, Written
 from gridbourse.console.paging import cut
 from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.store import ServiceStore
-from gridbourse.console.views import deal_view, order_text, order_view
+from gridbourse.console.views import deal_view, metered_views, order_text, order_view
 from gridbourse.console.worker import RegionWorker
 from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.crypto.keys import Address
@@ -334,6 +344,12 @@ class Trading:
                         Position(own, period, claims.quota_wh, claims.held_wh, claims.sold_wh, claims.bought_wh)
                     )
         return found
+
+    def metered(self, principal: Principal, day: int, *, node_id: str | None = None) -> list[MeteredPeriod]:
+        """What was metered and traded on a day, for the caller's nodes whose master has settled it."""
+        require(principal, Right.READ_NODE)
+        statements = (self._state.statements.get((own, day)) for own in self.nodes(principal, node_id))
+        return [view for statement in statements if statement for view in metered_views(statement)]
 
     def nodes(self, principal: Principal, node_id: str | None = None) -> list[str]:
         """Nodes that the caller reaches, or the one of them that is named. Raises `NotFound`."""

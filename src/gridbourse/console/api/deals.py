@@ -7,12 +7,23 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from gridbourse.client.values import Day, Deal, DealId, DealStatus, Deposit, Limits, NodeId, Page, Position
+from gridbourse.client.values import (
+    Day,
+    Deal,
+    DealId,
+    DealStatus,
+    Deposit,
+    Limits,
+    MeteredPeriod,
+    NodeId,
+    Page,
+    Position,
+)
 from gridbourse.console.api.parameters import Cursor, Limit, NodeFilter
 from gridbourse.console.api.routing import operation
 from gridbourse.console.rights import Right
 from gridbourse.console.signin.current import CurrentUser, ExchangeOf
-from gridbourse.console.views import type_name, type_names, types_of
+from gridbourse.console.views import limits_view, types_of
 from gridbourse.metering.surplus import OfferLimits
 
 router = APIRouter()
@@ -66,20 +77,18 @@ async def list_positions(
     return exchange.trading.positions(principal, day, node_id=node_id)
 
 
+@router.get("/metered", tags=["money and energy"], **operation(Right.READ_NODE, HTTPStatus.NOT_FOUND))
+async def list_metered(
+    exchange: ExchangeOf, principal: CurrentUser, day: Annotated[Day, Query()], node_id: NodeFilter = None
+) -> list[MeteredPeriod]:
+    """What the meters of your nodes counted beside what they traded, once their master has settled the day."""
+    return exchange.trading.metered(principal, day, node_id=node_id)
+
+
 @router.get("/nodes/{node_id}/limits", tags=["automatic offering"], **operation(Right.READ_NODE, HTTPStatus.NOT_FOUND))
 async def read_limits(exchange: ExchangeOf, principal: CurrentUser, node_id: NodeId) -> Limits:
     """What a node may do by itself."""
-    limits = exchange.trading.limits(principal, node_id)
-    return Limits(
-        active=limits.active,
-        energy_type=type_name(limits.energy_type),
-        accepted_types=type_names(limits.accepted_types),
-        lowest_sell_ticks=limits.lowest_sell_ticks,
-        highest_buy_ticks=limits.highest_buy_ticks,
-        reserve_wh=limits.reserve_wh,
-        smallest_wh=limits.smallest_wh,
-        max_share_permille=limits.max_share_permille,
-    )
+    return limits_view(exchange.trading.limits(principal, node_id))
 
 
 @router.put(

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import Form, Query, Response
 
-from gridbourse.client.values import DealStatus
+from gridbourse.client.values import DealStatus, EnergyTypeName, Limits, OrderStatus
 from gridbourse.console.pages.formats import date_day, date_text, today
 from gridbourse.console.pages.frame import Frame, PageFrame, page_router
 from gridbourse.console.pages.statement import Statement, statement_csv, statement_of, statement_pdf
-from gridbourse.console.rights import Right, require
-from gridbourse.errors import InvalidValue
+from gridbourse.console.rights import Kind, Right, require
+from gridbourse.console.views import limits_view, types_of
+from gridbourse.errors import InvalidValue, NotFound
+from gridbourse.metering.surplus import OfferLimits
+from gridbourse.units import energy_wh, format_kwh, format_price, price_ticks
 
 router = page_router()
 ROWS = 25
 MOST = 1_000_000
 NodeName = Annotated[str, Query(alias="node", max_length=80)]
 Cursor = Annotated[str | None, Query(max_length=40)]
+NumberText = Annotated[str, Form(max_length=20)]
 DayText = Annotated[str, Query(alias="day", max_length=10)]
 
 
@@ -52,6 +58,86 @@ async def orders(frame: PageFrame, node: NodeName = "", cursor: Cursor = None) -
     """Orders, newest first."""
     page = frame.exchange.trading.orders(frame.principal, node_id=node or None, cursor=cursor, limit=ROWS)
     return _part(frame, "energy_orders.html", node, orders=page.items, next_cursor=page.next_cursor)
+
+
+@router.get("/energy/orders/{order_id}")
+async def amend_form(frame: PageFrame, order_id: str) -> Response:
+    """Where an order is amended."""
+    order = frame.exchange.trading.order(frame.principal, order_id)
+    return frame.render(
+        "energy_amend.html",
+        order=order,
+        wrong=defaultdict(str),
+        energy_kwh=format_kwh(order.open_wh),
+        price_yuan_per_kwh=format_price(order.price_ticks),
+    )
+
+
+@router.post("/energy/orders/{order_id}")
+async def amend(frame: PageFrame, order_id: str, energy_kwh: NumberText, price_yuan_per_kwh: NumberText) -> Response:
+    """Amend what waits of an order."""
+    trading = frame.exchange.trading
+    try:
+        wanted_wh, limit_ticks = _some_energy(energy_kwh), price_ticks(price_yuan_per_kwh.strip())
+    except InvalidValue as error:
+        return frame.render(
+            "energy_amend.html",
+            status=HTTPStatus.UNPROCESSABLE_ENTITY,
+            order=trading.order(frame.principal, order_id),
+            wrong=defaultdict(str, {error.field: frame.explain(error)}),
+            energy_kwh=energy_kwh,
+            price_yuan_per_kwh=price_yuan_per_kwh,
+        )
+    amended = await trading.amend(frame.principal, order_id, energy_wh=wanted_wh, price_ticks=limit_ticks)
+    refused = amended.status is OrderStatus.REFUSED
+    return frame.go("/energy/orders", done="order_refused" if refused else "order_amended")
+
+
+@router.post("/energy/orders/{order_id}/cancel")
+async def cancel(frame: PageFrame, order_id: str) -> Response:
+    """Take what waits of an order out of the market."""
+    await frame.exchange.trading.cancel(frame.principal, order_id)
+    return frame.go("/energy/orders", done="order_cancelled")
+
+
+@router.get("/energy/meter")
+async def meter(frame: PageFrame, node: NodeName = "", day_text: DayText = "") -> Response:
+    """What was metered, and what the node may do by itself."""
+    trading, day = frame.exchange.trading, _day(day_text)
+    return _part(
+        frame,
+        "energy_meter.html",
+        node,
+        day=day,
+        metered=trading.metered(frame.principal, day, node_id=node or None),
+        limits=_limits_of(frame, node),
+        wrong=defaultdict(str),
+    )
+
+
+@router.post("/energy/limits")
+async def set_limits(
+    frame: PageFrame,
+    energy_type: Annotated[EnergyTypeName, Form()],
+    lowest_sell: NumberText,
+    highest_buy: NumberText,
+    reserve: NumberText,
+    share_percent: Annotated[int, Form(ge=1, le=100)],
+    accepted_types: Annotated[list[EnergyTypeName] | None, Form()] = None,
+    active: Annotated[Literal["", "yes"], Form()] = "",
+) -> Response:
+    """Switch automatic offering on or off, within limits."""
+    limits = OfferLimits(
+        active=active == "yes",
+        energy_type=types_of([energy_type]),
+        accepted_types=types_of(accepted_types),
+        lowest_sell_ticks=price_ticks(lowest_sell.strip()),
+        highest_buy_ticks=price_ticks(highest_buy.strip()),
+        reserve_wh=energy_wh(reserve.strip()),
+        max_share_permille=share_percent * 10,
+    )
+    await frame.exchange.trading.set_limits(frame.principal, limits)
+    return frame.go("/energy/meter", done="limits_kept")
 
 
 @router.get("/energy/account")
@@ -95,6 +181,22 @@ def _part(frame: Frame, template: str, node: str, *, next_cursor: str | None = N
     """A page of this section, with the choice of nodes above it."""
     nodes = frame.exchange.trading.nodes(frame.principal)
     return frame.render(template, nodes=nodes, node=node, next_cursor=next_cursor, **context)
+
+
+def _limits_of(frame: Frame, node: str) -> Limits | None:
+    """The limits of the one node that is shown; None if there are several, or it never set any."""
+    name = frame.principal.name if frame.principal.kind is Kind.NODE else node
+    try:
+        return limits_view(frame.exchange.trading.limits(frame.principal, name)) if name else None
+    except NotFound:
+        return None
+
+
+def _some_energy(text: str) -> int:
+    energy = energy_wh(text.strip())
+    if energy == 0:
+        raise InvalidValue("energy_kwh", text, "more than 0 kWh")
+    return energy
 
 
 def _statement(frame: Frame, node: str, day: int) -> Statement:
