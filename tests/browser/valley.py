@@ -9,8 +9,11 @@ from service import Service
 
 from gridbourse.console.rights import Kind
 from gridbourse.market.types import EnergyType, Offer, Side
+from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.description import read_region
 from gridbourse.network.region import Region
+from gridbourse.network.statements import settle_day
+from gridbourse.settlement.imbalance import ImbalanceRule
 
 DESCRIPTION = Path(__file__).parents[2] / "examples" / "region.toml"
 DAY = int(time.time()) // 86_400 + 1
@@ -24,6 +27,7 @@ SELLERS = {
 }
 BUYERS = ("Office 01", "Factory 01", "Home 01", "Charging point 01")
 ANY = EnergyType.any()
+LIMITS = OfferLimits(True, EnergyType.PV, ANY, 3_200, 4_500, reserve_wh=2_000, max_share_permille=900)
 
 
 def open_valley(folder: Path) -> Service:
@@ -49,6 +53,8 @@ def trade_a_while(service: Service) -> None:
         service.region(_answer)
     service.region(lambda region: region.offer(list(_the_book_at_noon())))
     service.region(_report)
+    service.region(_settle_the_day)
+    service.region(lambda region: region.set_limits({"Roof 01": LIMITS}))
     service.region(lambda region: region.anchor())
 
 
@@ -101,3 +107,17 @@ def _report(region):
     body = {"first_period": NOON, "free_wh": {"valley to city": [412_000, 396_500], "river to city": [150_000, 0]}}
     region.report("Dispatch", "free transfer capacity", json.dumps(body))
     region.report("Monitoring", "monitoring", json.dumps({"first_period": NOON, "points": 10, "in_doubt": 0}))
+
+
+def _settle_the_day(region):
+    """Settle what is settled of tomorrow, as if tomorrow were over; one meter was silent for half an hour."""
+    dice = random.Random(7)
+    periods = range(DAY * 96, DAY * 96 + 96)
+    names = (*SELLERS, *BUYERS)
+    blank = {name: [0] * 96 for name in names}
+    sold = settle_day(region, periods, blank, ImbalanceRule(4_000))
+    metered = {
+        name: [round(one.imbalances[name].traded.position_wh * dice.gauss(1, 0.06)) for one in sold] for name in names
+    }
+    metered["Charging point 01"][70:72] = [None, None]
+    settle_day(region, periods, metered, ImbalanceRule(4_000))

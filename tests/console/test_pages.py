@@ -9,13 +9,19 @@ from service import PASSWORD, until
 from small_market import DAY, PERIOD, ask, bid
 
 from gridbourse.console.pages.formats import date_text, kwh, price, yuan
+from gridbourse.network.statements import settle_day
+from gridbourse.settlement.imbalance import ImbalanceRule
+from gridbourse.units import PERIODS_PER_DAY
 
+DAY_PERIODS = range(DAY * PERIODS_PER_DAY, (DAY + 1) * PERIODS_PER_DAY)
+METER_PAGE = f"/energy/meter?day={date_text(DAY)}"
 OPEN_PAGES = ("/", "/sign-in", "/market", f"/market?period={PERIOD}&type=pv", "/chains", "/network")
 NODE_PAGES = (
     *OPEN_PAGES,
     "/energy",
     "/energy/orders",
     "/energy/account",
+    METER_PAGE,
     f"/energy/statement?day={date_text(DAY)}",
     "/chains/main",
     "/chains/main/blocks/1",
@@ -104,6 +110,58 @@ def test_a_deal_is_confirmed_and_settled_and_stands_in_the_statement(service):
     with visitor(service, "regulator", "zh") as regulator:
         for page in ("/audit/deals/1", "/audit/deals/1.html"):
             assert "卖出光伏 1 kWh" in regulator.get(page).text
+
+
+def test_an_order_is_amended_and_cancelled(service):
+    with visitor(service, "Anna") as anna, service.browser("Anna") as api:
+        order = api.post("/orders", json=ask()).json()["order_id"]
+        form = anna.get(f"/energy/orders/{order}").text
+        assert 'name="energy_kwh"' in form
+        assert 'value="0.36"' in form
+        wrong = anna.post(f"/energy/orders/{order}", data={"energy_kwh": "0", "price_yuan_per_kwh": "0.4"})
+        assert wrong.status_code == 422
+        assert 'value="0.4"' in wrong.text
+        amended = anna.post(f"/energy/orders/{order}", data={"energy_kwh": "0.8", "price_yuan_per_kwh": "0.4"})
+        assert "The order is amended." in amended.text
+        assert "0.4000" in amended.text
+        order = api.get("/orders", params={"status": "waiting"}).json()["items"][0]["order_id"]
+        cancelled = anna.post(f"/energy/orders/{order}/cancel")
+        assert "The order is withdrawn." in cancelled.text
+        assert not re.search(r"/energy/orders/[0-9a-f]{16}", cancelled.text)
+
+
+def test_automatic_offering_is_switched_on_and_off(service):
+    limits = {
+        "energy_type": "pv",
+        "lowest_sell": "0.31",
+        "highest_buy": "0.42",
+        "reserve": "0.5",
+        "share_percent": "80",
+    }
+    with visitor(service, "Anna") as anna:
+        assert 'value="0.0100"' in anna.get("/energy/meter").text
+        page = anna.post("/energy/limits", data=limits | {"active": "yes"}).text
+        assert "The limits are in force." in page
+        assert 'value="0.3100"' in page
+        assert ">on</span>" in page
+        assert ">off</span>" in anna.post("/energy/limits", data=limits).text
+
+
+def test_metered_energy_is_shown_beside_what_was_traded_and_a_silent_meter_raises_an_alarm(service):
+    with service.browser("Anna") as seller, service.browser("Bert") as buyer:
+        seller.post("/orders", json=ask())
+        buyer.post("/orders", json=bid())
+        for client in (seller, buyer):
+            client.post("/deals/1/confirm")
+        until(lambda: seller.get("/deals/1").json()["status"] == "settled")
+    fed_in = [None if period == PERIOD + 1 else 1_200 if period == PERIOD else 0 for period in DAY_PERIODS]
+    still = [0] * len(DAY_PERIODS)
+    metered = {"Anna": fed_in, "Arno": still, "Bert": still, "Bea": still}
+    service.region(lambda region: settle_day(region, DAY_PERIODS, metered, ImbalanceRule(4_000)))
+    with visitor(service, "Anna") as anna, visitor(service, "regulator") as regulator:
+        shown = until(lambda: re.search(r"12:00–12:15 (1.2 0 1.2 1 0 0.2)", text_of(anna.get(METER_PAGE).text)))
+        assert shown
+        assert "Silent meter: Anna" in text_of(regulator.get("/audit").text)
 
 
 @pytest.mark.parametrize(

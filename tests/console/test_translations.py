@@ -48,6 +48,13 @@ def test_every_text_that_a_page_asks_for_by_name_is_there():
     assert wanted <= set(texts), wanted - set(texts)
 
 
+def test_every_text_is_used():
+    sources = "".join(source.read_text("utf-8") for source in SOURCES)
+    started = set(re.findall(r"""["']([a-z_.]+\.)["'] ~""", sources)) | set(re.findall(r'f"([a-z_.]+\.)\{', sources))
+    unused = {key for key in read_translation("en").texts if f'"{key}"' not in sources and f"'{key}'" not in sources}
+    assert {key for key in unused if not any(key.startswith(prefix) for prefix in started)} == set()
+
+
 @pytest.mark.parametrize(
     ("prefix", "names"),
     [
