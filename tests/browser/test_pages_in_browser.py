@@ -94,7 +94,7 @@ FORMS = {
     "Anna": [(MARKET, ["energy_kwh", "price_yuan_per_kwh"], "place.review")],
     "regulator": [("/audit", ["q"], "audit.find"), ("/audit", ["deal"], "audit.trace")],
     "grid": [
-        ("/network", ["node_id", "yuan"], "network.credit"),
+        ("/network", ["payment", "node_id", "yuan"], "network.credit"),
         ("/network", ["password", "name"], "network.open_account"),
         ("/network", ["account"], "network.vote"),
         ("/network", ["floor_yuan_per_kwh", "cap_yuan_per_kwh"], "network.vote"),

@@ -41,7 +41,7 @@ def open_valley(folder: Path) -> Service:
             service.account(node.node_id)
     service.account("regulator", Kind.REGULATOR)
     service.region(lambda region: region.open_day(DAY))
-    service.region(lambda region: region.deposit(dict.fromkeys(BUYERS, 3_000 * 10**7), DAY))
+    service.region(lambda region: region.deposit(dict.fromkeys(BUYERS, 3_000 * 10**7), DAY, b"\x01" * 32))
     return service
 
 

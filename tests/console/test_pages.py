@@ -130,6 +130,16 @@ def test_an_order_is_amended_and_cancelled(service):
         assert not re.search(r"/energy/orders/[0-9a-f]{16}", cancelled.text)
 
 
+def test_a_payment_that_is_entered_twice_is_credited_once(service):
+    form = {"node_id": "Anna", "day": date_text(DAY), "yuan": "12.5", "payment": "2026/11-0815"}
+    with visitor(service, "grid") as grid, service.browser("Anna") as anna:
+        for _ in range(2):
+            assert "The deposit is credited." in grid.post("/network/deposits", data=form).text
+        assert anna.get("/deposits", params={"day": DAY}).json()[0]["free_money"] == 125_000_000
+        grid.post("/network/deposits", data=form | {"payment": "another"})
+        assert anna.get("/deposits", params={"day": DAY}).json()[0]["free_money"] == 250_000_000
+
+
 def test_automatic_offering_is_switched_on_and_off(service):
     limits = {
         "energy_type": "pv",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from fastapi import Form, Response
@@ -115,14 +116,18 @@ async def close_account(frame: PageFrame, name: Text) -> Response:
 
 
 @router.post("/network/deposits")
-async def credit(frame: PageFrame, node_id: Text, day: Text, yuan: Text) -> Response:
-    """Credit a deposit."""
+async def credit(
+    frame: PageFrame, node_id: Text, day: Text, yuan: Text, payment: Annotated[str, Form(min_length=1, max_length=200)]
+) -> Response:
+    """Credit a deposit; a payment that is entered twice is credited once."""
     try:
         number = date_day(day)
     except ValueError as error:
         raise InvalidValue("day", day, "a date as YYYY-MM-DD") from error
     money = {node_id: money_units(yuan.strip())}
-    await frame.exchange.administration.credit(frame.principal, money, number, bytes(32))
+    await frame.exchange.administration.credit(
+        frame.principal, money, number, sha256(payment.strip().encode()).digest()
+    )
     return frame.go("/network", done="credited")
 
 
