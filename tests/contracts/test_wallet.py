@@ -4,10 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from gridbourse.chain.block import Genesis
+from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.transaction import SignedTransaction
+from gridbourse.contracts.abi import Call
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
-from gridbourse.errors import ContractReverted, TransactionRejected
+from gridbourse.errors import ChainError, ContractReverted, TransactionRejected
 
 KEY = SigningKey(b"\x01" * 32)
 
@@ -91,3 +94,15 @@ def test_threads_share_a_wallet(scene):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: scene.source.send(scene.ledger.append(1, bytes([number]))), range(100)))
     assert sorted(record.content[0] for record in scene.ledger.records()) == list(range(100))
+
+
+def test_what_may_still_arrive_can_only_be_replaced_and_never_joined_by_what_is_sent_next(tmp_path):
+    """A chain that others order takes its time: whoever gives up waiting must not act a second time."""
+    with EmbeddedChain(tmp_path / "slow.chain", Genesis(1, KEY.address), KEY, interval_seconds=1.0) as chain:
+        chain.submit = lambda raw: chain.wait(chain.send(raw), timeout_seconds=0.0)
+        for _ in range(2):
+            with pytest.raises(ChainError):
+                Wallet(chain, KEY).send(Call(KEY.address, b"", "Consortium"))
+        del chain.submit
+        chain.wait([next(iter(chain._queue))])
+        assert chain.account(KEY.address).nonce == 1

@@ -156,6 +156,15 @@ def test_public_keys_are_handed_in_as_a_file(organisations, tmp_path):
         PublicKeys.read(tmp_path / "public.json")
 
 
+def test_public_keys_follow_a_rotation(founded):
+    folder = founded.folder / "roofs"
+    before = PublicKeys.read(folder / "public.json")
+    founded.open("roofs").rotate_keys("roofs/encryption")
+    after = PublicKeys.read(folder / "public.json")
+    assert (after.address_hex, after.name) == (before.address_hex, before.name)
+    assert after.encryption_public_hex != before.encryption_public_hex
+
+
 def test_nobody_gets_a_share_of_a_region_that_it_is_no_member_of():
     with pytest.raises(InvalidValue, match="roofs, grid, or regulator"):
         share_of(SPEC, "stranger")

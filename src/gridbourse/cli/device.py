@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gridbourse.errors import OrderRefused
+from gridbourse.errors import InvalidValue, OrderRefused
 from gridbourse.market.types import EnergyType, Offer, OrderId, Reason, Side
 from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.device import Device
@@ -59,8 +59,12 @@ def offer(
 @SLAVE
 def cancel(folder: Path, node: str, order: str, slave_url: str) -> None:
     """Let what is open of an ORDER leave the market."""
+    try:
+        order_id = OrderId.unpack(int(order, 16))
+    except ValueError as error:
+        raise InvalidValue("order", order, "the id that `gridbourse device offer` printed") from error
     with Device(folder, node, slave_url) as acting:
-        acting.cancel(OrderId.unpack(int(order, 16)))
+        acting.cancel(order_id)
 
 
 @device.command()

@@ -113,7 +113,7 @@ class Engines:
         if MAIN in self._chains:
             return self._chains[MAIN]
         if self._spec.main_chain.engine is Engine.ETHEREUM:
-            return self._remote(MAIN, self._spec.main_chain.url, self._spec.chain_id)
+            return self._remote(MAIN, self._spec.main_chain.url, self._spec.chain_id, MAIN_PATIENCE_SECONDS)
         if sealer is None:
             raise InvalidValue("folder", str(self._folder), "one with the keys of the master that seals its main.chain")
         return self._embedded(MAIN, self._spec.chain_id, sealer)
@@ -131,7 +131,7 @@ class Engines:
         if name in self._chains or not url:
             return self._chains.get(name)
         try:
-            return self._remote(name, url, chain_id=None, patience_seconds=FOREIGN_PATIENCE_SECONDS)
+            return self._remote(name, url, None, FOREIGN_PATIENCE_SECONDS)
         except ChainError:
             logger.warning("slave chain %s at %s does not answer", name, url)
             return None
@@ -145,9 +145,7 @@ class Engines:
         genesis = Genesis(chain_id, sealer.address, gas_limit=BLOCK_GAS_LIMIT)
         return self._keep(name, EmbeddedChain(self._path(name), genesis, sealer, clock=self._clock))
 
-    def _remote(
-        self, name: str, url: str, chain_id: int | None, patience_seconds: float = MAIN_PATIENCE_SECONDS
-    ) -> Chain:
+    def _remote(self, name: str, url: str, chain_id: int | None, patience_seconds: float) -> Chain:
         token = None if name == MAIN else read_token(self._folder, name)
         engine = EthereumChain(url, chain_id=chain_id, token=token, patience_seconds=patience_seconds)
         return self._keep(name, engine)

@@ -97,8 +97,10 @@ class PublicKeys:
             ) from error
 
     def write(self, path: Path) -> None:
-        """Write them to a file that may be handed to anybody."""
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n", "utf-8")
+        """Write them to a file that may be handed to anybody; it is never half written."""
+        draft = path.with_name(f"{path.name}.draft")
+        draft.write_text(json.dumps(asdict(self), indent=1) + "\n", "utf-8")
+        draft.replace(path)
 
 
 @contextmanager
@@ -157,6 +159,15 @@ def make_share(folder: Path, spec: RegionSpec, name: str) -> PublicKeys:
         for chain in (name, nodes_of(name)) if own else ():
             make_token(draft, chain)
     return public
+
+
+def refresh_public_keys(folder: Path, keys: RegionKeys) -> None:
+    """Write an organisation's ``public.json`` anew, if it has one: devices seal to what it says."""
+    path = folder / "public.json"
+    if path.exists():
+        name = PublicKeys.read(path).name
+        own = keys.regulator.load_node(name) if name == REGULATOR else keys.masters.load_master(name).node
+        PublicKeys.of(name, own).write(path)
 
 
 def make_keys(keys: RegionKeys, masters: Iterable[MasterSpec], suite: Suite, *, regulator: bool) -> list[PublicKeys]:

@@ -27,7 +27,7 @@ from gridbourse.network.assembly import Assembly
 from gridbourse.network.description import RegionSpec, read_region, write_region
 from gridbourse.network.disclosure import Disclosure, disclose
 from gridbourse.network.engines import Engines, Observe, watch_nothing
-from gridbourse.network.founding import new_folder
+from gridbourse.network.founding import new_folder, refresh_public_keys
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.master import Master
 from gridbourse.network.records import Mandate, NodeDetails, NodeReport, NodeRevoked
@@ -376,6 +376,7 @@ class Region:
         """
         self._parts.keys.renew(self.spec, name)
         self._assemble()
+        refresh_public_keys(self._parts.folder, self._parts.keys)
 
     def revoke_node(self, node_id: str) -> None:
         """Stop a function node: it writes no more, and its waiting orders are withdrawn; its records stay readable.
