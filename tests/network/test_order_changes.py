@@ -6,7 +6,7 @@ from small_region import PERIOD, Clock, Fuse, PowerCut, ask, bid, records_of, tr
 from gridbourse.errors import InvalidValue
 from gridbourse.market.events import OrderCancelled, OrderPlaced, OrderRefused
 from gridbourse.market.types import DealState, OrderId, Reason, Side
-from gridbourse.network.records import Cancellation, OrderDetails
+from gridbourse.network.records import Cancellation, NodeRevoked, OrderDetails
 from gridbourse.network.region import Region
 from gridbourse.network.rematch import DEALS_THAT_MAY_FAIL
 
@@ -33,6 +33,12 @@ def write(region, sign):
 def require_audited(region, *words):
     (finding,) = region.regulator.audit()
     assert all(word in finding for word in words), finding
+
+
+CHANGES = {
+    "cancel": lambda waiting: lambda node: node.cancel(waiting),
+    "amend": lambda waiting: lambda node: node.offer(ask(energy_wh=500), replaces=waiting),
+}
 
 
 # --- what the user signed takes place ---
@@ -152,15 +158,41 @@ def test_an_order_cancelled_for_which_something_else_was_signed(region, waiting,
     require_audited(region, f"main chain, order {waiting.pack():x}", "withdrawn without a record of its user")
 
 
-@pytest.mark.parametrize("change", ["cancel", "amend"])
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_change_anchored_and_not_taken_up(region, waiting, change):
-    if change == "cancel":
-        write(region, lambda node: node.cancel(waiting))
-    else:
-        write(region, lambda node: node.offer(ask(energy_wh=500), replaces=waiting))
+    write(region, CHANGES[change](waiting))
     assert region.regulator.audit() == [], "the master still may take it up"
     region.uplinks["roofs"].anchor()
     require_audited(region, "slave chain roofs, record", "did not take this")
+
+
+def revoke(region):
+    """Let the master of roofs write that Anna is revoked, and do nothing else of what belongs to it."""
+    roofs = region.masters["roofs"]
+    record = roofs.encryption_node.seal(roofs.slave_wallet.address, NodeRevoked("Anna"))
+    roofs.slave_wallet.send(roofs.slave.ledger.append(*record))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_dropped_before_its_user_is_revoked(region, waiting, change):
+    """The revocation that comes after is no excuse, when the order has traded meanwhile."""
+    write(region, CHANGES[change](waiting))
+    record = list(region.masters["roofs"].slave.records())[-1]
+    region.offer([("Bert", bid())])
+    revoke(region)
+    region.anchor()
+    require_audited(region, f"slave chain roofs, record {record.index} in block {record.height}: the master did not")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_node_changed_before_its_revocation_takes_place(region, waiting, change):
+    write(region, CHANGES[change](waiting))
+    revoke(region)
+    region.uplinks["roofs"].take_up()
+    assert region.main.market.waiting_orders(PERIOD, Side.ASK) == []
+    assert len(happened(region, OrderPlaced)) == (1 if change == "cancel" else 2)
+    region.anchor()
+    assert region.regulator.audit() == []
 
 
 def test_an_amendment_placed_beside_the_order_that_it_replaces(region, waiting):

@@ -343,7 +343,6 @@ class Regulator:
             and order is not None
             and order.details.user_id == wanted.user_id
             and order_id not in self._view.withdrawn
-            and wanted.user_id not in reading.revocations
             and keeps_its_place(placed, wanted)
         )
 

@@ -142,7 +142,7 @@ class UpLink:
         ready = {leaf: order for leaf, order in self._orders.items() if self._is_named(order)}
         self._raise_quotas(ready.values())
         events = [*self._place(ready), *self._change(), *self._answer()]
-        if any(order.user_id in self._master.revoked for order in ready.values()):
+        if any(wanted.user_id in self._master.revoked for wanted in (*ready.values(), *dict(self._changes).values())):
             self.withdraw_revoked()
         self._orders = {leaf: order for leaf, order in self._orders.items() if leaf not in ready}
         self._changes.clear()
@@ -302,7 +302,7 @@ class UpLink:
     def _is_changeable(self, order_id: OrderId, wanted: OrderDetails | Cancellation) -> bool:
         """Whether an order stands and is that of the user who wants it changed; what it trades cannot change."""
         placed = self._view.orders.get(order_id)
-        if placed is None or order_id in self._view.withdrawn or wanted.user_id in self._master.revoked:
+        if placed is None or order_id in self._view.withdrawn:
             return False
         node = self._master.node_of(placed.trader)
         return node is not None and node.spec.node_id == wanted.user_id and keeps_its_place(placed, wanted)
