@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from probe import BOB, deployment, stores
 
 from gridbourse.chain.rpc.dispatch import Dispatcher
 from gridbourse.chain.rpc.limits import Limits
 from gridbourse.chain.rpc.methods import Methods
+from gridbourse.errors import ChainError, TransactionRejected
 
 VERSION = {"jsonrpc": "2.0", "id": 7, "method": "net_version", "params": []}
 
@@ -19,7 +21,7 @@ def answer(chain):
     dispatcher = Dispatcher(Methods(chain, limits), limits)
 
     def answer(body):
-        answered = dispatcher.answer(body if isinstance(body, str) else json.dumps(body))
+        answered = dispatcher.answer((body if isinstance(body, str) else json.dumps(body)).encode())
         return json.loads(answered) if answered else None
 
     return answer
@@ -83,6 +85,22 @@ def test_a_batch_is_cut_off_where_its_answer_becomes_too_long(answer):
     first, *others = answer([block] * 3)
     assert first["result"]["number"] == "0x0"
     assert [entry["error"]["code"] for entry in others] == [-32005, -32005]
+
+
+def test_what_the_chain_cannot_take_now_is_told_for_each_transaction(answer, chain, monkeypatch):
+    taken = chain.send
+
+    def take_one(raws):
+        if len(raws) > 1 and not chain.head().height:
+            raise TransactionRejected("one at a time")
+        if chain.head().height:
+            raise ChainError("too many wait")
+        return taken(raws)
+
+    monkeypatch.setattr(chain, "send", take_one)
+    send = VERSION | {"method": "eth_sendRawTransaction"}
+    answers = answer([send | {"params": ["0x" + raw.hex()]} for raw in (deployment(), *stores(BOB.address, 1, 2))])
+    assert [entry.get("error", {}).get("code", 0) for entry in answers] == [0, -32603, -32603]
 
 
 def test_a_fault_of_our_own_tells_no_secrets(answer, chain, monkeypatch):

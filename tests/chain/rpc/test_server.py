@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from threading import Thread
 
 import httpx
 import pytest
 from caller import Caller
-from probe import stores
+from probe import GENESIS, SEALER, signed, stores
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.rpc.filters import Filters
 from gridbourse.chain.rpc.limits import Limits
 from gridbourse.chain.rpc.server import RpcServer
+from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ChainError, InvalidValue, RpcError
 
 REQUEST = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
@@ -68,6 +71,18 @@ class TestAccess:
 
 
 class TestLimits:
+    def test_callers_that_wait_for_a_block_wait_for_it_together(self, path):
+        def send(key):
+            Caller(server).ask("eth_sendRawTransactionSync", "0x" + signed(key, 0, key.address).hex())
+
+        with EmbeddedChain(path, GENESIS, SEALER, interval_seconds=1) as chain, RpcServer(chain, port=0) as server:
+            waiting = [Thread(target=send, args=(SigningKey(bytes([number]) * 32),)) for number in range(1, 31)]
+            for thread in waiting:
+                thread.start()
+            for thread in waiting:
+                thread.join()
+            assert max(len(chain.block(height).transactions) for height in range(1, chain.head().height + 1)) > 8
+
     def test_a_long_body_is_refused(self, chain):
         with RpcServer(chain, port=0, limits=Limits(body_bytes=1_000)) as server:
             answer = httpx.post(server.url, json=[REQUEST] * 50, trust_env=False)

@@ -14,7 +14,7 @@ from gridbourse.chain.rpc.errors import Code, rpc_error
 from gridbourse.chain.rpc.limits import Limits
 from gridbourse.chain.rpc.methods import Method, Methods
 from gridbourse.chain.rpc.values import read_data
-from gridbourse.errors import InvalidValue, RpcError, TransactionRejected
+from gridbourse.errors import ChainError, InvalidValue, RpcError
 
 _SEND = "eth_sendRawTransaction"
 _NO_ID = object()
@@ -72,7 +72,7 @@ class Dispatcher:
     def _arities(self) -> Mapping[str, tuple[int, int]]:
         return {name: _arity(method) for name, method in self._table.items()}
 
-    def answer(self, body: bytes | str, own: Mapping[str, Method] | None = None) -> bytes:
+    def answer(self, body: bytes, own: Mapping[str, Method] | None = None) -> bytes:
         """Answer a request or a batch; empty if nothing in it wants an answer.
 
         Parameters
@@ -82,21 +82,20 @@ class Dispatcher:
         own
             Further methods of this connection.
         """
-        body = body.encode() if isinstance(body, str) else body
         if _depth(body) > _MAX_DEPTH:
-            return _failure(None, RpcError(Code.PARSE_ERROR, f"nested deeper than {_MAX_DEPTH}"))
+            return failure(RpcError(Code.PARSE_ERROR, f"nested deeper than {_MAX_DEPTH}"))
         try:
             asked = json.loads(body)
         except ValueError:
-            return _failure(None, RpcError(Code.PARSE_ERROR, "this is no JSON"))
+            return failure(RpcError(Code.PARSE_ERROR, "this is no JSON"))
         table = {**self._table, **(own or {})}
         if not isinstance(asked, list):
             return next(self._answers([_Request.read(asked)], table), b"")
         if not asked:
-            return _failure(None, RpcError(Code.INVALID_REQUEST, "a batch has at least one request"))
+            return failure(RpcError(Code.INVALID_REQUEST, "a batch has at least one request"))
         if len(asked) > self._limits.batch_requests:
             text = f"{len(asked)} requests in a batch; give at most {self._limits.batch_requests}"
-            return _failure(None, RpcError(Code.LIMIT_EXCEEDED, text))
+            return failure(RpcError(Code.LIMIT_EXCEEDED, text))
         answers = list(self._answers([_Request.read(value) for value in asked], table))
         return b"[" + b",".join(answers) + b"]" if answers else b""
 
@@ -107,18 +106,21 @@ class Dispatcher:
             if sends:
                 outcomes = self._send(list(group))
             else:
-                outcomes = ((request, self._outcome(request, table)) for request in group)
+                outcomes = ((request, self._outcome(request, table, size)) for request in group)
             for request, outcome in outcomes:
                 if request.id is _NO_ID:
                     continue
-                answer = self._encode(request.id, outcome, size)
+                answer = _answer(request.id, outcome)
                 size += len(answer)
                 yield answer
 
-    def _outcome(self, request: _Request, table: Mapping[str, Method]) -> Any:
+    def _outcome(self, request: _Request, table: Mapping[str, Method], size_before: int) -> Any:
         """Result of a method, or the error."""
         if request.fault:
             return request.fault
+        if size_before > self._limits.answer_bytes:
+            text = f"the answer is longer than {self._limits.answer_bytes} bytes; ask for less at once"
+            return RpcError(Code.LIMIT_EXCEEDED, text)
         method = table.get(request.method)
         if method is None:
             return RpcError(Code.METHOD_NOT_FOUND, f"the method {request.method} does not exist here")
@@ -152,15 +154,7 @@ class Dispatcher:
             outcomes = iter([fault] * len(raws))
         for request, raw in zip(requests, raws, strict=True):
             outcome = next(outcomes) if isinstance(raw, bytes) else raw
-            yield request, rpc_error(outcome) if isinstance(outcome, TransactionRejected) else outcome
-
-    def _encode(self, request_id: Any, outcome: Any, size_before: int) -> bytes:
-        if size_before > self._limits.answer_bytes:
-            text = f"the answer is longer than {self._limits.answer_bytes} bytes; ask for less at once"
-            outcome = RpcError(Code.LIMIT_EXCEEDED, text)
-        if isinstance(outcome, RpcError):
-            return _failure(request_id, outcome)
-        return _encode({"jsonrpc": "2.0", "id": request_id, "result": outcome})
+            yield request, rpc_error(outcome) if isinstance(outcome, ChainError) else outcome
 
 
 def _arity(method: Method) -> tuple[int, int]:
@@ -184,16 +178,18 @@ def notification(subscription: str, result: Any) -> bytes:
     return _encode({"jsonrpc": "2.0", "method": "eth_subscription", "params": params})
 
 
-def failure(error: RpcError) -> bytes:
-    """Answer to what could not even be read."""
-    return _failure(None, error)
-
-
-def _failure(request_id: Any, error: RpcError) -> bytes:
+def failure(error: RpcError, request_id: Any = None) -> bytes:
+    """Answer that something went wrong; without an id where the request could not even be read."""
     shown: dict[str, Any] = {"code": int(error.code), "message": error.message}
     if error.data is not None:
         shown["data"] = error.data
     return _encode({"jsonrpc": "2.0", "id": request_id, "error": shown})
+
+
+def _answer(request_id: Any, outcome: Any) -> bytes:
+    if isinstance(outcome, RpcError):
+        return failure(outcome, request_id)
+    return _encode({"jsonrpc": "2.0", "id": request_id, "result": outcome})
 
 
 def _encode(value: Any) -> bytes:

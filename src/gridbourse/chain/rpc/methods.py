@@ -218,13 +218,13 @@ class Methods:
             raise RpcError(Code.SYNC_TIMEOUT, f"sent, but {error}", data(tx_hash)) from error
         return self._receipt_object(receipt)
 
-    def send_each(self, raws: Sequence[bytes]) -> list[str | TransactionRejected]:
-        """Hand in signed transactions in their order; returns what became of each.
+    def send_each(self, raws: Sequence[bytes]) -> list[str | ChainError]:
+        """Hand in signed transactions in their order; returns what became of each: its hash, or why it was not taken.
 
         As many as possible go to the chain together. Around one that is turned away the portions are halved, and
         doubled again behind it, so that even a bad batch costs few more steps than it has transactions.
         """
-        outcomes: list[str | TransactionRejected] = []
+        outcomes: list[str | ChainError] = []
         size = len(raws)
         while len(outcomes) < len(raws):
             portion = raws[len(outcomes) : len(outcomes) + size]
@@ -235,6 +235,8 @@ class Methods:
                 if len(portion) == 1:
                     outcomes.append(error)
                 size = max(1, len(portion) // 2)
+            except ChainError as error:
+                outcomes += [error] * (len(raws) - len(outcomes))
         return outcomes
 
     def _transaction_at(self, height: int | None, index: object) -> Any:

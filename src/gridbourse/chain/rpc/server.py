@@ -7,7 +7,8 @@ import hmac
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Self
 
@@ -28,6 +29,8 @@ from gridbourse.chain.rpc.limits import Limits
 from gridbourse.chain.rpc.methods import Method, Methods
 from gridbourse.chain.rpc.subscriptions import HeadWatcher, Subscriptions
 from gridbourse.errors import ChainError, InvalidValue, RpcError
+
+Answer = Callable[[bytes, Mapping[str, Method]], Awaitable[bytes]]
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8545
@@ -144,6 +147,11 @@ def _application(
     chain = methods.chain
     dispatcher = Dispatcher(methods, limits)
     watcher = HeadWatcher(chain)
+    # As many as there may be callers: some wait for a block, and keep nobody else waiting by that.
+    workers = ThreadPoolExecutor(limits.connections, "rpc")
+
+    async def answer(body: bytes, own: Mapping[str, Method]) -> bytes:
+        return await asyncio.get_running_loop().run_in_executor(workers, dispatcher.answer, body, own)
 
     async def http(request: Request) -> Response:
         if refused := _refused(request, token):
@@ -155,21 +163,22 @@ def _application(
             body += chunk
             if len(body) > limits.body_bytes:
                 return _error(413, Code.LIMIT_EXCEEDED, f"a request has at most {limits.body_bytes} bytes")
-        answer = await asyncio.to_thread(dispatcher.answer, bytes(body))
-        return Response(answer, media_type="application/json") if answer else Response(status_code=204)
+        answered = await answer(bytes(body), {})
+        return Response(answered, media_type="application/json") if answered else Response(status_code=204)
 
     async def websocket(connection: WebSocket) -> None:
         if refused := _refused(connection, token) or _foreign_page(connection, origins):
             await connection.send_denial_response(refused)
             return
         await connection.accept()
-        await _converse(connection, dispatcher, watcher, Subscriptions(chain, methods, limits))
+        await _converse(connection, answer, watcher, Subscriptions(chain, methods, limits))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         watching = asyncio.create_task(watcher.run())
         yield
         watching.cancel()
+        workers.shutdown(wait=False, cancel_futures=True)
 
     return Starlette(
         routes=[Route("/", http, methods=["POST"]), WebSocketRoute("/", websocket)],
@@ -181,9 +190,7 @@ def _application(
     )
 
 
-async def _converse(
-    connection: WebSocket, dispatcher: Dispatcher, watcher: HeadWatcher, subscriptions: Subscriptions
-) -> None:
+async def _converse(connection: WebSocket, answer: Answer, watcher: HeadWatcher, subscriptions: Subscriptions) -> None:
     """Answer what comes in, and push what was subscribed to. A subscription's first news follows its answer."""
     sending = asyncio.Lock()
 
@@ -203,11 +210,11 @@ async def _converse(
             received = await connection.receive()
             if received["type"] == "websocket.disconnect":
                 return
-            body = received.get("text") or received.get("bytes") or b""
+            body = (received.get("text") or "").encode() or received.get("bytes") or b""
             async with sending:
-                answer = await asyncio.to_thread(dispatcher.answer, body, subscriptions.table())
-                if answer:
-                    await connection.send_text(answer.decode())
+                answered = await answer(body, subscriptions.table())
+                if answered:
+                    await connection.send_text(answered.decode())
     except WebSocketDisconnect:
         return
     finally:

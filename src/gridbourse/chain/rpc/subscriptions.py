@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from gridbourse.chain.interface import Chain
@@ -56,6 +57,14 @@ class HeadWatcher:
                     self._changed.notify_all()
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which events, or new heads where that is None, of the blocks above a height."""
+
+    events: Criteria | None
+    since: int
+
+
 class Subscriptions:
     """The subscriptions of one connection.
 
@@ -69,8 +78,7 @@ class Subscriptions:
         self._chain = chain
         self._methods = methods
         self._limits = limits
-        self._wanted: dict[str, Criteria | None] = {}
-        self._since: dict[str, int] = {}
+        self._wanted: dict[str, _Wanted] = {}
 
     def table(self) -> dict[str, Method]:
         """The methods that only a connection has."""
@@ -80,18 +88,17 @@ class Subscriptions:
         """Start with the next block; returns the subscription's id."""
         if kind not in {"newHeads", "logs"}:
             raise InvalidValue("subscription", kind, '"newHeads" or "logs"')
-        wanted = Criteria.read({} if criteria is None else criteria) if kind == "logs" else None
+        events = Criteria.read({} if criteria is None else criteria) if kind == "logs" else None
         if len(self._wanted) >= self._limits.subscriptions:
             text = f"{self._limits.subscriptions} subscriptions on this connection; end some"
             raise RpcError(Code.LIMIT_EXCEEDED, text)
         key = "0x1" + secrets.token_hex(16)[1:]
-        self._since[key] = self._chain.head().height
-        self._wanted[key] = wanted
+        self._wanted[key] = _Wanted(events, self._chain.head().height)
         return key
 
     def unsubscribe(self, key: object) -> bool:
         """End a subscription; returns whether there was one."""
-        return self._wanted.pop(str(key), False) is not False
+        return self._wanted.pop(str(key), None) is not None
 
     async def push(self, watcher: HeadWatcher, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Tell the peer of everything it subscribed to, until cancelled."""
@@ -111,13 +118,13 @@ class Subscriptions:
     def _messages(self, height: int) -> list[bytes]:
         """What a block means to each subscription that is older than it."""
         messages = []
-        for key, criteria in list(self._wanted.items()):
-            if self._since.get(key, height) < height:
-                messages += [notification(key, result) for result in self._results(criteria, height)]
+        for key, wanted in list(self._wanted.items()):
+            if wanted.since < height:
+                messages += [notification(key, result) for result in self._results(wanted.events, height)]
         return messages
 
-    def _results(self, criteria: Criteria | None, height: int) -> list[Any]:
-        if criteria is None:
+    def _results(self, events: Criteria | None, height: int) -> list[Any]:
+        if events is None:
             has_logs = self._methods.places.at(height).logs_before[-1] > 0
             return [objects.header_object(self._chain.header(height), has_logs=has_logs)]
-        return self._methods.log_objects(list(criteria.matching(self._chain, height, height)))
+        return self._methods.log_objects(list(events.matching(self._chain, height, height)))
