@@ -1,7 +1,11 @@
 """The `gridbourse` command: what it shows, what it writes, and what it says to bad input."""
 
 import csv
+import signal
+import subprocess
+import sys
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -98,6 +102,7 @@ COMMANDS = [
     ["region", "status"],
     ["trace"],
     ["audit"],
+    ["rpc"],
     ["disclosure"],
     ["disclosure", "create"],
     ["disclosure", "verify"],
@@ -195,3 +200,43 @@ def test_a_deal_that_never_was_is_one_line_that_names_it(complaint, run, descrip
     code, text = complaint("trace", "7", "--region", tmp_path / "region")
     assert code == 1
     assert text.startswith("gridbourse: deal: 7 is not valid")
+
+
+@pytest.fixture
+def region(run, description, tmp_path):
+    run("region", "init", description, tmp_path / "region")
+    return tmp_path / "region"
+
+
+def start_rpc(folder, *options):
+    command = [sys.executable, "-m", "gridbourse", "rpc", str(folder), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize(("chain", "chain_id"), [("main", 500), ("grid", 501)])
+def test_a_chain_is_served_until_it_is_ended(region, chain, chain_id):
+    with start_rpc(region, "--chain", chain, "--port", "0") as server:
+        url, serves = server.stdout.readline().split(maxsplit=1)
+        assert serves.startswith(f"serves {chain} of Mianyang")
+        request = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
+        assert httpx.post(url, json=request, trust_env=False).json()["result"] == hex(chain_id)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--chain", "wind"], "chain: 'wind' is not valid; give main, or one of grid"),
+        (["--host", "0.0.0.0"], "host: '0.0.0.0' is not valid; give a token as well"),
+        (["--token-file", "empty"], "token file: 'empty' is not valid; give one with a token in it"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line_that_says_why(region, options, said, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").write_text("\n")
+    with start_rpc(region, "--port", "0", *options) as server:
+        output, complaint = server.communicate(timeout=20)
+    assert (server.returncode, output) == (1, "")
+    assert said in complaint
+    assert "Traceback" not in complaint
