@@ -54,7 +54,7 @@ class MainReader:
             yield MainBlock(
                 header,
                 transaction_count,
-                events=tuple(self._main.market.events(logs)),
+                events=tuple(self._main.market.events_between(header.height, header.height)),
                 anchors=tuple(
                     (event.values["masterId"], _anchor(event)) for event in _decoded(self._main.anchors, logs)
                 ),

@@ -11,19 +11,19 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import Changes, MarketState
 from gridbourse.console.news import MainBlock, SlaveBlock
-from gridbourse.console.rights import NOBODY, Principal
+from gridbourse.console.rights import NOBODY, Kind, Principal
 from gridbourse.console.views import deal_view, order_view, side_name, trade_view, type_name
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.market.types import EnergyType, Side
 
-KEPT_BATCHES = 2_000
+KEPT_BATCHES = 480
 HEARTBEAT_SECONDS = 15.0
 
 
@@ -69,8 +69,9 @@ class Batch:
     trades: list[dict[str, Any]] = field(default_factory=list)
     blocks: list[dict[str, Any]] = field(default_factory=list)
     anchors: list[dict[str, Any]] = field(default_factory=list)
-    own: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
-    """Kind of message and content, for a node and its master."""
+    own: dict[tuple[str, str, int], list[bytes]] | None = None
+    """Messages by node, master and period, once somebody has asked for them."""
+    changes: Changes = field(default_factory=Changes)
     encoded: dict[Filter, bytes] = field(default_factory=dict)
 
 
@@ -153,12 +154,11 @@ class Feed:
     def _tell(self) -> None:
         self._flush = None
         changes, self._changes = self._changes, Changes()
-        batch = Batch(self._first_height, self._state.height)
+        batch = Batch(self._first_height, self._state.height, changes=changes)
         batch.book = [self._level(*level) for level in sorted(changes.levels)]
-        batch.trades = [asdict(trade_view(self._state.deals[deal_id])) for deal_id in changes.trades]
+        batch.trades = [_document(trade_view(self._state.deals[deal_id])) for deal_id in changes.trades]
         batch.blocks, self._blocks = self._blocks, []
         batch.anchors, self._anchors = self._anchors, []
-        self._tell_owners(batch, changes)
         self._first_height = self._state.height + 1
         self._batches.append(batch)
         self._told += 1
@@ -181,20 +181,26 @@ class Feed:
             "energy_wh_by_type": by_type,
         }
 
-    def _tell_owners(self, batch: Batch, changes: Changes) -> None:
-        for deal_id in changes.deals:
-            deal = self._state.deals[deal_id]
-            for side in Side:
-                if owner := self._directory.owners.get(deal.trader(side)):
-                    view = asdict(deal_view(self._state, owner.node_id, deal_id, side))
-                    batch.own.setdefault((owner.node_id, owner.master), []).append(("deal", view))
-        for order_id in changes.orders:
-            entry = self._state.orders[order_id]
-            owner = self._directory.owners.get(entry.trader)
-            recorded = self._state.recorded.get(entry.leaf)
-            if owner and recorded:
-                view = asdict(order_view(self._state, entry.leaf, recorded.details))
-                batch.own.setdefault((owner.node_id, owner.master), []).append(("order", view))
+    def _own(self, batch: Batch) -> dict[tuple[str, str, int], list[bytes]]:
+        """Messages about orders and deals, by node, master and period; made when somebody first watches them."""
+        if batch.own is None:
+            own: dict[tuple[str, str, int], list[bytes]] = {}
+            for deal_id in batch.changes.deals:
+                deal = self._state.deals[deal_id]
+                for side in Side:
+                    if owner := self._directory.owners.get(deal.trader(side)):
+                        view = deal_view(self._state, owner.node_id, deal_id, side)
+                        place = owner.node_id, owner.master, view.period
+                        own.setdefault(place, []).append(_message("deal", _document(view), batch.height))
+            for order_id in batch.changes.orders:
+                entry = self._state.orders[order_id]
+                recorded = self._state.recorded.get(entry.leaf)
+                if recorded and (owner := self._directory.owners.get(entry.trader)):
+                    view_of_order = order_view(self._state, entry.leaf, recorded.details)
+                    place = owner.node_id, owner.master, view_of_order.period
+                    own.setdefault(place, []).append(_message("order", _document(view_of_order), batch.height))
+            batch.own = own
+        return batch.own
 
     # Who watches
 
@@ -250,13 +256,12 @@ class Feed:
         chunk = batch.encoded.get(wanted)
         if chunk is None:
             chunk = batch.encoded[wanted] = b"".join(_messages(batch, wanted))
-        if Topic.DEALS in wanted.topics and batch.own:
+        if Topic.DEALS in wanted.topics and principal.kind is not Kind.NOBODY:
             chunk += b"".join(
-                _message(kind, view, batch.height)
-                for (node_id, master), messages in batch.own.items()
-                if principal.reaches(node_id, master)
-                for kind, view in messages
-                if wanted.period is None or view["period"] == wanted.period
+                message
+                for (node_id, master, period), messages in self._own(batch).items()
+                if principal.reaches(node_id, master) and wanted.period in {None, period}
+                for message in messages
             )
         return chunk
 
@@ -277,6 +282,11 @@ def _messages(batch: Batch, wanted: Filter) -> Iterator[bytes]:
             ]
             if fitting:
                 yield _message(topic, fitting, batch.height)
+
+
+def _document(view: Any) -> dict[str, Any]:
+    """Fields of a flat value: `asdict` would copy each of them."""
+    return {name: getattr(view, name) for name in view.__slots__}
 
 
 def _message(event: str, content: object, height: int) -> bytes:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from gridbourse.console.directory import Directory
 from gridbourse.console.news import MainBlock, SlaveBlock
-from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -44,7 +43,6 @@ class RecordedOrder:
     """An order as its node recorded it; `turn` counts such records in the order in which they were read."""
 
     turn: int
-    record: LedgerRecord
     details: OrderDetails
 
 
@@ -165,7 +163,7 @@ class MarketState:
             match found.details:
                 case OrderDetails():
                     leaf = found.record.leaf
-                    self.recorded[leaf] = RecordedOrder(len(self.recorded), found.record, found.details)
+                    self.recorded[leaf] = RecordedOrder(len(self.recorded), found.details)
                     self.leaves_of_node[found.details.user_id].append(leaf)
                 case Mandate():
                     self.mandates[found.details.user_id] = found.details

@@ -99,6 +99,7 @@ def server(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Server:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            timeout_keep_alive=75,
             timeout_graceful_shutdown=GRACE_SECONDS,
             h11_max_incomplete_event_size=32_768,
         ),

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 
 from gridbourse.client.values import (
     Deal,
@@ -105,7 +105,10 @@ class Trading:
         """
         require(principal, Right.TRADE)
         _require_keys(principal)
-        asked = {"offer": astuple(offer), "energy_quota_wh": energy_quota_wh}
+        asked = {
+            "offer": [int(offer.side), int(offer.energy_types), offer.period, offer.energy_wh, offer.price_ticks],
+            "energy_quota_wh": energy_quota_wh,
+        }
         if energy_quota_wh is None and offer.side is Side.ASK:
             energy_quota_wh = self._offered_wh(principal.name, offer.period) + offer.energy_wh
         record = NodeRecord(principal.name, Place(offer, energy_quota_wh), principal.keys)

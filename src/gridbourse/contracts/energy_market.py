@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, get_args, get_type_hints
 
 from eth_abi.abi import decode as abi_decode
 
 from gridbourse.chain.block import Log
+from gridbourse.chain.interface import Chain
 from gridbourse.contracts.abi import Call, DecodedEvent
 from gridbourse.contracts.accounts import Accounts
+from gridbourse.crypto.keys import Address
 from gridbourse.market.events import Event, OrderPlaced, OrderRefused
 from gridbourse.market.types import Deal, DealState, EnergyType, Order, OrderId, OrderRequest, Reason, Side
 
@@ -26,11 +29,17 @@ _EVENTS: dict[str, tuple[Callable[..., Event], tuple[Callable[[Any], Any], ...]]
     kind.__name__: (kind, tuple(_READERS[hint] for hint in get_type_hints(kind).values())) for kind in get_args(Event)
 }
 
+_REMEMBERED_BLOCKS = 64
+
 
 class EnergyMarket(Accounts):
     """Price-time order book, legality check, intent, cooling-off and settlement (paper, section 3.4)."""
 
     NAME = "EnergyMarket"
+
+    def __init__(self, chain: Chain, address: Address) -> None:
+        super().__init__(chain, address)
+        self._events_of_block: OrderedDict[int, list[Event]] = OrderedDict()
 
     def place_order(self, request: OrderRequest, record_hash: bytes) -> Call:
         """Place one order and match it; reverts if it is refused."""
@@ -75,7 +84,22 @@ class EnergyMarket(Accounts):
 
     def events_between(self, first_block: int, last_block: int) -> list[Event]:
         """Read the market's events of a range of blocks, both included."""
+        if last_block - first_block < _REMEMBERED_BLOCKS:
+            # Several masters of one process read the same newest blocks.
+            return [event for height in range(first_block, last_block + 1) for event in self._events_at(height)]
         return self.events(self.chain.logs(address=self.address, first_block=first_block, last_block=last_block))
+
+    def _events_at(self, height: int) -> list[Event]:
+        events = self._events_of_block.get(height)
+        if events is None:
+            logs = self.chain.logs(address=self.address, first_block=height, last_block=height)
+            events = self.events(logs)
+            if not events:
+                return events  # there may be no such block yet
+            self._events_of_block[height] = events
+            if len(self._events_of_block) > _REMEMBERED_BLOCKS:
+                self._events_of_block.popitem(last=False)
+        return events
 
     def refused_requests(self) -> Iterator[tuple[bytes, int]]:
         """Record hash and packed request of every order that was ever refused.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from gridbourse.contracts.consortium import RegulatorKeys
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.crypto.keys import Address
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.records import Details
 from gridbourse.network.sealing import open_record, seal_record
+
+REMEMBERED_RECORDS = 2_000
 
 
 class EncryptionNode:
@@ -27,6 +31,7 @@ class EncryptionNode:
         self._ledger = ledger
         self._opening = keys.opening
         self._suite = keys.encryption.suite
+        self._opened: OrderedDict[tuple[Address, int, bytes], Details] = OrderedDict()
         self.readers = (keys.encryption.public_bytes, regulator.encryption_public)
 
     def open(self, record: LedgerRecord) -> Details:
@@ -37,7 +42,14 @@ class EncryptionNode:
         EnvelopeError
             The record is not sealed to this node, was changed, or lies where it was not written for.
         """
-        return open_record(self._ledger, record, *self._opening)
+        # A record is looked at several times soon after it was written, and opening is what costs most.
+        place = record.author, record.kind, record.content
+        details = self._opened.get(place)
+        if details is None:
+            details = self._opened[place] = open_record(self._ledger, record, *self._opening)
+            if len(self._opened) > REMEMBERED_RECORDS:
+                self._opened.popitem(last=False)
+        return details
 
     def seal(self, author: Address, details: Details, *owner_public: bytes) -> tuple[int, bytes]:
         """Encrypt details that concern a function node, or nobody but the master; returns kind and content."""
