@@ -12,7 +12,7 @@ FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 COMETBFT := v0.38.26
 
-.PHONY: consortium cometbft chromium screenshots demo serve test lint contracts-test unit-test nightly bench artifacts lock clean
+.PHONY: consortium cometbft chromium screenshots demo serve test lint contracts-test unit-test nightly bench load artifacts lock clean
 
 ## the paper's market, end to end; tables on the screen, pictures and CSV files in out/
 demo: $(VENV)/run
@@ -73,6 +73,10 @@ bench: $(VENV)/bench contracts/node_modules
 	$(BIN)/python -m bench.records out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.against_others out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.rpc out/bench
+
+## the service under load: 300 watchers, 200 orders a second for five minutes, a kill; LOAD="--seconds 60" passes options on
+load: $(VENV)/bench
+	$(BIN)/python -m bench.load out/load $(LOAD)
 
 ## the contracts' committed ABI and bytecode, anew
 artifacts: contracts/node_modules
