@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +45,10 @@ _SCHEMA = [_BLOCKS.strip(), _TRANSACTIONS.strip(), _LOGS.strip()]
 _READ_LIMIT = 1_000
 
 
+# Several readers follow a chain, one behind the other: the newest receipts are decoded once for all of them.
+_decoded = lru_cache(maxsize=128)(Receipt.decode)
+
+
 class StoredTransaction(NamedTuple):
     """A row of `transactions`."""
 
@@ -55,7 +60,7 @@ class StoredTransaction(NamedTuple):
 
     def decoded_receipt(self) -> Receipt:
         """The receipt, with its place in the chain."""
-        return Receipt.decode(self.receipt, self.hash, self.height, self.position)
+        return _decoded(self.receipt, self.hash, self.height, self.position)
 
 
 class StoredBlock(NamedTuple):

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import fields
 from enum import IntEnum, IntFlag
+from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
@@ -143,15 +144,22 @@ def _details(kind: type[Details], stated: Any) -> Details:
 
 
 def _typed(kind: Any, value: object) -> Any:
-    if get_origin(kind) is tuple:
+    item, plain = _shape(kind)
+    if item is not None:
         if type(value) is not list:
             raise TypeError(f"{value!r} is no series")
-        (item, _) = get_args(kind)
         return tuple(_typed(item, entry) for entry in value)
-    plain = int if issubclass(kind, IntEnum | IntFlag) else kind
     if type(value) is not plain or (isinstance(value, int) and not 0 <= value < 2**64):
         raise TypeError(f"{value!r} is no {kind.__name__}")
-    return kind(value)
+    return value if plain is kind else kind(value)
+
+
+@cache
+def _shape(kind: Any) -> tuple[Any, Any]:
+    """The type of a series' items, or else the type that JSON has for a single value."""
+    if get_origin(kind) is tuple:
+        return get_args(kind)[0], None
+    return None, int if issubclass(kind, IntEnum | IntFlag) else kind
 
 
 def _place(ledger: SlaveLedger, author: Address, kind: int, commitment: bytes) -> bytes:
