@@ -18,7 +18,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Protocol
 
-from eth.vm.forks import CancunVM
+from eth.vm.forks.cancun import CancunVM
 from eth_tester import EthereumTester, PyEVMBackend
 
 from gridbourse.chain.block import Genesis, Receipt

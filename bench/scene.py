@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -73,12 +73,13 @@ class Scene:
         """The market's contract."""
         return self.main.market
 
-    def sign_each(self, kind: Kind, count: int) -> list[bytes]:
-        """Sign one transaction per order; the masters take turns."""
-        streams = [self._orders(kind, master) for master in range(len(self.wallets))]
+    def sign_each(self, kind: Kind, count: int, masters: Sequence[int] = ()) -> list[bytes]:
+        """Sign one transaction per order; these masters take turns, or all."""
+        streams = {master: self._orders(kind, master) for master in masters or range(len(self.wallets))}
+        takers = list(streams)
         raw_transactions = []
         for turn in range(count):
-            master = turn // 2 % len(streams)
+            master = takers[turn // 2 % len(takers)]
             call = self.market.place_order(next(streams[master]), self._random.randbytes(32))
             raw_transactions += self.wallets[master].sign([call])
         return raw_transactions

@@ -167,7 +167,7 @@ class TestMempool:
 
     def test_what_could_never_run_does_not_wait(self, peer, probe):
         assert "malformed" in peer.check(b"no bundle")
-        assert "gas is free" in peer.check(bundle(signed(BOB, 0, probe, max_fee_per_gas=1)))
+        assert "value 1" in peer.check(bundle(signed(BOB, 0, probe, value=1)))
 
     def test_a_bundle_waits_until_nothing_of_it_has_a_future(self, peer, probe):
         both = bundle(*stores(probe, 1, 2))

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, takewhile
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -32,7 +32,9 @@ from gridbourse.crypto.keys import Address
 from gridbourse.errors import ChainCorrupted, ChainError, TransactionRejected
 
 MAX_BLOCK_TRANSACTIONS = 5_000
-"""A proposer takes no more, so that no block takes the others long to run."""
+PREPARE_SECONDS = 0.4
+"""A proposer stops taking transactions then, so that its proposal comes before the others give up waiting for it.
+CometBFT's `timeout_propose` is a multiple."""
 MAX_NONCES_AHEAD = 20_000
 """How many transactions of one sender may wait; they may come in any order, by gossip."""
 MAX_WAITING = 50_000
@@ -233,13 +235,21 @@ class CometChain(LocalChain):
             raise TransactionRejected("its nonces have been used; sign it again with the next ones")
 
     def prepare(self, bundles: Sequence[bytes], max_bytes: int, timestamp: int) -> tuple[bytes, ...]:
-        """Choose and order what this node proposes: all that can be run, senders' nonces in sequence."""
-        candidates = {bundle: self._bundles.read_well_formed(bundle) for bundle in bundles}
+        """Choose and order what this node proposes: what can be run in time, senders' nonces in sequence."""
+        deadline = time.monotonic() + PREPARE_SECONDS
+        read = {}
+
+        def candidates() -> Iterator[SignedTransaction]:
+            for bundle in bundles:
+                read[bundle] = self._bundles.read_well_formed(bundle)
+                yield from read[bundle]
+
         with self._changed:
             place = self._place(timestamp)
-            ordered = self._in_sequence(_within(max_bytes, candidates.values()))
-            taken, execution = self._executor.execute_valid(place, ordered)
-            proposed = _rebundled(taken, candidates)
+            ordered = self._in_sequence(_within(max_bytes, candidates()))
+            in_time = takewhile(lambda _: time.monotonic() < deadline, ordered)
+            taken, execution = self._executor.execute_valid(place, in_time)
+            proposed = _rebundled(taken, read)
             self._executed = {(place.timestamp, proposed): execution}
         return proposed
 
@@ -389,6 +399,8 @@ class CometChain(LocalChain):
         for candidate in candidates:
             sender = candidate.sender
             expected = next_nonces.setdefault(sender, self._executor.next_nonce(sender))
+            if len(ordered) == MAX_BLOCK_TRANSACTIONS:
+                break
             if candidate.transaction.nonce != expected:
                 early.setdefault((sender, candidate.transaction.nonce), candidate)
                 continue
@@ -400,14 +412,13 @@ class CometChain(LocalChain):
         return ordered
 
 
-def _within(max_bytes: int, bundles: Iterable[Sequence[SignedTransaction]]) -> Iterator[SignedTransaction]:
+def _within(max_bytes: int, candidates: Iterable[SignedTransaction]) -> Iterator[SignedTransaction]:
     """Transactions from the front that surely fit into a block, however they are bundled."""
-    for bundle in bundles:
-        for signed in bundle:
-            max_bytes -= len(signed.raw) + _BUNDLE_OVERHEAD_BYTES
-            if max_bytes < 0:
-                return
-            yield signed
+    for signed in candidates:
+        max_bytes -= len(signed.raw) + _BUNDLE_OVERHEAD_BYTES
+        if max_bytes < 0:
+            return
+        yield signed
 
 
 def _rebundled(

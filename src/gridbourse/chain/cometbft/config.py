@@ -74,8 +74,8 @@ def configuration(settings: NodeSettings, abci: Path, rpc: Path, trust: Trust | 
         # A block is made when there is something for it, and every few seconds, because CometBFT's block time is
         # that of the votes for the block before.
         "consensus": {
-            "timeout_propose": "1s",
-            "timeout_propose_delta": "250ms",
+            "timeout_propose": "2s",
+            "timeout_propose_delta": "500ms",
             "timeout_prevote": "500ms",
             "timeout_prevote_delta": "250ms",
             "timeout_precommit": "500ms",
