@@ -16,17 +16,17 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
 from threading import Event, Thread
 
-from bench.engines import Anvil, Embedded, Mining
+from bench.engines import Anvil, Embedded, Engine, Mining
 from bench.report import Report, Row, Spread, output_folder
 from bench.scene import CHAIN_ID, Kind, Scene
-from gridbourse.chain.block import Receipt
 from gridbourse.chain.cometbft.description import NetworkSpec, Organisation
 from gridbourse.chain.cometbft.folder import NodeFolder, found_network
 from gridbourse.chain.ethereum import EthereumChain
@@ -34,13 +34,14 @@ from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.network.engines import BLOCK_GAS_LIMIT
 
 NODES = 4
-ROUNDS = 6
+ROUNDS = 5
 """The first warms up and is not counted."""
-SINGLE_ORDERS, BATCHED_ORDERS, PER_TRANSACTION, PER_REQUEST = 4_000, 40_000, 250, 250
+SINGLE_ORDERS, BATCHED_ORDERS, PER_TRANSACTION, PER_REQUEST = 2_000, 20_000, 250, 250
 LATENCY_ORDERS, LOST_PROPOSERS = 100, 12
 LOAD_PER_REQUEST, LOAD_SECONDS = 50, 0.25
 """The steady load beside which latency is measured."""
 _PATIENCE_SECONDS = 120.0
+_CONSORTIUM = "consortium"
 
 
 class Consortium:
@@ -69,13 +70,22 @@ class Consortium:
         with ThreadPoolExecutor(NODES) as together:
             self.clients = list(together.map(_connect, self.folders))
 
-    def submit(self, raw_transactions: Sequence[bytes]) -> list[Receipt]:
-        """Each master's client sends its own to its own node; returns when all are final there."""
+    def shares(self, raw_transactions: Sequence[bytes]) -> list[list[bytes]]:
+        """What each master's client sends to its own node."""
         shares: list[list[bytes]] = [[] for _ in self.clients]
         for raw in raw_transactions:
             shares[self._owner[SignedTransaction.decode(raw).sender]].append(raw)
+        return shares
+
+    def submit(self, shares: Sequence[Sequence[bytes]]) -> None:
+        """Send all shares at once; returns when all are final, each on the node it was sent to."""
         with ThreadPoolExecutor(NODES) as together:
-            return [receipt for part in together.map(_submit, self.clients, shares) for receipt in part]
+            list(together.map(_submit, self.clients, shares))
+
+    def cpu_seconds(self) -> tuple[float, float]:
+        """What all nodes and all their CometBFTs have computed so far."""
+        pids = [self._pids(number) for number in range(NODES)]
+        return sum(_cpu_seconds(node) for node, _ in pids), sum(_cpu_seconds(comet) for _, comet in pids)
 
     def proposer(self) -> int:
         """Number of the node whose turn it is."""
@@ -140,14 +150,10 @@ def main(folder: Path) -> None:
             for raw in scene.chain.block(height).transactions:
                 for engine in (embedded, anvil):
                     engine.submit([[raw]])
-                network.submit([raw])
-        engines: dict[str, Callable[[Sequence[bytes]], object]] = {
-            "consortium": network.submit,
-            "embedded": lambda raws: embedded.submit(_requests(raws)),
-            "anvil, a block per second": lambda raws: anvil.submit(_requests(raws)),
-        }
-        single = _throughput(report, scene, engines, SINGLE_ORDERS, 1)
-        batched = _throughput(report, scene, engines, BATCHED_ORDERS, PER_TRANSACTION)
+                network.submit(network.shares([raw]))
+        engines: dict[str, Engine] = {"embedded": embedded, "anvil, a block per second": anvil}
+        single = _throughput(report, scene, network, engines, SINGLE_ORDERS, 1)
+        batched = _throughput(report, scene, network, engines, BATCHED_ORDERS, PER_TRANSACTION)
         finality = _latency(report, scene, network)
         lost = _lost_proposers(report, scene, network)
         _memory(report, network)
@@ -160,23 +166,42 @@ def main(folder: Path) -> None:
 
 
 def _throughput(
-    report: Report, scene: Scene, engines: dict[str, Callable[[Sequence[bytes]], object]], orders: int, together: int
+    report: Report, scene: Scene, network: Consortium, others: Mapping[str, Engine], orders: int, together: int
 ) -> float:
     """Orders per second of each engine; returns the consortium's median for resting orders."""
     rates: dict[tuple[str, Kind], list[float]] = {}
+    cpu: dict[Kind, list[tuple[float, float]]] = {kind: [] for kind in Kind}
     for turn in report.progress(range(ROUNDS), f"{together} orders per transaction"):
         for kind in Kind:
             raws = scene.sign_each(kind, orders) if together == 1 else scene.sign_together(kind, orders, together)
-            for name, submit in engines.items():
-                begin = time.perf_counter()
-                submit(raws)
-                if turn:
-                    rates.setdefault((name, kind), []).append(orders / (time.perf_counter() - begin))
+            shares = network.shares(raws)
+            node, comet = network.cpu_seconds()
+            seconds = {_CONSORTIUM: _elapsed(partial(network.submit, shares))}
+            network.wait_equal()
+            node_after, comet_after = network.cpu_seconds()
+            cpu[kind].append((1e6 * (node_after - node) / orders, 1e6 * (comet_after - comet) / orders))
+            for name, engine in others.items():
+                seconds[name] = _elapsed(partial(engine.submit, _requests(raws)))
+            if turn:
+                for name, value in seconds.items():
+                    rates.setdefault((name, kind), []).append(orders / value)
     rows: list[Row] = [
-        {"engine": name, **{f"{kind}, orders/s": Spread.of(rates[name, kind]) for kind in Kind}} for name in engines
+        {"engine": name, **{f"{kind}, orders/s": Spread.of(rates[name, kind]) for kind in Kind}}
+        for name in (_CONSORTIUM, *others)
     ]
     report.table(f"{orders:,} orders, {together} per transaction, {NODES} senders", rows)
-    return Spread.of(rates["consortium", Kind.RESTING]).median
+    report.table(
+        f"CPU time per order of all {NODES} nodes together, µs, {together} per transaction",
+        [
+            {
+                "orders": kind,
+                "executors and JSON-RPC": Spread.of(node for node, _ in cpu[kind][1:]),
+                "CometBFT": Spread.of(comet for _, comet in cpu[kind][1:]),
+            }
+            for kind in Kind
+        ],
+    )
+    return Spread.of(rates[_CONSORTIUM, Kind.RESTING]).median
 
 
 def _latency(report: Report, scene: Scene, network: Consortium) -> float:
@@ -200,7 +225,7 @@ def _lost_proposers(report: Report, scene: Scene, network: Consortium) -> float:
         time.sleep(1.5)
         victim = network.proposer()
         if victim == 0:  # the client of node 0 sends
-            network.submit(scene.sign_each(Kind.RESTING, 1, masters=[0]))
+            network.submit([scene.sign_each(Kind.RESTING, 1, masters=[0])])
             continue
         with network.cut_off(victim):
             waits.append(_time(network, scene.sign_each(Kind.RESTING, 1, masters=[0])[0]))
@@ -236,14 +261,20 @@ def _steady_load(scene: Scene, network: Consortium) -> Iterator[None]:
 
 
 def _time(network: Consortium, raw: bytes) -> float:
+    return _elapsed(lambda: network.clients[0].submit([raw]))
+
+
+def _elapsed(work: Callable[[], object]) -> float:
     begin = time.perf_counter()
-    network.clients[0].submit([raw])
+    work()
     return time.perf_counter() - begin
 
 
-def _submit(client: EthereumChain, raws: Sequence[bytes]) -> list[Receipt]:
+def _submit(client: EthereumChain, raws: Sequence[bytes]) -> None:
+    """Send one master's transactions; its nonces put them in order, so the last one tells for all."""
     hashes = [tx_hash for request in _requests(raws) for tx_hash in client.send(request)]
-    return client.wait(hashes, timeout_seconds=_PATIENCE_SECONDS)
+    for receipt in client.wait(hashes[-1:], timeout_seconds=_PATIENCE_SECONDS):
+        assert receipt.succeeded, "an order was refused"
 
 
 def _requests(raws: Sequence[bytes], size: int = PER_REQUEST) -> list[Sequence[bytes]]:
@@ -258,6 +289,11 @@ def _endpoint() -> str:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{found.getsockname()[1]}"
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident_mb(pid: int) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import groupby, takewhile
@@ -229,8 +229,9 @@ class CometChain(LocalChain):
         batch = self._bundles.read(bundle)
         with self._changed:
             stale = [s for s in batch if s.transaction.nonce < self._executor.next_nonce(s.sender)]
-            self._drop(stale)
-            self._changed.notify_all()
+            if any(signed.hash in self._queue for signed in stale):
+                self._drop(stale)
+                self._changed.notify_all()
         if len(stale) == len(batch):
             raise TransactionRejected("its nonces have been used; sign it again with the next ones")
 
@@ -422,7 +423,7 @@ def _within(max_bytes: int, candidates: Iterable[SignedTransaction]) -> Iterator
 
 
 def _rebundled(
-    taken: Sequence[SignedTransaction], candidates: dict[bytes, list[SignedTransaction]]
+    taken: Sequence[SignedTransaction], candidates: Mapping[bytes, Sequence[SignedTransaction]]
 ) -> tuple[bytes, ...]:
     """Bundles with exactly these transactions in this order; those that came in whole stay as they are."""
     position = {signed.hash: index for index, signed in enumerate(taken)}
@@ -432,9 +433,17 @@ def _rebundled(
         if first is not None and [s.hash for s in taken[first : first + len(batch)]] == [s.hash for s in batch]:
             whole[first] = bundle, len(batch)
     proposed: list[bytes] = []
+    rest: list[bytes] = []
     index = 0
     while index < len(taken):
-        bundle, size = whole.get(index) or (encode_bundle([taken[index].raw]), 1)
+        if index not in whole:
+            rest.append(taken[index].raw)
+            index += 1
+            continue
+        if rest:
+            proposed.append(encode_bundle(rest))
+            rest = []
+        bundle, size = whole[index]
         proposed.append(bundle)
         index += size
-    return tuple(proposed)
+    return (*proposed, encode_bundle(rest)) if rest else tuple(proposed)
