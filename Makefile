@@ -73,6 +73,8 @@ bench: $(VENV)/bench contracts/node_modules
 	$(BIN)/python -m bench.records out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.against_others out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.rpc out/bench
+	@! command -v go > /dev/null || $(MAKE) cometbft
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.consortium out/bench
 
 ## the service under load: 300 watchers, 200 orders a second for five minutes, a kill; LOAD="--seconds 60" passes options on
 load: $(VENV)/bench

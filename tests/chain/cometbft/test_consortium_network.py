@@ -91,6 +91,19 @@ def test_a_cometbft_that_is_killed_comes_back_and_nothing_that_waits_is_lost(net
     network.wait_equal()
 
 
+def test_one_of_four_that_is_cut_off_is_not_missed_and_catches_up(network, probe):
+    stopped = network["industry"].comet_pid
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        before = network["industry"].chain.head().height
+        for _ in range(5):  # every other node proposes
+            send_some(network, probe, "hydro")
+        assert network["industry"].chain.head().height == before
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    network.wait_equal()
+
+
 def test_a_vote_changes_who_orders_the_chain(network, consortium):
     everybody = {key_of(network, name) for name in network.names}
     assert validators(network["grid"]) == everybody
