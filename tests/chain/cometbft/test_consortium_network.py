@@ -116,7 +116,7 @@ def test_a_vote_changes_who_orders_the_chain(network, consortium):
 
 
 def test_a_strangers_node_gets_no_connection_until_the_contract_knows_it(network, consortium, probe, monkeypatch):
-    monkeypatch.setattr(node_module, "LONELY_SECONDS", 3)
+    monkeypatch.setattr(node_module, "LONELY_SECONDS", 6)
     folder = network.add_folder("newcomer")
     account = SigningKey(b"\x31" * 32)
     network.start("newcomer")

@@ -185,14 +185,17 @@ class Node:
         company = time.monotonic()
         while self._process.running() and not self._stopping.wait(_POLL_SECONDS):
             self._serve_when_ready()
-            if time.monotonic() - company > LONELY_SECONDS / 2 and (self._has_peers() or not self.settings.peers):
+            if time.monotonic() - company > LONELY_SECONDS / 2 and not self._alone():
                 company = time.monotonic()
             if time.monotonic() - company > LONELY_SECONDS:
                 return
 
-    def _has_peers(self) -> bool:
+    def _alone(self) -> bool:
+        """Whether no other node is connected; not while CometBFT is starting and does not tell."""
+        if not self.settings.peers:
+            return False
         try:
-            return int(self.comet.ask("net_info")["n_peers"]) > 0
+            return int(self.comet.ask("net_info")["n_peers"]) == 0
         except ChainError:
             return False
 
