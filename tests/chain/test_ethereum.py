@@ -75,6 +75,14 @@ class TestFinality:
             [receipt] = chain.wait([tx_hash])
             assert (chain.head().height, chain.receipt(tx_hash), receipt.height) == (1, receipt, 1)
 
+    def test_how_long_a_submission_waits_is_the_callers_choice(self, anvil):
+        with EthereumChain(anvil(*self.FREE), confirmations=2, final_within_seconds=0.3, resend_seconds=0.1) as chain:
+            started = time.monotonic()
+            with pytest.raises(ChainError, match="not final"):
+                chain.submit([deployment()])
+            assert 0.2 < time.monotonic() - started < 5
+            assert chain.next_nonce(ALICE.address) == 1, "sent again, it was still one transaction"
+
     def test_the_network_itself_can_say_what_is_final(self, anvil):
         url = anvil(*self.FREE, "--slots-in-an-epoch", "1")
         with EthereumChain(url, confirmations="finalized") as chain:

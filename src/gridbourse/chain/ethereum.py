@@ -65,6 +65,8 @@ class EthereumChain(Chain):
         Bearer token that the node asks for.
     patience_seconds
         How long to try to reach the node before giving up.
+    final_within_seconds
+        How long `submit` waits for finality: on Ethereum itself ``"finalized"`` takes a quarter of an hour.
     resend_seconds
         How long `submit` waits for a block before it sends again what is in none; on slow networks longer than the
         time between blocks.
@@ -86,6 +88,7 @@ class EthereumChain(Chain):
         charges_gas: bool = False,
         token: str | None = None,
         patience_seconds: float = 30.0,
+        final_within_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         resend_seconds: float = 5.0,
     ) -> None:
         if not (confirmations == "finalized" or (isinstance(confirmations, int) and confirmations >= 0)):
@@ -93,6 +96,7 @@ class EthereumChain(Chain):
         self._node = RpcClient(url, token=token, patience_seconds=patience_seconds)
         self._confirmations = confirmations
         self._charges_gas = charges_gas
+        self._final_within_seconds = final_within_seconds
         self._resend_seconds = resend_seconds
         self._waits_for_receipts = True
         self._final: NetworkHeader | None = None
@@ -161,7 +165,7 @@ class EthereumChain(Chain):
         """`send`, then `wait`; what a node may have lost after it was sent is sent again."""
         if len(raw_transactions) == 1 and (receipt := self._submit_at_once(raw_transactions[0])):
             return [receipt]
-        deadline = time.monotonic() + DEFAULT_TIMEOUT_SECONDS
+        deadline = time.monotonic() + self._final_within_seconds
         hashes = self.send(raw_transactions)
         while time.monotonic() < deadline - self._resend_seconds:
             with suppress(ChainError):

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from caller import Caller
 from probe import GENESIS, SEALER, signed, stores
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 
 from gridbourse.chain.embedded import EmbeddedChain
@@ -89,6 +89,10 @@ class TestLimits:
             assert answer.status_code == 413
             assert answer.json()["error"]["code"] == -32005
             assert status(server) == 200
+            with connect(server.url.replace("http", "ws")) as socket:
+                socket.send("1" * 2_000)
+                with pytest.raises(ConnectionClosedError, match="1009"):
+                    socket.recv(timeout=5)
 
     def test_too_many_blocks_and_events_are_refused(self, chain, probe):
         with RpcServer(chain, port=0, limits=Limits(log_blocks=3, logs=3)) as server:
