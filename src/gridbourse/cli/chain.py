@@ -9,7 +9,7 @@ import click
 from gridbourse.cli.connection import Connection, connected
 from gridbourse.cli.output import AS_JSON, Columns, moment, print_json, show
 from gridbourse.client import chains
-from gridbourse.client.values import BlockSummary, ChainSummary, RecordSummary
+from gridbourse.client.chain_values import BlockSummary, ChainSummary, RecordSummary
 from gridbourse.crypto.merkle import MerkleLog
 
 _CHAINS: Columns[ChainSummary] = {

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from gridbourse.client.request import Request, get, post
-from gridbourse.client.values import (
+from gridbourse.client.chain_values import (
     Alarm,
     AnchorView,
     AuditReport,
@@ -16,7 +15,6 @@ from gridbourse.client.values import (
     InclusionProof,
     MasterView,
     NodeView,
-    Page,
     RecordSummary,
     RecordView,
     ReportView,
@@ -24,6 +22,8 @@ from gridbourse.client.values import (
     TransactionView,
     VoteView,
 )
+from gridbourse.client.request import Request, get, post
+from gridbourse.client.values import Page
 
 
 def chains() -> Request[list[ChainSummary]]:

@@ -9,16 +9,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from gridbourse.client.values import (
-    AnchorView,
-    AuditReport,
-    DealStatus,
-    Finding,
-    SideName,
-    TraceParty,
-    TraceStep,
-    TraceView,
-)
+from gridbourse.client.chain_values import AnchorView, AuditReport, Finding, TraceParty, TraceStep, TraceView
+from gridbourse.client.values import DealStatus, SideName
 from gridbourse.console.chain_state import MAIN, ChainState
 from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import DealEntry, MarketState

@@ -10,18 +10,18 @@ from enum import Enum
 from gridbourse.chain.block import Log, Receipt
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.transaction import SignedTransaction
-from gridbourse.client.values import (
+from gridbourse.client.chain_values import (
     AnchorView,
     BlockSummary,
     BlockView,
     ChainSummary,
     EventView,
     InclusionProof,
-    Page,
     RecordSummary,
     RecordView,
     TransactionView,
 )
+from gridbourse.client.values import Page
 from gridbourse.console.chain_state import MAIN, AnchorEntry, ChainEntry, ChainState, Head, RecordEntry
 from gridbourse.console.paging import cut, read_cursor, write_cursor
 from gridbourse.console.rights import Kind, Principal, Right, require

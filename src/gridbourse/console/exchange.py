@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from gridbourse.client.values import Alarm
+from gridbourse.client.chain_values import Alarm
 from gridbourse.console.administration import Administration
 from gridbourse.console.audit import Audit
 from gridbourse.console.backup import back_up

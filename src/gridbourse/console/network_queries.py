@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gridbourse.client.values import Alarm, MasterView, NodeView, Page, ReportView, VoteView
+from gridbourse.client.chain_values import Alarm, MasterView, NodeView, ReportView, VoteView
+from gridbourse.client.values import Page
 from gridbourse.console.chain_state import MAIN, ChainState, ReportEntry, VoteEntry
 from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import MarketState

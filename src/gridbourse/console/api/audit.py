@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
 
-from gridbourse.client.values import Alarm, AuditReport, Day, DealId, Finding, TraceView
+from gridbourse.client.chain_values import Alarm, AuditReport, Finding, TraceView
+from gridbourse.client.values import Day, DealId
 from gridbourse.console.api.routing import operation
 from gridbourse.console.rights import Right
 from gridbourse.console.signin.current import CurrentUser, ExchangeOf

@@ -7,18 +7,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from gridbourse.client.values import (
+from gridbourse.client.chain_values import (
     AnchorView,
     BlockSummary,
     BlockView,
     ChainSummary,
-    HashText,
     InclusionProof,
-    Page,
     RecordSummary,
     RecordView,
     TransactionView,
 )
+from gridbourse.client.values import HashText, Page
 from gridbourse.console.api.parameters import Cursor, Limit
 from gridbourse.console.api.routing import operation
 from gridbourse.console.rights import Right

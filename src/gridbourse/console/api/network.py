@@ -9,18 +9,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from gridbourse.client.values import (
-    Account,
-    AddressText,
-    Day,
-    MasterName,
-    MasterView,
-    NodeId,
-    NodeView,
-    Page,
-    ReportView,
-    VoteView,
-)
+from gridbourse.client.chain_values import MasterView, NodeView, ReportView, VoteView
+from gridbourse.client.values import Account, AddressText, Day, MasterName, NodeId, Page
 from gridbourse.console.api.parameters import Cursor, Limit
 from gridbourse.console.api.routing import operation
 from gridbourse.console.network_queries import role_of

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from fastapi import Path, Query, Response
 
-from gridbourse.client.values import Finding
+from gridbourse.client.chain_values import Finding
 from gridbourse.console.pages.formats import date_day, today
 from gridbourse.console.pages.frame import PageFrame, page_router
 from gridbourse.console.rights import Right, require

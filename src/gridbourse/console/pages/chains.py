@@ -9,7 +9,8 @@ from urllib.parse import quote
 from fastapi import Query, Response
 from markupsafe import Markup
 
-from gridbourse.client.values import AnchorView, EnergyTypeName, RecordView
+from gridbourse.client.chain_values import AnchorView, RecordView
+from gridbourse.client.values import EnergyTypeName
 from gridbourse.console.chain_state import MAIN
 from gridbourse.console.pages import formats
 from gridbourse.console.pages.frame import Frame, PageFrame, page_router

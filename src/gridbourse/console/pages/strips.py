@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from gridbourse.client.values import AnchorView, BlockSummary, ChainSummary
+from gridbourse.client.chain_values import AnchorView, BlockSummary, ChainSummary
 from gridbourse.console.chain_state import MAIN
 
 BLOCKS = 13
