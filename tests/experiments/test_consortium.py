@@ -1,5 +1,6 @@
 """The paper's market between organisations that share nothing but a network: real processes, real CometBFT."""
 
+import signal
 import stat
 from itertools import pairwise
 
@@ -23,10 +24,29 @@ def ended(tmp_path_factory):
     except ChainError as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("consortium") / "all"
-    with Consortium(folder, print) as running:
+
+    def disturb(what):
+        """Kill a master while its users trade, and restart the node of another."""
+        print(what)
+        if what.startswith("User 8,"):
+            restart(running, "aggregator", "run", signal.SIGKILL)
+        if what.startswith("User 1,"):
+            restart(running, "user", "node", signal.SIGTERM)
+
+    with Consortium(folder, disturb) as running:
         result = running.run()
         processes = list(running._running)
     return folder, result, running._seats, processes
+
+
+def restart(running, name, command, number):
+    """End one of an organisation's processes and start it again."""
+    seat = running._seats[name]
+    (process,) = (one for one in running._running if one.args[3] == command and str(seat.folder) in one.args[4])
+    process.send_signal(number)
+    process.wait(30)
+    running._running.remove(process)
+    running._start(seat, *process.args[3:])
 
 
 def test_every_node_tells_the_papers_table_3(ended):
@@ -63,7 +83,7 @@ def nodes_of(name):
 
 def test_nothing_is_left_running(ended):
     _, _, seats, processes = ended
-    assert len(processes) == 2 * len(MASTER_NAMES) + 1
+    assert len(processes) == 2 * len(MASTER_NAMES) + 1, "those that were killed were started again"
     assert all(process.returncode == 0 for process in processes), [process.args for process in processes]
     for seat in seats.values():
         with pytest.raises(ChainError):
