@@ -27,7 +27,6 @@ def ended(tmp_path_factory):
 
     def disturb(what):
         """Kill a master while its users trade, and restart the node of another."""
-        print(what)
         if what.startswith("User 8,"):
             restart(running, "aggregator", "run", signal.SIGKILL)
         if what.startswith("User 1,"):
