@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from hashlib import sha256
 from pathlib import Path
 
 import click
@@ -47,10 +48,13 @@ def node(folder: Path, *, rejoin: bool, servers: tuple[str, ...], trust: str | N
 def _trust(servers: tuple[str, ...], text: str | None) -> Trust | None:
     if not servers and text is None:
         return None
-    height, _, digest = (text or "").partition(":")
     if len(servers) < 2:
         raise InvalidValue("--snapshot-from", servers, "at least two of them, of different organisations")
+    height, _, digest = (text or "").partition(":")
     try:
-        return Trust(int(height), bytes.fromhex(digest), servers)
-    except ValueError as error:
-        raise InvalidValue("--trust", text, "a height and a block hash, as in 1234:9F..") from error
+        begin = Trust(int(height), bytes.fromhex(digest), servers)
+    except ValueError:
+        begin = Trust(0, b"", servers)
+    if begin.height < 1 or len(begin.hash) != sha256().digest_size:
+        raise InvalidValue("--trust", text, "a height and a block hash, as in 1234:9F.. with 64 digits")
+    return begin
