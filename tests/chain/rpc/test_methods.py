@@ -53,6 +53,7 @@ class TestNode:
         assert len(history["gasUsedRatio"]) == 2
         assert all(0 < ratio < 1 for ratio in history["gasUsedRatio"])
         assert caller.ask("eth_feeHistory", "0x400", "0x1")["oldestBlock"] == "0x0"
+        assert caller.error("eth_feeHistory", -1, "latest")[0] == -32602
 
 
 class TestBlocks:

@@ -35,7 +35,7 @@ def read_block(chain: Chain, value: object, name: str = "block") -> int | None:
     if isinstance(value, Mapping):
         return _read_block_object(chain, value, name)
     head = chain.head().height
-    if value in _NEWEST:
+    if isinstance(value, str) and value in _NEWEST:
         return head
     if value == "earliest":
         return 0
@@ -186,12 +186,12 @@ class Filters:
             self._filters[key] = _Filter(criteria, asked, next_height, self._clock())
             return key
 
-    def remove(self, key: str) -> bool:
+    def remove(self, key: object) -> bool:
         """End a filter; returns whether there was one."""
         with self._lock:
-            return self._filters.pop(key, None) is not None
+            return self._filters.pop(_read_key(key), None) is not None
 
-    def asked(self, key: str) -> Mapping[str, object]:
+    def asked(self, key: object) -> Mapping[str, object]:
         """What an event filter was made from.
 
         Raises
@@ -204,7 +204,7 @@ class Filters:
             raise RpcError(Code.INVALID_INPUT, "a block filter has no events; poll its changes")
         return entry.asked
 
-    def changes(self, key: str) -> list[str] | list[Log]:
+    def changes(self, key: object) -> list[str] | list[Log]:
         """Hashes of blocks, or events, since the last poll; after a long time, of the next blocks in turn.
 
         Raises
@@ -225,11 +225,17 @@ class Filters:
             entry.next_height = last + 1
         return found
 
-    def _find(self, key: str) -> _Filter:
+    def _find(self, key: object) -> _Filter:
         with self._lock:
-            entry = self._filters.get(key)
+            entry = self._filters.get(_read_key(key))
             now = self._clock()
             if entry is None or now - entry.used_at > self._limits.filter_idle_seconds:
                 raise RpcError(Code.RESOURCE_NOT_FOUND, "filter not found")
             entry.used_at = now
             return entry
+
+
+def _read_key(key: object) -> str:
+    if not isinstance(key, str):
+        raise InvalidValue("filter", key, "the id that the filter was given")
+    return key

@@ -71,7 +71,7 @@ class Methods:
             "rpc_modules": lambda: {"eth": "1.0", "net": "1.0", "web3": "1.0", "rpc": "1.0"},
             "eth_chainId": lambda: quantity(self._chain.chain_id),
             "eth_syncing": lambda: False,
-            "eth_accounts": list,
+            "eth_accounts": self.accounts,
             "eth_coinbase": lambda: data(self._chain.head().sealer),
             "eth_blockNumber": lambda: quantity(self._chain.head().height),
             "eth_getBlockByNumber": self.block_by_number,
@@ -105,6 +105,10 @@ class Methods:
             "eth_feeHistory": self.fee_history,
         }
 
+    def accounts(self) -> list[str]:
+        """None: a server keeps nobody's keys."""
+        return []
+
     # Blocks
 
     def block_by_number(self, block: object, full: object = False) -> Any:  # noqa: FBT002
@@ -131,6 +135,8 @@ class Methods:
     def fee_history(self, count: object, newest: object, percentiles: object = None) -> Any:
         """What gas cost: nothing."""
         wanted = count if isinstance(count, int) else read_quantity(count, "blockCount")
+        if wanted < 1:
+            raise InvalidValue("blockCount", count, "a number of blocks from 1 on")
         last = self._existing(newest)
         shown = min(wanted, _MAX_HISTORY_BLOCKS, last + 1)
         oldest = last - shown + 1
@@ -268,7 +274,7 @@ class Methods:
 
     def filter_changes(self, key: object) -> list[Any]:
         """What came since the last poll."""
-        found = self._filters.changes(str(key))
+        found = self._filters.changes(key)
         return [self._log_or_hash(entry) for entry in found]
 
     def log_objects(self, logs: Sequence[Log]) -> list[Any]:
@@ -339,8 +345,8 @@ def _read_message(message: object, most_gas: int) -> tuple[Address | None, Addre
     if not isinstance(message, Mapping):
         raise InvalidValue("transaction", message, "an object with to, from and data")
     to, sender = message.get("to"), message.get("from")
-    texts = {value for value in (message.get("input"), message.get("data")) if value is not None}
-    if len(texts) > 1:
+    texts = [value for value in (message.get("input"), message.get("data")) if value is not None]
+    if len(texts) > 1 and texts[0] != texts[1]:
         raise InvalidValue("input", "other than data", "one of them, or both alike")
     if message.get("value") and read_quantity(message["value"], "value"):
         raise RpcError(Code.INSUFFICIENT_FUNDS, "insufficient funds: no account has a balance here; give value 0")

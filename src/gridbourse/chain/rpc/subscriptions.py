@@ -86,7 +86,7 @@ class Subscriptions:
 
     def subscribe(self, kind: object, criteria: object = None) -> str:
         """Start with the next block; returns the subscription's id."""
-        if kind not in {"newHeads", "logs"}:
+        if kind not in ("newHeads", "logs"):
             raise InvalidValue("subscription", kind, '"newHeads" or "logs"')
         events = Criteria.read({} if criteria is None else criteria) if kind == "logs" else None
         if len(self._wanted) >= self._limits.subscriptions:
