@@ -40,7 +40,7 @@ SHOTS = (
     Shot("deals-zh-phone", "/energy", "Home 01", language="zh", size=PHONE),
     Shot("orders", "/energy/orders", "Roof 01"),
     Shot("account", "/energy/account?day={day}", "Factory 01"),
-    Shot("meter", "/energy/meter", "Roof 01"),
+    Shot("meter", "/energy/meter?day={day}", "Roof 01"),
     Shot("statement", "/energy/statement?day={day}", "Factory 01"),
     Shot("chains", "/chains", "aggregator"),
     Shot("chains-zh-dark", "/chains", "aggregator", language="zh", scheme="dark"),
@@ -89,6 +89,7 @@ def go_to(page, shot, sights):
         page.locator("#energy_kwh").fill("55")
         page.locator("#price").fill("0.3650")
         page.locator("[data-quote] .quote").wait_for()
+    page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(350)
 
 

@@ -27,6 +27,7 @@ SELLERS = {
 }
 BUYERS = ("Office 01", "Factory 01", "Home 01", "Charging point 01")
 ANY = EnergyType.any()
+QUOTA_WH = 5_000_000
 LIMITS = OfferLimits(True, EnergyType.PV, ANY, 3_200, 4_500, reserve_wh=2_000, max_share_permille=900)
 
 
@@ -49,9 +50,9 @@ def trade_a_while(service: Service) -> None:
     """Fill the books of tomorrow; confirm most deals, abandon some, leave the newest to be answered."""
     dice = random.Random(2021)
     for batch in range(6):
-        service.region(lambda region, batch=batch: region.offer(list(_orders(dice, batch))))
+        service.region(lambda region, batch=batch: region.offer(list(_orders(dice, batch)), energy_quota_wh=QUOTA_WH))
         service.region(_answer)
-    service.region(lambda region: region.offer(list(_the_book_at_noon())))
+    service.region(lambda region: region.offer(list(_the_book_at_noon()), energy_quota_wh=QUOTA_WH))
     service.region(_report)
     service.region(_settle_the_day)
     service.region(lambda region: region.set_limits({"Roof 01": LIMITS}))

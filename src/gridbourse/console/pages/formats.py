@@ -14,6 +14,7 @@ from gridbourse.units import (
     PERIODS_PER_DAY,
     TICKS_PER_YUAN,
     WH_PER_KWH,
+    format_kwh,
     period_start,
 )
 
@@ -53,6 +54,11 @@ def clock(seconds: int | None) -> Markup:
 def moment(seconds: int | None) -> Markup:
     """Date and time, UTC."""
     return _time(seconds, "%Y-%m-%d %H:%M:%S")
+
+
+def price_text(price_ticks: int) -> str:
+    """A price as a field of a form takes it."""
+    return f"{price_ticks / TICKS_PER_YUAN:.4f}"
 
 
 def hour(period: int) -> str:
@@ -99,6 +105,8 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "kwh": kwh,
     "price": price,
     "yuan": yuan,
+    "kwh_text": format_kwh,
+    "price_text": price_text,
     "clock": clock,
     "moment": moment,
     "hour": hour,
