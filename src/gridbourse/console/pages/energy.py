@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
 from http import HTTPStatus
@@ -173,7 +174,7 @@ async def statement_as_csv(frame: PageFrame, node: NodeName = "", day_text: DayT
 async def statement_as_pdf(frame: PageFrame, node: NodeName = "", day_text: DayText = "") -> Response:
     """The statement as PDF."""
     day = _day(day_text)
-    content = statement_pdf(_statement(frame, node, day), frame.exchange.spec.name, frame.t)
+    content = await asyncio.to_thread(statement_pdf, _statement(frame, node, day), frame.exchange.spec.name, frame.t)
     return _file(content, "application/pdf", f"statement-{date_text(day)}.pdf")
 
 

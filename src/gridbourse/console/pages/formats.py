@@ -61,11 +61,6 @@ def price_text(price_ticks: int) -> str:
     return f"{price_ticks / TICKS_PER_YUAN:.4f}"
 
 
-def hour(period: int) -> str:
-    """When a delivery period begins."""
-    return f"{period_start(period):%H:%M}"
-
-
 def span(period: int) -> str:
     """From when to when a delivery period lasts."""
     return f"{period_start(period):%H:%M}–{period_start(period + 1):%H:%M}"
@@ -109,7 +104,6 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "price_text": price_text,
     "clock": clock,
     "moment": moment,
-    "hour": hour,
     "span": span,
     "day_of": day_of,
     "date": date_text,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -89,17 +89,14 @@ class Frame:
         response.headers["Vary"] = "Cookie, Accept-Language"
         return response
 
-    def go(self, path: str, done: str = "", **query: object) -> RedirectResponse:
+    def go(self, path: str, done: str = "") -> RedirectResponse:
         """Answer a form that was carried out: on to a page, which says what was done."""
-        given = {name: value for name, value in query.items() if value} | ({"done": done} if done else {})
-        return RedirectResponse(f"{path}?{urlencode(given)}" if given else path, HTTPStatus.SEE_OTHER)
+        return RedirectResponse(f"{path}?done={done}" if done else path, HTTPStatus.SEE_OTHER)
 
-    def explain(self, error: GridbourseError | RequestValidationError) -> str:
+    def explain(self, error: GridbourseError) -> str:
         """Say in the reader's language what is wrong, as far as there are words for it, else as the error does."""
-        if isinstance(error, InvalidValue):
-            known = self.t.maybe(f"wrong.{error.field}")
-            return known or str(error)
-        return self.t.maybe(f"error.{type(error).__name__}") or str(error)
+        key = f"wrong.{error.field}" if isinstance(error, InvalidValue) else f"error.{type(error).__name__}"
+        return self.t.maybe(key) or str(error)
 
     def fail(self, error: GridbourseError | RequestValidationError) -> HTMLResponse:
         """Answer with a page that says what went wrong."""

@@ -11,14 +11,24 @@ from pathlib import Path
 from fpdf import FPDF
 from fpdf.enums import TableBordersLayout, TextEmphasis
 from fpdf.fonts import FontFace
-from matplotlib import font_manager, get_data_path
+from matplotlib import get_data_path
+from matplotlib.font_manager import findSystemFonts
 
 from gridbourse.client.values import Deal, SideName
 from gridbourse.console.pages.formats import date_text, day_of, span
 from gridbourse.console.pages.translation import Translation
 from gridbourse.units import format_kwh, format_price, format_yuan
 
-_CHINESE_FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "SimHei")
+_CHINESE_FONTS = {
+    "NotoSansCJK-Regular.ttc": 2,
+    "NotoSansSC-Regular.otf": 0,
+    "NotoSansSC-Regular.ttf": 0,
+    "SourceHanSansSC-Regular.otf": 0,
+    "wqy-zenhei.ttc": 0,
+    "wqy-microhei.ttc": 0,
+    "simhei.ttf": 0,
+}
+"""Files of fonts that have Chinese glyphs, and which of the fonts in them is the one for simplified Chinese."""
 _COLUMNS = (
     "deal",
     "node",
@@ -94,7 +104,7 @@ def statement_pdf(statement: Statement, region: str, t: Translation) -> bytes:
     pdf.set_title(f"{t('statement.title')} {date_text(statement.day)}")
     pdf.add_font("text", fname=_latin_font())
     if chinese:
-        pdf.add_font("chinese", fname=chinese)
+        pdf.add_font("chinese", fname=chinese, collection_font_number=_CHINESE_FONTS[chinese.name])
         pdf.set_fallback_fonts(["chinese"])
     pdf.add_page()
     pdf.set_font("text", size=17)
@@ -146,13 +156,10 @@ def _latin_font() -> Path:
     return Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 
 
-def _chinese_font() -> str | None:
-    for family in _CHINESE_FONTS:
-        try:
-            return str(font_manager.findfont(family, fallback_to_default=False))
-        except ValueError:
-            continue
-    return None
+def _chinese_font() -> Path | None:
+    """A font of this machine that has Chinese glyphs; None if there is none."""
+    found = {path.name: path for path in map(Path, findSystemFonts())}
+    return next((found[name] for name in _CHINESE_FONTS if name in found), None)
 
 
 def _cell(text: str) -> str:
