@@ -18,7 +18,8 @@ abstract contract Accounts is IAccounts {
         consortium = consortium_;
     }
 
-    function registerTraders(bytes32[] calldata pseudonyms) external returns (uint32 first) {
+    function registerTraders(bytes32[] calldata pseudonyms, uint8[] calldata zones) external returns (uint32 first) {
+        if (pseudonyms.length != zones.length) revert LengthsDiffer();
         uint16 masterId = consortium.activeMasterId(msg.sender);
         first = traderCount + 1;
         for (uint256 i; i < pseudonyms.length; ++i) {
@@ -26,8 +27,9 @@ abstract contract Accounts is IAccounts {
             if (pseudonym == 0 || traderOf[pseudonym] != 0) revert PseudonymNotFree(pseudonym);
             uint32 number = ++traderCount;
             traderOf[pseudonym] = number;
-            _account(number).masterId = masterId;
-            emit TraderRegistered(number, masterId, pseudonym);
+            Trader storage account = _account(number);
+            (account.masterId, account.zone) = (masterId, zones[i]);
+            emit TraderRegistered(number, masterId, pseudonym, zones[i]);
         }
     }
 

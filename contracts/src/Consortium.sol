@@ -15,6 +15,7 @@ contract Consortium is IConsortium {
 
     uint16 public masterCount;
     uint16 public settlementAgent;
+    uint16 public dispatcher;
     address public regulator;
     bytes public regulatorEncryptionKey;
     /// @dev Bit `1 << masterId` for every active master: votes are counted against it when they matter, so a
@@ -36,7 +37,7 @@ contract Consortium is IConsortium {
         _;
     }
 
-    /// @param founders The first masters; the first grid master becomes the settlement agent.
+    /// @param founders The first masters; the first grid master becomes the settlement agent and the dispatcher.
     /// @param roles Their roles, in the same order.
     /// @param regulator_ The government's address.
     /// @param encryptionKey Its public key, as long as the region's suite makes it.
@@ -53,7 +54,9 @@ contract Consortium is IConsortium {
             if (settlementAgent == 0 && roles[i] == Role.Grid) settlementAgent = masterId;
         }
         if (settlementAgent == 0) revert RoleMissing();
+        dispatcher = settlementAgent;
         emit SettlementAgentChanged(settlementAgent);
+        emit DispatcherChanged(dispatcher);
         _changeRegulator(regulator_, encryptionKey);
         _changeSettings(settings_);
     }
@@ -99,7 +102,8 @@ contract Consortium is IConsortium {
     function suspend(uint16 masterId) external byVote {
         Master storage known = _known(masterId);
         if (!known.active) revert NothingToChange(masterId);
-        if (masterId == settlementAgent || _count(_activeMasters) == 1) revert MasterNeeded(masterId);
+        bool holdsOffice = masterId == settlementAgent || masterId == dispatcher;
+        if (holdsOffice || _count(_activeMasters) == 1) revert MasterNeeded(masterId);
         known.active = false;
         _activeMasters &= ~(1 << masterId);
         _countTradingMasters();
@@ -114,6 +118,12 @@ contract Consortium is IConsortium {
         if (!_known(masterId).active) revert UnknownMaster(masterId);
         settlementAgent = masterId;
         emit SettlementAgentChanged(masterId);
+    }
+
+    function changeDispatcher(uint16 masterId) external byVote {
+        if (!_known(masterId).active) revert UnknownMaster(masterId);
+        dispatcher = masterId;
+        emit DispatcherChanged(masterId);
     }
 
     function changeRegulator(address regulator_, bytes calldata encryptionKey) external byVote {

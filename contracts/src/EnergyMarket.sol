@@ -2,9 +2,11 @@
 pragma solidity ^0.8.28;
 
 import {Accounts} from "./Accounts.sol";
+import {Transfers} from "./Transfers.sol";
 import {Position, Trader} from "./interfaces/IAccounts.sol";
 import {IConsortium, Standing} from "./interfaces/IConsortium.sol";
 import {Deal, DealState, IEnergyMarket, Reason} from "./interfaces/IEnergyMarket.sol";
+import {TransferCapacity} from "./interfaces/ITransfers.sol";
 import {Line, Order, OrderBook} from "./libraries/OrderBook.sol";
 import {MAX_TICKS, OrderId, Side, halfBookOf, orderAt, toOrderId} from "./libraries/OrderId.sol";
 import {Request, toRequest} from "./libraries/Request.sol";
@@ -12,7 +14,7 @@ import {Rules} from "./libraries/Rules.sol";
 import {DEALS, store} from "./libraries/Slots.sol";
 
 /// @title The energy market of the region
-contract EnergyMarket is IEnergyMarket, Accounts {
+contract EnergyMarket is IEnergyMarket, Transfers {
     using OrderBook for Line;
 
     uint256 private constant PERIOD_SECONDS = 900;
@@ -25,6 +27,7 @@ contract EnergyMarket is IEnergyMarket, Accounts {
     struct Search {
         OrderId id;
         uint32 trader;
+        uint8 zone;
         bool sells;
         /// @dev What the deals must find: of a seller its free quota, of a buyer its free money.
         uint256 means;
@@ -242,6 +245,7 @@ contract EnergyMarket is IEnergyMarket, Accounts {
         (search.id, search.trader, search.sells) = (id, number, id.side() == Side.Ask);
         (search.dealCount, search.confirmBefore) = (dealCount, uint40(block.timestamp + coolingOffSeconds));
         search.firstState = coolingOffSeconds == 0 ? DealState.Confirmed : DealState.Intent;
+        search.zone = _account(number).zone;
         if (search.sells) {
             Position storage claims = _claims(number, id.period());
             search.means = claims.quotaWh - claims.heldWh - claims.soldWh;
@@ -279,8 +283,8 @@ contract EnergyMarket is IEnergyMarket, Accounts {
         return Reason.None;
     }
 
-    /// @dev Checks a candidate and, if it is legal, holds the deal's money and energy; those of the incoming order's
-    /// trader in `search`.
+    /// @dev Checks a candidate and, if it is legal, holds what the deal needs: money, energy and the way between zones.
+    /// What it holds of the incoming order's trader it notes in `search`.
     /// @return reason Why the two may not trade, or `None`.
     /// @return incomingLacks True if it is the incoming order that lacks quota or deposit: its search ends there.
     function _hold(Search memory search, OrderId candidateId, uint32 number, uint256 energyWh, Standing memory standing)
@@ -291,6 +295,9 @@ contract EnergyMarket is IEnergyMarket, Accounts {
         if (!standing.rules.allowPrice(candidateId.priceTicks())) return (Reason.PriceOutOfBounds, false);
         Trader storage account = _account(number);
         if (standing.tradingMasters >> account.masterId & 1 == 0) return (Reason.PartySuspended, false);
+        uint8 zone = account.zone;
+        bool crosses = zone != search.zone;
+        if (crosses && energyWh > _free(search, zone)) return (Reason.NoTransferCapacity, false);
         // Energy below 2^40 times a price below 2^16, sums of two claims below 2^48: none of these can overflow.
         unchecked {
             if (search.sells) {
@@ -311,6 +318,19 @@ contract EnergyMarket is IEnergyMarket, Accounts {
                 search.held += money;
             }
         }
+        if (crosses) _between(search, zone).usedWh += uint64(energyWh);
+    }
+
+    /// @dev What a deal with a candidate of another zone may carry at most.
+    function _free(Search memory search, uint8 zone) private view returns (uint256) {
+        TransferCapacity storage known = _between(search, zone);
+        (uint64 capacityWh, uint64 usedWh) = (known.capacityWh, known.usedWh);
+        return capacityWh > usedWh ? capacityWh - usedWh : 0;
+    }
+
+    function _between(Search memory search, uint8 zone) private pure returns (TransferCapacity storage) {
+        (uint8 fromZone, uint8 toZone) = search.sells ? (search.zone, zone) : (zone, search.zone);
+        return _transfer(search.id.period(), fromZone, toZone);
     }
 
     function _bothMayTrade(Deal memory agreed, uint256 tradingMasters) private view returns (bool) {
@@ -341,6 +361,8 @@ contract EnergyMarket is IEnergyMarket, Accounts {
         account.heldMoney -= money;
         account.freeMoney += money;
         _claims(agreed.seller, agreed.period).heldWh -= agreed.energyWh;
+        (uint8 fromZone, uint8 toZone) = (_account(agreed.seller).zone, account.zone);
+        if (fromZone != toZone) _transfer(agreed.period, fromZone, toZone).usedWh -= agreed.energyWh;
         _deal(dealId).state = state;
         OrderBook.giveBack(toOrderId(agreed.period, Side.Ask, agreed.askTicks, agreed.askTurn), agreed.energyWh);
         OrderBook.giveBack(toOrderId(agreed.period, Side.Bid, agreed.bidTicks, agreed.bidTurn), agreed.energyWh);

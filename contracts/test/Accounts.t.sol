@@ -13,12 +13,15 @@ contract AccountsTest is MarketTest {
     function test_tradersGetConsecutiveNumbersBelowTheirMaster() public {
         bytes32[] memory pseudonyms = new bytes32[](2);
         (pseudonyms[0], pseudonyms[1]) = ("one", "two");
+        uint8[] memory zones = new uint8[](2);
+        (zones[0], zones[1]) = (3, 255);
         vm.expectEmit(address(market));
-        emit IAccounts.TraderRegistered(TRADERS + 1, 4, "one");
+        emit IAccounts.TraderRegistered(TRADERS + 1, 4, "one", 3);
         vm.prank(USER);
-        assertEq(market.registerTraders(pseudonyms), TRADERS + 1, "the first number");
+        assertEq(market.registerTraders(pseudonyms, zones), TRADERS + 1, "the first number");
         assertEq(market.traderOf("two"), TRADERS + 2, "the second number");
         assertEq(market.trader(TRADERS + 2).masterId, 4, "its master");
+        assertEq(market.trader(TRADERS + 2).zone, 255, "its zone");
         assertEq(market.traderCount(), TRADERS + 2, "all traders");
     }
 
@@ -28,8 +31,14 @@ contract AccountsTest is MarketTest {
             pseudonyms[0] = i == 0 ? bytes32(0) : keccak256(abi.encode(0));
             vm.expectRevert(abi.encodeWithSelector(IAccounts.PseudonymNotFree.selector, pseudonyms[0]));
             vm.prank(USER);
-            market.registerTraders(pseudonyms);
+            market.registerTraders(pseudonyms, _oneZone(0));
         }
+    }
+
+    function test_everyTraderNeedsAZone() public {
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.LengthsDiffer.selector));
+        vm.prank(USER);
+        market.registerTraders(new bytes32[](2), _oneZone(0));
     }
 
     function test_anUnknownTraderIsNamed() public {

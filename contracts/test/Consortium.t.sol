@@ -114,9 +114,10 @@ contract ConsortiumTest is MarketTest {
     }
 
     function test_whatNeedsAVoteCannotBeCalledDirectly() public {
-        bytes[5] memory actions = [
+        bytes[6] memory actions = [
             _admission(NEWCOMER),
             abi.encodeCall(IConsortium.suspend, (1)),
+            abi.encodeCall(IConsortium.changeDispatcher, (1)),
             abi.encodeCall(IConsortium.changeSettings, (_settings())),
             abi.encodeCall(IConsortium.changeSettlementAgent, (1)),
             abi.encodeCall(IConsortium.changeRegulator, (NEWCOMER, NEXT_KEY))
@@ -158,21 +159,27 @@ contract ConsortiumTest is MarketTest {
         );
     }
 
-    function test_theSettlementAgentIsNotSuspended() public {
+    function test_whoHoldsAnOfficeIsNotSuspended() public {
+        assertEq(consortium.settlementAgent(), 2, "the first grid master settles");
+        assertEq(consortium.dispatcher(), 2, "and dispatches");
         bytes memory action = abi.encodeCall(IConsortium.suspend, (2));
         _carryReverts(action, abi.encodeWithSelector(IConsortium.MasterNeeded.selector, uint16(2)));
         _carry(abi.encodeCall(IConsortium.changeSettlementAgent, (1)));
+        vm.expectRevert(abi.encodeWithSelector(IConsortium.MasterNeeded.selector, uint16(2)));
+        vm.prank(USER);
+        consortium.vote(action);
+        _carry(abi.encodeCall(IConsortium.changeDispatcher, (3)));
+        assertEq(consortium.dispatcher(), 3, "another dispatches");
         assertTrue(_vote(USER, action), "the third vote");
-        assertFalse(consortium.master(2).active, "suspended once another settles");
+        assertFalse(consortium.master(2).active, "suspended once others settle and dispatch");
     }
 
-    function test_theSettlementAgentIsAnActiveMaster() public {
+    function test_anOfficeIsHeldByAnActiveMaster() public {
         _suspendAggregator();
         for (uint16 masterId = 3; masterId <= 5; masterId += 2) {
-            _carryReverts(
-                abi.encodeCall(IConsortium.changeSettlementAgent, (masterId)),
-                abi.encodeWithSelector(IConsortium.UnknownMaster.selector, masterId)
-            );
+            bytes memory reason = abi.encodeWithSelector(IConsortium.UnknownMaster.selector, masterId);
+            _carryReverts(abi.encodeCall(IConsortium.changeSettlementAgent, (masterId)), reason);
+            _carryReverts(abi.encodeCall(IConsortium.changeDispatcher, (masterId)), reason);
         }
     }
 

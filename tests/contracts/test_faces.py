@@ -23,6 +23,7 @@ from gridbourse.market.events import (
     PartyConfirmed,
     QuotaSet,
     TraderRegistered,
+    TransferCapacityPublished,
     Withdrawn,
 )
 from gridbourse.market.types import (
@@ -38,6 +39,8 @@ from gridbourse.market.types import (
     Settings,
     Side,
     Trader,
+    TransferCapacity,
+    ZonePair,
 )
 
 PERIOD = 1_888_992
@@ -93,6 +96,19 @@ def test_accounts_tell_what_happened(scene):
     assert market.position(1, PERIOD) == Position(quota_wh=5)
     assert market.money_moved() == (507, 100)
     assert (market.trader_count(), market.trader_of(b"\x02" * 32), market.trader_of(bytes(32))) == (2, 2, 0)
+
+
+def test_the_dispatcher_publishes_what_goes_between_zones(scene):
+    market, way = scene.market, ZonePair(PERIOD, 3, 7)
+    assert happened(scene, scene.source, market.register_traders([b"\x01" * 32], [3])) == [
+        TraderRegistered(1, 1, b"\x01" * 32, 3)
+    ]
+    assert market.trader(1).zone == 3
+    assert market.transfer_capacity(way) == TransferCapacity()
+    assert happened(scene, scene.grid, market.publish_transfer_capacity({way: 5_000})) == [
+        TransferCapacityPublished(PERIOD, 3, 7, 5_000)
+    ]
+    assert market.transfer_capacity(way) == TransferCapacity(5_000, 0)
 
 
 def test_a_trade_tells_what_happened_from_the_order_to_the_settlement(traders):
@@ -215,7 +231,7 @@ def test_the_consortium_is_read_as_it_was_created(scene):
         2: Master(scene.grid.address, Role.GRID, active=True),
         3: Master(scene.user.address, Role.USER, active=True),
     }
-    assert consortium.settlement_agent() == 2
+    assert (consortium.settlement_agent(), consortium.dispatcher()) == (2, 2)
     assert consortium.regulator() == scene.regulator
     assert consortium.active_master_id(scene.user.address) == 3
 
@@ -236,12 +252,14 @@ def test_members_come_go_and_change_by_votes(scene):
     regulator = RegulatorKeys(SigningKey.generate().address, b"\x07" * 32)
     majority = (scene.source, scene.user)
     carry(consortium, consortium.change_settlement_agent(1), majority)
+    carry(consortium, consortium.change_dispatcher(3), majority)
     carry(consortium, consortium.change_regulator(regulator), majority)
     carry(consortium, consortium.suspend(2), majority)
     carry(consortium, consortium.admit(newcomer, Role.AGGREGATOR), majority)
     assert consortium.master(4) == Master(newcomer, Role.AGGREGATOR, active=True)
     assert consortium.master(2) == Master(scene.grid.address, Role.GRID, active=False)
-    assert (consortium.settlement_agent(), consortium.regulator()) == (1, regulator)
+    assert (consortium.settlement_agent(), consortium.dispatcher()) == (1, 3)
+    assert consortium.regulator() == regulator
     with pytest.raises(ContractReverted, match="NotActiveMaster"):
         consortium.active_master_id(scene.grid.address)
 

@@ -114,6 +114,13 @@ def test_what_is_left_out_has_a_default(read):
     )
 
 
+def test_a_node_is_in_the_zone_it_names_and_stays_there_when_written(read, tmp_path):
+    spec = read(TEXT.replace('kind = "dispatch"', 'kind = "dispatch"\nzone = 7'))
+    assert spec.masters[0].nodes[0].zone == 7
+    write_region(spec, tmp_path / "again.toml")
+    assert read_region(tmp_path / "again.toml") == spec
+
+
 REQUIRED = [
     ("name", 'name = "Mianyang"\n'),
     ("chain_id", "chain_id = 500\n"),
@@ -184,6 +191,9 @@ def test_a_field_of_another_type_is_named(read, field, line, value):
         ("master.node.id", '"Substation 3"', '"' + "x" * 81 + '"'),
         ("master.node.kind", '"dispatch"', '"nuclear"'),
         ("kind of node Substation 3", 'role = "grid"', 'role = "user"'),
+        ("zone of node Substation 3", 'kind = "dispatch"', 'kind = "dispatch"\nzone = 256'),
+        ("zone of node Substation 3", 'kind = "dispatch"', 'kind = "dispatch"\nzone = -1'),
+        ("master.node.zone", 'kind = "dispatch"', 'kind = "dispatch"\nzone = "north"'),
         ("master", "[[master]]", "[master]"),
         ("master.node", "[[master.node]]", "[master.node]"),
     ],

@@ -17,7 +17,7 @@ from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ContractReverted, EnvelopeError, OrderRefused
 from gridbourse.market.events import CandidatePassedOver
-from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Reason, Role, Side
+from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Reason, Role, Side, ZonePair
 from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec
 from gridbourse.network.keys import KeyFolder, NodeKeys
 from gridbourse.network.records import NodeReport
@@ -224,6 +224,7 @@ MAIN = {
         by_vote(lambda members: members.change_settings(SPEC.settings)),
     ),
     "name the settlement agent without a vote": (NOBODY, by_vote(lambda members: members.change_settlement_agent(1))),
+    "name the dispatcher without a vote": (NOBODY, by_vote(lambda members: members.change_dispatcher(1))),
     "name the regulator without a vote": (
         NOBODY,
         by_vote(lambda members: members.change_regulator(RegulatorKeys(b"\x01" * 20, b"\x01" * 32))),
@@ -242,6 +243,10 @@ MAIN = {
     ),
     "credit a deposit": ({"grid"}, on_market(deposit)),
     "debit a withdrawal": ({"grid"}, on_market(withdraw)),
+    "publish transfer capacity": (
+        {"grid"},
+        lambda region, actor: region.main.market.publish_transfer_capacity({ZonePair(DAY * 96, 0, 1): 1_000}),
+    ),
     "move money between its own users": (MASTERS, on_market(move_deposit)),
     "move money between another master's users": (NOBODY, on_market(move_deposit, own=False)),
     "set its own users' quotas": (MASTERS, on_market(set_quota)),
@@ -300,6 +305,7 @@ REFUSALS = {
     "NotActiveMaster",
     "OnlyByVote",
     "NotSettlementAgent",
+    "NotDispatcher",
     "NotYourTrader",
     "NotYourOrder",
     "NotYourDeal",

@@ -10,6 +10,7 @@ from small_region import (
     PAYMENT,
     PERIOD,
     SPEC,
+    Clock,
     ask,
     bid,
     opened_records,
@@ -88,6 +89,14 @@ def test_on_the_main_chain_a_user_has_another_name_every_day(region, main_events
     assert today != tomorrow
     (opened, _) = records_of(region, "roofs", DayOpened)
     assert opened.day_key().pseudonym(b"Anna") == Pseudonym(names[today - 1])
+
+
+def test_a_user_trades_in_the_zone_that_the_regions_file_names(tmp_path):
+    roofs, grid = SPEC.masters
+    spec = replace(SPEC, masters=(replace(roofs, nodes=(replace(roofs.nodes[0], zone=3), roofs.nodes[1])), grid))
+    with Region.create(tmp_path / "zones", spec, clock=Clock()) as region:
+        region.open_day(DAY)
+        assert [region.main.market.trader(trader(region, user)).zone for user in ("Anna", "Arno", "Bert")] == [3, 0, 0]
 
 
 def test_a_deal_is_written_to_the_slave_chain_of_either_party_when_it_is_agreed_and_when_it_ends(settled):

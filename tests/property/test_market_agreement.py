@@ -3,7 +3,7 @@
 Few traders, prices and periods, little money and small quotas: so orders meet, lack and collide all the time.
 """
 
-from itertools import product
+from itertools import product, starmap
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +23,7 @@ from gridbourse.errors import ContractReverted, MarketError, OrderRefused
 from gridbourse.market import consortium as reference
 from gridbourse.market.events import MatchingStopped, OrderPlaced
 from gridbourse.market.market import ReferenceMarket
-from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Reason, Role, Settings, Side
+from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Reason, Role, Settings, Side, ZonePair
 
 START = 2_340
 PERIODS = (3, 40)
@@ -38,6 +38,8 @@ FOUNDERS = {1: Role.SOURCE, 2: Role.GRID, 3: Role.USER}  # number 4 is a strange
 AGENT = 2
 TRADERS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 3, 6: 3}
 """The first traders and their masters."""
+ZONES = {trader: trader % 3 // 2 for trader in TRADERS}
+"""Traders 2 and 5 are in zone 1, the others in zone 0."""
 PAYMENT = b"\xaa" * 32
 
 OWN = 0
@@ -152,11 +154,14 @@ class MarketAgreement(RuleBasedStateMachine):
         for master_id in FOUNDERS:
             own = [trader for trader, below in TRADERS.items() if below == master_id]
             pseudonyms = [bytes([trader]) * 32 for trader in own]
-            self.both(master_id, self.contract.register_traders(pseudonyms), "register_traders", pseudonyms)
+            zones = [ZONES[trader] for trader in own]
+            registration = self.contract.register_traders(pseudonyms, zones)
+            self.both(master_id, registration, "register_traders", pseudonyms, zones)
             quotas = {(trader, period): 8 for trader in own for period in PERIODS}
             self.both(master_id, self.contract.set_quotas(quotas), "set_quotas", quotas)
         moneys = dict.fromkeys(TRADERS, 100)
         self.both(AGENT, self.contract.deposit(moneys, PAYMENT), "deposit", moneys, PAYMENT)
+        self.publish_transfer_capacity(OWN, {ZonePair(40, 0, 1): 6, ZonePair(40, 1, 0): 2})
         self.place_each_below_its_master(batch, bytes(32))
 
     def both(self, caller, call, method, *arguments):
@@ -317,6 +322,21 @@ class MarketAgreement(RuleBasedStateMachine):
         caller = self.caller_for(caller, trader)
         self.both(caller, self.contract.set_quotas(quotas_wh), "set_quotas", quotas_wh)
 
+    # Zones
+
+    @rule(
+        caller=agents,
+        capacities_wh=st.dictionaries(
+            st.builds(ZonePair, st.sampled_from(PERIODS), *[st.sampled_from([0, 1, 1, 9])] * 2),
+            st.integers(0, 12),
+            max_size=3,
+        ),
+    )
+    def publish_transfer_capacity(self, caller, capacities_wh):
+        call = self.contract.publish_transfer_capacity(capacities_wh)
+        caller = AGENT if caller == OWN else caller
+        self.both(caller, call, "publish_transfer_capacity", capacities_wh)
+
     # The consortium and the clock
 
     @rule(changed=changed_settings)
@@ -371,6 +391,8 @@ class MarketAgreement(RuleBasedStateMachine):
             assert contract.trader(trader) == market.trader(trader)
             for period in PERIODS:
                 assert contract.position(trader, period) == market.position(trader, period)
+        for pair in starmap(ZonePair, product(PERIODS, (0, 1), (0, 1))):
+            assert contract.transfer_capacity(pair) == market.transfer_capacity(pair)
         assert contract.money_moved() == (market.credited, market.debited)
         for period, side, types in product(PERIODS, Side, (1, 2, 1 | 2)):
             waiting = list(market.book.waiting(period, side, EnergyType(types)))

@@ -3,14 +3,16 @@ pragma solidity ^0.8.28;
 
 import {IConsortium} from "./IConsortium.sol";
 
-/// @notice A trader's money, in 1e-7 yuan, and the master that answers for it.
+/// @notice A trader's money, in 1e-7 yuan, the master that answers for it, and where it is.
 /// @param masterId The master below which the trader is.
 /// @param freeMoney Deposit that may be spent or withdrawn.
 /// @param heldMoney Deposit that open deals hold.
+/// @param zone The zone of the grid it is in (see `ITransfers`); 0 in a region without zones.
 struct Trader {
     uint16 masterId;
     uint96 freeMoney;
     uint96 heldMoney;
+    uint8 zone;
 }
 
 /// @notice A trader's energy claims in one delivery period, in Wh.
@@ -31,7 +33,7 @@ struct Position {
 /// traders, so that money need not link one day's pseudonym to the next.
 interface IAccounts {
     /// @notice A master named a trader by its pseudonym.
-    event TraderRegistered(uint32 indexed trader, uint16 indexed masterId, bytes32 indexed pseudonym);
+    event TraderRegistered(uint32 indexed trader, uint16 indexed masterId, bytes32 indexed pseudonym, uint8 zone);
     /// @notice The settlement agent received a payment.
     event Deposited(uint32 indexed trader, uint96 money, bytes32 paymentReference);
     /// @notice The settlement agent paid out.
@@ -56,9 +58,9 @@ interface IAccounts {
     /// @notice The lists of a batch have different lengths.
     error LengthsDiffer();
 
-    /// @notice Register traders below the caller; they get consecutive numbers.
+    /// @notice Register traders below the caller, each in its zone; they get consecutive numbers.
     /// @return first Number of the first of them.
-    function registerTraders(bytes32[] calldata pseudonyms) external returns (uint32 first);
+    function registerTraders(bytes32[] calldata pseudonyms, uint8[] calldata zones) external returns (uint32 first);
 
     /// @notice Credit deposits against payments received; settlement agent only.
     function deposit(uint32[] calldata traders, uint96[] calldata moneys, bytes32 paymentReference) external;

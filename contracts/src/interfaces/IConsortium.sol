@@ -76,6 +76,8 @@ interface IConsortium {
     event SettingsChanged(Settings settings);
     /// @notice Another master now credits deposits and debits withdrawals.
     event SettlementAgentChanged(uint16 indexed masterId);
+    /// @notice Another master now publishes transfer capacity.
+    event DispatcherChanged(uint16 indexed masterId);
     /// @notice Another address is now the regulator, and records are sealed to another key of it.
     event RegulatorChanged(address indexed regulator, bytes encryptionKey);
     /// @notice A master voted for an action.
@@ -99,7 +101,7 @@ interface IConsortium {
     error UnknownMaster(uint16 masterId);
     /// @notice The master is suspended already, or active already.
     error NothingToChange(uint16 masterId);
-    /// @notice The last active master cannot be suspended, nor one that is the settlement agent.
+    /// @notice The last active master cannot be suspended, nor the settlement agent, nor the dispatcher.
     error MasterNeeded(uint16 masterId);
     /// @notice A consortium has at most 255 masters.
     error TooManyMasters();
@@ -129,6 +131,9 @@ interface IConsortium {
 
     /// @notice By vote: name the master that credits deposits and debits withdrawals.
     function changeSettlementAgent(uint16 masterId) external;
+
+    /// @notice By vote: name the master that publishes transfer capacity.
+    function changeDispatcher(uint16 masterId) external;
 
     /// @notice By vote: name the regulator's keys, its address and its public key; both change together or neither.
     function changeRegulator(address regulator_, bytes calldata encryptionKey) external;
@@ -168,6 +173,9 @@ interface IConsortium {
 
     /// @notice The master that credits deposits and debits withdrawals.
     function settlementAgent() external view returns (uint16 masterId);
+
+    /// @notice The master that publishes transfer capacity.
+    function dispatcher() external view returns (uint16 masterId);
 
     /// @notice The government's address: it reads everything and writes nothing.
     function regulator() external view returns (address);

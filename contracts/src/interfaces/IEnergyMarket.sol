@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {IAccounts} from "./IAccounts.sol";
+import {ITransfers} from "./ITransfers.sol";
 import {Order} from "../libraries/OrderBook.sol";
 import {OrderId, Side} from "../libraries/OrderId.sol";
 import {Request} from "../libraries/Request.sol";
@@ -20,7 +20,8 @@ enum Reason {
     SameUser,
     BeyondQuota,
     DepositTooSmall,
-    CandidateLimit
+    CandidateLimit,
+    NoTransferCapacity
 }
 
 /// @notice Where a deal stands. `Intent -> Confirmed -> Settled`, or `Intent -> Abandoned | Expired`; a confirmed
@@ -57,7 +58,7 @@ struct Deal {
 /// cooling-off (`confirm`, `abandon`, `expire`) with settlement. A buyer pays the seller's price.
 ///
 /// A `Request` is one word; all bits above its fields are zero. An ask names exactly one energy type; a bid one or more.
-interface IEnergyMarket is IAccounts {
+interface IEnergyMarket is ITransfers {
     /// @notice An order entered the market. `recordHash` is the leaf of the user's own signed order on its slave chain.
     event OrderPlaced(
         OrderId indexed id, uint32 indexed trader, uint8 energyTypes, uint40 energyWh, bytes32 indexed recordHash

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {Position} from "../../src/interfaces/IAccounts.sol";
 import {IConsortium, Master, Settings} from "../../src/interfaces/IConsortium.sol";
 import {Deal, DealState, IEnergyMarket} from "../../src/interfaces/IEnergyMarket.sol";
+import {FreeCapacity, TransferCapacity} from "../../src/interfaces/ITransfers.sol";
 import {OrderId, Side, toOrderId} from "../../src/libraries/OrderId.sol";
 import {Request} from "../../src/libraries/Request.sol";
 import {toRequest} from "./MarketTest.sol";
@@ -39,6 +40,16 @@ struct Expected {
     uint256 resumeAt;
 }
 
+/// @notice What the deals of a search have taken so far.
+/// @param soldWh Energy, by seller.
+/// @param spent Money, by buyer.
+/// @param carriedWh Energy between the two zones, all in one direction.
+struct Taken {
+    uint256[] soldWh;
+    uint256[] spent;
+    uint256 carriedWh;
+}
+
 /// @title Drives a market with random but sensible calls
 /// @notice Before each call that matches, the handler works out which deals must follow by looking through all
 /// orders it knows, and compares. A call that must fail is expected to fail.
@@ -63,6 +74,11 @@ contract MarketHandler is Test {
 
     constructor(IConsortium consortium, IEnergyMarket market, uint24 period, uint24 laterPeriod) {
         (_consortium, _market, _period, _laterPeriod) = (consortium, market, period, laterPeriod);
+    }
+
+    /// @notice Every third trader is in zone 1.
+    function zoneOf(uint32 trader) public pure returns (uint8) {
+        return trader % 3 == 0 ? 1 : 0;
     }
 
     function orders() external view returns (Known[] memory) {
@@ -227,6 +243,15 @@ contract MarketHandler is Test {
         _market.setQuotas(periods, traders, quotas);
     }
 
+    /// @dev In one direction between the two zones, now and then less than is taken.
+    function publishTransfer(uint256 seed) external {
+        uint8 fromZone = uint8(seed & 1);
+        FreeCapacity[] memory capacities = new FreeCapacity[](1);
+        capacities[0] = FreeCapacity(_somePeriod(seed >> 1), fromZone, 1 - fromZone, uint64((seed >> 8) % 1_500));
+        vm.prank(GRID);
+        _market.publishTransferCapacity(capacities);
+    }
+
     /// @dev Suspends a master other than the settlement agent, or admits one again; never fewer than three active.
     function changeMember(uint256 seed) external {
         for (uint16 masterId = 1; masterId <= MASTERS; ++masterId) {
@@ -262,8 +287,7 @@ contract MarketHandler is Test {
         Settings memory settings = _consortium.settings();
         expected.candidates = new uint256[](_orders.length);
         expected.energiesWh = new uint40[](_orders.length);
-        uint256[] memory soldWh = new uint256[](TRADERS + 1);
-        uint256[] memory spent = new uint256[](TRADERS + 1);
+        Taken memory taken = Taken(new uint256[](TRADERS + 1), new uint256[](TRADERS + 1), 0);
         for (uint256 looked; openWh != 0; ++looked) {
             uint256 number = _best(incoming, from);
             if (number == NONE) break;
@@ -276,7 +300,7 @@ contract MarketHandler is Test {
             ++from;
             uint40 energyWh = _openWh(candidate);
             if (openWh < energyWh) energyWh = openWh;
-            (bool legal, bool goesOn) = _isLegal(incoming, candidate, energyWh, settings, soldWh, spent);
+            (bool legal, bool goesOn) = _isLegal(incoming, candidate, energyWh, settings, taken);
             if (!goesOn) break;
             if (!legal) continue;
             expected.candidates[expected.count] = number;
@@ -285,14 +309,13 @@ contract MarketHandler is Test {
         }
     }
 
-    /// @dev Adds a legal deal to what the seller sold and the buyer spent.
+    /// @dev Adds a legal deal to what is taken.
     function _isLegal(
         Known memory incoming,
         Known memory candidate,
         uint40 energyWh,
         Settings memory settings,
-        uint256[] memory soldWh,
-        uint256[] memory spent
+        Taken memory taken
     ) private view returns (bool legal, bool goesOn) {
         if (candidate.trader == incoming.trader) return (false, true);
         if (candidate.ticks < settings.floorTicks || candidate.ticks > settings.capTicks) return (false, true);
@@ -300,13 +323,22 @@ contract MarketHandler is Test {
         bool sells = incoming.side == Side.Ask;
         uint32 seller = sells ? incoming.trader : candidate.trader;
         uint32 buyer = sells ? candidate.trader : incoming.trader;
+        bool crosses = zoneOf(seller) != zoneOf(buyer);
+        if (crosses && taken.carriedWh + energyWh > _freeTransfer(incoming.period, seller)) return (false, true);
         Position memory claims = _market.position(seller, incoming.period);
-        if (soldWh[seller] + claims.heldWh + claims.soldWh + energyWh > claims.quotaWh) return (false, !sells);
+        if (taken.soldWh[seller] + claims.heldWh + claims.soldWh + energyWh > claims.quotaWh) return (false, !sells);
         uint256 money = uint256(energyWh) * (sells ? incoming.ticks : candidate.ticks);
-        if (spent[buyer] + money > _market.trader(buyer).freeMoney) return (false, sells);
-        soldWh[seller] += energyWh;
-        spent[buyer] += money;
+        if (taken.spent[buyer] + money > _market.trader(buyer).freeMoney) return (false, sells);
+        taken.soldWh[seller] += energyWh;
+        taken.spent[buyer] += money;
+        if (crosses) taken.carriedWh += energyWh;
         return (true, true);
+    }
+
+    /// @dev From the seller's zone to the other one; less than nothing is free where less was published than is taken.
+    function _freeTransfer(uint24 period, uint32 seller) private view returns (uint256) {
+        TransferCapacity memory known = _market.transferCapacity(period, zoneOf(seller), 1 - zoneOf(seller));
+        return known.capacityWh > known.usedWh ? known.capacityWh - known.usedWh : 0;
     }
 
     /// @dev The best order that crosses the incoming one, from a rank on.

@@ -65,7 +65,7 @@ abstract contract MarketTest is Test {
             bytes32[] memory pseudonyms = new bytes32[](1);
             pseudonyms[0] = keccak256(abi.encode(i));
             vm.prank(_masterOf(i + 1));
-            market.registerTraders(pseudonyms);
+            market.registerTraders(pseudonyms, _oneZone(_zoneOf(i + 1)));
             _setQuota(i + 1, QUOTA);
         }
         vm.prank(GRID);
@@ -96,6 +96,16 @@ abstract contract MarketTest is Test {
 
     function _masterOf(uint32 trader) internal pure returns (address) {
         return address(uint160(SOURCE) + (trader - 1) % 4);
+    }
+
+    /// @dev A region without zones, unless a test says otherwise.
+    function _zoneOf(uint32) internal pure virtual returns (uint8) {
+        return 0;
+    }
+
+    function _oneZone(uint8 zone) internal pure returns (uint8[] memory zones) {
+        zones = new uint8[](1);
+        zones[0] = zone;
     }
 
     /// @dev Three of four masters are more than half.

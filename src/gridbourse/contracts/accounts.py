@@ -11,9 +11,12 @@ from gridbourse.market.types import Position, Trader
 class Accounts(Contract):
     """A trader is a pseudonym below a master; money is a claim that the settlement agent credits and debits."""
 
-    def register_traders(self, pseudonyms: Sequence[bytes]) -> Call:
-        """Register traders below the calling master; they get consecutive numbers."""
-        return self._call("registerTraders", list(pseudonyms))
+    def register_traders(self, pseudonyms: Sequence[bytes], zones: Sequence[int] | None = None) -> Call:
+        """Register traders below the calling master, each in its zone of the grid; they get consecutive numbers.
+
+        Without `zones` all are in zone 0.
+        """
+        return self._call("registerTraders", list(pseudonyms), [0] * len(pseudonyms) if zones is None else list(zones))
 
     def deposit(self, moneys: Mapping[int, int], payment_reference: bytes) -> Call:
         """Credit deposits, in 1e-7 yuan by trader, against payments received; settlement agent only."""

@@ -85,6 +85,10 @@ class Consortium(Contract):
         """By vote: name the master that credits deposits and debits withdrawals."""
         return self._call("changeSettlementAgent", master_id)
 
+    def change_dispatcher(self, master_id: int) -> Call:
+        """By vote: name the master that publishes transfer capacity."""
+        return self._call("changeDispatcher", master_id)
+
     def change_regulator(self, regulator: RegulatorKeys) -> Call:
         """By vote: name the regulator's keys."""
         return self._call("changeRegulator", regulator.account, regulator.encryption_public)
@@ -150,6 +154,11 @@ class Consortium(Contract):
     def settlement_agent(self) -> int:
         """Number of the master that credits deposits and debits withdrawals."""
         (master_id,) = self._view("settlementAgent")
+        return int(master_id)
+
+    def dispatcher(self) -> int:
+        """Number of the master that publishes transfer capacity."""
+        (master_id,) = self._view("dispatcher")
         return int(master_id)
 
     def regulator(self) -> RegulatorKeys:

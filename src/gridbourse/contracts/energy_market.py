@@ -11,7 +11,7 @@ from eth_abi.abi import decode as abi_decode
 from gridbourse.chain.block import Log
 from gridbourse.chain.interface import Chain
 from gridbourse.contracts.abi import Call, DecodedEvent
-from gridbourse.contracts.accounts import Accounts
+from gridbourse.contracts.transfers import Transfers
 from gridbourse.crypto.keys import Address
 from gridbourse.market.events import Event, OrderPlaced, OrderRefused
 from gridbourse.market.types import Deal, DealState, EnergyType, Order, OrderId, OrderRequest, Reason, Side
@@ -32,7 +32,7 @@ _EVENTS: dict[str, tuple[Callable[..., Event], tuple[Callable[[Any], Any], ...]]
 _REMEMBERED_BLOCKS = 64
 
 
-class EnergyMarket(Accounts):
+class EnergyMarket(Transfers):
     """Price-time order book, legality check, intent, cooling-off and settlement (paper, section 3.4)."""
 
     NAME = "EnergyMarket"

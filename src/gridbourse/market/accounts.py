@@ -42,14 +42,19 @@ class Accounts:
         self._traders: dict[int, Trader] = {}
         self._positions: dict[tuple[int, int], Position] = {}
 
-    def register_traders(self, caller: int, pseudonyms: Sequence[bytes]) -> int:
-        """Register traders below the caller under consecutive numbers; return the first.
+    def register_traders(self, caller: int, pseudonyms: Sequence[bytes], zones: Sequence[int] | None = None) -> int:
+        """Register traders below the caller under consecutive numbers, each in its zone; return the first.
+
+        Without `zones` all are in zone 0.
 
         Raises
         ------
         MarketError
-            ``NotActiveMaster``, or ``PseudonymNotFree`` for one that is zero or registered already.
+            ``LengthsDiffer``, ``NotActiveMaster``, or ``PseudonymNotFree`` for one that is zero or registered already.
         """
+        zones = [0] * len(pseudonyms) if zones is None else zones
+        if len(pseudonyms) != len(zones):
+            raise MarketError("LengthsDiffer")
         self.consortium.require_active(caller)
         first = len(self._traders) + 1
         numbers: dict[bytes, int] = {}
@@ -57,10 +62,10 @@ class Accounts:
             if pseudonym == NO_PSEUDONYM or pseudonym in self._numbers or pseudonym in numbers:
                 raise MarketError("PseudonymNotFree", pseudonym)
             numbers[pseudonym] = number
-        for pseudonym, number in numbers.items():
+        for (pseudonym, number), zone in zip(numbers.items(), zones, strict=True):
             self._numbers[pseudonym] = number
-            self._traders[number] = Trader(caller)
-            self.events.append(TraderRegistered(number, caller, pseudonym))
+            self._traders[number] = Trader(caller, zone=zone)
+            self.events.append(TraderRegistered(number, caller, pseudonym, zone))
         return first
 
     def deposit(self, caller: int, moneys: Mapping[int, int], payment_reference: bytes) -> None:
@@ -156,7 +161,9 @@ class Accounts:
 
     def _move_money(self, trader: int, *, free: int = 0, held: int = 0) -> None:
         account = self._traders[trader]
-        self._traders[trader] = Trader(account.master_id, account.free_money + free, account.held_money + held)
+        self._traders[trader] = replace(
+            account, free_money=account.free_money + free, held_money=account.held_money + held
+        )
 
     def _move_energy(self, trader: int, period: int, *, held: int = 0, sold: int = 0, bought: int = 0) -> None:
         claims = self.position(trader, period)

@@ -23,14 +23,15 @@ class Consortium:
     Parameters
     ----------
     roles
-        Roles of the founders, who get the numbers from 1. The first grid master becomes the settlement agent.
+        Roles of the founders, who get the numbers from 1. The first grid master becomes the settlement agent and the
+        dispatcher.
     settings
         The first market settings.
     """
 
     def __init__(self, roles: Sequence[Role], settings: Settings) -> None:
         self._masters = {number: Master(role) for number, role in enumerate(roles, start=1)}
-        self.settlement_agent = list(roles).index(Role.GRID) + 1
+        self.settlement_agent = self.dispatcher = list(roles).index(Role.GRID) + 1
         self.settings = settings
 
     def admit(self, role: Role) -> int:

@@ -1,7 +1,7 @@
 """What happens in the market, step by step.
 
-Each class has the name of the contract's event (``IEnergyMarket``, ``IAccounts``), and its fields stand in the
-order of that event's arguments.
+Each class has the name of the contract's event (``IEnergyMarket``, ``IAccounts``, ``ITransfers``), and its fields stand
+in the order of that event's arguments.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from gridbourse.market.types import EnergyType, OrderId, Reason, Side
 
 @dataclass(frozen=True, slots=True)
 class TraderRegistered:
-    """A master named a trader by its pseudonym (32 bytes)."""
+    """A master named a trader by its pseudonym (32 bytes), in a zone of the grid."""
 
     trader: int
     master_id: int
     pseudonym: bytes
+    zone: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,16 @@ class QuotaSet:
     trader: int
     period: int
     quota_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferCapacityPublished:
+    """The dispatcher published what deals may carry from one zone to another in a delivery period."""
+
+    period: int
+    from_zone: int
+    to_zone: int
+    capacity_wh: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +167,7 @@ Event = (
     | Withdrawn
     | DepositMoved
     | QuotaSet
+    | TransferCapacityPublished
     | OrderPlaced
     | OrderRefused
     | OrderCancelled

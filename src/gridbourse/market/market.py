@@ -3,7 +3,7 @@
 1. Identity and application: a master places an order for one of its traders (``place``).
 2. Find a counterpart: candidates come in price-time order; what finds none waits in the book (``_search``).
 3. Legality check: an illegal candidate is passed over and the search goes on (``_illegality``).
-4. Intent: the deal is recorded; the buyer's money and the seller's energy are held (``_agree``).
+4. Intent: the deal is recorded; money, energy and transfer capacity are held (``_agree``).
 5. Cooling-off and storage: both parties ``confirm`` and the deal is settled, or one abandons it, or it expires,
    and what it held goes back.
 
@@ -20,9 +20,9 @@ from dataclasses import replace
 
 from gridbourse.errors import MarketError, OrderRefused
 from gridbourse.market import events
-from gridbourse.market.accounts import Accounts
 from gridbourse.market.book import BEST, OrderBook, Place, each
 from gridbourse.market.consortium import Consortium
+from gridbourse.market.transfers import Transfers
 from gridbourse.market.types import Deal, DealState, Order, OrderId, OrderRequest, Reason, Side
 from gridbourse.units import PERIOD_SECONDS
 
@@ -36,7 +36,7 @@ _Step = Callable[[int, Deal], Deal]
 """Takes a deal's number and the deal; returns the deal in its next state, or raises if it may not go there."""
 
 
-class ReferenceMarket(Accounts):
+class ReferenceMarket(Transfers):
     """The energy market of the region.
 
     Every call names the master that makes it; where time matters, it is given as `now`, in seconds since the
@@ -279,6 +279,8 @@ class ReferenceMarket(Accounts):
             return Reason.PRICE_OUT_OF_BOUNDS
         if not self._may_trade(party):
             return Reason.PARTY_SUSPENDED
+        if not self._can_carry(deal):
+            return Reason.NO_TRANSFER_CAPACITY
         claims = self.position(deal.seller, deal.ask.period)
         if claims.held_wh + claims.sold_wh + deal.energy_wh > claims.quota_wh:
             return Reason.BEYOND_QUOTA
@@ -296,9 +298,10 @@ class ReferenceMarket(Accounts):
     # Step 4: intent
 
     def _agree(self, deal: Deal) -> None:
-        """Hold the buyer's money and the seller's energy, then record the deal."""
+        """Hold the buyer's money, the seller's energy and the way between them, then record the deal."""
         self._move_money(deal.buyer, free=-deal.money, held=deal.money)
         self._move_energy(deal.seller, deal.ask.period, held=deal.energy_wh)
+        self._carry(deal, deal.energy_wh)
         deal_id = self.deal_count + 1
         self._deals[deal_id] = deal
         self.events.append(
@@ -410,6 +413,7 @@ class ReferenceMarket(Accounts):
         """Give back what a deal held, each order's energy at the order's old place."""
         self._move_money(deal.buyer, free=deal.money, held=-deal.money)
         self._move_energy(deal.seller, deal.ask.period, held=-deal.energy_wh)
+        self._carry(deal, -deal.energy_wh)
         self.book.give_back(deal.ask, deal.energy_wh)
         self.book.give_back(deal.bid, deal.energy_wh)
 

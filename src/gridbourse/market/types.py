@@ -9,6 +9,9 @@ from typing import NamedTuple, Self
 from gridbourse.errors import InvalidValue
 from gridbourse.units import MAX_ENERGY_WH, MAX_PERIOD, MAX_PRICE_TICKS
 
+MAX_ZONE = 2**8 - 1
+"""Zones of the grid have numbers from 0 to this."""
+
 
 class Role(IntEnum):
     """What a master node is on the main chain (paper, section 1.1)."""
@@ -63,6 +66,7 @@ class Reason(IntEnum):
     BEYOND_QUOTA = 10
     DEPOSIT_TOO_SMALL = 11
     CANDIDATE_LIMIT = 12
+    NO_TRANSFER_CAPACITY = 13
 
 
 class DealState(IntEnum):
@@ -224,11 +228,12 @@ class Deal:
 
 @dataclass(frozen=True, slots=True)
 class Trader:
-    """A pseudonym below a master, and its money in 1e-7 yuan."""
+    """A pseudonym below a master, its money in 1e-7 yuan, and the zone of the grid it is in."""
 
     master_id: int
     free_money: int = 0
     held_money: int = 0
+    zone: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,3 +244,19 @@ class Position:
     held_wh: int = 0
     sold_wh: int = 0
     bought_wh: int = 0
+
+
+class ZonePair(NamedTuple):
+    """A delivery period and two zones of the grid, from 0 to 255, between which energy is carried."""
+
+    period: int
+    from_zone: int
+    to_zone: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransferCapacity:
+    """What deals may carry from one zone to another in a delivery period, and what they have taken of it, in Wh."""
+
+    capacity_wh: int = 0
+    used_wh: int = 0

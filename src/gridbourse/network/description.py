@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.suite import HPKE, suite_named
 from gridbourse.errors import InvalidValue
-from gridbourse.market.types import Role, Settings
+from gridbourse.market.types import MAX_ZONE, Role, Settings
 from gridbourse.units import format_price, price_ticks
 
 
@@ -80,11 +80,14 @@ class NodeSpec:
         What it is.
     location
         Where it is; it stands in encrypted records only.
+    zone
+        Zone of the grid that it is in, from 0 to 255; deals between zones need transfer capacity.
     """
 
     node_id: str
     kind: NodeKind
     location: str
+    zone: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +236,8 @@ def write_region(spec: RegionSpec, path: Path) -> None:
         for node in master.nodes:
             fields = {"id": node.node_id, "kind": node.kind, "location": node.location}
             lines += ["", "[[master.node]]", *(f"{field} = {_text(value)}" for field, value in fields.items())]
+            if node.zone:
+                lines += [f"zone = {node.zone}"]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -289,6 +294,7 @@ def _node(fields: _Fields) -> NodeSpec:
         node_id=fields.take("id", str),
         kind=_enum("master.node.kind", NodeKind.__members__, fields.take("kind", str).upper()),
         location=fields.take("location", str),
+        zone=fields.take("zone", int, 0),
     )
     fields.require_empty()
     return spec
@@ -370,6 +376,8 @@ def _require_master(master: MasterSpec) -> None:
         if node.kind not in KINDS_BELOW[master.role]:
             allowed = ", ".join(sorted(KINDS_BELOW[master.role]))
             raise InvalidValue(f"kind of node {node.node_id}", str(node.kind), f"one of {allowed}")
+        if not 0 <= node.zone <= MAX_ZONE:
+            raise InvalidValue(f"zone of node {node.node_id}", node.zone, f"a whole number from 0 to {MAX_ZONE}")
 
 
 def _require_distinct(field: str, names: Sequence[str]) -> None:

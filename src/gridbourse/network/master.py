@@ -92,7 +92,11 @@ class Master:
         )
         if missing:
             market = self.main.market
-            receipt = self.main_wallet.send(market.register_traders([pseudonym for pseudonym, _ in missing]))
+            receipt = self.main_wallet.send(
+                market.register_traders(
+                    [pseudonym for pseudonym, _ in missing], [self.nodes[node_id].spec.zone for _, node_id in missing]
+                )
+            )
             events = [event for event in market.events(receipt.logs) if isinstance(event, TraderRegistered)]
             for (_, node_id), event in zip(missing, events, strict=True):
                 self._note_trader(node_id, day, event.trader)
