@@ -4,15 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from browsing import CHROMIUM, Visit, launched
+from browsing import CHROMIUM, EVIL, Visit, launched
 from service import Service
 from small_market import DAY, SPEC
 
 from gridbourse.console.rights import Kind
 from gridbourse.network.description import NodeKind, NodeSpec
 from gridbourse.network.region import Region
-
-EVIL = '<img src=x onerror="window.hacked=1">\'"><script>window.hacked=1</script>{{7*7}}'
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-from browsing import PHONE
-from conftest import EVIL
+from browsing import EVIL, PHONE
 from small_market import DAY, PERIOD
 
 from gridbourse.console.pages.formats import date_text
