@@ -115,16 +115,16 @@ def connected(command: _Command) -> _Command:
         type=click.Path(path_type=Path, file_okay=False, exists=True),
         help="Folder of a region on disk that no service has open, instead of an address.",
     )
-    @click.option("--as", "name", help='With --region, as whom: a function node, a master, or "regulator".')
+    @click.option("--as", "acting_as", help='With --region, as whom: a function node, a master, or "regulator".')
     @wraps(command)
-    def run(url: str | None, token: str | None, region: Path | None, name: str | None, **arguments: Any) -> Any:
+    def run(url: str | None, token: str | None, region: Path | None, acting_as: str | None, **arguments: Any) -> Any:
         connection: Client | LocalExchange
         if region is None:
-            if name is not None:
-                raise InvalidValue("--as", name, "a token instead: only with --region one may act as anybody")
+            if acting_as is not None:
+                raise InvalidValue("--as", acting_as, "a token instead: only with --region one may act as anybody")
             connection = Client(url or DEFAULT_URL, token=token)
         else:
-            connection = LocalExchange(region, name)
+            connection = LocalExchange(region, acting_as)
         with closing(connection):
             return command(connection, **arguments)
 

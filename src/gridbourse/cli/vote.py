@@ -97,12 +97,18 @@ def regulator(public: Path, region: Path, voter: str | None) -> None:
 
 
 @vote.command()
-@click.option("--cooling-off-seconds", type=click.IntRange(0, 2**32 - 1))
+@click.option("--cooling-off-seconds", type=click.IntRange(0, 2**32 - 1), help="Time to confirm a deal.")
 @click.option("--floor", help="Lowest price of an order, in yuan/kWh.")
 @click.option("--cap", help="Highest price of an order, in yuan/kWh.")
-@click.option("--gate-lead-seconds", type=click.IntRange(0, 2**32 - 1))
-@click.option("--max-candidates", type=click.IntRange(1, 2**16 - 1))
-@click.option("--trading-role", "roles", multiple=True, type=click.Choice([role.name.lower() for role in Role]))
+@click.option("--gate-lead-seconds", type=click.IntRange(0, 2**32 - 1), help="From gate closure to delivery.")
+@click.option("--max-candidates", type=click.IntRange(1, 2**16 - 1), help="Resting orders one search looks at.")
+@click.option(
+    "--trading-role",
+    "roles",
+    multiple=True,
+    type=click.Choice([role.name.lower() for role in Role]),
+    help="A role whose users may trade; may be repeated.",
+)
 @REGION
 @VOTER
 def settings(

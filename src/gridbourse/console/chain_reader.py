@@ -38,7 +38,11 @@ class ChainReader:
         Slave chains come first: whom a new number of the main chain stands for is recorded there before.
         """
         main = list(self._main.news())
-        return [*(block for slave in self._slaves for block in slave.news()), *main]
+        found: list[News] = [*(block for slave in self._slaves for block in slave.news()), *main]
+        # Only now: where a chain cannot be read, nothing of the others has been taken off either.
+        for reader in (self._main, *self._slaves):
+            reader.go_on()
+        return found
 
 
 class MainReader:
@@ -46,7 +50,7 @@ class MainReader:
 
     def __init__(self, main: MainChain) -> None:
         self._main = main
-        self._height = 0
+        self._height = self._read_height = 0
 
     def news(self) -> Iterator[MainBlock]:
         """Blocks since the last time, with the market's events and the anchors in them."""
@@ -60,7 +64,11 @@ class MainReader:
                 ),
                 governance=tuple(_decoded(self._main.consortium, logs)),
             )
-            self._height = header.height
+            self._read_height = header.height
+
+    def go_on(self) -> None:
+        """Read on from where `news` ended."""
+        self._height = self._read_height
 
 
 class SlaveReader:
@@ -70,7 +78,7 @@ class SlaveReader:
         self._name = name
         self._slave = master.slave
         self._encryption_node = master.encryption_node
-        self._height = 0
+        self._height = self._read_height = 0
         self._author: Address | None = None
         self._addresses: dict[str, Address] = {}
 
@@ -85,7 +93,11 @@ class SlaveReader:
                 records[entry.height].append(SlaveRecord(entry, self._read(entry)))
         for header, transaction_count, _ in _blocks(self._slave.chain, self._height, head):
             yield SlaveBlock(self._name, header, transaction_count, tuple(records[header.height]))
-        self._height = head
+        self._read_height = head
+
+    def go_on(self) -> None:
+        """Read on from where `news` ended."""
+        self._height = self._read_height
 
     def _read(self, record: LedgerRecord) -> Details | None:
         try:

@@ -330,7 +330,8 @@ class MarketState:
 
     def deal_counts(self) -> Mapping[DealState, int]:
         """How many deals are in each state."""
-        return Counter(deal.state for deal in self.deals.values())
+        counted = Counter(deal.state for deal in self.deals.values())
+        return {state: counted[state] for state in DealState if state is not DealState.NONE}
 
     def account(self, trader: int) -> Trader:
         """A trader's master and money."""

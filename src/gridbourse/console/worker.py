@@ -94,7 +94,7 @@ class RegionWorker:
         self._thread = threading.Thread(target=self._run, name="region", daemon=True)
         self._next_round = self._next_anchor = 0.0
         self._days_opened: set[int] = set()
-        self._is_stopping = False
+        self._is_stopping = self._is_failing = False
         agent = region.main.consortium.settlement_agent()
         self._settles = agent in {master.membership.master_id for master in region.masters.values()}
         self.failure: BaseException | None = None
@@ -102,7 +102,7 @@ class RegionWorker:
 
     def start(self) -> None:
         """Read what the chains hold, then begin."""
-        self._publish(self._reader.news())
+        self._tell()
         self._thread.start()
 
     def stop(self) -> None:
@@ -124,8 +124,8 @@ class RegionWorker:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the region is being run."""
-        return self._thread.is_alive() and self.failure is None
+        """Whether the region is being run, and its last round took place."""
+        return self._thread.is_alive() and self.failure is None and not self._is_failing
 
     @property
     def waiting(self) -> int:
@@ -137,7 +137,7 @@ class RegionWorker:
             while not self._is_stopping:
                 self._turn()
             self._region.anchor()
-            self._publish(self._reader.news())
+            self._tell()
         except BaseException as error:
             logger.exception("the region stopped")
             self.failure = error
@@ -183,7 +183,7 @@ class RegionWorker:
         except Exception as error:  # whoever asked is told, and the region goes on
             logger.exception("records were not written")
             results = [error] * len(entries)
-        self._publish(self._reader.news())
+        self._tell_if_possible()
         for entry, result in zip(entries, results, strict=True):
             if isinstance(result, Exception):
                 entry.future.set_exception(result)
@@ -196,10 +196,10 @@ class RegionWorker:
         except Exception as error:
             if not isinstance(error, GridbourseError):
                 logger.exception("work on the region failed")
-            self._publish(self._reader.news())
+            self._tell_if_possible()
             task.future.set_exception(error)
         else:
-            self._publish(self._reader.news())
+            self._tell_if_possible()
             task.future.set_result(answer)
 
     def _round(self) -> None:
@@ -210,16 +210,27 @@ class RegionWorker:
             if time.monotonic() >= self._next_anchor:
                 self._region.anchor()
                 self._next_anchor = time.monotonic() + self._pace.anchor_seconds
-            self.last_round_at = time.time()
+            self._tell()
+            self.last_round_at, self._is_failing = time.time(), False
         except GridbourseError:
             logger.exception("a round was cut short")
-        self._publish(self._reader.news())
+            self._is_failing = True
 
     def _end_deals(self) -> None:
         if self._settles:
             self._region.settle()
         else:
             self._region.bring_down()
+
+    def _tell(self) -> None:
+        self._publish(self._reader.news())
+
+    def _tell_if_possible(self) -> None:
+        """Whoever waits gets its answer, even if a chain cannot be read now; the next round tells what was missed."""
+        try:
+            self._tell()
+        except GridbourseError:
+            logger.exception("news were not read")
 
     def _open_days(self) -> None:
         today = period_at(datetime.now(UTC)) // PERIODS_PER_DAY
