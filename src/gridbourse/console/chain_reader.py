@@ -40,8 +40,9 @@ class ChainReader:
         main = list(self._main.news())
         found: list[News] = [*(block for slave in self._slaves for block in slave.news()), *main]
         # Only now: where a chain cannot be read, nothing of the others has been taken off either.
-        for reader in (self._main, *self._slaves):
-            reader.go_on()
+        self._main.go_on()
+        for slave in self._slaves:
+            slave.go_on()
         return found
 
 
