@@ -107,7 +107,7 @@ class CometChain(LocalChain):
         self._membership = self._membership_by_file()
         self._executed: dict[tuple[int, tuple[bytes, ...]], Execution] = {}
         self._pending: _Pending | None = None
-        self._outbox: SimpleQueue[SignedTransaction | None] = SimpleQueue()
+        self._outbox: SimpleQueue[list[SignedTransaction] | None] = SimpleQueue()
         self._sender = Thread(target=self._send_out, name=f"sender of {path.name}", daemon=True)
         self._sender.start()
 
@@ -133,8 +133,7 @@ class CometChain(LocalChain):
             if len(self._queue) + len(batch) > MAX_WAITING:
                 raise ChainError(f"{len(self._queue)} transactions wait for a block here; wait, then send again")
             self._enqueue(batch)
-            for signed in batch:
-                self._outbox.put(signed)
+            self._put_out(batch)
         return [signed.hash for signed in batch]
 
     def adopt(self, path: Path, app_hash: bytes, height: int) -> None:
@@ -171,8 +170,8 @@ class CometChain(LocalChain):
     def ordered_at(self, height: int) -> int | None:
         """Our height of the block that CometBFT ordered at one of its own; None if that one left no block here."""
         heights = range(1, self.head().height + 1)
-        index = bisect_left(heights, height, key=lambda ours: Ordering.of(self.block(ours).header).height)
-        if index == len(heights) or Ordering.of(self.block(heights[index]).header).height != height:
+        index = bisect_left(heights, height, key=lambda ours: Ordering.of(self.header(ours)).height)
+        if index == len(heights) or Ordering.of(self.header(heights[index])).height != height:
             return None
         return heights[index]
 
@@ -193,13 +192,12 @@ class CometChain(LocalChain):
     def broadcast_again(self) -> None:
         """Hand in again what waits for a block, after CometBFT lost its mempool with its process."""
         with self._changed:
-            for signed in self._queue.values():
-                self._outbox.put(signed)
+            self._put_out(self._queue.values())
 
     def misbehaviours(self) -> Iterator[tuple[int, Misbehaviour]]:
         """What CometBFT ever proved against validators, each with the height of our block that says so."""
         for height in range(1, self.head().height + 1):
-            for found in Ordering.of(self.block(height).header).misbehaviours:
+            for found in Ordering.of(self.header(height)).misbehaviours:
                 yield height, found
 
     def check(self, bundle: bytes) -> int:
@@ -317,17 +315,28 @@ class CometChain(LocalChain):
         self._outbox.put(None)
         self._sender.join()
 
+    def _put_out(self, batch: Iterable[SignedTransaction]) -> None:
+        """Let the sender hand these in, in parts that fit into a bundle."""
+        part: list[SignedTransaction] = []
+        size = 0
+        for signed in batch:
+            if part and size + _size([signed]) > MAX_BUNDLE_BYTES:
+                self._outbox.put(part)
+                part, size = [], 0
+            part.append(signed)
+            size += _size([signed])
+        if part:
+            self._outbox.put(part)
+
     def _send_out(self) -> None:
         """Hand to CometBFT what callers sent; what came meanwhile goes together."""
-        while (signed := self._outbox.get()) is not None:
-            batch = [signed]
-            size = len(signed.raw)
-            while size < MAX_BUNDLE_BYTES and not self._outbox.empty():
-                signed = self._outbox.get()
-                if signed is None:
+        while (part := self._outbox.get()) is not None:
+            batch = part
+            while _size(batch) < MAX_BUNDLE_BYTES and not self._outbox.empty():
+                part = self._outbox.get()
+                if part is None:
                     return
-                batch.append(signed)
-                size += len(signed.raw) + _BUNDLE_OVERHEAD_BYTES
+                batch = batch + part
             self._hand_in(batch)
 
     def _hand_in(self, batch: Sequence[SignedTransaction]) -> None:
@@ -413,10 +422,15 @@ class CometChain(LocalChain):
         return ordered
 
 
+def _size(batch: Iterable[SignedTransaction]) -> int:
+    """Bytes that these take in a bundle, at most."""
+    return sum(len(signed.raw) + _BUNDLE_OVERHEAD_BYTES for signed in batch)
+
+
 def _within(max_bytes: int, candidates: Iterable[SignedTransaction]) -> Iterator[SignedTransaction]:
     """Transactions from the front that surely fit into a block, however they are bundled."""
     for signed in candidates:
-        max_bytes -= len(signed.raw) + _BUNDLE_OVERHEAD_BYTES
+        max_bytes -= _size([signed])
         if max_bytes < 0:
             return
         yield signed

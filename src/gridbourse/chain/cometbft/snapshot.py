@@ -54,7 +54,7 @@ class Snapshots:
         height = newest - newest % INTERVAL or newest
         if not height:
             return []
-        header = self._chain.block(height).header
+        header = self._chain.header(height)
         return [Snapshot(Ordering.of(header).height, self.FORMAT, len(self._chunks(height)), header.hash)]
 
     def chunk(self, ordered_height: int, snapshot_format: int, index: int) -> bytes:
@@ -80,7 +80,7 @@ class Snapshots:
         return [(first, following - 1) for first, following in zip(firsts, [*firsts[1:], height + 1], strict=True)]
 
     def _ordering(self, height: int) -> Ordering:
-        return Ordering.of(self._chain.block(height).header)
+        return Ordering.of(self._chain.header(height))
 
 
 class Restoration:
