@@ -14,11 +14,11 @@ from gridbourse.console.exchange import Exchange
 from gridbourse.console.rights import Kind
 from gridbourse.console.serving import server
 from gridbourse.console.settings import ServiceSettings
-from gridbourse.console.worker import Pace
+from gridbourse.network.loop import Pace
 from gridbourse.network.rotation import RegionKeys
 
 PASSWORD = "correct horse battery staple"
-QUICK = Pace(round_seconds=0.05, anchor_seconds=0.2)
+QUICK = Pace(step_seconds=0.05, anchor_seconds=0.2)
 
 
 class Service:

@@ -28,9 +28,10 @@ from gridbourse.console.rights import Kind
 from gridbourse.console.signin.credentials import Credentials
 from gridbourse.console.store import SERVICE_FILE, ServiceStore
 from gridbourse.console.trading import Trading
-from gridbourse.console.worker import Pace, RegionWorker
+from gridbourse.console.worker import RegionWorker
 from gridbourse.crypto.keys import Address
 from gridbourse.market.types import Settings
+from gridbourse.network.loop import Pace
 from gridbourse.network.region import Region
 from gridbourse.network.rotation import REGULATOR, RegionKeys
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gridbourse.console.worker import Pace
+from gridbourse.network.loop import Pace
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The one thread that owns the region: what nodes record is written and taken up here, in batches.
 
 Everything that arrives while a batch is being written goes into the next one, so that a hundred orders share the
-blocks, and the waits for the disk, of one. Between batches the thread does what masters do: bring news down,
-end and settle deals, anchor, and open the next days.
+blocks, and the waits for the disk, of one. Between batches the thread does what masters do
+(`gridbourse.network.loop`).
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from gridbourse.console.chain_reader import ChainReader
 from gridbourse.console.news import News
 from gridbourse.console.node_records import NodeRecord, RecordWriter, Written
 from gridbourse.errors import GridbourseError, RegionStopped
+from gridbourse.network.loop import Pace, RegionLoop
 from gridbourse.network.region import Region
-from gridbourse.units import PERIODS_PER_DAY, period_at
 
 logger = logging.getLogger(__name__)
 
@@ -30,25 +29,6 @@ MAX_BATCH = 500
 """Records written together."""
 
 _Answer = TypeVar("_Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often the region does what masters do.
-
-    Parameters
-    ----------
-    round_seconds
-        Between two rounds of bringing down, ending and settling.
-    anchor_seconds
-        Between two anchorings.
-    days_ahead
-        How many delivery days after today are open for orders.
-    """
-
-    round_seconds: float = 0.5
-    anchor_seconds: float = 20.0
-    days_ahead: int = 1
 
 
 @dataclass(slots=True)
@@ -92,11 +72,9 @@ class RegionWorker:
         self._pace = pace
         self._queue: queue.SimpleQueue[_Task | _Entry | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="region", daemon=True)
-        self._next_round = self._next_anchor = 0.0
-        self._days_opened: set[int] = set()
+        self._loop = RegionLoop(region, pace)
+        self._next_round = 0.0
         self._is_stopping = self._is_failing = False
-        agent = region.main.consortium.settlement_agent()
-        self._settles = agent in {master.membership.master_id for master in region.masters.values()}
         self.failure: BaseException | None = None
         self.last_round_at = 0.0
 
@@ -154,7 +132,7 @@ class RegionWorker:
         now = time.monotonic()
         if now >= self._next_round:
             self._round()
-            self._next_round = time.monotonic() + self._pace.round_seconds
+            self._next_round = time.monotonic() + self._pace.step_seconds
 
     def _take(self) -> tuple[list[_Entry], list[_Task]]:
         """Wait for work until the next round is due, then take all that is there."""
@@ -205,22 +183,12 @@ class RegionWorker:
     def _round(self) -> None:
         """What the masters do; what fails now is taken up again in the next round."""
         try:
-            self._open_days()
-            self._end_deals()
-            if time.monotonic() >= self._next_anchor:
-                self._region.anchor()
-                self._next_anchor = time.monotonic() + self._pace.anchor_seconds
+            self._loop.step()
             self._tell()
             self.last_round_at, self._is_failing = time.time(), False
         except GridbourseError:
             logger.exception("a round was cut short")
             self._is_failing = True
-
-    def _end_deals(self) -> None:
-        if self._settles:
-            self._region.settle()
-        else:
-            self._region.bring_down()
 
     def _tell(self) -> None:
         self._publish(self._reader.news())
@@ -231,13 +199,6 @@ class RegionWorker:
             self._tell()
         except GridbourseError:
             logger.exception("news were not read")
-
-    def _open_days(self) -> None:
-        today = period_at(datetime.now(UTC)) // PERIODS_PER_DAY
-        for day in range(today, today + self._pace.days_ahead + 1):
-            if day not in self._days_opened:
-                self._region.open_day(day)
-                self._days_opened.add(day)
 
     def _refuse_the_rest(self) -> None:
         while True:
