@@ -38,7 +38,7 @@ _TAKING_IN = {
     "EVM": ["gridbourse.chain.evm.Evm.execute"],
     "collecting changes": ["gridbourse.chain.evm.Evm.finish"],
     "encoding": ["gridbourse.chain.block.Receipt.encode", "gridbourse.chain.block.AccountChange.encode"],
-    "tree hashes": ["gridbourse.chain.embedded.merkle_root"],
+    "tree hashes": ["gridbourse.chain.local.merkle_root"],
     "SQLite": ["gridbourse.chain.store.Store.append"],
     "applying changes": ["gridbourse.chain.evm.Evm.apply"],
 }
