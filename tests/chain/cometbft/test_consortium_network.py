@@ -14,6 +14,7 @@ from gridbourse.chain.cometbft import node as node_module
 from gridbourse.chain.cometbft.config import Trust
 from gridbourse.chain.cometbft.folder import NodeFolder
 from gridbourse.chain.cometbft.node import Node
+from gridbourse.chain.cometbft.process import CometProcess, find_cometbft
 from gridbourse.chain.cometbft.snapshot import Snapshots
 from gridbourse.contracts.consortium import Consortium, RegulatorKeys, ValidatorKeys
 from gridbourse.contracts.wallet import Wallet
@@ -88,6 +89,15 @@ def test_a_cometbft_that_is_killed_comes_back_and_nothing_that_waits_is_lost(net
     sent = chain.send(stores(probe, chain.next_nonce(ALICE.address), 5))
     assert all(receipt.succeeded for receipt in chain.wait(sent))
     assert network["retailer"].comet_pid != killed
+    network.wait_equal()
+
+
+def test_a_cometbft_that_outlived_its_node_does_not_keep_the_next_from_starting(network, probe):
+    network.stop("industry")
+    folder = NodeFolder(network.folder / "industry")
+    leftover = CometProcess(find_cometbft(), folder.comet_home, folder.comet_log)
+    network.start("industry")
+    assert not leftover.running()
     network.wait_equal()
 
 

@@ -60,6 +60,13 @@ class LoadedNode:
             self._reader.join()
             self.start()
 
+    def end(self) -> None:
+        """Kill what is left of it."""
+        self.process.kill()
+        if self.comet_pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.comet_pid, signal.SIGKILL)
+
     def ask(self, word: str) -> None:
         self.process.stdin.write(word + "\n")
         self.process.stdin.flush()
@@ -95,7 +102,7 @@ def test_killed_at_random_nothing_acknowledged_is_lost_and_all_nodes_are_equal(t
     }
     with ExitStack() as cleaning:
         for node in nodes.values():
-            cleaning.callback(lambda node=node: node.process.poll() is None and node.kill(BOTH))
+            cleaning.callback(node.end)
         _kill_at_random(nodes, kills)
         _come_to_rest(nodes)
         for node in nodes.values():

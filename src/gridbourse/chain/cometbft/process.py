@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from gridbourse.errors import ChainError
@@ -12,6 +16,7 @@ from gridbourse.errors import ChainError
 VERSION = "0.38.26"
 """The line whose ABCI is 2.0; the makefile installs this version."""
 STOP_SECONDS = 20.0
+_POLL_SECONDS = 0.01
 
 
 def find_cometbft() -> str:
@@ -47,6 +52,8 @@ class CometProcess:
 
     def __init__(self, program: str, home: Path, log: Path) -> None:
         (home / "data").mkdir(parents=True, exist_ok=True, mode=0o700)
+        remembered = home / "pid"
+        _end_leftover(remembered, home)
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - the program is the one that was found
                 [program, "start", "--home", str(home)],
@@ -55,6 +62,7 @@ class CometProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        remembered.write_text(str(self._process.pid), "ascii")
 
     @property
     def pid(self) -> int:
@@ -73,3 +81,20 @@ class CometProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _end_leftover(remembered: Path, home: Path) -> None:
+    """End the CometBFT of a node that was killed: mostly it ends by itself, but while it starts it may not notice.
+
+    Its files are locked until then. Where there is no ``/proc`` to recognise it by, it is left alone.
+    """
+    try:
+        pid = int(remembered.read_text("ascii"))
+        command = Path("/proc", str(pid), "cmdline").read_bytes()
+    except (OSError, ValueError):
+        return
+    if str(home).encode() in command.split(b"\0"):
+        os.kill(pid, signal.SIGKILL)
+        with suppress(OSError):  # it is gone
+            while Path("/proc", str(pid), "cmdline").read_bytes():
+                time.sleep(_POLL_SECONDS)
