@@ -43,7 +43,7 @@ _TAKING_IN = {
     "applying changes": ["gridbourse.chain.evm.Evm.apply"],
 }
 _OPENING = {
-    "page digests": ["gridbourse.chain.embedded.check_page_digests"],
+    "page digests": ["gridbourse.chain.local.check_page_digests"],
     "integrity check": ["gridbourse.chain.store.Store.structural_damage"],
     "reading rows": ["gridbourse.chain.store.Store.block"],
     "transaction hashes": ["gridbourse.chain.audit.keccak256"],
