@@ -93,7 +93,7 @@ class Feed:
         state: MarketState,
         directory: Directory,
         master_names: Mapping[int, str],
-        interval_seconds: float = 0.25,
+        interval_seconds: float = 0.5,
     ) -> None:
         self._state = state
         self._directory = directory
