@@ -43,11 +43,14 @@ class Network:
     kill, start
         End what runs behind the engine without warning, and start it again with all it had; None where that is this
         very process.
+    is_durable
+        Whether what it acknowledged survives an end at any moment.
     """
 
     chain: Chain
     kill: Callable[[], None] | None = None
     start: Callable[[], None] | None = None
+    is_durable: bool = True
 
 
 @contextmanager
@@ -105,7 +108,7 @@ def served(folder: Path) -> Iterator[Network]:
 
 @contextmanager
 def anvil(folder: Path) -> Iterator[Network]:
-    """Foundry's development node. Its state is in memory, and saved on an orderly end only."""
+    """Foundry's development node. Its state is in memory, and saved once, while it ends in order."""
     port = free_port()
     options = ["--port", str(port), "--chain-id", str(CHAIN_ID), "--gas-limit", str(GAS_LIMIT), "--quiet"]
     options += ["--gas-price", "0", "--base-fee", "0", "--hardfork", "cancun", "--order", "fifo", "--accounts", "1"]
@@ -114,7 +117,7 @@ def anvil(folder: Path) -> Iterator[Network]:
     node.start()
     try:
         with EthereumChain(f"http://127.0.0.1:{port}", chain_id=CHAIN_ID) as chain:
-            yield Network(chain, lambda: node.kill(signal.SIGTERM), node.start)
+            yield Network(chain, lambda: node.kill(signal.SIGTERM), node.start, is_durable=False)
     finally:
         node.kill()
 

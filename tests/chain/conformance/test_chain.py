@@ -239,6 +239,8 @@ class TestReconnecting:
     def test_a_kill_in_the_middle_of_sending_loses_nothing_and_doubles_nothing(self, network, chain, alice, probe):
         if network.kill is None:
             pytest.skip("this engine is the process itself: tests/chain/test_crash.py")
+        if not network.is_durable:
+            pytest.skip("what this network acknowledges while it saves its state may be lost")
         raws = [[alice.sign(probe, store(number, 1))] for number in range(60)]
         interruption = Thread(target=lambda: (time.sleep(0.1), network.kill(), network.start()))
         interruption.start()
