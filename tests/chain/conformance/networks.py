@@ -112,7 +112,9 @@ def anvil(folder: Path) -> Iterator[Network]:
     port = free_port()
     options = ["--port", str(port), "--chain-id", str(CHAIN_ID), "--gas-limit", str(GAS_LIMIT), "--quiet"]
     options += ["--gas-price", "0", "--base-fee", "0", "--hardfork", "cancun", "--order", "fifo", "--accounts", "1"]
-    options += ["--state", str(folder / "anvil.json")]
+    # It works on a batch in no fixed order, and now and then makes no block for what came before its nonce's turn:
+    # the block of every second takes that along.
+    options += ["--mixed-mining", "--block-time", "1", "--state", str(folder / "anvil.json")]
     node = Process([str(program("anvil")), *options], port)
     node.start()
     try:
