@@ -1,13 +1,13 @@
 """Orders that may find a counterpart again.
 
 The market matches nothing by itself when a deal ends without a transfer: both orders get their energy back at their old
-places, and that may leave the book crossed. Each master lets its own nodes' orders be matched again. A search that
-stopped at the candidate limit goes on here, too.
+places, and that may leave the book crossed. Each master lets its own nodes' orders be matched again, with all but those
+whose deals with them ended so: parties of whom one did not want the deal are not brought together a second time. A
+search that stopped at the candidate limit goes on here, too.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import suppress
 
 from gridbourse.errors import OrderRefused
@@ -17,9 +17,8 @@ from gridbourse.network.market_view import MarketView
 from gridbourse.network.master import Master
 from gridbourse.units import PERIOD_SECONDS
 
-DEALS_THAT_MAY_FAIL = 3
-"""So many deals of an order may end without a transfer before it waits for newcomers instead: otherwise two parties of
-whom one always abandons would meet for ever."""
+CANDIDATES = 16
+"""So many of the best orders on the other side are looked at for one that is freed."""
 
 
 class FreedOrders:
@@ -37,16 +36,16 @@ class FreedOrders:
         self._master = master
         self._view = view
         self._orders: set[OrderId] = set()
-        self._failures: Counter[OrderId] = Counter()
+        self._failed: set[tuple[OrderId, OrderId]] = set()
 
     def note(self, event: Event) -> None:
         """Take note of what happened on the market, after the view has."""
         match event:
             case DealAbandoned() | DealExpired():
                 intent = self._view.deals[event.deal_id].intent
-                for order_id in (intent.ask, intent.bid):
-                    self._failures[order_id] += 1
-                    self._add(order_id)
+                self._failed |= {(intent.ask, intent.bid), (intent.bid, intent.ask)}
+                self._add(intent.ask)
+                self._add(intent.bid)
             case MatchingStopped() if event.reason is Reason.CANDIDATE_LIMIT:
                 self._add(event.order_id)
             case _:
@@ -56,9 +55,10 @@ class FreedOrders:
         """Let the market match again those orders at which the book is crossed, the best first; each once."""
         market, events = self._master.main.market, list[Event]()
         for order_id in sorted(self._orders, key=_best_first):
-            if self._failures[order_id] < DEALS_THAT_MAY_FAIL and self._crosses(order_id):
+            searching = self._to_match(order_id)
+            if searching is not None:
                 with suppress(OrderRefused):  # its gate has closed, or its master is suspended
-                    events += market.events(self._master.main_wallet.send(market.match_order(order_id)).logs)
+                    events += market.events(self._master.main_wallet.send(market.match_order(searching)).logs)
         self._orders.clear()
         return events
 
@@ -68,18 +68,29 @@ class FreedOrders:
         if is_own and order_id.period * PERIOD_SECONDS > self._master.main.chain.head().timestamp:
             self._orders.add(order_id)
 
-    def _crosses(self, order_id: OrderId) -> bool:
-        """Whether an order and the best one on the other side would trade."""
+    def _to_match(self, order_id: OrderId) -> OrderId | None:
+        """Which order the market has to match so that this one finds another than it failed with; None if none would.
+
+        The market takes the best counterpart first. If that is one it failed with, a later one is let search instead.
+        """
         market = self._master.main.market
         order = market.order(order_id)
         if order is None or not order.open_wh:
-            return False
-        other = order_id.side.opposite
-        best = market.waiting_orders(order_id.period, other, energy_types=order.energy_types, limit=1)
-        if not best:
-            return False
-        prices = {order_id.side: order_id.price_ticks, other: best[0].price_ticks}
-        return prices[Side.ASK] <= prices[Side.BID]
+            return None
+        others = market.waiting_orders(
+            order_id.period, order_id.side.opposite, energy_types=order.energy_types, limit=CANDIDATES
+        )
+        for place, other in enumerate(others):
+            if not _crosses(order_id, other):
+                return None
+            if (order_id, other) not in self._failed:
+                return other if place else order_id
+        return None
+
+
+def _crosses(one: OrderId, other: OrderId) -> bool:
+    prices = {one.side: one.price_ticks, other.side: other.price_ticks}
+    return prices[Side.ASK] <= prices[Side.BID]
 
 
 def _best_first(order_id: OrderId) -> tuple[int, Side, int, int]:
