@@ -12,16 +12,17 @@ from click.testing import CliRunner
 
 from gridbourse.cli.day import day as day_command
 from gridbourse.errors import InvalidValue
-from gridbourse.experiments.day import DEPOSIT, run_day
+from gridbourse.experiments.day import DEPOSIT, LOSS_PERMILLE, run_day
 from gridbourse.experiments.day_meters import SPOILT, Meters
 from gridbourse.experiments.day_region import ZONES, prosumers, region_spec
 from gridbourse.experiments.day_report import by_type, flows_wh, write_day
-from gridbourse.market.types import DealState, Role, Side
+from gridbourse.market.types import DealState, Role, Side, ZonePair
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.intake import Fault
 from gridbourse.metering.mqtt import Broker
 from gridbourse.network.description import NodeKind, read_region
 from gridbourse.network.region import Region
+from gridbourse.network.statements import statement_of
 
 NODES, PERIODS, SEED = 8, 4, 5
 EXAMPLE = Path(__file__).parents[2] / "examples" / "region.toml"
@@ -166,6 +167,44 @@ def test_dispatch_sums_what_was_settled(result):
     assert {zone: sum(energies) for zone, energies in body["injection_wh"].items()} == {
         zone: injected[zone] for zone in ZONES
     }
+
+
+def test_deals_never_carry_more_between_zones_than_was_published(result, region):
+    zones = {zone: number for number, zone in enumerate(ZONES)}
+    assert any(any(series) for series in result.exchanged_wh().values())
+    for (start, end), exchanged in result.exchanged_wh().items():
+        for turn, wh in enumerate(exchanged):
+            pair = ZonePair(result.first_period + turn, zones[start], zones[end])
+            known = region.main.market.transfer_capacity(pair)
+            assert wh == known.used_wh <= known.capacity_wh == result.capacity_wh[start, end][turn]
+
+
+def test_a_capacity_leads_back_to_the_schedules_of_plants(result, region):
+    trace = region.regulator.trace_capacity(result.first_period, "river", "city")
+    assert trace.findings == ()
+    assert trace.capacity_wh == result.capacity_wh["river", "city"][0]
+    plants = {schedule.details.user_id for _, schedules in trace.nominations for schedule in schedules}
+    assert plants == {member.spec.node_id for member in prosumers(NODES, SEED) if member.is_scheduled}
+
+
+def test_every_prosumer_has_a_statement_of_what_it_traded_and_metered(result, region):
+    for member in prosumers(NODES, SEED):
+        name = member.spec.node_id
+        statement = statement_of(region, name, result.first_period // 96)
+        own = [trade for trade in result.settled() if name in {trade.seller, trade.buyer}]
+        assert statement.totals.sold_wh == sum(trade.energy_wh for trade in own if trade.seller == name)
+        assert statement.totals.bought_wh == sum(trade.energy_wh for trade in own if trade.buyer == name)
+        assert [line.imbalance_wh for line in statement.lines] == [
+            settled.imbalances[name].imbalance_wh for settled in result.settlement
+        ]
+
+
+def test_the_energy_of_every_fully_metered_period_closes_with_its_losses(result):
+    closed = [settled for settled in result.settlement if settled.losses_wh is not None]
+    assert closed
+    for settled in closed:
+        drawn_wh = -sum(min(own.metered_wh, 0) for own in settled.imbalances.values())
+        assert settled.losses_wh == drawn_wh * LOSS_PERMILLE // 1_000
 
 
 def test_the_same_seed_gives_the_same_day_and_another_seed_another_one(result, broker, tmp_path):

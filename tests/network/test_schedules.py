@@ -3,19 +3,19 @@
 from dataclasses import replace
 
 import pytest
-from small_region import PERIOD, Clock, records_of
+from small_region import PERIOD, Clock, ask, bid, records_of
 from small_region import SPEC as SMALL
 
 from gridbourse.errors import EnvelopeError, InvalidValue
 from gridbourse.grid.dispatch import Line, PowerNetwork
-from gridbourse.market.types import Role
+from gridbourse.market.types import EnergyType, Role, ZonePair
 from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.network.records import CapacityDetails, Nomination, ScheduleDetails
 from gridbourse.network.region import Region
 from gridbourse.network.schedules import Scheduling
 
 NETWORK = PowerNetwork(("north", "south"), [Line("line", "north", "south", 5_000, 100)])
-ZONE_OF = {"Hydro": "north", "Battery": "north", "Anna": "south", "Bert": "south", "Office": "north"}
+SOUTH = 1
 SPEC = RegionSpec(
     "scheduled",
     600,
@@ -30,8 +30,8 @@ SPEC = RegionSpec(
             "grid",
             Role.GRID,
             (
-                NodeSpec("Anna", NodeKind.RESIDENTIAL, "House 1"),
-                NodeSpec("Bert", NodeKind.RESIDENTIAL, "House 2"),
+                NodeSpec("Anna", NodeKind.RESIDENTIAL, "House 1", SOUTH),
+                NodeSpec("Bert", NodeKind.RESIDENTIAL, "House 2", SOUTH),
                 NodeSpec("Office", NodeKind.COMMERCIAL, "Office 3"),
                 NodeSpec("Dispatch", NodeKind.DISPATCH, "Control centre"),
             ),
@@ -51,7 +51,7 @@ def region(tmp_path_factory):
 @pytest.fixture(scope="module")
 def published(region):
     """One round: plans, nominations, capacities."""
-    scheduling = Scheduling(region, NETWORK, ZONE_OF)
+    scheduling = Scheduling(region, NETWORK)
     scheduling.plan(PERIOD, PLANS)
     capacity = scheduling.publish(scheduling.nominate(PERIOD, EXPECTED))
     region.anchor()
@@ -79,6 +79,43 @@ def test_dispatch_records_what_it_summed_and_what_the_zones_may_exchange(region,
     assert (published.delivered_wh, published.drawn_wh) == ((3_000, 3_500, 0, 100), (550, 60, 1_500, 900))
     assert [published.capacity("north", "south", PERIOD + turn) for turn in range(2)] == [5_000, 5_000]
     assert published.capacity("north", "north", PERIOD) == 0
+
+
+def test_the_main_chain_has_what_dispatch_recorded(region, published):
+    market = region.main.market
+    for turn in range(2):
+        for start, end in ((0, 1), (1, 0)):
+            known = market.transfer_capacity(ZonePair(PERIOD + turn, start, end))
+            zones = published.zones[start], published.zones[end]
+            assert known.capacity_wh == published.capacity(*zones, PERIOD + turn) > 0
+
+
+def test_what_does_not_fit_between_zones_is_passed_over_and_what_fits_is_traded(tmp_path):
+    with Region.create(tmp_path / "region", SPEC, clock=Clock()) as region:
+        region.open_day(PERIOD // 96)
+        region.deposit(dict.fromkeys(("Anna", "Office"), 10**10), PERIOD // 96, bytes(32))
+        scheduling = Scheduling(region, NETWORK)
+        scheduling.publish(scheduling.nominate(PERIOD, EXPECTED))
+        region.offer([("Hydro", ask(9_000, 2_000, EnergyType.HYDRO)), ("Bert", ask(9_000, 3_000))])
+        region.offer([("Anna", bid(6_000, 4_000)), ("Office", bid(6_000, 4_000))])
+        deals = [region.main.market.deal(number) for number in range(1, region.main.market.deal_count() + 1)]
+        trader = {name: region.master_of(name).trader(name, PERIOD // 96) for name in EXPECTED}
+        carried = sum(
+            deal.energy_wh for deal in deals if (deal.seller, deal.buyer) == (trader["Hydro"], trader["Anna"])
+        )
+        assert carried <= 5_000
+        assert sum(deal.energy_wh for deal in deals if deal.buyer == trader["Anna"]) == 6_000
+        assert sum(deal.energy_wh for deal in deals if deal.seller == trader["Hydro"]) >= 6_000
+
+
+def test_a_capacity_that_dispatch_did_not_record_is_found_and_named(tmp_path):
+    with Region.create(tmp_path / "region", SPEC, clock=Clock()) as region:
+        scheduling = Scheduling(region, NETWORK)
+        scheduling.publish(scheduling.nominate(PERIOD, EXPECTED))
+        grid = region.masters["grid"]
+        grid.main_wallet.send(region.main.market.publish_transfer_capacity({ZonePair(PERIOD, 0, 1): 9_999}))
+        (finding,) = region.regulator.audit()
+        assert "9999 Wh from zone 0 to 1" in finding
 
 
 def test_dispatch_opens_nominations_and_no_schedules_and_no_other_node_opens_either(region, published):
@@ -121,11 +158,11 @@ def test_a_region_without_dispatch_publishes_nothing(tmp_path):
         Region.create(tmp_path / "region", SMALL, clock=Clock()) as small,
         pytest.raises(InvalidValue, match="dispatch"),
     ):
-        Scheduling(small, NETWORK, {})
+        Scheduling(small, NETWORK)
 
 
 def test_nominations_of_different_periods_are_not_summed(region):
-    scheduling = Scheduling(region, NETWORK, ZONE_OF)
+    scheduling = Scheduling(region, NETWORK)
     mixed = scheduling.nominate(PERIOD, EXPECTED) + scheduling.nominate(PERIOD + 4, EXPECTED)
     with pytest.raises(InvalidValue, match="same periods"):
         scheduling.publish(mixed)
@@ -151,7 +188,7 @@ LIES = {
 def test_a_false_capacity_is_found_and_named(tmp_path, lie):
     change, words = LIES[lie]
     with Region.create(tmp_path / "region", SPEC, clock=Clock()) as region:
-        scheduling = Scheduling(region, NETWORK, ZONE_OF)
+        scheduling = Scheduling(region, NETWORK)
         scheduling.plan(PERIOD, PLANS)
         honest = scheduling.publish(scheduling.nominate(PERIOD, EXPECTED))
         region.write([change(honest)])
@@ -170,7 +207,7 @@ def test_a_false_capacity_is_found_and_named(tmp_path, lie):
 )
 def test_a_master_that_nominates_otherwise_than_it_scheduled_is_found_and_named(tmp_path, change, words):
     with Region.create(tmp_path / "region", SPEC, clock=Clock()) as region:
-        scheduling = Scheduling(region, NETWORK, ZONE_OF)
+        scheduling = Scheduling(region, NETWORK)
         scheduling.plan(PERIOD, PLANS)
         scheduling.nominate(PERIOD, EXPECTED)
         (honest,) = records_of(region, "plants", Nomination)

@@ -135,14 +135,15 @@ def _show_flows(console: Console, result: DayResult) -> None:
 
 def _show_zones(console: Console, result: DayResult) -> None:
     table = Table(title="Between zones: what deals brought across, of what was published for it", title_justify="left")
-    for column in ("from", "to", "kWh", "of capacity", "periods full"):
+    for column in ("from", "to", "kWh", "of capacity", "periods full", "passed over"):
         table.add_column(column, justify="left" if column in {"from", "to"} else "right")
     for pair, used in result.exchanged_wh().items():
         capacities = result.capacity_wh[pair]
-        if any(used):
+        met = sum(result.passed_over[pair])
+        if any(used) or met:
             full = sum(wh >= FULL * limit for wh, limit in zip(used, capacities, strict=True))
-            share = sum(used) / sum(capacities)
-            table.add_row(*pair, f"{sum(used) / WH_PER_KWH:,.1f}", f"{share:.1%}", f"{full}")
+            share = f"{sum(used) / sum(capacities):.1%}" if any(capacities) else "–"
+            table.add_row(*pair, f"{sum(used) / WH_PER_KWH:,.1f}", share, f"{full}", f"{met:,}")
     console.print(table)
 
 

@@ -23,7 +23,8 @@ from gridbourse.experiments.day_plan import Planner, expected_wh
 from gridbourse.experiments.day_region import LINES, SETTINGS, ZONES, Prosumer, prosumers, region_spec
 from gridbourse.experiments.day_result import DayResult, PlacedOrder, Trade
 from gridbourse.grid.dispatch import PowerNetwork, ZoneSchedule
-from gridbourse.market.types import DealState, Offer, Role, Side
+from gridbourse.market.events import CandidatePassedOver
+from gridbourse.market.types import DealState, Offer, OrderId, Reason, Role, Side
 from gridbourse.metering.forecast import forecast
 from gridbourse.metering.mqtt import Broker
 from gridbourse.metering.profiles import Profiles
@@ -145,13 +146,9 @@ class _Day:
         profiles = Profiles.load()
         self._known = (DAY.date() - profiles.start.date()).days * PERIODS_PER_DAY - AHEAD
         self._curves_wh = {name: _curve_wh(profiles, member) for name, member in self._members.items()}
-        self._scheduling = Scheduling(
-            region,
-            PowerNetwork(ZONES, LINES),
-            {name: member.zone for name, member in self._members.items()},
-            margin_permille=MARGIN_PERMILLE,
-        )
+        self._scheduling = Scheduling(region, PowerNetwork(ZONES, LINES), margin_permille=MARGIN_PERMILLE)
         self._capacities: list[CapacityDetails] = []
+        self._passed_over: set[tuple[OrderId, OrderId]] = set()
         planners = {role: Planner(role, members, periods) for role in (Role.SOURCE, Role.AGGREGATOR)}
         self._planners = tuple(planners.values())
         self._planner_of = {member.spec.node_id: planners[member.role] for member in members if member.is_scheduled}
@@ -262,6 +259,7 @@ class _Day:
                 )
                 for start, end in permutations(ZONES, 2)
             },
+            passed_over=self._count_passed_over(),
             settlement=tuple(self._settlement),
             records={name: master.slave.ledger.leaf_count() for name, master in masters.items()},
             anchors={name: len(anchors.anchors(master.membership.master_id)) for name, master in masters.items()},
@@ -394,8 +392,11 @@ class _Day:
     # What the main chain tells
 
     def _catch_up(self) -> None:
-        for _ in self._view.catch_up():
-            pass
+        for event in self._view.catch_up():
+            if isinstance(event, CandidatePassedOver) and event.reason is Reason.NO_TRANSFER_CAPACITY:
+                # The ask first, whoever of the two came later.
+                ask, bid = sorted((event.order_id, event.candidate), key=lambda order: order.side)
+                self._passed_over.add((ask, bid))
 
     def _orders(self) -> Iterator[PlacedOrder]:
         for order_id, placed in self._view.orders.items():
@@ -424,6 +425,14 @@ class _Day:
                     deal.intent.price_ticks,
                     deal.state,
                 )
+
+    def _count_passed_over(self) -> dict[tuple[str, str], tuple[int, ...]]:
+        """By pair of zones and period: who met and did not trade, each pair of orders once."""
+        counts = {pair: [0] * len(self.span) for pair in permutations(ZONES, 2)}
+        for ask, bid in self._passed_over:
+            start, end = (self._members[self._node_of[self._view.orders[order].trader][0]].zone for order in (ask, bid))
+            counts[start, end][ask.period - self.span[0]] += 1
+        return {pair: tuple(series) for pair, series in counts.items()}
 
     def _timed(self, part: str) -> AbstractContextManager[None]:
         return _timed(self._seconds, part)

@@ -46,7 +46,7 @@ LINES = (
     Line("city-valley", "city", "valley", limit_wh=150_000, reactance_milliohm=500),
     Line("hills-valley", "hills", "valley", limit_wh=80_000, reactance_milliohm=600),
 )
-"""Zones and the lines between them; a zone is the first word of a node's location."""
+"""Zones, in the order of their numbers, and the lines between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Prosumer:
     @property
     def zone(self) -> str:
         """Where it is, as dispatch sees it."""
-        return self.spec.location.split(",")[0]
+        return ZONES[self.spec.zone]
 
     @property
     def is_scheduled(self) -> bool:
@@ -140,9 +140,10 @@ def _prosumer(kit: Mapping[str, str], number: int, draw: random.Random) -> Prosu
         highest_buy_ticks=_between(kit, "buy", draw),
         smallest_wh=int(kit["smallest_wh"]),
     )
-    location = f"{draw.choice(kit['zones'].split())}, feeder {draw.randrange(1, 13)}"
+    zone = draw.choice(kit["zones"].split())
+    location = f"{zone}, feeder {draw.randrange(1, 13)}"
     return Prosumer(
-        spec=NodeSpec(f"{kit['name']} {number:02}", NodeKind(kit["kind"]), location),
+        spec=NodeSpec(f"{kit['name']} {number:02}", NodeKind(kit["kind"]), location, ZONES.index(zone)),
         role=Role[kit["role"].upper()],
         source=draw.choice(kit["generation"].split() or [""]),
         source_w=draw.randint(int(kit["least_kw"]), int(kit["most_kw"])) * 1_000,

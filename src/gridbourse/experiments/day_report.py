@@ -128,7 +128,7 @@ def write_day(folder: Path, result: DayResult) -> list[Path]:
         ),
         _write_csv(
             folder / "day_capacity.csv",
-            ("period", "delivery_from", "from_zone", "to_zone", "capacity_kwh", "used_kwh"),
+            ("period", "delivery_from", "from_zone", "to_zone", "capacity_kwh", "used_kwh", "passed_over"),
             _capacity_rows(result),
         ),
         _write_csv(
@@ -195,7 +195,8 @@ def _capacity_rows(result: DayResult) -> Iterable[Sequence[object]]:
     for (start, end), capacities in result.capacity_wh.items():
         for turn, capacity_wh in enumerate(capacities):
             period, used_wh = result.first_period + turn, exchanged[start, end][turn]
-            yield period, _moment(period), start, end, format_kwh(capacity_wh), format_kwh(used_wh)
+            met = result.passed_over[start, end][turn]
+            yield period, _moment(period), start, end, format_kwh(capacity_wh), format_kwh(used_wh), met
 
 
 def _draw_day(path: Path, result: DayResult) -> Path:
@@ -301,7 +302,7 @@ def _draw_flows(axes: Axes, result: DayResult) -> None:
 def _draw_zones(axes: Axes, result: DayResult) -> None:
     """How much of each pair's transfer capacity the deals used, over the day."""
     exchanged = result.exchanged_wh()
-    pairs = [pair for pair, energies in exchanged.items() if any(energies)]
+    pairs = [pair for pair in exchanged if any(exchanged[pair]) or any(result.passed_over[pair])]
     used = np.array(
         [
             [wh / limit if limit else 0.0 for wh, limit in zip(exchanged[pair], result.capacity_wh[pair], strict=True)]
@@ -310,7 +311,12 @@ def _draw_zones(axes: Axes, result: DayResult) -> None:
     ).reshape(len(pairs), result.periods)
     hours = _hour(result.periods - 0.5)
     axes.imshow(used, cmap="YlOrRd", aspect="auto", vmin=0, vmax=1, extent=(0, hours, len(pairs) - 0.5, -0.5))
-    axes.set(yticks=range(len(pairs)), title="transfer capacity between zones, share used (red: full)")
+    met = [(_hour(turn), row) for row, pair in enumerate(pairs) for turn, n in enumerate(result.passed_over[pair]) if n]
+    if met:
+        moments, rows = zip(*met, strict=True)
+        axes.scatter(moments, rows, s=4, color="black", marker="o", linewidths=0)
+    title = "zones: share of capacity used; dots: passed over"
+    axes.set(yticks=range(len(pairs)), title=title)
     axes.set_yticklabels([f"{start} to {end}" for start, end in pairs])
     axes.set_xlabel("hour")
     axes.grid(visible=False)
@@ -324,8 +330,10 @@ def _draw_imbalances(axes: Axes, result: DayResult) -> None:
         kwh = [sign * sum(max(sign * wh, 0) for wh in column) / WH_PER_KWH for column in off]
         axes.bar(hours, kwh, width=0.23, color=colour, label=label)
     axes.axhline(0, color=GREY, linewidth=0.8)
-    axes.set(title="imbalances in kWh per period, and their price", xlabel="hour", ylabel="kWh")
+    axes.set(title="imbalances per period, and their price", xlabel="hour", ylabel="kWh")
     axes.set_xlim(0, _hour(result.periods - 0.5))
+    lowest, highest = axes.get_ylim()
+    axes.set_ylim(lowest - 0.2 * (highest - lowest), highest)
     prices = axes.twinx()
     ticks = [settled.price_ticks / TICKS_PER_YUAN for settled in result.settlement]
     prices.step(hours, ticks, where="mid", color="black", linewidth=1.0, label="price, yuan/kWh (right)")

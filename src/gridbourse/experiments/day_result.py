@@ -66,6 +66,9 @@ class DayResult:
         By prosumer: its zone.
     capacity_wh
         By ordered pair of zones, shape (periods,): what dispatch computed for each delivery period.
+    passed_over
+        By ordered pair of zones, shape (periods,): how often a buyer and a seller met and did not trade, because the
+        capacity between their zones did not suffice.
     settlement
         What was traded against what was metered, period by period.
     records, anchors
@@ -90,6 +93,7 @@ class DayResult:
     drawn_wh: int
     zone_of: dict[str, str]
     capacity_wh: dict[tuple[str, str], tuple[int, ...]]
+    passed_over: dict[tuple[str, str], tuple[int, ...]]
     settlement: tuple[PeriodSettlement, ...]
     records: dict[str, int]
     anchors: dict[str, int]

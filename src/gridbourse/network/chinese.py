@@ -120,6 +120,9 @@ CHINESE = {
     "{place}: {field} in period {period} is {nominated} Wh, its schedules say {scheduled} Wh": (
         "{place}：时段 {period} 的 {field} 为 {nominated} 瓦时，而其计划为 {scheduled} 瓦时"
     ),
+    "main chain: {published} Wh from zone {start} to {end} in period {period} stand in no record": (
+        "主链：时段 {period} 从分区 {start} 到 {end} 的 {published} 瓦时没有调度记录"
+    ),
     "{place}: states the deals of {user} in period {period} otherwise than the main chain": (
         "{place}：所写的 {user} 在时段 {period} 的成交与主链不符"
     ),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import TypeVar
 
 from gridbourse.errors import InvalidValue
-from gridbourse.market.types import DealState
+from gridbourse.market.types import DealState, ZonePair
 from gridbourse.network.description import NodeKind
 from gridbourse.network.finding import Finding
 from gridbourse.network.market_view import DealView
@@ -95,6 +96,31 @@ def wrong_capacities(readings: Sequence[SlaveReading]) -> Iterator[Finding]:
         yield from _wrong_capacity(capacity, nominated)
     for nomination in nominated.values():
         yield from _wrong_nomination(nomination, scheduled)
+
+
+def wrong_publications(
+    readings: Sequence[SlaveReading], published: Iterable[tuple[ZonePair, int]]
+) -> Iterator[Finding]:
+    """Find transfer capacities on the main chain that no dispatch node recorded.
+
+    Parameters
+    ----------
+    readings
+        The slave chains.
+    published
+        Every capacity that was ever published, in Wh.
+    """
+    recorded: dict[tuple[int, int, int], set[int]] = {}
+    for capacity in _sources(readings, CapacityDetails).values():
+        details = capacity.details
+        for (start, from_zone), (end, to_zone) in permutations(enumerate(details.zones), 2):
+            for period in range(details.first_period, details.first_period + details.periods):
+                known = recorded.setdefault((period, start, end), set())
+                known.add(details.capacity(from_zone, to_zone, period))
+    for pair, capacity_wh in published:
+        if capacity_wh not in recorded.get(pair, set()):
+            text = "main chain: {published} Wh from zone {start} to {end} in period {period} stand in no record"
+            yield Finding(text, published=capacity_wh, start=pair.from_zone, end=pair.to_zone, period=pair.period)
 
 
 def wrong_statements(

@@ -24,9 +24,16 @@ from gridbourse.market.events import (
     OrderPlaced,
     PartyConfirmed,
     TraderRegistered,
+    TransferCapacityPublished,
 )
-from gridbourse.market.types import Deal, DealState, OrderId, Side
-from gridbourse.network.duty_audit import CapacityTrace, trace_capacity, wrong_capacities, wrong_statements
+from gridbourse.market.types import Deal, DealState, OrderId, Side, ZonePair
+from gridbourse.network.duty_audit import (
+    CapacityTrace,
+    trace_capacity,
+    wrong_capacities,
+    wrong_publications,
+    wrong_statements,
+)
 from gridbourse.network.finding import Finding
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.main_chain import MainChain
@@ -68,6 +75,7 @@ class Regulator:
             for master_id, slave in slaves.items()
         }
         self._pseudonyms: dict[int, TraderRegistered] = {}
+        self._published: list[tuple[ZonePair, int]] = []
         self._answers: dict[tuple[int, Side], bool] = {}
         self._states: dict[int, set[DealState]] = {}
 
@@ -113,6 +121,7 @@ class Regulator:
             findings += self._wrong_withdrawal(order_id)
         readings = list(self._readings.values())
         findings += wrong_capacities(readings)
+        findings += wrong_publications(readings, self._published)
         findings += wrong_statements(readings, self._view.deals.values(), self._main.market.trader_of)
         return list(dict.fromkeys(findings))
 
@@ -448,6 +457,9 @@ class Regulator:
         match event:
             case TraderRegistered():
                 self._pseudonyms[event.trader] = event
+            case TransferCapacityPublished():
+                pair = ZonePair(event.period, event.from_zone, event.to_zone)
+                self._published.append((pair, event.capacity_wh))
             case IntentRecorded() | DealConfirmed() | DealExpired() | DealSettled():
                 self._note_state(event.deal_id)
             case PartyConfirmed():

@@ -21,6 +21,7 @@ from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.errors import InvalidValue
 from gridbourse.grid.capacity import transfer_capacities
 from gridbourse.grid.dispatch import PowerNetwork
+from gridbourse.market.types import ZonePair
 from gridbourse.network.description import NodeKind
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.master import Master
@@ -39,27 +40,28 @@ class Scheduling:
     region
         The region, all of it in one folder.
     network
-        Its zones and lines.
-    zone_of
-        By node: its zone.
+        Its zones, in the order of their numbers on the main chain, and the lines between them.
     margin_permille
         Part of every line that the market does not get.
 
     Raises
     ------
     InvalidValue
-        The region has no dispatch node.
+        The master that the main chain names as dispatcher has no dispatch node, or is not in this folder; or a node is
+        in a zone that the network does not have.
     """
 
-    def __init__(
-        self, region: Region, network: PowerNetwork, zone_of: Mapping[str, str], *, margin_permille: int = 0
-    ) -> None:
+    def __init__(self, region: Region, network: PowerNetwork, *, margin_permille: int = 0) -> None:
         self._region = region
         self._network = network
-        self._zone_of = zone_of
         self._margin_permille = margin_permille
         self._schedules: dict[str, bytes] = {}
-        self._dispatch = _dispatch_node(region)
+        self._dispatcher, self._dispatch = _dispatcher(region)
+        self._zone_of = {
+            node_id: _zone(node, network)
+            for master in region.masters.values()
+            for node_id, node in master.nodes.items()
+        }
 
     def plan(self, first_period: int, energies_wh: Energies) -> None:
         """Let plants sign what their masters planned for them; it takes the place of what they signed before."""
@@ -96,6 +98,8 @@ class Scheduling:
     def publish(self, nominations: Sequence[tuple[Master, LedgerRecord]]) -> CapacityDetails:
         """Let dispatch open the nominations, sum them, and record what every pair of zones may exchange.
 
+        Its master then publishes that on the main chain, where the market passes over what does not fit.
+
         Raises
         ------
         EnvelopeError
@@ -125,6 +129,15 @@ class Scheduling:
             capacity_wh=tuple(wh for start in zones for end in zones for wh in capacities.get((start, end), none)),
         )
         self._region.write([details])
+        self._dispatcher.main_wallet.send(
+            self._region.main.market.publish_transfer_capacity(
+                {
+                    ZonePair(period, zones.index(start), zones.index(end)): capacities[start, end][turn]
+                    for turn, period in enumerate(range(first_period, first_period + periods))
+                    for start, end in capacities
+                }
+            )
+        )
         return details
 
     def _nominations(self, first_period: int, energies_wh: Energies) -> Iterator[Nomination]:
@@ -136,12 +149,21 @@ class Scheduling:
                 yield Nomination(zone, first_period, *parts, tuple(leaves))
 
 
-def _dispatch_node(region: Region) -> FunctionNode:
+def _dispatcher(region: Region) -> tuple[Master, FunctionNode]:
+    named = region.main.consortium.dispatcher()
     for master in region.masters.values():
         for node in master.nodes.values():
-            if node.spec.kind is NodeKind.DISPATCH:
-                return node
-    raise InvalidValue("region", region.spec.name, "a region with a function node of kind dispatch")
+            if master.membership.master_id == named and node.spec.kind is NodeKind.DISPATCH:
+                return master, node
+    raise InvalidValue(
+        "region", region.spec.name, f"one whose master {named}, the dispatcher, has a dispatch node here"
+    )
+
+
+def _zone(node: FunctionNode, network: PowerNetwork) -> str:
+    if node.spec.zone >= len(network.zones):
+        raise InvalidValue(f"zone of node {node.spec.node_id}", node.spec.zone, f"0 to {len(network.zones) - 1}")
+    return network.zones[node.spec.zone]
 
 
 def _parts(series: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
