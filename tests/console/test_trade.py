@@ -37,14 +37,17 @@ def test_two_people_trade_and_each_sees_its_own_side_of_the_settled_deal(anna, b
     assert anna.get("/deals").json()["items"][0]["node_id"] == "Anna"
 
 
-def test_an_abandoned_deal_transfers_nothing_and_lets_both_orders_look_for_a_counterpart_again(anna, bert):
+def test_an_abandoned_deal_transfers_nothing_and_lets_both_orders_look_for_another_counterpart(anna, bert, service):
     place(anna, ask(1_000, 3_600))
     place(bert, bid(400, 3_700))
     assert bert.post("/deals/1/abandon").json()["status"] == "abandoned"
     assert anna.post("/deals/1/confirm").status_code == 409
-    again = until(lambda: [deal for deal in bert.get("/deals").json()["items"] if deal["deal_id"] == 2])
-    assert [(deal["energy_wh"], deal["status"]) for deal in again] == [(400, "intent")]
-    assert bert.get("/deposits").json()[-1]["held_money"] == 400 * 3_600
+    until(lambda: bert.get("/deposits").json()[-1]["held_money"] == 0)
+    with service.browser("Bea") as bea:
+        place(bea, bid(1_000, 3_650))
+    found = until(lambda: [deal for deal in anna.get("/deals").json()["items"] if deal["deal_id"] == 2])
+    assert [(deal["energy_wh"], deal["status"]) for deal in found] == [(1_000, "intent")]
+    assert [deal["deal_id"] for deal in bert.get("/deals").json()["items"]] == [1], "not with the same party again"
 
 
 def test_a_second_ask_of_the_same_seller_can_be_sold_too(anna, bert):
