@@ -12,7 +12,7 @@ FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 COMETBFT := v0.38.26
 
-.PHONY: consortium cometbft chromium screenshots demo serve test lint contracts-test unit-test nightly bench load artifacts lock clean
+.PHONY: consortium cometbft chromium screenshots demo serve test lint contracts-test unit-test optional-parts nightly bench load artifacts lock clean
 
 ## the paper's market, end to end; tables on the screen, pictures and CSV files in out/
 demo: $(VENV)/run
@@ -37,8 +37,14 @@ contracts-test: contracts/node_modules
 	$(FORGE) lint --deny warnings
 	$(FORGE) test
 
-unit-test: $(VENV)/dev contracts/node_modules tests/browser/node_modules
+unit-test: $(VENV)/dev contracts/node_modules tests/browser/node_modules optional-parts
 	$(BIN)/pytest -m "not nightly"
+
+# Without CometBFT (built with Go) and Chromium (Debian's) the tests that need them are skipped, and say so.
+optional-parts: $(VENV)/bin/python
+	@! command -v go > /dev/null || $(MAKE) cometbft
+	@command -v chromium > /dev/null || ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ] || \
+		{ apt-get update -q && $(MAKE) chromium; } || true
 
 ## the same properties, for hours instead of minutes
 nightly: $(VENV)/dev contracts/node_modules
