@@ -14,7 +14,7 @@ from threading import Thread, Timer
 
 import httpx
 import pytest
-from conformance.networks import Process, free_port
+from conformance.engines import Process, free_port
 from foundry import program
 from probe import ALICE, BYTECODE, CHAIN_ID, GENESIS, SEALER, call_data, deploy, deployment, signed, store, stores, word
 

@@ -42,6 +42,7 @@ def values(kind):
     return {
         "bool": st.booleans(),
         "address": st.binary(min_size=20, max_size=20),
+        "bytes20": st.binary(min_size=20, max_size=20),
         "bytes32": st.binary(min_size=32, max_size=32),
         "bytes": st.binary(max_size=100),
     }[kind]

@@ -177,6 +177,8 @@ def _value(kind: str, word: bytes) -> int | bytes | Address | bool:
         return Address(word[12:])
     if kind == "bool":
         return word != bytes(32)
+    if kind == "bytes20":
+        return word[:20]
     assert kind == "bytes32", f"no event of ours has a field of type {kind}"
     return word
 

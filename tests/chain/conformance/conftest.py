@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from secrets import token_bytes
 
 import pytest
-from networks import NETWORKS, Network
 from probe import BYTECODE, CHAIN_ID
 
+from engines import NETWORKS, Network
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.transaction import Transaction
 from gridbourse.crypto.keys import Address, SigningKey
