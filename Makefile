@@ -38,7 +38,7 @@ contracts-test: contracts/node_modules
 	$(FORGE) test
 
 unit-test: $(VENV)/dev contracts/node_modules tests/browser/node_modules optional-parts
-	$(BIN)/pytest -m "not nightly"
+	$(BIN)/pytest -n auto --dist loadfile -m "not nightly"
 
 # Without CometBFT (built with Go) and Chromium (Debian's) the tests that need them are skipped, and say so.
 optional-parts: $(VENV)/bin/python

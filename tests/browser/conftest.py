@@ -13,7 +13,8 @@ from gridbourse.network.description import NodeKind, NodeSpec
 from gridbourse.network.region import Region
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in its thread: for the modules here only, others run loops of their own.
+@pytest.fixture(scope="module")
 def chromium():
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine; `make chromium` installs it where there is apt")
