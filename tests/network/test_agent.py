@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_region import NOON, PERIOD, SPEC, Clock, Fuse, PowerCut, records_of, write
 
-from gridbourse.crypto.keys import SigningKey
+from gridbourse.crypto.keys import Address, SigningKey
+from gridbourse.errors import InvalidValue
 from gridbourse.market.types import DealState, EnergyType, Offer, Side
 from gridbourse.metering.intake import Intake, MeteringPoint
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import OfferLimits
-from gridbourse.network.agent import Agent, _allows, expect_from
-from gridbourse.network.records import Mandate, OrderDetails
+from gridbourse.network.agent import Agent, Obstacle, _allows, consents, decide, expect_from, offer_once
+from gridbourse.network.records import Mandate, MeterRegistered, OrderDetails
 from gridbourse.network.region import Region
 from gridbourse.network.uplink import Question
 
@@ -73,7 +74,7 @@ def test_a_deal_is_left_to_its_owner_who_switched_the_node_off_meanwhile(trading
     trading.set_limits({"Anna": replace(SELLER, active=False)})
     questions = trading.bring_down()
     assert {question.side for question in questions} == set(Side)
-    assert {question.side for question in acting.consents(questions)} == {Side.BID}
+    assert {question.side for question in consents(trading, questions)} == {Side.BID}
 
 
 @given(
@@ -126,3 +127,63 @@ def test_expectations_come_from_the_meters_of_the_days_before():
     assert [expected_wh("Anna", last + ahead) for ahead in (1, 4, 96)] == [0, 3, 95]
     assert [expected_wh("Anna", period) for period in (last, last + 97)] == [None, None]
     assert expected_wh("Arno", last + 4) is expected_wh("Bert", last + 4) is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "surplus_wh", "now", "obstacle"),
+    [
+        (None, 2_000, NOON, Obstacle.OFF),
+        (replace(SELLER, active=False), 2_000, NOON, Obstacle.OFF),
+        (SELLER, None, NOON, Obstacle.NO_FORECAST),
+        (replace(SELLER, reserve_wh=2_000), 2_000, NOON, Obstacle.NOTHING_LEFT),
+        (SELLER, 0, NOON, Obstacle.NOTHING_LEFT),
+        (replace(SELLER, lowest_sell_ticks=9_001), 2_000, NOON, Obstacle.PRICE_LIMIT),
+        (replace(SELLER, highest_buy_ticks=9_001), -2_000, NOON, Obstacle.PRICE_LIMIT),
+        (SELLER, 2_000, PERIOD * 900 - 900, Obstacle.GATE_CLOSED),
+    ],
+    ids=["never on", "off", "no forecast", "reserve", "nothing", "ask too dear", "bid too dear", "gate"],
+)
+def test_a_node_that_offers_nothing_says_why(limits, surplus_wh, now, obstacle):
+    assert decide(limits, SPEC.settings, PERIOD, now, surplus_wh) is obstacle
+
+
+def test_a_node_offers_until_the_second_its_gate_closes():
+    offer = decide(SELLER, SPEC.settings, PERIOD, PERIOD * 900 - 901, 2_000)
+    assert offer == Offer(Side.ASK, EnergyType.PV, PERIOD, 2_000, 3_000)
+
+
+def test_what_was_decided_is_offered_only_if_nothing_came_in_between(trading):
+    sun = Offer(Side.ASK, EnergyType.PV, PERIOD, 2_000, 3_000)
+    offers = [("Anna", sun), ("Arno", sun), ("Bert", Offer(Side.BID, EnergyType.any(), PERIOD, 500, 3_500))]
+    write(trading, "Bert", Offer(Side.BID, EnergyType.any(), PERIOD, 10, 3_000))
+    assert offer_once([*offers, ("Anna", sun)], trading) == [True, False, False, True]
+    assert offer_once(offers, trading) == [False, False, False]
+    assert [order.energy_wh for order in records_of(trading, "roofs", OrderDetails)] == [2_000]
+    assert [order.energy_wh for order in records_of(trading, "grid", OrderDetails)] == [10]
+
+
+def test_a_revoked_node_offers_nothing(trading):
+    trading.revoke_node("Anna")
+    assert offer_once([("Anna", Offer(Side.ASK, EnergyType.PV, PERIOD, 2_000, 3_000))], trading) == [False]
+
+
+def test_a_meter_is_a_record_of_its_master_and_entered_once(region):
+    old, new = Address(b"\x01" * 20), Address(b"\x02" * 20)
+    for meter in (old, old, new, old):
+        region.register_meter("Anna", meter, 17_000)
+    entered = records_of(region, "roofs", MeterRegistered)
+    assert [record.meter_hex for record in entered] == [old.hex(), new.hex(), old.hex()]
+    assert entered[0].point == MeteringPoint(old, 17_000)
+    region.uplinks["roofs"].catch_up()
+    assert list(region.uplinks["roofs"].meters) == [new.hex(), old.hex()]
+    region.anchor()
+    assert region.regulator.audit() == []
+
+
+def test_a_meter_of_one_node_is_never_another_ones(region):
+    region.register_meter("Anna", Address(b"\x01" * 20), 17_000)
+    for other in ("Arno", "Bert"):
+        with pytest.raises(InvalidValue, match="no other node"):
+            region.register_meter(other, Address(b"\x01" * 20), 17_000)
+    with pytest.raises(InvalidValue, match="limit_w"):
+        region.register_meter("Bert", Address(b"\x02" * 20), 0)

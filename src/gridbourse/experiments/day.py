@@ -28,7 +28,7 @@ from gridbourse.market.types import DealState, Offer, OrderId, Reason, Role, Sid
 from gridbourse.metering.forecast import forecast
 from gridbourse.metering.mqtt import Broker
 from gridbourse.metering.profiles import Profiles
-from gridbourse.network.agent import Agent
+from gridbourse.network.agent import Agent, consents
 from gridbourse.network.description import NodeKind
 from gridbourse.network.market_view import MarketView
 from gridbourse.network.records import CapacityDetails
@@ -343,7 +343,7 @@ class _Day:
     def _answer(self, questions: Sequence[Question]) -> None:
         """Let the parties answer: most confirm by themselves; a few buyers' owners abandon, a few say nothing."""
         confirming, abandoning = [], []
-        for question in self._agent.consents(questions):
+        for question in consents(self._region, questions):
             fate = random.Random(f"{self._seed} {question.deal_id}").randrange(1_000)  # noqa: S311 - as above
             if question.side is Side.ASK or fate >= ABANDONED_PERMILLE + EXPIRED_PERMILLE:
                 confirming.append(question)

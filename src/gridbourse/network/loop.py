@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from gridbourse.errors import GridbourseError
-from gridbourse.network.agent import Agent
+from gridbourse.network.agent import consents
 from gridbourse.network.region import Region
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
@@ -66,7 +66,6 @@ class RegionLoop:
         self._pace = pace or Pace()
         self._errands = tuple(errands)
         self._monotonic = monotonic
-        self._agent = Agent(region, lambda _node_id, _period: None)
         self._days_opened: set[int] = set()
         self._next_anchor = monotonic()
 
@@ -86,9 +85,9 @@ class RegionLoop:
             errand(region)
         region.take_up()
         taken_up = {name: uplink.slave_height for name, uplink in region.uplinks.items()}
-        consents = self._agent.consents(region.bring_down())
-        if consents:
-            region.answer(consents, confirmed=True)
+        allowed = consents(region, region.bring_down())
+        if allowed:
+            region.answer(allowed, confirmed=True)
         if region.settles:
             region.settle()
         region.rematch()

@@ -6,12 +6,15 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import ClassVar, Self
 
+from gridbourse.crypto.keys import Address
 from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Side
+from gridbourse.metering.intake import MeteringPoint
 from gridbourse.metering.surplus import OfferLimits
 
 MAX_QUOTA_WH = 2**48 - 1
+MAX_CONNECTION_W = 2**40 - 1
 
 
 class RecordKind(IntEnum):
@@ -30,6 +33,7 @@ class RecordKind(IntEnum):
     CAPACITY = 11
     STATEMENT = 12
     CANCELLATION = 13
+    METER = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,47 @@ class NodeRevoked:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterRegistered:
+    """A smart meter that the master entered for a function node; of several of a node, the newest one stands there now.
+
+    Parameters
+    ----------
+    node_id
+        Whose connection it measures.
+    meter_hex
+        Address of the meter's key: what this key signs are the node's readings.
+    limit_w
+        The most that the connection carries, in either direction, in W.
+
+    Raises
+    ------
+    InvalidValue
+        The address is none, or the limit out of range.
+    """
+
+    KIND: ClassVar[RecordKind] = RecordKind.METER
+
+    node_id: str
+    meter_hex: str
+    limit_w: int
+
+    def __post_init__(self) -> None:
+        try:
+            octets = len(bytes.fromhex(self.meter_hex))
+        except ValueError:
+            octets = 0
+        if octets != 20:
+            raise InvalidValue("meter", self.meter_hex, "the address of the meter's key: 40 hexadecimal digits")
+        if not 1 <= self.limit_w <= MAX_CONNECTION_W:
+            raise InvalidValue("limit_w", self.limit_w, f"a power from 1 to {MAX_CONNECTION_W} W")
+
+    @property
+    def point(self) -> MeteringPoint:
+        """The connection and its meter, as the head-end knows them."""
+        return MeteringPoint(Address(bytes.fromhex(self.meter_hex)), self.limit_w)
+
+
+@dataclass(frozen=True, slots=True)
 class NodeReport:
     """What a function node found out: a dispatch, an analysis, a monitoring, an advice.
 
@@ -395,7 +440,7 @@ class StatementDetails:
     price_ticks: tuple[int, ...]
 
 
-MasterDetails = DealDetails | DayOpened | NodeRevoked | Nomination | StatementDetails
+MasterDetails = DealDetails | DayOpened | NodeRevoked | MeterRegistered | Nomination | StatementDetails
 """What only the master may write."""
 
 NodeDetails = OrderDetails | Cancellation | Decision | NodeReport | Mandate | ScheduleDetails | CapacityDetails

@@ -19,6 +19,7 @@ from typing import Self
 
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import system_clock
+from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import Offer, OrderId
@@ -30,7 +31,7 @@ from gridbourse.network.engines import Engines, Observe, watch_nothing
 from gridbourse.network.founding import new_folder, refresh_public_keys
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.master import Master
-from gridbourse.network.records import Mandate, NodeDetails, NodeReport, NodeRevoked
+from gridbourse.network.records import Mandate, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.rotation import enter_on_slave_chains
 from gridbourse.network.uplink import Question, UpLink
@@ -295,6 +296,33 @@ class Region:
         A node is switched off by limits that are not active (`gridbourse.network.agent`).
         """
         self.write([Mandate.of(node_id, allowed) for node_id, allowed in limits.items()])
+
+    def register_meter(self, node_id: str, meter: Address, limit_w: int) -> None:
+        """Let a master record which meter stands at the connection of one of its nodes. Repeated, it records nothing.
+
+        Parameters
+        ----------
+        node_id
+            The node.
+        meter
+            Address of the meter's key. A meter that is exchanged is another one; the readings of the old one stay.
+        limit_w
+            The most that the connection carries, in W.
+
+        Raises
+        ------
+        InvalidValue
+            Nobody has such a node, the meter is or was another node's, or the limit is out of range.
+        """
+        master, stated = self.master_of(node_id), MeterRegistered(node_id, meter.hex(), limit_w)
+        for uplink in self.uplinks.values():
+            uplink.catch_up()
+            known = uplink.meters.get(stated.meter_hex, stated)
+            if known.node_id != node_id:
+                raise InvalidValue("meter", f"0x{stated.meter_hex}", "a meter that no other node has or had")
+        own = [known for known in self.uplinks[master.membership.name].meters.values() if known.node_id == node_id]
+        if own[-1:] != [stated]:
+            master.write([(stated, (master.nodes[node_id].encryption_public,))])
 
     def write(self, statements: Sequence[NodeDetails]) -> list[bytes]:
         """Let nodes sign what they state, each for itself, and write it to their slave chains.

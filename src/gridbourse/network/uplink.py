@@ -41,6 +41,7 @@ from gridbourse.network.records import (
     Details,
     Mandate,
     MasterDetails,
+    MeterRegistered,
     NodeRegistered,
     NodeRevoked,
     OrderDetails,
@@ -96,6 +97,8 @@ class UpLink:
         """Who speaks for each node, as its newest registration says."""
         self.limits: dict[str, OfferLimits] = {}
         """What each node may do by itself, as its newest mandate says."""
+        self.meters: dict[str, MeterRegistered] = {}
+        """Every meter of the nodes, by its address in hexadecimal; of a node's several, the last one stands there."""
         self.statements: dict[tuple[str, int], StatementDetails] = {}
         """The newest settlement of each node and day."""
         self._offered: set[tuple[str, int]] = set()
@@ -396,6 +399,9 @@ class UpLink:
     def _keep_newest(self, details: Details) -> None:
         if isinstance(details, Mandate):
             self.limits[details.user_id] = details.limits()
+        elif isinstance(details, MeterRegistered):
+            self.meters.pop(details.meter_hex, None)
+            self.meters[details.meter_hex] = details
         elif isinstance(details, StatementDetails):
             self.statements[details.user_id, details.first_period // PERIODS_PER_DAY] = details
 
