@@ -24,6 +24,7 @@
         ├── Conflict            something else was faster
         ├── KeyReused           an idempotency key came with another request before
         ├── RegionStopped       the region is not being run
+        ├── ReadingsNotKept     meter readings cannot be made durable
         └── ServiceProblem      what a service answered; carries its problem details
 """
 
@@ -50,6 +51,7 @@ __all__ = [
     "NotSignedIn",
     "OrderRefused",
     "ProofError",
+    "ReadingsNotKept",
     "RegionStopped",
     "Rejection",
     "RpcError",
@@ -264,6 +266,10 @@ class KeyReused(ServiceError):
 
 class RegionStopped(ServiceError):
     """The region is not being run."""
+
+
+class ReadingsNotKept(ServiceError):
+    """Meter readings cannot be made durable, and so are not taken."""
 
 
 class ServiceProblem(ServiceError):

@@ -7,7 +7,7 @@ import pytest
 from paho.mqtt import publish
 
 from gridbourse.crypto.keys import SigningKey
-from gridbourse.errors import InvalidValue
+from gridbourse.errors import InvalidValue, ReadingsNotKept
 from gridbourse.market.types import EnergyType, Side
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.forecast import forecast
@@ -43,7 +43,7 @@ class Place:
         self.subscriber = Subscriber(self.running.address, self.region)
         self.journal = Journal(self.path)
         intake = Intake([MeteringPoint(meter.address, limit_w=20_000) for meter in self.meters])
-        self.head_end = HeadEnd(intake, self.journal, self.subscriber)
+        self.head_end = HeadEnd(intake, self.journal)
         self.intake = intake
         self.stack.callback(self.subscriber.close)
         self.stack.callback(self.journal.close)
@@ -65,14 +65,14 @@ class Place:
 
     def collect_until(self, done):
         for _ in range(PATIENCE * 10):
-            self.found |= {finding.fault for finding in self.head_end.collect(0.1)}
+            self.found |= {finding.fault for finding in self.head_end.collect(self.subscriber, 0.1)}
             if done():
                 return
         pytest.fail(f"not reached; found: {self.found}")
 
     def collect_period(self, period):
         """Collect, and ask again for what is missing, until all readings up to a period are there."""
-        self.collect_until(lambda: self.head_end.request_missing(period) == 0)
+        self.collect_until(lambda: self.head_end.request_missing(self.subscriber, period) == 0)
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_the_broker_hears_that_readings_arrived_when_they_are_on_disk(place, cap
 
     monkeypatch.setattr(place.subscriber, "receive", lambda timeout: deliveries)
     monkeypatch.setattr(place.subscriber, "acknowledge", look_at_disk)
-    place.head_end.collect(0)
+    place.head_end.collect(place.subscriber, 0)
     assert all(delivery.payload in on_disk[0] for delivery in deliveries)
     assert len(acknowledged(caplog)) == len(deliveries)
 
@@ -266,6 +266,43 @@ def test_a_day_of_the_data_set_leads_from_meter_to_offer(place):
         offers.append(propose(limits, last + 4, forecast(history, ahead=4).surplus_wh))
     assert [offer.side for offer in offers] == [Side.BID, Side.ASK]
     assert place.intake.surpluses_wh(plant.address, START + 1, last) == list(sun[: last - START])
+
+
+def test_what_is_handed_in_is_on_disk_when_it_is_confirmed_and_taken_once(tmp_path):
+    meter = Meter(SigningKey.generate())
+    payloads = [meter.read(START).to_bytes(), meter.read(START + 1).to_bytes()]
+    head_end = HeadEnd(Intake([MeteringPoint(meter.address, 20_000)]), Journal(tmp_path / "readings"))
+    assert [arrival.finding for arrival in head_end.take(payloads)] == [None, None]
+    assert (tmp_path / "readings").read_bytes() == b"".join(payloads)
+    assert {arrival.finding.fault for arrival in head_end.take(payloads)} == {Fault.REPEATED}
+    assert (tmp_path / "readings").read_bytes() == b"".join(payloads)
+    assert (head_end.received, head_end.accepted, dict(head_end.faults)) == (4, 2, {Fault.REPEATED: 2})
+
+
+def test_what_the_disk_does_not_take_is_never_confirmed(tmp_path, monkeypatch):
+    meter = Meter(SigningKey.generate())
+    payload = meter.read(START).to_bytes()
+    journal = Journal(tmp_path / "readings")
+    head_end = HeadEnd(Intake([MeteringPoint(meter.address, 20_000)]), journal)
+
+    def full():
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(journal, "sync", full)
+    for _ in range(2):
+        with pytest.raises(ReadingsNotKept, match="no space"):
+            head_end.take([payload])
+
+
+def test_a_meter_whose_clock_is_fast_is_not_believed(tmp_path):
+    meter = Meter(SigningKey.generate())
+    ends = (START + 1) * 900
+    payload = meter.read(START).to_bytes()
+    for second, accepted in ((ends - 61, 0), (ends - 60, 1)):
+        intake = Intake([MeteringPoint(meter.address, 20_000)])
+        head_end = HeadEnd(intake, Journal(tmp_path / str(second)), lambda second=second: second)
+        head_end.take([payload])
+        assert head_end.accepted == accepted
 
 
 def test_a_name_of_a_region_that_means_something_in_a_topic_is_refused():

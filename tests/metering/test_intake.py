@@ -237,3 +237,26 @@ def test_the_latest_reading_is_the_one_with_the_highest_number():
 def test_asking_about_an_unknown_meter_is_an_error():
     with pytest.raises(InvalidValue, match="meter"):
         Intake([POINT]).energy(OTHER_KEY.address, START)
+
+
+def test_a_reading_from_the_future_is_refused_and_may_come_again_when_its_time_is_there():
+    intake, reading = Intake([POINT]), signed(0, 0)
+    refused = intake.accept(reading.to_bytes(), until=reading.reading.taken_at - 1)
+    assert (refused.accepted, refused.finding.fault) == (None, Fault.PREMATURE)
+    assert intake.accept(reading.to_bytes(), until=reading.reading.taken_at).accepted == reading
+
+
+def test_a_connection_that_carries_more_makes_readings_plausible_that_were_not():
+    intake = intake_of(signed(0, 0), signed(1, 1_500))
+    assert intake.energy(METER, START + 1) is None
+    intake.enter(MeteringPoint(METER, limit_w=8_000))
+    assert intake.energy(METER, START + 1) == MeteredEnergy(1_500, 0)
+    assert intake.findings(METER) == ()
+
+
+def test_a_meter_that_was_unknown_is_heard_once_it_is_entered():
+    intake, other = Intake([POINT]), OTHER_KEY.address
+    reading = signed(0, 0, key=OTHER_KEY, meter=other).to_bytes()
+    assert intake.accept(reading).finding.fault is Fault.UNKNOWN_METER
+    intake.enter(MeteringPoint(other, limit_w=4_000))
+    assert intake.accept(reading).accepted is not None

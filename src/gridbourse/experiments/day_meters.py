@@ -188,7 +188,7 @@ class _Line:
         self._subscriber = Subscriber(broker, region)
         self._concentrator = Concentrator(broker, region, "concentrator", limits_w)
         intake = Intake(MeteringPoint(meter.address, limit_w) for meter, limit_w in limits_w.items())
-        self.head_end = HeadEnd(intake, self._journal, self._subscriber)
+        self.head_end = HeadEnd(intake, self._journal)
 
     def await_broker(self) -> None:
         if not (
@@ -203,7 +203,7 @@ class _Line:
         """Take in all that was sent."""
         findings = []
         while (received := self.head_end.received) < self._concentrator.forwarded:
-            findings += self.head_end.collect(_PATIENCE_SECONDS)
+            findings += self.head_end.collect(self._subscriber, _PATIENCE_SECONDS)
             if self.head_end.received == received:
                 raise self._silent(f"that delivers: {received} of {self._concentrator.forwarded} readings came")
         return findings
@@ -211,9 +211,9 @@ class _Line:
     def ask_again(self, period: int) -> None:
         """Ask for what is missing, and take in what comes; that it comes late is no finding."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        self.head_end.request_missing(period)
+        self.head_end.request_missing(self._subscriber, period)
         while not self.head_end.is_complete(period):
-            self.head_end.collect(_LOOK_SECONDS)
+            self.head_end.collect(self._subscriber, _LOOK_SECONDS)
             if time.monotonic() > deadline:
                 raise self._silent("that delivers requests to resend")
         self.collect()

@@ -1,16 +1,26 @@
-"""The head-end: from what comes over MQTT to readings that are accepted and safe."""
+"""The head-end: from what comes over MQTT, or is handed in, to readings that are accepted and safe."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
+from threading import Lock
+
 from gridbourse.crypto.keys import Address
-from gridbourse.metering.intake import Finding, Intake
+from gridbourse.errors import ReadingsNotKept
+from gridbourse.metering.intake import Arrival, Fault, Finding, Intake
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.mqtt import Subscriber
 from gridbourse.metering.reading import MAX_SEQUENCE
 
+CLOCK_TOLERANCE_SECONDS = 60
+"""How much a meter's clock may be fast."""
+
 
 class HeadEnd:
     """Collects the readings of a region (head-end system, IEC 61968-9).
+
+    One thread at a time takes in; others may ask the intake meanwhile.
 
     Parameters
     ----------
@@ -18,43 +28,62 @@ class HeadEnd:
         What accepts readings; what the journal holds is given to it first.
     journal
         Where accepted readings are kept.
-    subscriber
-        Where readings come from.
+    clock
+        Seconds since the epoch, so that readings from the future are refused; None to believe every time.
 
     Attributes
     ----------
     intake : Intake
         What the readings say.
-    received : int
-        How many deliveries it has taken in so far, good and bad.
+    received, accepted : int
+        How many readings it has taken in so far, good and bad, and how many of them were good and new.
+    faults : Counter
+        What it found on arrival, how often.
     """
 
-    def __init__(self, intake: Intake, journal: Journal, subscriber: Subscriber) -> None:
+    def __init__(self, intake: Intake, journal: Journal, clock: Callable[[], int] | None = None) -> None:
         self.intake = intake
-        self.received = 0
+        self.received = self.accepted = 0
+        self.faults: Counter[Fault] = Counter()
         self._journal = journal
-        self._subscriber = subscriber
+        self._clock = clock
+        self._taking = Lock()
+        self._failure: OSError | None = None
         # A reading that is damaged on disk is refused like any other, and its meter asked for it again.
         for data in journal:
             intake.accept(data)
 
-    def collect(self, timeout_seconds: float) -> list[Finding]:
+    def take(self, payloads: Sequence[bytes]) -> list[Arrival]:
+        """Take in readings; those that were accepted are on disk when this returns.
+
+        Raises
+        ------
+        ReadingsNotKept
+            The disk does not take them. Nothing is taken from then on: what was accepted in memory only must not be
+            confirmed later.
+        """
+        until = self._clock() + CLOCK_TOLERANCE_SECONDS if self._clock else None
+        with self._taking:
+            if self._failure is not None:
+                raise ReadingsNotKept(f"readings cannot be kept: {self._failure}") from self._failure
+            arrivals = [self.intake.accept(payload, until=until) for payload in payloads]
+            self._keep(arrivals)
+            self.received += len(arrivals)
+            self.accepted += sum(arrival.accepted is not None for arrival in arrivals)
+            self.faults.update(arrival.finding.fault for arrival in arrivals if arrival.finding)
+        return arrivals
+
+    def collect(self, subscriber: Subscriber, timeout_seconds: float) -> list[Finding]:
         """Take in what has come, or what comes first within the timeout, and give what there is to report.
 
-        The broker hears that a reading arrived when it is on disk, not earlier.
+        The broker hears that a reading arrived when it is on disk, not earlier. Raises like `take`.
         """
-        deliveries = self._subscriber.receive(timeout_seconds)
-        arrivals = [self.intake.accept(delivery.payload) for delivery in deliveries]
-        for arrival in arrivals:
-            if arrival.accepted is not None:
-                self._journal.append(arrival.accepted)
-        if deliveries:
-            self._journal.sync()
-        self._subscriber.acknowledge(deliveries)
-        self.received += len(deliveries)
+        deliveries = subscriber.receive(timeout_seconds)
+        arrivals = self.take([delivery.payload for delivery in deliveries])
+        subscriber.acknowledge(deliveries)
         return [arrival.finding for arrival in arrivals if arrival.finding is not None]
 
-    def request_missing(self, period: int) -> int:
+    def request_missing(self, subscriber: Subscriber, period: int) -> int:
         """Ask every meter again for the readings it must have made by the end of `period` and that have not come.
 
         Returns
@@ -65,12 +94,28 @@ class HeadEnd:
         missing = self._missing(period)
         for meter, gaps in missing.items():
             for first, last in gaps:
-                self._subscriber.request(meter, first, last)
+                subscriber.request(meter, first, last)
         return len(missing)
 
     def is_complete(self, period: int) -> bool:
         """Whether all readings have come that the meters must have made by the end of `period`."""
         return not self._missing(period)
+
+    def close(self) -> None:
+        """Let what is being taken in finish, and let go of the journal."""
+        with self._taking:
+            self._journal.close()
+
+    def _keep(self, arrivals: Sequence[Arrival]) -> None:
+        accepted = [arrival.accepted for arrival in arrivals if arrival.accepted is not None]
+        try:
+            for signed in accepted:
+                self._journal.append(signed)
+            if accepted:
+                self._journal.sync()
+        except OSError as error:
+            self._failure = error
+            raise ReadingsNotKept(f"readings cannot be kept: {error}") from error
 
     def _missing(self, period: int) -> dict[Address, list[tuple[int, int]]]:
         """First and last numbers of what must have been made and has not come; the last may be far off."""

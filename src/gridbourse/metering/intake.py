@@ -10,6 +10,7 @@ fault          found                    what follows
 UNREADABLE     on arrival               refused
 UNKNOWN_METER  on arrival               refused
 WRONGLY_SIGNED on arrival               refused
+PREMATURE      on arrival               refused: it says to be taken later than it is now
 CONFLICTING    on arrival               refused: the reading accepted first stands; both are evidence
 REPEATED       on arrival               nothing: it is the reading already accepted
 OUT_OF_ORDER   on arrival               accepted like any other
@@ -39,6 +40,7 @@ class Fault(StrEnum):
     UNREADABLE = "unreadable"
     UNKNOWN_METER = "unknown meter"
     WRONGLY_SIGNED = "wrongly signed"
+    PREMATURE = "premature"
     CONFLICTING = "conflicting"
     REPEATED = "repeated"
     OUT_OF_ORDER = "out of order"
@@ -141,8 +143,23 @@ class Intake:
         """All meters known."""
         return tuple(self._streams)
 
-    def accept(self, data: bytes) -> Arrival:
-        """Take in what came from a meter, whatever it is."""
+    def enter(self, point: MeteringPoint) -> None:
+        """Make a connection known, or change what a known one carries: its readings are judged again by that."""
+        known, stream = self._streams.get(point.meter), _Stream(point)
+        for signed in known.by_sequence.values() if known else ():
+            stream.add(signed)
+        self._streams[point.meter] = stream
+
+    def accept(self, data: bytes, *, until: int | None = None) -> Arrival:
+        """Take in what came from a meter, whatever it is.
+
+        Parameters
+        ----------
+        data
+            What came.
+        until
+            Seconds since the epoch: no reading was taken later than that. None to believe every time.
+        """
         try:
             signed = SignedReading.from_bytes(data)
         except InvalidValue as error:
@@ -154,6 +171,8 @@ class Intake:
             return _refused(Fault.UNKNOWN_METER, f"{name}: no such meter", signed)
         if not signed.is_genuine():
             return _refused(Fault.WRONGLY_SIGNED, f"{name}: not signed by this meter", signed)
+        if until is not None and reading.taken_at > until:
+            return _refused(Fault.PREMATURE, f"{name}: taken at {reading.taken_at}, which is still to come", signed)
         held = stream.by_sequence.get(reading.sequence)
         if held is None:
             late = reading.sequence < stream.next_sequence
