@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from service import PASSWORD
 
-from gridbourse.console.pages.translation import read_translation
+from gridbourse.console.translation import read_translation
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = (

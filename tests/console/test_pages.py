@@ -1,5 +1,6 @@
 """The pages without JavaScript: what they say, to whom, and that every form works as it is."""
 
+import html
 import re
 from contextlib import contextmanager
 
@@ -8,7 +9,8 @@ import pytest
 from service import PASSWORD, until
 from small_market import DAY, PERIOD, ask, bid
 
-from gridbourse.console.pages.formats import date_text, kwh, price, yuan
+from gridbourse.console.local_time import date_text
+from gridbourse.console.pages.formats import kwh, price, yuan
 from gridbourse.network.statements import settle_day
 from gridbourse.settlement.imbalance import ImbalanceRule
 from gridbourse.units import PERIODS_PER_DAY
@@ -40,8 +42,8 @@ def visitor(service, name=None, language="en"):
         yield client
 
 
-def text_of(html):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+def text_of(page):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -103,9 +105,10 @@ def test_a_deal_is_confirmed_and_settled_and_stands_in_the_statement(service):
         until(lambda: "settled" in anna.get("/energy").text)
         day = date_text(DAY)
         assert "0.36" in text_of(bert.get(f"/energy/statement?day={day}").text)
-        table = bert.get(f"/energy/statement.csv?day={day}").content.decode("utf-8-sig")
-        assert table.splitlines()[1] == f"1,Bert,{day},12:00–12:15,bid,pv,1,0.36,0.36,"
-        assert bert.get(f"/energy/statement.pdf?day={day}").content.startswith(b"%PDF-")
+        page = bert.get(f"/energy/statement?day={day}").text
+        for file, begins in (("csv", b"\xef\xbb\xbfnode,item,deal"), ("pdf", b"%PDF-")):
+            link = html.unescape(re.search(rf'href="(/api/v1/statements/{DAY}\.{file}[^"]*)"', page)[1])
+            assert bert.get(link).content.startswith(begins)
         until(lambda: "Inclusion proof" in bert.get("/chains/deal/1").text)
     with visitor(service, "regulator", "zh") as regulator:
         for page in ("/audit/deals/1", "/audit/deals/1.html"):
@@ -195,6 +198,38 @@ def test_what_cannot_be_shown_is_said_on_a_page(shared, name, page, status):
         assert answer.status_code == status
         assert answer.headers["content-type"].startswith("text/html")
         assert "<h1>" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/", 200), ("/market", 200), ("/static/console.css", 200), ("/energy", 401), ("/no/such/page", 404)],
+)
+def test_head_answers_like_get_without_the_body(shared, path, status):
+    with visitor(shared) as client:
+        head, whole = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (status, b"")
+    assert whole.status_code == status
+    assert head.headers["content-type"] == whole.headers["content-type"]
+    assert int(head.headers["content-length"]) > 0
+
+
+def test_the_head_of_an_endless_stream_ends(shared):
+    watching = shared.exchange.feed.watchers
+    assert httpx.head(f"{shared.url}/api/v1/events").headers["content-type"].startswith("text/event-stream")
+    until(lambda: shared.exchange.feed.watchers == watching)
+
+
+def test_the_spread_is_that_of_orders_that_could_meet(service):
+    with service.browser("Anna") as seller, service.browser("Bert") as buyer:
+        seller.post("/orders", json=ask(price_ticks=3_400, energy_types=["wind"]))
+        buyer.post("/orders", json=bid(price_ticks=3_700, energy_types=["pv"]))
+        book = f"/market/periods/{PERIOD}/book"
+        assert buyer.get(book).json()["spread_ticks"] is None
+        with visitor(service) as client:
+            assert "no bid accepts what is offered" in client.get(f"/market?period={PERIOD}").text
+        seller.post("/orders", json=ask(price_ticks=3_950))
+        assert buyer.get(book).json()["spread_ticks"] == 250
+        assert buyer.get(book, params={"energy_type": "wind"}).json()["spread_ticks"] is None
 
 
 def test_a_form_of_another_site_is_refused(shared):

@@ -9,13 +9,13 @@ import pytest
 
 import gridbourse.console
 from gridbourse.client.values import DealStatus, EnergyTypeName, OrderStatus, SideName
-from gridbourse.console.pages.translation import LANGUAGES, preferred_language, read_translation
+from gridbourse.console.translation import LANGUAGES, preferred_language, read_translation
 from gridbourse.market.types import Reason, Role
 from gridbourse.network.description import NodeKind
 from gridbourse.network.records import RecordKind
 
 CONSOLE = Path(gridbourse.console.__file__).parent
-SOURCES = [*(CONSOLE / "templates").glob("*.html"), *(CONSOLE / "pages").glob("*.py")]
+SOURCES = [*(CONSOLE / "templates").glob("*.html"), *CONSOLE.rglob("*.py")]
 
 
 def placeholders(text):

@@ -82,7 +82,13 @@ def regions(draw):
     main_chain = draw(st.sampled_from([MainChainSpec(), elsewhere]))
     chain_id = draw(st.integers(1, 2**32 - 1))
     return RegionSpec(
-        draw(texts), chain_id, draw(market_settings()), masters, draw(st.booleans()), main_chain=main_chain
+        draw(texts),
+        chain_id,
+        draw(market_settings()),
+        masters,
+        draw(st.booleans()),
+        main_chain=main_chain,
+        time_zone=draw(st.sampled_from(["UTC", "Asia/Shanghai", "America/Argentina/Buenos_Aires"])),
     )
 
 
@@ -160,6 +166,9 @@ def test_a_field_of_another_type_is_named(read, field, line, value):
         ("chain_id", "chain_id = 500", "chain_id = 0"),
         ("chain_id", "chain_id = 500", "chain_id = 4294967296"),
         ("single_chain", "chain_id = 500", "chain_id = 500\nsingle_chain = 1"),
+        ("time_zone", "chain_id = 500", 'chain_id = 500\ntime_zone = "Mars"'),
+        ("time_zone", "chain_id = 500", 'chain_id = 500\ntime_zone = "../zone"'),
+        ("time_zone", "chain_id = 500", "chain_id = 500\ntime_zone = 8"),
         ("market.cooling_off_seconds", "cooling_off_seconds = 300", "cooling_off_seconds = -1"),
         ("market.gate_closure_lead_seconds", "seconds = 900", "seconds = 4294967296"),
         ("market.max_candidates", "[market]", "[market]\nmax_candidates = 0"),

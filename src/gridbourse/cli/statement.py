@@ -1,158 +1,111 @@
-"""`gridbourse statement` and `gridbourse capacity`: what a user's day comes to, and what lines were free for it."""
+"""`gridbourse statement` and `gridbourse metered`: what a node's day comes to, and what its meter counted."""
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from gridbourse.network.duty_audit import CapacityTrace
-from gridbourse.network.finding import say
-from gridbourse.network.region import Region
-from gridbourse.network.statements import statement_of
-from gridbourse.settlement.statement import Statement, StatementLine
-from gridbourse.units import (
-    MONEY_UNITS_PER_YUAN,
-    PERIODS_PER_DAY,
-    WH_PER_KWH,
-    format_kwh,
-    format_price,
-    format_yuan,
-    period_at,
-    period_start,
-)
+from gridbourse.cli.connection import Connection, connected
+from gridbourse.cli.output import AS_JSON, Columns, kwh, period, price, show, show_one, yuan
+from gridbourse.client import orders
+from gridbourse.client.values import MeteredPeriod, SideName, Statement, StatementLine
+from gridbourse.units import PERIODS_PER_DAY, period_at
 
-DAY = click.DateTime(formats=["%Y-%m-%d"])
-REGION = click.option(
-    "--region", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the region."
-)
+_LINES: Columns[StatementLine] = {
+    "node": lambda line: line.node_id,
+    "item": lambda line: f"{line.item} {line.deal_id or ''}".rstrip(),
+    "delivery (UTC)": lambda line: period(line.period),
+    "side": lambda line: line.side,
+    "type": lambda line: line.energy_type,
+    "kWh": lambda line: kwh(line.energy_wh),
+    "yuan/kWh": lambda line: price(line.price_ticks),
+    "paid yuan": lambda line: yuan(line.money) if line.side is SideName.BID else "",
+    "received yuan": lambda line: yuan(line.money) if line.side is SideName.ASK else "",
+}
+_METERED: Columns[MeteredPeriod] = {
+    "node": lambda one: one.node_id,
+    "delivery (UTC)": lambda one: period(one.period),
+    "fed in": lambda one: _or_open(one.fed_in_wh),
+    "drawn": lambda one: _or_open(one.drawn_wh),
+    "sold": lambda one: kwh(one.sold_wh),
+    "bought": lambda one: kwh(one.bought_wh),
+    "imbalance kWh": lambda one: _or_open(one.imbalance_wh),
+    "yuan/kWh": lambda one: price(one.price_ticks),
+    "yuan": lambda one: yuan(one.imbalance_money),
+}
 
-COLUMNS = (
-    "delivery_from",
-    "bought_kwh",
-    "paid_yuan",
-    "sold_kwh",
-    "received_yuan",
-    "metered_kwh",
-    "imbalance_kwh",
-    "imbalance_price_yuan_per_kwh",
-    "imbalance_yuan",
-    "total_yuan",
+
+def _day_of(_context: click.Context, _parameter: click.Parameter, value: datetime) -> int:
+    return period_at(value.replace(tzinfo=UTC)) // PERIODS_PER_DAY
+
+
+NODE = click.argument("node", required=False)
+DAY = click.option(
+    "--day",
+    type=click.DateTime(formats=["%Y-%m-%d"]),
+    required=True,
+    callback=_day_of,
+    metavar="YYYY-MM-DD",
+    help="Delivery day: 96 periods from 00:00 UTC on.",
 )
-"""Of the CSV file; `metered` is fed in less drawn, money is what the user gets, negative for what it pays."""
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.argument("user")
-@click.option("--day", type=DAY, required=True, metavar="YYYY-MM-DD", help="Delivery day.")
-@REGION
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write CSV there.")
-def statement(user: str, day: datetime, region: Path, csv_file: Path | None) -> None:
-    """Show what USER traded and metered on a day, and who pays what to whom."""
-    with Region.open(region) as opened:
-        found = statement_of(opened, user, period_at(day.replace(tzinfo=UTC)) // PERIODS_PER_DAY)
-    _show_statement(Console(), found, day.date())
+@NODE
+@DAY
+@click.option("--csv", "csv_file", type=_FILE, help="Also write it there as CSV, in the region's local time.")
+@click.option("--pdf", "pdf_file", type=_FILE, help="Also write it there as PDF.")
+@click.option(
+    "--lang", "language", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the PDF."
+)
+@AS_JSON
+@connected
+def statement(
+    connection: Connection,
+    node: str | None,
+    day: int,
+    csv_file: Path | None,
+    pdf_file: Path | None,
+    language: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Show what NODE, or all nodes that are yours, paid and received for delivery on a day: deals and imbalances."""
+    found = connection.send(orders.statement(day, node_id=node))
+    if not as_json:
+        show(found.lines, _LINES, as_json=False)
+    show_one(found, _sums(found), as_json=as_json)
     if csv_file:
-        with csv_file.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(map(_row, found.lines))
+        csv_file.write_bytes(connection.send(orders.statement_csv(day, node_id=node)))
+    if pdf_file:
+        pdf_file.write_bytes(connection.send(orders.statement_pdf(day, node_id=node, language=language)))
 
 
 @click.command()
-@click.argument("moment", type=click.DateTime(formats=["%Y-%m-%dT%H:%M"]), metavar="YYYY-MM-DDTHH:MM")
-@click.argument("from_zone")
-@click.argument("to_zone")
-@REGION
-def capacity(moment: datetime, from_zone: str, to_zone: str, region: Path) -> None:
-    """Walk from the transfer capacity of a delivery period to the schedules behind it, as the regulator.
-
-    Exit code 2 if something of it is wrong.
-    """
-    with Region.open(region) as opened:
-        traced = opened.regulator.trace_capacity(period_at(moment.replace(tzinfo=UTC)), from_zone, to_zone)
-    click.echo(f"{from_zone} to {to_zone}, {moment:%Y-%m-%d %H:%M} UTC: {format_kwh(traced.capacity_wh)} kWh")
-    _show_capacity(Console(), traced)
-    for finding in traced.findings:
-        click.secho(say(finding, "en"), fg="red")
-    if traced.findings:
-        sys.exit(2)
-    click.secho("Every sum is that of the records it names.", fg="green")
+@NODE
+@DAY
+@AS_JSON
+@connected
+def metered(connection: Connection, node: str | None, day: int, *, as_json: bool) -> None:
+    """Show what the meter of NODE, or of all nodes that are yours, counted on a settled day, beside what was traded."""
+    show(connection.send(orders.metered(day, node_id=node)), _METERED, as_json=as_json)
 
 
-def _row(line: StatementLine) -> Sequence[str]:
-    traded = line.traded
-    return (
-        f"{period_start(line.period):%Y-%m-%d %H:%M}",
-        format_kwh(traded.bought_wh),
-        format_yuan(traded.paid),
-        format_kwh(traded.sold_wh),
-        format_yuan(traded.received),
-        "" if line.metered_wh is None else format_kwh(line.metered_wh),
-        "" if line.imbalance_wh is None else format_kwh(line.imbalance_wh),
-        format_price(line.price_ticks),
-        format_yuan(line.imbalance_money),
-        format_yuan(line.money),
-    )
+def _sums(found: Statement) -> dict[str, object]:
+    sums: dict[str, object] = {
+        "paid": f"{yuan(found.paid)} yuan",
+        "received": f"{yuan(found.received)} yuan",
+        "on balance": f"{yuan(found.received - found.paid)} yuan",
+    }
+    if found.open_periods:
+        sums["open periods"] = f"{found.open_periods}: a reading is missing or in doubt"
+    if found.unsettled_nodes:
+        sums["not settled yet"] = ", ".join(found.unsettled_nodes)
+    return sums
 
 
-def _show_statement(console: Console, found: Statement, day: date) -> None:
-    table = Table(
-        title=f"{escape(found.user_id)}, {day:%Y-%m-%d}: kWh, yuan; money is what the user gets", title_justify="left"
-    )
-    headings = ("from", "bought", "paid", "sold", "received", "metered", "imbalance", "price", "for it", "total")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "from" else "right")
-    for line in found.lines:
-        moment, *numbers = _row(line)
-        table.add_row(moment[11:], *(number or "open" for number in numbers))
-    console.print(table)
-    totals = found.totals
-    lines = [
-        ("bought from other users", totals.bought_wh, -totals.paid),
-        ("sold to other users", totals.sold_wh, totals.received),
-        (
-            "short: drew more or fed in less than traded, pays the settlement agent",
-            totals.short_wh,
-            -totals.short_money,
-        ),
-        ("long: fed in more or drew less than traded, paid by the settlement agent", totals.long_wh, totals.long_money),
-    ]
-    for text, energy_wh, money in lines:
-        console.print(f"{text}: {_kwh(energy_wh)}, {_yuan(money)}")
-    console.print(f"metered: {_kwh(totals.fed_in_wh)} fed in, {_kwh(totals.drawn_wh)} drawn")
-    if totals.open_periods:
-        console.print(f"[yellow]{totals.open_periods} periods are open: a reading is missing or in doubt[/yellow]")
-    console.print(
-        f"[bold]on balance the user {'gets' if totals.money >= 0 else 'pays'} {_yuan(abs(totals.money))}[/bold]"
-    )
-
-
-def _show_capacity(console: Console, traced: CapacityTrace) -> None:
-    table = Table(title_justify="left", title=f"{traced.capacity.place}, by {traced.capacity.details.user_id}")
-    for column in ("nomination", "zone", "fed in, kWh", "drawn, kWh", "schedules in it"):
-        table.add_column(column, overflow="fold")
-    for nomination, schedules in traced.nominations:
-        table.add_row(
-            str(nomination.place),
-            nomination.details.zone,
-            ", ".join(map(format_kwh, nomination.details.delivered_wh)),
-            ", ".join(map(format_kwh, nomination.details.drawn_wh)),
-            escape(", ".join(schedule.details.user_id for schedule in schedules)) or "–",
-        )
-    console.print(table)
-
-
-def _kwh(energy_wh: int) -> str:
-    return f"{energy_wh / WH_PER_KWH:,.3f} kWh"
-
-
-def _yuan(money: int) -> str:
-    return f"{money / MONEY_UNITS_PER_YUAN:,.2f} yuan"
+def _or_open(energy_wh: int | None) -> str:
+    return "open" if energy_wh is None else kwh(energy_wh)

@@ -1,4 +1,4 @@
-"""Requests of function nodes: orders, deals, money and energy."""
+"""Requests of function nodes: orders, deals, money, energy and statements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from uuid import uuid4
 
 from gridbourse.client.market import names_of
 from gridbourse.client.request import Request, delete, get, post, put
-from gridbourse.client.values import Deal, Deposit, Limits, Order, Page, Position, SigningContext
+from gridbourse.client.values import (
+    Deal,
+    Deposit,
+    Limits,
+    MeteredPeriod,
+    Order,
+    Page,
+    Position,
+    SigningContext,
+    Statement,
+)
 from gridbourse.market.types import Offer
 
 
@@ -66,6 +76,26 @@ def deposits(*, node_id: str | None = None, day: int | None = None) -> Request[l
 def positions(day: int, *, node_id: str | None = None) -> Request[list[Position]]:
     """Energy claims of your nodes in the periods of a delivery day."""
     return get("/positions", list[Position], day=day, node_id=node_id)
+
+
+def metered(day: int, *, node_id: str | None = None) -> Request[list[MeteredPeriod]]:
+    """What the meters of your nodes counted beside what they traded, once the day is settled."""
+    return get("/metered", list[MeteredPeriod], day=day, node_id=node_id)
+
+
+def statement(day: int, *, node_id: str | None = None) -> Request[Statement]:
+    """What your nodes paid and received for delivery on a day."""
+    return get(f"/statements/{day}", Statement, node_id=node_id)
+
+
+def statement_csv(day: int, *, node_id: str | None = None) -> Request[bytes]:
+    """The statement as CSV."""
+    return get(f"/statements/{day}.csv", bytes, node_id=node_id)
+
+
+def statement_pdf(day: int, *, node_id: str | None = None, language: str = "en") -> Request[bytes]:
+    """The statement as PDF, in English (``en``) or Chinese (``zh``)."""
+    return get(f"/statements/{day}.pdf", bytes, node_id=node_id, language=language)
 
 
 def credit(moneys: dict[str, int], day: int, payment_reference: bytes) -> Request[None]:

@@ -23,7 +23,7 @@ class Request(Generic[Answer_co]):
     method, path
         Of the API, below ``/api/v1``.
     answer
-        Type of the answer; ``NoneType`` if there is none.
+        Type of the answer; ``NoneType`` if there is none, ``bytes`` for a file.
     params, body, headers
         Query parameters (None is left out), JSON body, and headers.
     is_repeatable
@@ -42,6 +42,8 @@ class Request(Generic[Answer_co]):
         """Read an answer; raises pydantic's `ValidationError` for one that is of no such type."""
         if self.answer is type(None):
             return None
+        if self.answer is bytes:
+            return cast("Answer_co", content)
         return cast("Answer_co", _adapter(cast("Any", self.answer)).validate_json(content))
 
 

@@ -95,6 +95,10 @@ class MarketSettings:
 
     region: Annotated[str, Field(description="Name of the region.", examples=["small valley"])]
     chain_id: Annotated[int, Field(description="Chain id of the main chain.", examples=[7100])]
+    time_zone: Annotated[
+        str,
+        Field(description="The region's local time, by its IANA name; nothing here depends on it.", examples=["UTC"]),
+    ]
     cooling_off_seconds: Annotated[int, Field(description="Time both parties have to confirm a deal.", examples=[300])]
     floor_ticks: PriceTicks
     cap_ticks: PriceTicks
@@ -137,6 +141,13 @@ class OrderBook:
     energy_type: Annotated[EnergyTypeName | None, Field(description="The energy type asked for; null for all.")]
     asks: list[PriceLevel]
     bids: list[PriceLevel]
+    spread_ticks: Annotated[
+        int | None,
+        Field(
+            description="Smallest distance from a bid up to an ask of a type that it accepts; null without such a "
+            "pair. It is negative while something else keeps them apart, e.g. transfer capacity."
+        ),
+    ]
     height: Annotated[int, Field(description="Main-chain block after which the book stands so.", examples=[112])]
 
 
@@ -289,6 +300,45 @@ class MeteredPeriod:
     ]
     price_ticks: Annotated[PriceTicks, Field(description="Imbalance price.")]
     imbalance_money: Annotated[Money, Field(description="What the node gets for it; negative for what it pays.")]
+
+
+class StatementItem(StrEnum):
+    """What a line of a statement is for."""
+
+    DEAL = "deal"
+    IMBALANCE = "imbalance"
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """What a node paid or received for one thing."""
+
+    node_id: NodeId
+    item: Annotated[
+        StatementItem, Field(description="A settled deal with another user, or an imbalance with the settlement agent.")
+    ]
+    period: Period
+    deal_id: DealId | None
+    side: Annotated[SideName, Field(description="Who sells (ask) receives. Long is sold to the agent, short bought.")]
+    energy_type: EnergyTypeName | None
+    energy_wh: EnergyWh
+    price_ticks: PriceTicks
+    money: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What nodes paid and received for delivery on one day."""
+
+    day: Day
+    node_id: Annotated[NodeId | None, Field(description="Whose; null for all nodes of the caller's.")]
+    lines: Annotated[list[StatementLine], Field(description="By delivery period.")]
+    paid: Money
+    received: Money
+    open_periods: Annotated[int, Field(description="Not settled, for want of a reading; summed over the nodes.")]
+    unsettled_nodes: Annotated[
+        list[NodeId], Field(description="Not settled against their meters yet: for these the lines are deals only.")
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,24 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 
 from gridbourse import __version__
-from gridbourse.console.api import audit, chains, deals, market, network, operations, orders, records, signin, stream
+from gridbourse.console.api import (
+    audit,
+    chains,
+    deals,
+    market,
+    network,
+    operations,
+    orders,
+    records,
+    signin,
+    statements,
+    stream,
+)
 from gridbourse.console.exchange import Exchange
 from gridbourse.console.metrics import Metrics
-from gridbourse.console.middleware import Gate, Observer
+from gridbourse.console.middleware import Gate, HeadAsGet, Observer
 from gridbourse.console.pages import add_pages
+from gridbourse.console.pages.frame import Frames
 from gridbourse.console.problems import handle_problems
 from gridbourse.console.settings import ServiceSettings
 
@@ -65,6 +78,7 @@ def create_app(open_exchange: Callable[[], Exchange], settings: ServiceSettings)
         exchange = app.state.exchange = open_exchange()
         await exchange.start()
         app.state.metrics.watch(exchange)
+        app.state.frames = Frames(exchange.local)
         try:
             yield
         finally:
@@ -85,11 +99,12 @@ def create_app(open_exchange: Callable[[], Exchange], settings: ServiceSettings)
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Gate, settings=settings)
     app.add_middleware(Observer, settings=settings, metrics=app.state.metrics)
     handle_problems(app)
     api = APIRouter(prefix=API_PREFIX)
-    for subject in (market, orders, deals, records, chains, network, audit, signin, stream):
+    for subject in (market, orders, deals, statements, records, chains, network, audit, signin, stream):
         api.include_router(subject.router)
     app.include_router(api)
     app.include_router(operations.router)

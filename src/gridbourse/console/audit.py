@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -12,6 +10,7 @@ from typing import Any, TypeVar
 from gridbourse.client.chain_values import AnchorView, AuditReport, Finding, TraceParty, TraceStep, TraceView
 from gridbourse.client.values import DealStatus, SideName
 from gridbourse.console.chain_state import MAIN, ChainState
+from gridbourse.console.csv_text import csv_text
 from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import DealEntry, MarketState
 from gridbourse.console.rights import Principal, Right, require
@@ -24,6 +23,20 @@ from gridbourse.network.trace import PartyTrace, Trace
 from gridbourse.network.trace_export import trace_document, trace_page
 
 MAX_FINDINGS = 100
+_EXPORT_COLUMNS = (
+    "deal",
+    "period",
+    "energy_type",
+    "energy_wh",
+    "price_ticks",
+    "money_1e-7_yuan",
+    "state",
+    "agreed_at",
+    "seller",
+    "buyer",
+    "ask",
+    "bid",
+)
 
 _Answer = TypeVar("_Answer")
 
@@ -106,36 +119,24 @@ class Audit:
     def export(self, principal: Principal, day: int) -> str:
         """All deals of a delivery day as CSV, with who is behind them."""
         require(principal, Right.AUDIT)
-        file = io.StringIO()
-        writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow(
-            [
-                "deal",
-                "period",
-                "energy_type",
-                "energy_wh",
-                "price_ticks",
-                "money_1e-7_yuan",
-                "state",
-                "agreed_at",
-                "seller",
-                "buyer",
-                "ask",
-                "bid",
-            ]
-        )
-        for deal in self._market.deals_on(day):
-            row = [
+        rows = (
+            (
                 deal.deal_id,
                 deal.ask.period,
                 type_name(deal.energy_type),
                 deal.energy_wh,
                 deal.price_ticks,
                 deal.money,
-            ]
-            row += [deal.state.name.lower(), deal.agreed_at, self._name(deal.seller), self._name(deal.buyer)]
-            writer.writerow([*map(_cell, row), order_text(deal.ask), order_text(deal.bid)])
-        return file.getvalue()
+                deal.state.name.lower(),
+                deal.agreed_at,
+                self._name(deal.seller),
+                self._name(deal.buyer),
+                order_text(deal.ask),
+                order_text(deal.bid),
+            )
+            for deal in self._market.deals_on(day)
+        )
+        return csv_text(_EXPORT_COLUMNS, rows)
 
     def close(self) -> None:
         """Let what runs finish, and end the thread."""
@@ -196,8 +197,3 @@ def _party(party: PartyTrace) -> TraceParty:
         else None,
         steps=[TraceStep(step.title, step.holds, step.finding) for step in party.steps],
     )
-
-
-def _cell(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value

@@ -19,6 +19,7 @@ from gridbourse.console.chain_queries import ChainQueries
 from gridbourse.console.chain_state import ChainState
 from gridbourse.console.directory import Directory
 from gridbourse.console.feed import Feed
+from gridbourse.console.local_time import LocalTime
 from gridbourse.console.market_queries import MarketQueries
 from gridbourse.console.market_state import MarketState
 from gridbourse.console.network_queries import Members, NetworkQueries
@@ -26,6 +27,7 @@ from gridbourse.console.news import MainBlock, News
 from gridbourse.console.node_records import NodeRecord
 from gridbourse.console.rights import Kind
 from gridbourse.console.signin.credentials import Credentials
+from gridbourse.console.statements import Statements
 from gridbourse.console.store import SERVICE_FILE, ServiceStore
 from gridbourse.console.trading import Trading
 from gridbourse.console.worker import RegionWorker
@@ -62,6 +64,10 @@ class Exchange:
         What everybody may ask of the market.
     trading
         What function nodes do and own.
+    statements
+        What they paid and received.
+    local
+        The region's local time.
     chains, network
         What may be seen of the chains and of those who take part.
     administration
@@ -87,6 +93,7 @@ class Exchange:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.folder = folder
         self.spec = region.spec
+        self.local = LocalTime(region.spec.time_zone)
         names = {master_id: master.name for master_id, master in enumerate(region.spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
         self.directory = Directory()
@@ -96,8 +103,9 @@ class Exchange:
         self.worker = RegionWorker(region, self._publish, self._remember, pace)
         self._refresh(region)
         keys, chain_id = RegionKeys(folder), region.main.chain.chain_id
-        self.market = MarketQueries(self.state, self.directory, self._settings, region.spec.name, chain_id, clock)
+        self.market = MarketQueries(self.state, self.directory, self._settings, region.spec, chain_id, clock)
         self.trading = Trading(self.state, self.directory, self.worker, self.store, clock)
+        self.statements = Statements(self.trading, self.state, self.directory)
         self.credentials = Credentials(self.store, self.directory, _members(region, names), chain_id, clock)
         opening = keys.regulator.load_node(REGULATOR).opening if keys.regulator.holds(REGULATOR) else ()
         self.chains = ChainQueries(region, self.chain_state, opening)

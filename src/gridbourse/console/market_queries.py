@@ -22,6 +22,7 @@ from gridbourse.console.market_state import DealEntry, MarketState, OrderEntry
 from gridbourse.console.paging import cut
 from gridbourse.console.views import price_level, trade_view, types_of
 from gridbourse.market.types import EnergyType, Offer, Reason, Settings, Side
+from gridbourse.network.description import RegionSpec
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
 
@@ -35,7 +36,7 @@ class MarketQueries:
     settings
         The settings in force.
     region, chain_id
-        What the region is called, and its main chain's id.
+        Whose market it is, and its main chain's id.
     clock
         Seconds since the epoch.
     """
@@ -45,7 +46,7 @@ class MarketQueries:
         state: MarketState,
         directory: Directory,
         settings: Callable[[], Settings],
-        region: str,
+        region: RegionSpec,
         chain_id: int,
         clock: Callable[[], int],
     ) -> None:
@@ -60,8 +61,9 @@ class MarketQueries:
         """The rules in force."""
         settings = self._settings()
         return MarketSettings(
-            region=self._region,
+            region=self._region.name,
             chain_id=self._chain_id,
+            time_zone=self._region.time_zone,
             cooling_off_seconds=settings.cooling_off_seconds,
             floor_ticks=settings.floor_ticks,
             cap_ticks=settings.cap_ticks,
@@ -90,6 +92,7 @@ class MarketQueries:
             energy_type=energy_type,
             asks=asks,
             bids=bids,
+            spread_ticks=self._spread_ticks(period, accepted),
             height=self._state.height,
         )
 
@@ -200,6 +203,21 @@ class MarketQueries:
     def _levels(self, period: int, side: Side, accepted: EnergyType) -> list[PriceLevel]:
         levels = (price_level(ticks, orders, accepted) for ticks, orders in self._state.levels(period, side))
         return [level for level in levels if level is not None]
+
+    def _spread_ticks(self, period: int, accepted: EnergyType) -> int | None:
+        """Distance of the best prices, of the energy type in which they are closest: others do not meet."""
+        spreads = [
+            ask - bid
+            for one in EnergyType
+            if one & accepted
+            and (ask := self._best(period, Side.ASK, one)) is not None
+            and (bid := self._best(period, Side.BID, one)) is not None
+        ]
+        return min(spreads, default=None)
+
+    def _best(self, period: int, side: Side, energy_type: EnergyType) -> int | None:
+        levels = self._state.levels(period, side)
+        return next((ticks for ticks, orders in levels if any(one.energy_types & energy_type for one in orders)), None)
 
     def _summary(self, period: int) -> PeriodSummary:
         asks, bids = (self._levels(period, side, EnergyType.any()) for side in (Side.ASK, Side.BID))

@@ -12,6 +12,7 @@ import time
 from http import HTTPStatus
 from secrets import token_hex
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -142,6 +143,36 @@ class Observer:
             if scope["path"] not in OPERATIONS:
                 entry = {"request": request_id, "method": scope["method"], "path": scope["path"], "status": status}
                 logger.info(json.dumps(entry | {"ms": round(seconds * 1_000, 1), "client": _address(scope)}))
+
+
+class HeadAsGet:
+    """Answers HEAD as GET, without the body (RFC 9110, section 9.3.2); a stream ends with its head.
+
+    Parameters
+    ----------
+    app
+        What comes behind it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        with anyio.CancelScope() as answering:
+
+            async def send_head(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    await send(message)
+                elif message["type"] == "http.response.body" and not answering.cancel_called:
+                    await send({"type": "http.response.body"})
+                    if message.get("more_body"):
+                        answering.cancel()
+
+            await self._app({**scope, "method": "GET"}, receive, send_head)
 
 
 class _Bounded:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.suite import HPKE, suite_named
@@ -155,12 +156,15 @@ class RegionSpec:
         How the main chain is reached from here.
     suite
         Name of the algorithms that records are sealed with (`gridbourse.crypto.suite`).
+    time_zone
+        The region's local time, by its name in the IANA time zone database; people are shown it, no chain knows it.
 
     Raises
     ------
     InvalidValue
         Two masters or two nodes share a name, a name is no name, no master is of role grid, a node is of a kind that
-        its master cannot have, the settings or the chain id are no market's, or the suite is unknown or not installed.
+        its master cannot have, the settings or the chain id are no market's, the suite is unknown or not installed, or
+        there is no such time zone.
     """
 
     name: str
@@ -170,11 +174,13 @@ class RegionSpec:
     single_chain: bool = False
     suite: str = HPKE.name
     main_chain: MainChainSpec = MainChainSpec()
+    time_zone: str = "UTC"
 
     def __post_init__(self) -> None:
         if not 1 <= self.chain_id <= _MAX_CHAIN_ID:
             raise InvalidValue("chain_id", self.chain_id, f"a whole number from 1 to {_MAX_CHAIN_ID}")
         suite_named(self.suite)
+        _require_time_zone(self.time_zone)
         _require_market(self.settings)
         _require_distinct("master.name", [master.name for master in self.masters])
         _require_distinct("master.node.id", [node.node_id for master in self.masters for node in master.nodes])
@@ -205,6 +211,7 @@ def read_region(path: Path) -> RegionSpec:
         masters=tuple(_master(entry) for entry in root.tables("master")),
         single_chain=root.take("single_chain", bool, default=False),
         suite=root.take("suite", str, default=HPKE.name),
+        time_zone=root.take("time_zone", str, default="UTC"),
         main_chain=_main_chain(_Fields("main_chain.", root.take("main_chain", dict, {}))),
     )
     root.require_empty()
@@ -219,6 +226,7 @@ def write_region(spec: RegionSpec, path: Path) -> None:
         f"chain_id = {spec.chain_id}",
         f"single_chain = {str(spec.single_chain).lower()}",
         f"suite = {_text(spec.suite)}",
+        f"time_zone = {_text(spec.time_zone)}",
         "",
         *_main_chain_lines(spec.main_chain),
         "[market]",
@@ -349,6 +357,13 @@ def _enum(field: str, members: Mapping[str, _Value], name: str) -> _Value:
     if name not in members:
         raise InvalidValue(field, name.lower(), "one of " + ", ".join(member.lower() for member in members))
     return members[name]
+
+
+def _require_time_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError) as error:
+        raise InvalidValue("time_zone", name, 'the IANA name of a time zone, like "Asia/Shanghai" or "UTC"') from error
 
 
 def _require_market(settings: Settings) -> None:

@@ -8,14 +8,13 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from gridbourse.console.pages import audit, chains, energy, home, market, network
-from gridbourse.console.pages.frame import Frames, page_not_found
+from gridbourse.console.pages.frame import page_not_found
 
 _STATIC = Path(__file__).parent.parent / "static"
 
 
 def add_pages(app: FastAPI) -> None:
     """Add the pages to an application; what is none of them is told so as a page, too."""
-    app.state.frames = Frames()
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     for subject in (home, market, energy, chains, network, audit):
         app.include_router(subject.router, include_in_schema=False)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from fastapi import Path, Query, Response
 
 from gridbourse.client.chain_values import Finding
-from gridbourse.console.pages.formats import date_day, today
+from gridbourse.console.local_time import date_day, today
 from gridbourse.console.pages.frame import PageFrame, page_router
 from gridbourse.console.rights import Right, require
 from gridbourse.errors import InvalidValue
@@ -70,7 +70,7 @@ async def trace_document(frame: PageFrame, deal_id: DealNumber) -> Response:
 @router.get("/audit/deals/{deal_id}.html")
 async def trace_file(frame: PageFrame, deal_id: DealNumber) -> Response:
     """A trace as a page that stands alone."""
-    page = await frame.exchange.audit.trace_page(frame.principal, deal_id, "zh" if frame.t.language == "zh" else "en")
+    page = await frame.exchange.audit.trace_page(frame.principal, deal_id, frame.t.language)
     return _file(page, "text/html", f"deal-{deal_id}.html")
 
 

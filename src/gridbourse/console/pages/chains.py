@@ -12,6 +12,7 @@ from markupsafe import Markup
 from gridbourse.client.chain_values import AnchorView, RecordView
 from gridbourse.client.values import EnergyTypeName
 from gridbourse.console.chain_state import MAIN
+from gridbourse.console.local_time import date_text
 from gridbourse.console.pages import formats
 from gridbourse.console.pages.frame import Frame, PageFrame, page_router
 from gridbourse.console.pages.strips import BLOCKS, draw, follows
@@ -145,7 +146,7 @@ def _hash(text: str) -> bytes:
 
 def _shower(frame: Frame) -> Callable[[str, object], object]:
     """How the fields of a record are shown: with their units, in the reader's language."""
-    t = frame.t
+    t, local = frame.t, frame.exchange.local
 
     def shown(key: str, value: object) -> object:
         number, text = value if isinstance(value, int) else 0, str(value)
@@ -155,9 +156,9 @@ def _shower(frame: Frame) -> Callable[[str, object], object]:
             case "price_ticks":
                 return Markup("{} {}").format(formats.price(number), t("unit.price"))
             case "period":
-                return f"{formats.date_text(formats.day_of(number))} {formats.span(number)}"
+                return local.dated_span(number)
             case "day":
-                return formats.date_text(number)
+                return date_text(number)
             case "side":
                 return t(f"side.{text}")
             case "state":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import defaultdict
 from http import HTTPStatus
@@ -11,10 +10,10 @@ from typing import Annotated, Any, Literal
 from fastapi import Form, Query, Response
 
 from gridbourse.client.values import DealStatus, EnergyTypeName, Limits, OrderStatus
-from gridbourse.console.pages.formats import date_day, date_text, today
+from gridbourse.console.local_time import date_day, today
 from gridbourse.console.pages.frame import Frame, PageFrame, page_router
-from gridbourse.console.pages.statement import Statement, statement_csv, statement_of, statement_pdf
-from gridbourse.console.rights import Kind, Right, require
+from gridbourse.console.rights import Kind
+from gridbourse.console.statement_files import statement_notes
 from gridbourse.console.views import limits_view, types_of
 from gridbourse.errors import InvalidValue, NotFound
 from gridbourse.metering.surplus import OfferLimits
@@ -22,6 +21,7 @@ from gridbourse.units import energy_wh, format_kwh, format_price, price_ticks
 
 router = page_router()
 ROWS = 25
+LINES = 500
 MOST = 1_000_000
 NodeName = Annotated[str, Query(alias="node", max_length=80)]
 Cursor = Annotated[str | None, Query(max_length=40)]
@@ -157,25 +157,18 @@ async def account(frame: PageFrame, node: NodeName = "", day_text: DayText = "")
 
 @router.get("/energy/statement")
 async def statement(frame: PageFrame, node: NodeName = "", day_text: DayText = "") -> Response:
-    """What was settled for delivery on a day."""
+    """What was settled for delivery on a day; the files behind it come from the API."""
     day = _day(day_text)
-    return _part(frame, "energy_statement.html", node, day=day, statement=_statement(frame, node, day))
-
-
-@router.get("/energy/statement.csv")
-async def statement_as_csv(frame: PageFrame, node: NodeName = "", day_text: DayText = "") -> Response:
-    """The statement as CSV."""
-    day = _day(day_text)
-    content = statement_csv(_statement(frame, node, day)).encode("utf-8-sig")
-    return _file(content, "text/csv; charset=utf-8", f"statement-{date_text(day)}.csv")
-
-
-@router.get("/energy/statement.pdf")
-async def statement_as_pdf(frame: PageFrame, node: NodeName = "", day_text: DayText = "") -> Response:
-    """The statement as PDF."""
-    day = _day(day_text)
-    content = await asyncio.to_thread(statement_pdf, _statement(frame, node, day), frame.exchange.spec.name, frame.t)
-    return _file(content, "application/pdf", f"statement-{date_text(day)}.pdf")
+    found = frame.exchange.statements.statement(frame.principal, day, node_id=node or None)
+    return _part(
+        frame,
+        "energy_statement.html",
+        node,
+        day=day,
+        statement=found,
+        lines=found.lines[:LINES],
+        statement_notes=statement_notes(found, frame.t),
+    )
 
 
 def _part(frame: Frame, template: str, node: str, *, next_cursor: str | None = None, **context: Any) -> Response:
@@ -200,18 +193,8 @@ def _some_energy(text: str) -> int:
     return energy
 
 
-def _statement(frame: Frame, node: str, day: int) -> Statement:
-    require(frame.principal, Right.READ_NODE)
-    deals = frame.exchange.trading.deals(frame.principal, node_id=node or None, status=DealStatus.SETTLED, limit=MOST)
-    return statement_of(deals.items, day)
-
-
 def _day(text: str) -> int:
     try:
         return date_day(text) if text else today(time.time())
     except ValueError as error:
         raise InvalidValue("day", text, "a date as YYYY-MM-DD") from error
-
-
-def _file(content: bytes, media_type: str, name: str) -> Response:
-    return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

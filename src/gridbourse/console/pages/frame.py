@@ -18,11 +18,12 @@ from markupsafe import Markup
 
 from gridbourse.client.values import EnergyTypeName
 from gridbourse.console.exchange import Exchange
-from gridbourse.console.pages.formats import FILTERS
-from gridbourse.console.pages.translation import LANGUAGES, Translation, preferred_language, read_translation
+from gridbourse.console.local_time import LocalTime
+from gridbourse.console.pages.formats import filters
 from gridbourse.console.problems import status_of
 from gridbourse.console.rights import NOBODY, Principal
 from gridbourse.console.signin.current import current_user, exchange_of
+from gridbourse.console.translation import LANGUAGES, Translation, known_language, preferred_language, read_translation
 from gridbourse.errors import GridbourseError, InvalidValue
 
 LANGUAGE_COOKIE = "gridbourse_language"
@@ -33,10 +34,15 @@ _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
 class Frames:
-    """Makes the frame of each request; holds the templates and the texts."""
+    """Makes the frame of each request; holds the templates and the texts.
 
-    def __init__(self) -> None:
-        self.translations = {tag: read_translation(tag) for tag in LANGUAGES}
+    Parameters
+    ----------
+    local
+        The region's local time.
+    """
+
+    def __init__(self, local: LocalTime) -> None:
         self.templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -44,17 +50,16 @@ class Frames:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.filters.update(FILTERS)
+        self.templates.filters.update(filters(local))
         self.templates.globals.update(
-            icon=_icon, languages=LANGUAGES, energy_types=[str(name) for name in EnergyTypeName]
+            icon=_icon, local=local, languages=LANGUAGES, energy_types=[str(name) for name in EnergyTypeName]
         )
 
     def of(self, request: Request, principal: Principal) -> Frame:
         """The frame of a request."""
-        language = request.cookies.get(LANGUAGE_COOKIE, "")
-        if language not in LANGUAGES:
-            language = preferred_language(request.headers.get("accept-language", ""))
-        return Frame(self.templates, self.translations[language], request, principal)
+        chosen = known_language(request.cookies.get(LANGUAGE_COOKIE, ""))
+        language = chosen or preferred_language(request.headers.get("accept-language", ""))
+        return Frame(self.templates, read_translation(language), request, principal)
 
 
 class Frame:

@@ -11,7 +11,7 @@ from fastapi import Form, Query, Response
 from fastapi.responses import RedirectResponse
 
 from gridbourse.console.api.signin import begin_session
-from gridbourse.console.pages.formats import today
+from gridbourse.console.local_time import today
 from gridbourse.console.pages.frame import (
     LANGUAGE_COOKIE,
     PREFERENCE_SECONDS,
@@ -21,8 +21,8 @@ from gridbourse.console.pages.frame import (
     own_path,
     page_router,
 )
-from gridbourse.console.pages.translation import LANGUAGES
 from gridbourse.console.signin.current import COOKIE
+from gridbourse.console.translation import LANGUAGES
 from gridbourse.errors import SignInRefused
 
 router = page_router()

@@ -14,7 +14,7 @@ from fastapi import Depends, Form, Query, Response
 
 from gridbourse.client.values import EnergyTypeName, OrderStatus, PeriodSummary, PriceLevel, Quote, SideName
 from gridbourse.console.exchange import Exchange
-from gridbourse.console.pages.formats import date_day, day_of
+from gridbourse.console.local_time import date_day, day_of
 from gridbourse.console.pages.frame import Frame, PageFrame, page_router
 from gridbourse.console.rights import Kind, Right, require
 from gridbourse.console.views import side_of, types_of

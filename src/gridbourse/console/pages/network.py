@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from fastapi import Form, Response
 
+from gridbourse.console.local_time import date_day, today
 from gridbourse.console.network_queries import role_of
-from gridbourse.console.pages.formats import date_day, today
 from gridbourse.console.pages.frame import PageFrame, page_router
 from gridbourse.console.rights import RIGHTS, Kind, Right
 from gridbourse.crypto.keys import Address

@@ -64,7 +64,8 @@ export function dayChart(figure, rows) {
   }
   const caption = figure.querySelector("figcaption");
   if (prices.every((price) => price === null) && caption) caption.textContent = data.none ?? "";
-  const clock = (/** @type {number} */ seconds) => new Date(seconds * 1000).toISOString().slice(11, 16);
+  const local = new Intl.DateTimeFormat("en-GB", { timeZone: data.zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const clock = (/** @type {number} */ seconds) => local.format(seconds * 1000);
   plot(figure, [x, energies, prices], {
     scales: { x: { time: false, range: [start - 600, start + 96 * PERIOD_SECONDS] }, kwh: { range: from0 }, price: { range: padded } },
     axes: [

@@ -1,11 +1,7 @@
-"""Settlement statements: what a node paid and received for delivery on a day, as CSV and as PDF."""
+"""Settlement statements as files: CSV for programs, PDF for people."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from fpdf import FPDF
@@ -14,9 +10,11 @@ from fpdf.fonts import FontFace
 from matplotlib import get_data_path
 from matplotlib.font_manager import findSystemFonts
 
-from gridbourse.client.values import Deal, SideName
-from gridbourse.console.pages.formats import date_text, day_of, span
-from gridbourse.console.pages.translation import Translation
+from gridbourse.client.values import SideName, Statement, StatementLine
+from gridbourse.console.csv_text import csv_text
+from gridbourse.console.local_time import LocalTime, date_text
+from gridbourse.console.translation import Translation
+from gridbourse.errors import InvalidValue
 from gridbourse.units import format_kwh, format_price, format_yuan
 
 _CHINESE_FONTS = {
@@ -30,10 +28,10 @@ _CHINESE_FONTS = {
 }
 """Files of fonts that have Chinese glyphs, and which of the fonts in them is the one for simplified Chinese."""
 _COLUMNS = (
-    "deal",
     "node",
-    "delivery_day",
-    "period_utc",
+    "item",
+    "deal",
+    "delivery_from",
     "side",
     "energy_type",
     "energy_kwh",
@@ -41,62 +39,44 @@ _COLUMNS = (
     "paid_yuan",
     "received_yuan",
 )
+MAX_PDF_LINES = 2_000
+NODES_NAMED = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """Settled deals for delivery on one day."""
-
-    day: int
-    lines: tuple[Deal, ...]
-
-    @property
-    def paid(self) -> int:
-        """What was paid, in 1e-7 yuan."""
-        return sum(line.money for line in self.lines if line.side is SideName.BID)
-
-    @property
-    def received(self) -> int:
-        """What was received, in 1e-7 yuan."""
-        return sum(line.money for line in self.lines if line.side is SideName.ASK)
-
-
-def statement_of(settled: Iterable[Deal], day: int) -> Statement:
-    """The statement of a delivery day, by period and deal."""
-    of_day = (deal for deal in settled if day_of(deal.period) == day)
-    return Statement(day, tuple(sorted(of_day, key=lambda deal: (deal.period, deal.deal_id, deal.side))))
-
-
-def statement_csv(statement: Statement) -> str:
-    """A statement as CSV (RFC 4180); amounts are exact."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow(_COLUMNS)
-    for line in statement.lines:
-        amount = format_yuan(line.money)
-        is_buyer = line.side is SideName.BID
-        writer.writerow(
+def statement_csv(statement: Statement, local: LocalTime) -> bytes:
+    """A statement as CSV (RFC 4180) in UTF-8 with a byte order mark, which spreadsheets need; amounts are exact."""
+    return csv_text(
+        _COLUMNS,
+        (
             (
+                line.node_id,
+                line.item,
                 line.deal_id,
-                _cell(line.node_id),
-                date_text(statement.day),
-                span(line.period),
+                local.begins(line.period),
                 line.side,
                 line.energy_type,
                 format_kwh(line.energy_wh),
                 format_price(line.price_ticks),
-                amount if is_buyer else "",
-                "" if is_buyer else amount,
+                *_paid_and_received(line),
             )
-        )
-    return file.getvalue()
+            for line in statement.lines
+        ),
+    ).encode("utf-8-sig")
 
 
-def statement_pdf(statement: Statement, region: str, t: Translation) -> bytes:
+def statement_pdf(statement: Statement, region: str, local: LocalTime, t: Translation) -> bytes:
     """A statement as PDF, A4.
 
     In Chinese if the machine has a font for it; else in English.
+
+    Raises
+    ------
+    InvalidValue
+        It has more than `MAX_PDF_LINES` lines.
     """
+    if len(statement.lines) > MAX_PDF_LINES:
+        remedy = f"one of them, or take CSV: a PDF has at most {MAX_PDF_LINES} lines"
+        raise InvalidValue("node_id", "several nodes", remedy)
     chinese = _chinese_font()
     if t.language == "zh" and chinese is None:
         t = t.in_english()
@@ -110,15 +90,31 @@ def statement_pdf(statement: Statement, region: str, t: Translation) -> bytes:
     pdf.set_font("text", size=17)
     pdf.cell(text=f"{t('statement.title')} {date_text(statement.day)}", new_x="LMARGIN", new_y="NEXT")
     pdf.set_font("text", size=9)
-    pdf.multi_cell(0, text=f"{region}. {t('statement.lead')}", new_x="LMARGIN", new_y="NEXT")
+    times = f"{local.day_span(statement.day)}, {local.name}"
+    pdf.multi_cell(0, text=f"{region}. {times}. {t('statement.lead')}", new_x="LMARGIN", new_y="NEXT")
     pdf.ln(4)
-    _write_lines(pdf, statement, t)
+    _write_lines(pdf, statement, local, t)
+    for note in statement_notes(statement, t):
+        pdf.ln(2)
+        pdf.multi_cell(0, text=note, new_x="LMARGIN", new_y="NEXT")
     return bytes(pdf.output())
 
 
-def _write_lines(pdf: FPDF, statement: Statement, t: Translation) -> None:
+def statement_notes(statement: Statement, t: Translation) -> list[str]:
+    """What the reader of a statement must know about what is not in it yet."""
+    notes = []
+    if statement.unsettled_nodes:
+        named = statement.unsettled_nodes[:NODES_NAMED]
+        more = ["…"] if len(statement.unsettled_nodes) > NODES_NAMED else []
+        notes.append(t("statement.unsettled", nodes=t("list.comma").join([*named, *more])))
+    if statement.open_periods:
+        notes.append(t("statement.open", count=statement.open_periods))
+    return notes
+
+
+def _write_lines(pdf: FPDF, statement: Statement, local: LocalTime, t: Translation) -> None:
     heading = FontFace(emphasis=TextEmphasis.NONE, color=(81, 97, 107))
-    headings = ("col.deal", "energy.node", "col.period", "market.side", "col.type")
+    headings = ("statement.item", "energy.node", "col.period", "market.side", "col.type")
     amounts = (
         ("col.energy", "unit.energy"),
         ("col.price", "unit.price"),
@@ -128,28 +124,31 @@ def _write_lines(pdf: FPDF, statement: Statement, t: Translation) -> None:
     with pdf.table(
         borders_layout=TableBordersLayout.HORIZONTAL_LINES,
         headings_style=heading,
-        col_widths=(10, 28, 20, 12, 14, 20, 20, 22, 22),
+        col_widths=(19, 26, 23, 10, 13, 18, 20, 22, 22),
         text_align=("LEFT",) * 5 + ("RIGHT",) * 4,
         line_height=6,
     ) as table:
         table.row([*(t(key) for key in headings), *(f"{t(key)} {t(unit)}" for key, unit in amounts)])
         for line in statement.lines:
-            is_buyer, amount = line.side is SideName.BID, format_yuan(line.money)
             table.row(
                 [
-                    str(line.deal_id),
+                    f"{t(f'item.{line.item}')} {line.deal_id or ''}".rstrip(),
                     line.node_id,
-                    span(line.period),
+                    local.span(line.period),
                     t(f"side.{line.side}"),
-                    t(f"type.{line.energy_type}"),
+                    t(f"type.{line.energy_type}") if line.energy_type else "",
                     format_kwh(line.energy_wh),
                     format_price(line.price_ticks),
-                    amount if is_buyer else "",
-                    "" if is_buyer else amount,
+                    *_paid_and_received(line),
                 ]
             )
         paid, received = format_yuan(statement.paid), format_yuan(statement.received)
         table.row([t("statement.total"), "", "", "", "", "", "", paid, received])
+
+
+def _paid_and_received(line: StatementLine) -> tuple[str, str]:
+    amount = format_yuan(line.money)
+    return (amount, "") if line.side is SideName.BID else ("", amount)
 
 
 def _latin_font() -> Path:
@@ -160,8 +159,3 @@ def _chinese_font() -> Path | None:
     """A font of this machine that has Chinese glyphs; None if there is none."""
     found = {path.name: path for path in map(Path, findSystemFonts())}
     return next((found[name] for name in _CHINESE_FONTS if name in found), None)
-
-
-def _cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Literal
 
-_FOLDER = Path(__file__).parent.parent / "i18n"
-DEFAULT_LANGUAGE = "en"
-LANGUAGES: Mapping[str, str] = {"en": "English", "zh": "中文"}
+_FOLDER = Path(__file__).parent / "i18n"
+LanguageTag = Literal["en", "zh"]
+DEFAULT_LANGUAGE: LanguageTag = "en"
+LANGUAGES: Mapping[LanguageTag, str] = {"en": "English", "zh": "中文"}
 """What each language calls itself, by its tag (BCP 47)."""
 
 
@@ -25,7 +28,7 @@ class Translation:
         By key. `{name}` in a text stands for a value.
     """
 
-    language: str
+    language: LanguageTag
     texts: Mapping[str, str]
 
     def __call__(self, key: str, **values: object) -> str:
@@ -41,16 +44,22 @@ class Translation:
         return self.texts.get(key)
 
 
-def read_translation(tag: str) -> Translation:
+@cache
+def read_translation(tag: LanguageTag) -> Translation:
     """Read the texts of a language."""
     return Translation(tag, json.loads((_FOLDER / f"{tag}.json").read_text("utf-8")))
 
 
-def preferred_language(accept_language: str) -> str:
+def preferred_language(accept_language: str) -> LanguageTag:
     """The first language of an `Accept-Language` header (RFC 9110, section 12.5.4) that there is a translation for."""
     wanted = sorted((_quality(part) for part in accept_language.split(",")), key=lambda pair: -pair[0])
     primary = (tag.split("-")[0].lower() for quality, tag in wanted if quality > 0)
-    return next((tag for tag in primary if tag in LANGUAGES), DEFAULT_LANGUAGE)
+    return next((tag for wish in primary if (tag := known_language(wish)) is not None), DEFAULT_LANGUAGE)
+
+
+def known_language(tag: str) -> LanguageTag | None:
+    """The language with a tag, if there is a translation for it."""
+    return next((known for known in LANGUAGES if known == tag), None)
 
 
 def _quality(part: str) -> tuple[float, str]:

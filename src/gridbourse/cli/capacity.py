@@ -1,0 +1,56 @@
+"""`gridbourse capacity`: from the transfer capacity of a delivery period to the schedules behind it."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from gridbourse.network.duty_audit import CapacityTrace
+from gridbourse.network.finding import say
+from gridbourse.network.region import Region
+from gridbourse.units import (
+    format_kwh,
+    period_at,
+)
+
+
+@click.command()
+@click.argument("moment", type=click.DateTime(formats=["%Y-%m-%dT%H:%M"]), metavar="YYYY-MM-DDTHH:MM")
+@click.argument("from_zone")
+@click.argument("to_zone")
+@click.option("--region", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the region.")
+def capacity(moment: datetime, from_zone: str, to_zone: str, region: Path) -> None:
+    """Walk from the transfer capacity of a delivery period to the schedules behind it, as the regulator.
+
+    Exit code 2 if something of it is wrong.
+    """
+    with Region.open(region) as opened:
+        traced = opened.regulator.trace_capacity(period_at(moment.replace(tzinfo=UTC)), from_zone, to_zone)
+    click.echo(f"{from_zone} to {to_zone}, {moment:%Y-%m-%d %H:%M} UTC: {format_kwh(traced.capacity_wh)} kWh")
+    _show_capacity(Console(), traced)
+    for finding in traced.findings:
+        click.secho(say(finding, "en"), fg="red")
+    if traced.findings:
+        sys.exit(2)
+    click.secho("Every sum is that of the records it names.", fg="green")
+
+
+def _show_capacity(console: Console, traced: CapacityTrace) -> None:
+    table = Table(title_justify="left", title=f"{traced.capacity.place}, by {traced.capacity.details.user_id}")
+    for column in ("nomination", "zone", "fed in, kWh", "drawn, kWh", "schedules in it"):
+        table.add_column(column, overflow="fold")
+    for nomination, schedules in traced.nominations:
+        table.add_row(
+            str(nomination.place),
+            nomination.details.zone,
+            ", ".join(map(format_kwh, nomination.details.delivered_wh)),
+            ", ".join(map(format_kwh, nomination.details.drawn_wh)),
+            escape(", ".join(schedule.details.user_id for schedule in schedules)) or "–",
+        )
+    console.print(table)
