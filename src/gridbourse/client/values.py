@@ -97,7 +97,7 @@ class MarketSettings:
     chain_id: Annotated[int, Field(description="Chain id of the main chain.", examples=[7100])]
     time_zone: Annotated[
         str,
-        Field(description="The region's local time, by its IANA name; nothing here depends on it.", examples=["UTC"]),
+        Field(description="Local time, by its IANA name. Nothing here depends on it.", examples=["UTC"]),
     ]
     cooling_off_seconds: Annotated[int, Field(description="Time both parties have to confirm a deal.", examples=[300])]
     floor_ticks: PriceTicks
