@@ -24,6 +24,7 @@
         ├── Conflict            something else was faster
         ├── KeyReused           an idempotency key came with another request before
         ├── RegionStopped       the region is not being run
+        ├── ReadingsRefused     meter readings are not taken; says which and why
         ├── ReadingsNotKept     meter readings cannot be made durable
         └── ServiceProblem      what a service answered; carries its problem details
 """
@@ -52,6 +53,7 @@ __all__ = [
     "OrderRefused",
     "ProofError",
     "ReadingsNotKept",
+    "ReadingsRefused",
     "RegionStopped",
     "Rejection",
     "RpcError",
@@ -266,6 +268,22 @@ class KeyReused(ServiceError):
 
 class RegionStopped(ServiceError):
     """The region is not being run."""
+
+
+class ReadingsRefused(ServiceError):
+    """Meter readings that were handed in are not taken; the others of them are.
+
+    Parameters
+    ----------
+    message
+        What happened.
+    faults
+        The readings by their place in the request, and what is wrong with each.
+    """
+
+    def __init__(self, message: str, faults: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(message)
+        self.faults = faults
 
 
 class ReadingsNotKept(ServiceError):

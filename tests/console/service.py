@@ -24,13 +24,13 @@ QUICK = Pace(step_seconds=0.05, anchor_seconds=0.2)
 class Service:
     """A running service, and the ways in which tests speak to it."""
 
-    def __init__(self, folder, settings=None):
+    def __init__(self, folder, settings=None, broker=None):
         self.folder = folder
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         settings = settings or ServiceSettings(requests_per_second=10_000, burst=10_000, sign_ins_per_minute=10_000)
         self.settings = replace(settings, public_url=self.url, pace=QUICK)
-        self.app = create_app(lambda: Exchange.open(folder, pace=QUICK), self.settings)
+        self.app = create_app(lambda: Exchange.open(folder, pace=QUICK, broker=broker), self.settings)
         self._server = server(self.app)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self.loop = None

@@ -357,7 +357,7 @@ class Token:
 
     token_id: Annotated[str, Field(examples=["9f86d081884c7d65"])]
     name: Annotated[str, Field(description="What it is for.", examples=["trading robot"])]
-    scopes: Annotated[list[str], Field(description="read, trade, manage.", examples=[["read", "trade"]])]
+    scopes: Annotated[list[str], Field(description="read, trade, manage, meter.", examples=[["read", "trade"]])]
     created_at: Seconds
     expires_at: Seconds
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from gridbourse.client.values import Account
 from gridbourse.console.directory import Directory
@@ -89,6 +90,23 @@ class Administration:
             raise NotFound(f"none of your nodes has an account {name!r}")
         self._credentials.close_account(name)
 
+    # Meters
+
+    async def register_meter(self, principal: Principal, node_id: str, meter: Address, limit_w: int) -> None:
+        """Enter the meter at the connection of a node of the calling master.
+
+        Raises
+        ------
+        NotFound
+            The master has no such node.
+        InvalidValue
+            The meter is or was another node's.
+        """
+        require(principal, Right.KEEP_METERS)
+        if self._directory.master_of.get(node_id) != principal.name:
+            raise NotFound(f"you have no node {node_id!r}")
+        await asyncio.wrap_future(self._worker.run(partial(_register_meter, node_id, meter, limit_w)))
+
     # Deposits
 
     async def credit(self, principal: Principal, moneys: Mapping[str, int], day: int, payment_reference: bytes) -> None:
@@ -144,3 +162,7 @@ class Administration:
         if number is None:
             raise InvalidValue("master", master, f"one of {', '.join(self._names.values())}")
         return number
+
+
+def _register_meter(node_id: str, meter: Address, limit_w: int, region: Region) -> None:
+    region.register_meter(node_id, meter, limit_w)

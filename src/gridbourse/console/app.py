@@ -13,6 +13,7 @@ from gridbourse.console.api import (
     chains,
     deals,
     market,
+    meters,
     network,
     operations,
     orders,
@@ -50,7 +51,8 @@ _TAGS = {
     "orders": "Place and follow orders of a function node.",
     "deals": "Confirm or abandon deals within their cooling-off time.",
     "money and energy": "Deposits and energy claims.",
-    "automatic offering": "What a node may do by itself.",
+    "meters": "Smart meters, their signed readings, and what these let expect.",
+    "automatic offering": "What a node may do by itself, and what it did.",
     "own keys": "Records that nodes sign themselves.",
     "events": "Server-sent events.",
     "chains": "Blocks, transactions, records, proofs, anchors.",
@@ -104,7 +106,7 @@ def create_app(open_exchange: Callable[[], Exchange], settings: ServiceSettings)
     app.add_middleware(Observer, settings=settings, metrics=app.state.metrics)
     handle_problems(app)
     api = APIRouter(prefix=API_PREFIX)
-    for subject in (market, orders, deals, statements, records, chains, network, audit, signin, stream):
+    for subject in (market, orders, deals, statements, records, meters, chains, network, audit, signin, stream):
         api.include_router(subject.router)
     app.include_router(api)
     app.include_router(operations.router)

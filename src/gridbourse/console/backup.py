@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from gridbourse.chain.local import LocalChain
+from gridbourse.console.metering import READINGS_FILE
 from gridbourse.console.store import SERVICE_FILE, ServiceStore
 from gridbourse.crypto.suite import HPKE
 from gridbourse.errors import InvalidValue
@@ -31,7 +33,7 @@ LIST = "gridbourse-backup.json"
 MAX_LIST_BYTES = 4 * 2**20
 _CHUNK_BYTES = 2**20
 _MEMBER = re.compile(
-    r"region\.toml|service\.sqlite|[a-z0-9-]{1,40}\.chain|keys/(?:(?:masters|nodes|tokens)/)?[A-Za-z0-9_.~%-]{1,255}"
+    r"region\.toml|service\.sqlite|meter\.readings|[a-z0-9-]{1,40}\.chain|keys/(?:(?:masters|nodes|tokens)/)?[A-Za-z0-9_.~%-]{1,255}"
 )
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 
@@ -68,6 +70,8 @@ def back_up(region: Region, folder: Path, store: ServiceStore | None, archive: P
             service.back_up(copies / SERVICE_FILE)
         if service is not store and service is not None:
             service.close()
+        if (folder / READINGS_FILE).exists():
+            shutil.copyfile(folder / READINGS_FILE, copies / READINGS_FILE)  # it only grows, and its end is cut clean
         members = {path.name: path for path in copies.iterdir()} | {
             path.relative_to(folder).as_posix(): path
             for path in [folder / "region.toml", *sorted((folder / "keys").rglob("*"))]

@@ -22,9 +22,11 @@ from gridbourse.console.feed import Feed
 from gridbourse.console.local_time import LocalTime
 from gridbourse.console.market_queries import MarketQueries
 from gridbourse.console.market_state import MarketState
+from gridbourse.console.metering import READINGS_FILE, Metering
 from gridbourse.console.network_queries import Members, NetworkQueries
 from gridbourse.console.news import MainBlock, News
 from gridbourse.console.node_records import NodeRecord
+from gridbourse.console.offering import Offering
 from gridbourse.console.rights import Kind
 from gridbourse.console.signin.credentials import Credentials
 from gridbourse.console.statements import Statements
@@ -33,6 +35,7 @@ from gridbourse.console.trading import Trading
 from gridbourse.console.worker import RegionWorker
 from gridbourse.crypto.keys import Address
 from gridbourse.market.types import Settings
+from gridbourse.metering.mqtt import Broker
 from gridbourse.network.loop import Pace
 from gridbourse.network.region import Region
 from gridbourse.network.rotation import REGULATOR, RegionKeys
@@ -55,6 +58,8 @@ class Exchange:
         The region's folder, where the service keeps its own file.
     pace
         How often the region does what masters do.
+    broker
+        The MQTT broker that meters publish to; None to take readings over the API only.
     clock
         Seconds since the epoch.
 
@@ -68,6 +73,8 @@ class Exchange:
         What they paid and received.
     local
         The region's local time.
+    metering, offering
+        Meters' readings, and what nodes offer by themselves.
     chains, network
         What may be seen of the chains and of those who take part.
     administration
@@ -86,9 +93,10 @@ class Exchange:
         folder: Path,
         *,
         pace: Pace | None = None,
+        broker: Broker | None = None,
         clock: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
-        pace = pace or Pace()
+        self._pace = pace = pace or Pace()
         self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self.folder = folder
@@ -105,6 +113,10 @@ class Exchange:
         keys, chain_id = RegionKeys(folder), region.main.chain.chain_id
         self.market = MarketQueries(self.state, self.directory, self._settings, region.spec, chain_id, clock)
         self.trading = Trading(self.state, self.directory, self.worker, self.store, clock)
+        self.metering = Metering(folder / READINGS_FILE, region.spec.name, self.directory, broker, clock)
+        self.offering = Offering(
+            self.state, self.directory, self.metering, self.worker, self.store, self._settings, clock
+        )
         self.statements = Statements(self.trading, self.state, self.directory)
         self.credentials = Credentials(self.store, self.directory, _members(region, names), chain_id, clock)
         opening = keys.regulator.load_node(REGULATOR).opening if keys.regulator.holds(REGULATOR) else ()
@@ -130,11 +142,11 @@ class Exchange:
         self.audit = Audit(region, self.state, self.chain_state, self.directory, clock)
 
     @classmethod
-    def open(cls, folder: Path, *, pace: Pace | None = None) -> Exchange:
+    def open(cls, folder: Path, *, pace: Pace | None = None, broker: Broker | None = None) -> Exchange:
         """Open the exchange of a region on disk. Raises like `Region.open`."""
         region = Region.open(folder)
         try:
-            return cls(region, folder, pace=pace)
+            return cls(region, folder, pace=pace, broker=broker)
         except BaseException:
             region.close()
             raise
@@ -146,10 +158,14 @@ class Exchange:
         await asyncio.to_thread(self.worker.start)
         await asyncio.sleep(0)  # what was published before is folded now
         self.feed.forget()
+        await asyncio.to_thread(self.metering.start)
+        self._offering = asyncio.create_task(self.offering.run(self._pace.step_seconds))
 
     async def stop(self) -> None:
         """Finish what was taken, close the region and the service's file."""
         self.feed.close()
+        self._offering.cancel()
+        await asyncio.to_thread(self.metering.stop)
         await asyncio.to_thread(self.audit.close)
         await asyncio.to_thread(self.worker.stop)
         await asyncio.sleep(0)
@@ -161,7 +177,8 @@ class Exchange:
 
     def alarms(self) -> list[Alarm]:
         """What asks for attention."""
-        found = [*self.network.late_anchors(), *self.network.silent_meters()]
+        settled = (alarm for alarm in self.network.silent_meters() if not self.metering.has_meter(alarm.subject))
+        found = [*self.network.late_anchors(), *self.metering.silent_meters(), *settled]
         if report := self.audit.last_report:
             found += [Alarm("broken_proof", "region", finding, report.checked_at) for finding in report.findings]
         if not self.is_running:
@@ -190,6 +207,8 @@ class Exchange:
                 self.directory.note_slave_block(block)
                 self.state.note_slave_block(block)
                 self.chain_state.note_slave_block(block)
+                self.metering.note_slave_block(block)
+                self.offering.note_slave_block(block)
                 self.feed.note_slave_block(block)
 
     def _remember(self, records: Sequence[tuple[NodeRecord, bytes]]) -> None:

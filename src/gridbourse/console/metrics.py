@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -66,7 +66,20 @@ class _ExchangeCollector(Collector):
         for state, count in exchange.state.deal_counts().items():
             deals.add_metric([state.name.lower()], count)
         yield deals
+        readings = CounterMetricFamily("gridbourse_readings", "Meter readings that came.", labels=["outcome"])
+        for outcome, number in exchange.metering.counts.items():
+            readings.add_metric([outcome], number)
+        yield readings
+        yield CounterMetricFamily(
+            "gridbourse_automatic_offers", "Orders that nodes placed by themselves.", exchange.offering.made
+        )
         single = (
+            ("gridbourse_silent_meters", "Meters whose reading is overdue.", len(exchange.metering.silent_meters())),
+            (
+                "gridbourse_head_end_connected",
+                "1 if the MQTT broker is reached.",
+                float(exchange.metering.is_listening),
+            ),
             ("gridbourse_orders", "Orders that the market took.", len(exchange.state.orders)),
             ("gridbourse_waiting_work", "Records and tasks that wait for the region.", exchange.worker.waiting),
             ("gridbourse_watchers", "Open event streams.", exchange.feed.watchers),

@@ -26,6 +26,8 @@ from gridbourse.errors import (
     MarketError,
     NotFound,
     NotSignedIn,
+    ReadingsNotKept,
+    ReadingsRefused,
     RegionStopped,
     SignInRefused,
     TransactionRejected,
@@ -45,6 +47,8 @@ _KINDS: tuple[tuple[type[GridbourseError], HTTPStatus, str], ...] = (
     (KeyReused, HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
     (InvalidValue, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-value"),
     (EnvelopeError, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-value"),
+    (ReadingsRefused, HTTPStatus.UNPROCESSABLE_ENTITY, "readings-refused"),
+    (ReadingsNotKept, HTTPStatus.SERVICE_UNAVAILABLE, "readings-not-kept"),
     (TransactionRejected, HTTPStatus.CONFLICT, "transaction-rejected"),
     (MarketError, HTTPStatus.CONFLICT, "refused-by-the-market"),
     (ContractReverted, HTTPStatus.CONFLICT, "refused-by-the-contract"),
@@ -109,9 +113,16 @@ def status_of(error: GridbourseError) -> HTTPStatus:
 async def _ours(_: Request, error: Exception) -> JSONResponse:
     for kind, status, name in _KINDS:
         if isinstance(error, kind):
-            faults = [Fault(field=error.field, remedy=error.remedy)] if isinstance(error, InvalidValue) else None
-            return problem(status, name, str(error), faults)
+            return problem(status, name, str(error), _faults(error))
     return await _unexpected(_, error)
+
+
+def _faults(error: Exception) -> list[Fault]:
+    if isinstance(error, InvalidValue):
+        return [Fault(field=error.field, remedy=error.remedy)]
+    if isinstance(error, ReadingsRefused):
+        return [Fault(field=field, remedy=remedy) for field, remedy in error.faults]
+    return []
 
 
 async def _malformed(_: Request, error: Exception) -> JSONResponse:

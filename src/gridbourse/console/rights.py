@@ -25,6 +25,7 @@ class Scope(StrEnum):
     READ = "read"
     TRADE = "trade"
     MANAGE = "manage"
+    METER = "meter"
 
 
 class Right(StrEnum):
@@ -36,8 +37,10 @@ class Right(StrEnum):
     READ_OWN = "read what is one's own or below one"
     READ_NODE = "read a node's orders, deals, money and energy"
     TRADE = "place, amend and cancel orders, and answer deals"
+    HAND_IN_READINGS = "hand in meter readings"
     KEEP_TOKENS = "make and revoke one's API tokens"
     KEEP_ACCOUNTS = "keep accounts of one's nodes"
+    KEEP_METERS = "enter meters of one's nodes"
     CREDIT = "credit deposits"
     VOTE = "vote"
     AUDIT = "trace, audit and search"
@@ -53,8 +56,10 @@ RIGHTS: Mapping[Right, frozenset[Kind]] = {
     Right.READ_OWN: _SIGNED_IN,
     Right.READ_NODE: _SIGNED_IN,
     Right.TRADE: frozenset({Kind.NODE}),
+    Right.HAND_IN_READINGS: frozenset({Kind.NODE, Kind.MASTER}),
     Right.KEEP_TOKENS: _SIGNED_IN,
     Right.KEEP_ACCOUNTS: frozenset({Kind.MASTER}),
+    Right.KEEP_METERS: frozenset({Kind.MASTER}),
     Right.CREDIT: frozenset({Kind.MASTER}),
     Right.VOTE: frozenset({Kind.MASTER}),
     Right.AUDIT: frozenset({Kind.REGULATOR}),
@@ -63,8 +68,10 @@ RIGHTS: Mapping[Right, frozenset[Kind]] = {
 
 SCOPE_OF: Mapping[Right, Scope] = dict.fromkeys(Right, Scope.READ) | {
     Right.TRADE: Scope.TRADE,
+    Right.HAND_IN_READINGS: Scope.METER,
     Right.KEEP_TOKENS: Scope.MANAGE,
     Right.KEEP_ACCOUNTS: Scope.MANAGE,
+    Right.KEEP_METERS: Scope.MANAGE,
     Right.CREDIT: Scope.MANAGE,
     Right.VOTE: Scope.MANAGE,
 }

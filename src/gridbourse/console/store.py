@@ -1,4 +1,4 @@
-"""What the service keeps outside the chains: accounts, sessions, tokens, nonces, idempotency keys. One SQLite file.
+"""What the service keeps outside the chains: accounts, sessions, tokens, idempotency keys, decisions; in one file.
 
 Nothing in it is needed to prove a trade, and no secret in it is of use without a password, a cookie or a token.
 """
@@ -60,6 +60,20 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT, WITHOUT ROWID""",
     ),
     ("CREATE INDEX idempotency_age ON idempotency (created_at)",),
+    (
+        """CREATE TABLE decisions (
+            node_id TEXT NOT NULL,
+            period INTEGER NOT NULL,
+            outcome TEXT NOT NULL,
+            decided_at INTEGER NOT NULL,
+            expected_wh INTEGER,
+            error_wh INTEGER,
+            side INTEGER,
+            energy_wh INTEGER,
+            price_ticks INTEGER,
+            PRIMARY KEY (node_id, period)
+        ) STRICT, WITHOUT ROWID""",
+    ),
 )
 """What leads from one version of the schema to the next; the file's `user_version` says how far it has come."""
 

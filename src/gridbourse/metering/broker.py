@@ -28,10 +28,15 @@ plugins:
 
 
 @contextmanager
-def local_broker() -> Iterator[Broker]:
-    """Run a broker on a free port of the loopback address; it ends with the block.
+def local_broker(port: int | None = None) -> Iterator[Broker]:
+    """Run a broker on the loopback address; it ends with the block.
 
     It keeps nothing on disk and serves this machine only. For real meters, give the address of a broker that stays.
+
+    Parameters
+    ----------
+    port
+        Where it listens; a free port by default.
 
     Raises
     ------
@@ -39,7 +44,7 @@ def local_broker() -> Iterator[Broker]:
         The broker does not start; the error holds what it said.
     """
     with tempfile.TemporaryDirectory() as folder:
-        broker = Broker(_LOOPBACK, _free_port())
+        broker = Broker(_LOOPBACK, port or _free_port())
         configuration, log = Path(folder) / "broker.yaml", Path(folder) / "broker.log"
         configuration.write_text(_CONFIGURATION.format(host=broker.host, port=broker.port), encoding="utf-8")
         command = [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(configuration)]

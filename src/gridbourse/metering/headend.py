@@ -8,7 +8,7 @@ from threading import Lock
 
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import ReadingsNotKept
-from gridbourse.metering.intake import Arrival, Fault, Finding, Intake
+from gridbourse.metering.intake import Arrival, Fault, Finding, Intake, MeteringPoint
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.mqtt import Subscriber
 from gridbourse.metering.reading import MAX_SEQUENCE
@@ -52,6 +52,11 @@ class HeadEnd:
         # A reading that is damaged on disk is refused like any other, and its meter asked for it again.
         for data in journal:
             intake.accept(data)
+
+    def enter(self, point: MeteringPoint) -> None:
+        """Make a connection known while readings come in; see `Intake.enter`."""
+        with self._taking:
+            self.intake.enter(point)
 
     def take(self, payloads: Sequence[bytes]) -> list[Arrival]:
         """Take in readings; those that were accepted are on disk when this returns.

@@ -188,6 +188,10 @@ class Intake:
         by_sequence = self._stream(meter).by_sequence
         return tuple(by_sequence[sequence] for sequence in sorted(by_sequence))
 
+    def count(self, meter: Address) -> int:
+        """How many readings of a meter are accepted."""
+        return len(self._stream(meter).by_sequence)
+
     def latest(self, meter: Address) -> Reading | None:
         """The accepted reading with the highest number."""
         stream = self._stream(meter)

@@ -201,6 +201,11 @@ class Subscriber:
         """Wait until the broker has taken the first subscription, and tell whether it has."""
         return self._subscribed.wait(timeout_seconds)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker can be reached."""
+        return self._client.is_connected()
+
     def receive(self, timeout_seconds: float) -> list[Delivery]:
         """Take everything that has come; if nothing has, wait for the first."""
         deliveries: list[Delivery] = []
@@ -235,9 +240,20 @@ class Subscriber:
         self._connection += 1
 
 
-def _topic(region: str, meter: str, subject: str) -> str:
+def require_topic_name(region: str) -> None:
+    """Refuse a name of a region that no topic can have.
+
+    Raises
+    ------
+    InvalidValue
+        It has characters that mean something in a topic.
+    """
     if not region or set(region) & set("/+#\0"):
         raise InvalidValue("region", region, "a name without '/', '+', '#' and NUL")
+
+
+def _topic(region: str, meter: str, subject: str) -> str:
+    require_topic_name(region)
     return f"gridbourse/{region}/meters/{meter}/{subject}"
 
 

@@ -56,7 +56,7 @@ class NewToken(_Body):
     """An API token to make."""
 
     name: Annotated[str, Field(min_length=1, max_length=80, description="What it is for.", examples=["trading robot"])]
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
     expires_in_seconds: Annotated[int, Field(ge=60, le=366 * 86_400, examples=[2_592_000])] = 30 * 86_400
 
 

@@ -1,0 +1,367 @@
+"""From a signed reading, over MQTT or the API, to an automatic offer on both chains: once, whatever happens between."""
+
+import asyncio
+import shutil
+import time
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from service import Service, until
+from small_market import SPEC, ask
+from test_trade import place
+
+from gridbourse.client import Client, meters, orders
+from gridbourse.client.metering_values import OfferOutcome
+from gridbourse.client.values import EnergyTypeName, Limits
+from gridbourse.console.backup import restore
+from gridbourse.console.exchange import Exchange
+from gridbourse.console.metering import READINGS_FILE
+from gridbourse.crypto.keys import SigningKey
+from gridbourse.errors import InvalidValue, ServiceProblem
+from gridbourse.metering.broker import local_broker
+from gridbourse.metering.meter import Meter
+from gridbourse.metering.mqtt import Broker, Concentrator
+from gridbourse.metering.reading import READING_BYTES
+from gridbourse.network.records import OrderDetails
+from gridbourse.network.region import Region
+
+ALL_TYPES = list(EnergyTypeName)
+LIMITS = Limits(True, EnergyTypeName.PV, ALL_TYPES, lowest_sell_ticks=3_000, highest_buy_ticks=4_000)
+SUN_WH, NEED_WH, LIMIT_W = 2_000, 1_200, 17_000
+PAST = 12
+"""Periods that a meter has counted before it is heard: enough to expect something of the next hour."""
+
+
+def this_period():
+    return int(time.time()) // 900
+
+
+def counted(meter, *, until_period=None, periods=PAST, **flow):
+    """Readings of a meter that has counted the same in every period, the newest that of the period that ended last."""
+    last = this_period() - 1 if until_period is None else until_period
+    readings = [meter.read(last - periods)]
+    for period in range(last - periods + 1, last + 1):
+        meter.count(**flow)
+        readings.append(meter.read(period))
+    return readings
+
+
+def client_of(service, name, scopes=("read", "trade", "meter")):
+    with service.browser(name) as browser:
+        secret = browser.post("/tokens", json={"name": "test", "scopes": list(scopes)}).json()["secret"]
+    return Client(service.url, token=secret)
+
+
+@pytest.fixture
+def anna(service):
+    with closing(client_of(service, "Anna")) as client:
+        yield client
+
+
+@pytest.fixture
+def roofs(service):
+    with closing(client_of(service, "roofs", ("read", "manage", "meter"))) as client:
+        yield client
+
+
+@pytest.fixture
+def meter(roofs):
+    """Anna's meter, which her master has entered."""
+    meter = Meter(SigningKey.generate())
+    roofs.send(meters.register("Anna", meter.address, LIMIT_W))
+    return meter
+
+
+def outcomes(client, node_id="Anna"):
+    """What a node made of the periods it may have thought of."""
+    days = {(this_period() + ahead) // 96 for ahead in (0, 8)}
+    found = [one for day in sorted(days) for one in client.send(meters.automatic_offers(node_id, day))]
+    return {one.period: one for one in found}
+
+
+def offered(client, node_id="Anna", count=3):
+    """Wait until a node has offered by itself, and give what it offered by period."""
+
+    def look():
+        made = {period: one for period, one in outcomes(client, node_id).items() if one.outcome is OfferOutcome.OFFERED}
+        return made if len(made) >= count else None
+
+    return until(look)
+
+
+def recorded(service, node_id="Anna"):
+    """Periods of the orders on a node's slave chain, in their sequence."""
+
+    def read(region):
+        master = region.master_of(node_id)
+        details = map(master.encryption_node.open, master.slave.records())
+        return [one.period for one in details if isinstance(one, OrderDetails) and one.user_id == node_id]
+
+    return service.region(read)
+
+
+def test_readings_that_are_handed_in_lead_to_offers_on_both_chains(service, anna, meter):
+    anna.send(orders.set_limits(LIMITS))
+    receipt = anna.send(meters.hand_in(counted(meter, exported_wh=SUN_WH)))
+    assert (receipt.accepted, receipt.repeated) == (PAST + 1, 0)
+    made = offered(anna)
+    for one in made.values():
+        assert (one.order.side, one.order.energy_types) == ("ask", ["pv"])
+        assert (one.order.energy_wh, one.order.price_ticks, one.order.status) == (SUN_WH, 3_000, "waiting")
+        assert (one.expected_wh, one.expected_error_wh) == (SUN_WH, 0)
+    assert recorded(service) == sorted(made)
+    book = anna.send(orders.orders()).items
+    assert sorted(order.period for order in book) == sorted(made)
+
+
+def test_a_need_is_asked_for_at_the_owners_price(service, anna):
+    meter = Meter(SigningKey.generate())
+    with closing(client_of(service, "grid", ("manage",))) as grid:
+        grid.send(meters.register("Bert", meter.address, LIMIT_W))
+    with closing(client_of(service, "Bert")) as bert:
+        bert.send(orders.set_limits(LIMITS))
+        bert.send(meters.hand_in(counted(meter, imported_wh=NEED_WH)))
+        made = offered(bert, "Bert")
+    assert {(one.order.side, one.order.energy_wh, one.order.price_ticks) for one in made.values()} == {
+        ("bid", NEED_WH, 4_000)
+    }
+
+
+def test_readings_over_mqtt_lead_to_offers(folder):
+    with local_broker() as broker:
+        service = Service(folder, broker=broker).start()
+        meter = Meter(SigningKey.generate())
+        readings = counted(meter, exported_wh=SUN_WH)
+        try:
+            with closing(client_of(service, "roofs", ("manage",))) as roofs:
+                roofs.send(meters.register("Anna", meter.address, LIMIT_W))
+            with (
+                closing(client_of(service, "Anna")) as anna,
+                closing(Concentrator(broker, SPEC.name, "concentrator-1", [meter])) as concentrator,
+            ):
+                anna.send(orders.set_limits(LIMITS))
+                assert concentrator.await_broker(30)
+                concentrator.publish(readings[-1])
+                # What it did not publish it is asked for.
+                service.exchange.metering._next_request = 0.0
+                until(lambda: anna.send(meters.meters())[0].missing_count == 0)
+                made = offered(anna)
+                assert recorded(service) == sorted(made)
+            assert service.exchange.metering.is_listening
+        finally:
+            service.stop()
+
+
+def test_what_is_handed_in_twice_is_taken_once(anna, meter, service):
+    readings = counted(meter, exported_wh=SUN_WH)
+    anna.send(meters.hand_in(readings))
+    receipt = anna.send(meters.hand_in(readings))
+    assert (receipt.accepted, receipt.repeated) == (0, PAST + 1)
+    assert (service.folder / READINGS_FILE).stat().st_size == (PAST + 1) * READING_BYTES
+    assert anna.send(meters.meters())[0].reading_count == PAST + 1
+
+
+def test_readings_that_are_not_taken_are_named_and_counted_and_the_others_are_taken(service, anna, meter):
+    stranger = Meter(SigningKey.generate())
+    first, second = counted(meter, periods=1)
+    forged = bytearray(first.to_bytes())
+    forged[-2] ^= 1
+    early = meter.read(this_period() + 4)
+    bad = [stranger.read(this_period() - 1).to_bytes(), bytes(forged), b"noise", early.to_bytes()]
+    body = {"readings": [f"0x{payload.hex()}" for payload in (first.to_bytes(), *bad, second.to_bytes())]}
+    with service.browser("Anna") as browser:
+        answer = browser.post("/readings", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:gridbourse:readings-refused"
+    named = {fault["field"]: fault["remedy"] for fault in answer.json()["faults"]}
+    assert list(named) == [f"body.readings.{place}" for place in (1, 2, 3, 4)]
+    for turn, words in ((1, "no such meter"), (2, "not signed"), (3, "117 bytes"), (4, "still to come")):
+        assert words in named[f"body.readings.{turn}"]
+    assert anna.send(meters.meters())[0].reading_count == 2
+    with service.browser() as nobody:
+        told = nobody.get(f"{service.url}/metrics").text
+    for outcome in ("unknown_meter", "wrongly_signed", "unreadable", "premature"):
+        assert f'gridbourse_readings_total{{outcome="{outcome}"}} 1.0' in told
+    assert 'gridbourse_readings_total{outcome="accepted"} 2.0' in told
+
+
+def test_a_reading_under_a_number_that_is_taken_is_refused_if_it_says_otherwise(anna, meter):
+    key = meter._key
+    twin = Meter(key)
+    anna.send(meters.hand_in([meter.read(this_period() - 1)]))
+    twin.count(exported_wh=1)
+    with pytest.raises(ServiceProblem, match="signed two"):
+        anna.send(meters.hand_in([twin.read(this_period() - 1)]))
+
+
+def test_who_ordered_by_hand_is_left_alone_in_that_period(service, anna, meter):
+    period = this_period() + 5
+    with service.browser("Anna") as browser:
+        place(browser, ask(500, 3_900, period))
+    anna.send(orders.set_limits(LIMITS))
+    anna.send(meters.hand_in(counted(meter, until_period=this_period() - 1, exported_wh=SUN_WH)))
+    offered(anna, count=2)
+    assert outcomes(anna)[period].outcome is OfferOutcome.ORDERED
+    assert outcomes(anna)[period].order.energy_wh == 500
+    assert recorded(service).count(period) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({"reserve_wh": SUN_WH}, OfferOutcome.NOTHING_LEFT),
+        ({"lowest_sell_ticks": 9_001}, OfferOutcome.PRICE_LIMIT),
+        ({"active": False}, OfferOutcome.OFF),
+    ],
+    ids=["nothing left", "price limit", "off"],
+)
+def test_a_node_says_why_it_offered_nothing_and_offers_once_its_limits_allow_it(service, anna, meter, changes, outcome):
+    given = {field: getattr(LIMITS, field) for field in LIMITS.__slots__}
+    anna.send(orders.set_limits(Limits(**(given | changes))))
+    anna.send(meters.hand_in(counted(meter, exported_wh=SUN_WH)))
+    until(lambda: [one for one in outcomes(anna).values() if one.outcome is outcome])
+    assert recorded(service) == []
+    anna.send(orders.set_limits(LIMITS))
+    made = offered(anna)
+    assert recorded(service) == sorted(made)
+
+
+def test_a_node_without_readings_says_what_it_waits_for(anna, roofs):
+    anna.send(orders.set_limits(LIMITS))
+    assert {one.outcome for one in outcomes(anna).values()} == {OfferOutcome.NO_METER}
+    meter = Meter(SigningKey.generate())
+    roofs.send(meters.register("Anna", meter.address, LIMIT_W))
+    assert {one.outcome for one in outcomes(anna).values()} == {OfferOutcome.NO_READING}
+    anna.send(meters.hand_in(counted(meter, periods=1, exported_wh=SUN_WH)))
+    until(lambda: OfferOutcome.NO_FORECAST in {one.outcome for one in outcomes(anna).values()})
+
+
+def test_readings_are_shown_by_period_with_what_they_let_expect(anna, meter):
+    last = this_period() - 1
+    anna.send(meters.hand_in(counted(meter, until_period=last, imported_wh=100, exported_wh=SUN_WH)))
+    found = {
+        one.period: one for day in {last // 96, (last + 6) // 96} for one in anna.send(meters.readings("Anna", day))
+    }
+    known = found[last]
+    assert (known.imported_wh, known.exported_wh, known.surplus_wh) == (100, SUN_WH, SUN_WH - 100)
+    assert known.expected_wh is None
+    coming = found[last + 6]
+    assert (coming.surplus_wh, coming.expected_wh, coming.expected_error_wh) == (None, SUN_WH - 100, 0)
+
+
+def test_a_master_sees_its_nodes_meters_and_nobody_sees_anothers(service, anna, roofs, meter):
+    assert [one.node_id for one in roofs.send(meters.meters())] == ["Anna"]
+    with closing(client_of(service, "Bert")) as bert, closing(client_of(service, "regulator", ("read",))) as regulator:
+        assert bert.send(meters.meters()) == []
+        assert [one.meter for one in regulator.send(meters.meters())] == [f"0x{meter.address.hex()}"]
+        for request in (meters.readings("Anna"), meters.automatic_offers("Anna")):
+            assert regulator.send(request) is not None
+            with pytest.raises(ServiceProblem) as refused:
+                bert.send(request)
+            assert refused.value.status == 404
+    with closing(client_of(service, "grid", ("manage",))) as grid, pytest.raises(ServiceProblem) as refused:
+        grid.send(meters.register("Anna", meter.address, LIMIT_W))
+    assert refused.value.status == 404
+
+
+def test_a_meter_of_another_node_cannot_be_entered(roofs, meter):
+    with pytest.raises(ServiceProblem, match="no other node"):
+        roofs.send(meters.register("Arno", meter.address, LIMIT_W))
+
+
+def test_an_exchanged_meter_is_another_and_the_readings_of_the_old_one_stay(anna, roofs, meter):
+    last = this_period() - 1
+    anna.send(meters.hand_in(counted(meter, until_period=last, exported_wh=SUN_WH)))
+    roofs.send(meters.register("Anna", SigningKey.generate().address, LIMIT_W))
+    old, new = anna.send(meters.meters())
+    assert (old.is_current, old.reading_count, new.is_current, new.reading_count) == (False, PAST + 1, True, 0)
+    assert {one.period for one in anna.send(meters.readings("Anna", last // 96))} >= {last}
+
+
+def test_a_meter_of_which_a_reading_is_overdue_is_an_alarm(service, anna, meter):
+    alarms = service.exchange.alarms
+    assert not [alarm for alarm in alarms() if alarm.kind == "silent_meter"]
+    readings = counted(meter, until_period=this_period() - 4, exported_wh=SUN_WH)
+    anna.send(meters.hand_in(readings))
+    (alarm,) = [alarm for alarm in alarms() if alarm.kind == "silent_meter"]
+    assert (alarm.subject, alarm.since) == ("Anna", readings[-1].reading.taken_at)
+    assert anna.send(meters.meters())[0].is_silent
+
+
+class Cut:
+    """What a kill leaves: the files as they are, with their write-ahead logs; and a service started on them."""
+
+    def __init__(self, service, folder):
+        self.service = Service(shutil.copytree(service.folder, folder)).start()
+
+    def offers(self):
+        """What Anna has offered by itself, and what lies on its slave chain."""
+        with closing(client_of(self.service, "Anna")) as anna:
+            made = offered(anna)
+            time.sleep(0.5)
+            assert offered(anna) == made
+        return sorted(made), recorded(self.service)
+
+
+def test_killed_between_reading_and_offer_a_service_loses_nothing_and_offers_once(service, anna, meter, tmp_path):
+    service.loop.call_soon_threadsafe(service.exchange._offering.cancel)
+    anna.send(orders.set_limits(LIMITS))
+    anna.send(meters.hand_in(counted(meter, exported_wh=SUN_WH)))
+    assert recorded(service) == []
+    cut = Cut(service, tmp_path / "killed")
+    try:
+        made, written = cut.offers()
+        assert made == written
+    finally:
+        cut.service.stop()
+
+
+def test_killed_between_decision_and_offer_a_service_offers_once(service, anna, meter, tmp_path):
+    class Dead:
+        def run(self, work):
+            return Future()
+
+    service.exchange.offering._worker = Dead()
+    anna.send(orders.set_limits(LIMITS))
+    anna.send(meters.hand_in(counted(meter, exported_wh=SUN_WH)))
+    until(lambda: service.exchange.store.rows("SELECT * FROM decisions"))
+    assert OfferOutcome.OFFERED not in {one.outcome for one in outcomes(anna).values()}
+    cut = Cut(service, tmp_path / "killed")
+    try:
+        made, written = cut.offers()
+        assert made == written
+    finally:
+        cut.service.stop()
+
+
+def test_a_service_that_was_killed_after_an_offer_knows_that_it_made_it(service, anna, meter, tmp_path):
+    anna.send(orders.set_limits(LIMITS))
+    anna.send(meters.hand_in(counted(meter, exported_wh=SUN_WH)))
+    before = offered(anna)
+    cut = Cut(service, tmp_path / "killed")
+    try:
+        assert cut.offers() == (sorted(before), sorted(before))
+        with closing(client_of(cut.service, "Anna")) as again:
+            after = outcomes(again)
+            assert [after[period].order.order_id for period in before] == [
+                one.order.order_id for one in before.values()
+            ]
+            assert again.send(meters.meters())[0].reading_count == PAST + 1
+    finally:
+        cut.service.stop()
+
+
+def test_a_backup_holds_the_readings(service, anna, meter, tmp_path):
+    anna.send(meters.hand_in(counted(meter, exported_wh=SUN_WH)))
+    asyncio.run_coroutine_threadsafe(service.exchange.back_up(tmp_path / "archive.tar"), service.loop).result(30)
+    restore(tmp_path / "archive.tar", tmp_path / "restored")
+    kept = (tmp_path / "restored" / READINGS_FILE).read_bytes()
+    assert kept == (service.folder / READINGS_FILE).read_bytes() != b""
+
+
+def test_a_region_whose_name_no_topic_can_have_gets_no_head_end(tmp_path):
+    Region.create(tmp_path / "region", replace(SPEC, name="a/b")).close()
+    with pytest.raises(InvalidValue, match="region"):
+        Exchange.open(tmp_path / "region", broker=Broker("127.0.0.1", 1))
