@@ -220,7 +220,10 @@ async def lost(port: int, tokens: dict[str, str], order_ids: list[str]) -> int:
     for token in tokens.values():
         connection, cursor = Connection(port, token), ""
         while True:
-            _, body = await connection.request("GET", f"/api/v1/orders?limit=500{cursor}")
+            status, body = await connection.request("GET", f"/api/v1/orders?limit=500{cursor}")
+            if status == 429:
+                await asyncio.sleep(1)
+                continue
             page = json.loads(body)
             known |= {order["order_id"] for order in page["items"]}
             if page["next_cursor"] is None:

@@ -29,7 +29,7 @@ from gridbourse.network.records import DayOpened, DealDetails
 from gridbourse.network.region import Region
 from gridbourse.network.uplink import UpLink
 
-TRADE_SUBMISSIONS = 14
+TRADE_SUBMISSIONS = 13
 """How often a whole round hands something to a chain."""
 
 

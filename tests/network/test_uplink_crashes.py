@@ -13,7 +13,7 @@ from gridbourse.market.types import DealState, Side
 from gridbourse.network.records import DayOpened, DealDetails, OrderDetails
 from gridbourse.network.region import Region
 
-SUBMISSIONS = 22
+SUBMISSIONS = 21
 """How often naming a day's users and one round of trading hand something to a chain."""
 ROUNDS = 12
 

@@ -20,6 +20,7 @@ from gridbourse.network.keys import NodeKeys
 from gridbourse.network.master import Master
 from gridbourse.network.records import Cancellation, Decision, Mandate, OrderDetails
 from gridbourse.network.region import Region
+from gridbourse.network.uplink import take_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +129,19 @@ class RecordWriter:
             ]
         )
         for name, turns in batch.turns_by_master.items():
-            self._submit(self._region.masters[name], turns, batch.transactions, results)
-            self._region.uplinks[name].take_up()
+            self._submit(self._region.masters[name], turns, batch.raw, results)
+        take_up([self._region.uplinks[name] for name in batch.turns_by_master])
         return results
 
     def _submit(
         self,
         master: Master,
         turns: Sequence[int],
-        transactions: Mapping[int, SignedTransaction],
+        raw: Mapping[int, bytes],
         results: list[Written | Exception],
     ) -> None:
         try:
-            receipts = master.slave.chain.submit([transactions[turn].raw for turn in turns])
+            receipts = master.slave.chain.submit([raw[turn] for turn in turns])
         except GridbourseError as error:
             results[:] = [error if turn in turns else result for turn, result in enumerate(results)]
             return
@@ -155,39 +156,44 @@ class _Batch:
     def __init__(self, region: Region) -> None:
         self._region = region
         self._signers: dict[Address, FunctionNode] = {}
-        self._nonces: dict[Address, int] = {}
+        self._next_nonces: dict[Address, int] = {}
+        """Of those who signed a record of the batch themselves."""
         self._turn = -1
-        self.transactions: dict[int, SignedTransaction] = {}
+        self.raw: dict[int, bytes] = {}
         self.turns_by_master: dict[str, list[int]] = {}
 
     def sign(self, record: NodeRecord) -> Written:
         """Sign the next record, or check that its node has signed it, and put it into the batch."""
         self._turn += 1
         master = self._region.master_of(record.node_id)
-        raw = record.content if isinstance(record.content, bytes) else self._signed_here(record, master)
-        signed = SignedTransaction.decode(raw)
-        written = read_record(signed, master, record.node_id)
-        nonce = self._nonces.get(signed.sender, master.slave.chain.next_nonce(signed.sender))
-        if signed.transaction.nonce != nonce:
-            raise TransactionRejected(f"nonce: {signed.transaction.nonce} is not the node's next; sign with {nonce}")
-        self._nonces[signed.sender] = nonce + 1
-        self.transactions[self._turn] = signed
+        if isinstance(record.content, bytes):
+            raw, written = record.content, self._signed_elsewhere(record.content, record.node_id, master)
+        else:
+            raw, written = self._signed_here(record, record.content, master)
+        self.raw[self._turn] = raw
         self.turns_by_master.setdefault(master.membership.name, []).append(self._turn)
         return written
 
-    def _signed_here(self, record: NodeRecord, master: Master) -> bytes:
+    def _signed_elsewhere(self, raw: bytes, node_id: str, master: Master) -> Written:
+        signed = SignedTransaction.decode(raw)
+        written = read_record(signed, master, node_id)
+        if signed.sender in self._signers:
+            raise TransactionRejected("nonce: a record of this node was signed here just now; sign with the next")
+        nonce = self._next_nonces.get(signed.sender, master.slave.chain.next_nonce(signed.sender))
+        if signed.transaction.nonce != nonce:
+            raise TransactionRejected(f"nonce: {signed.transaction.nonce} is not the node's next; sign with {nonce}")
+        self._next_nonces[signed.sender] = nonce + 1
+        return written
+
+    def _signed_here(self, record: NodeRecord, wish: Wish, master: Master) -> tuple[bytes, Written]:
         node = self._signer(record, master)
-        match record.content:
-            case Place(offer, quota_wh, replaces):
-                return node.offer(offer, energy_quota_wh=quota_wh, replaces=replaces)
-            case Cancel(order_id):
-                return node.cancel(order_id)
-            case SetLimits(limits):
-                return node.sign(Mandate.of(record.node_id, limits))
-            case Answer(deal_id, side, confirmed):
-                return node.decide(deal_id, side, confirmed=confirmed)
-            case _:
-                raise InvalidValue("content", record.content, "an order, an answer, or a signed transaction")
+        if node.address in self._next_nonces:
+            raise TransactionRejected("nonce: the node handed in a record that it signed itself; try again")
+        details = _details(wish, node)
+        signed = node.record(details)
+        # What was sealed here needs no opening.
+        master.encryption_node.remember(signed.author, signed.content, details)
+        return signed.raw, Written(signed.leaf, details)
 
     def _signer(self, record: NodeRecord, master: Master) -> FunctionNode:
         """The node with its kept keys; its first nonce of a batch is the chain's."""
@@ -199,6 +205,20 @@ class _Batch:
             node.forget_unsent()
             self._signers[address] = node
         return self._signers[address]
+
+
+def _details(wish: Wish, node: FunctionNode) -> Wished:
+    """What a node has to record to get what it wants."""
+    node_id = node.spec.node_id
+    match wish:
+        case Place(offer, quota_wh, replaces):
+            return node.order(offer, energy_quota_wh=quota_wh, replaces=replaces)
+        case Cancel(order_id):
+            return Cancellation(node_id, order_id.pack())
+        case Answer(deal_id, side, confirmed):
+            return Decision(node_id, deal_id, side, confirmed)
+        case SetLimits(limits):
+            return Mandate.of(node_id, limits)
 
 
 def read_record(signed: SignedTransaction, master: Master, node_id: str) -> Written:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 
 from gridbourse.chain.block import Receipt
 from gridbourse.chain.interface import Chain
@@ -37,15 +38,19 @@ class Wallet:
         self._key = key
         self._gas_limit = gas_limit
         self._next_nonce: int | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def sign(self, calls: Sequence[Call]) -> list[bytes]:
         """Sign calls with consecutive nonces; the raw transactions have to be submitted in this order.
 
         If they are not, or that fails, tell the wallet by `forget_nonces`.
         """
-        with self._lock:
+        with self.held():
             return self._sign(calls)
+
+    def held(self) -> AbstractContextManager[object]:
+        """Keep other threads from signing with this wallet until what was signed is handed in."""
+        return self._lock
 
     def forget_nonces(self) -> None:
         """Sign on from the chain's own count: what was signed before and did not get there is void."""
@@ -59,7 +64,7 @@ class Wallet:
         ContractReverted, OrderRefused
             A contract refused one of the calls. The others took place.
         """
-        with self._lock:
+        with self.held():
             try:
                 receipts = self.chain.submit(self._sign(calls))
             except BaseException:
@@ -103,3 +108,30 @@ class Wallet:
             .raw
             for turn, call in enumerate(calls)
         ]
+
+
+def send_together(calls: Sequence[tuple[Wallet, Call]]) -> list[Receipt]:
+    """Sign calls, each with a wallet of the same chain, and hand all of them in at once; a block takes what it can.
+
+    Returns
+    -------
+    list of Receipt
+        In the sequence of `calls`; also of those that a contract refused.
+
+    Raises
+    ------
+    TransactionRejected
+        The chain took none of them, because of one.
+    """
+    wallets = list(dict.fromkeys(wallet for wallet, _ in calls))
+    if not wallets:
+        return []
+    with ExitStack() as held:
+        for wallet in wallets:
+            held.enter_context(wallet.held())
+        try:
+            return wallets[0].chain.submit([raw for wallet, call in calls for raw in wallet.sign([call])])
+        except BaseException:
+            for wallet in wallets:
+                wallet.forget_nonces()
+            raise

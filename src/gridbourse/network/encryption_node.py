@@ -43,14 +43,20 @@ class EncryptionNode:
             The record is not sealed to this node, was changed, or lies where it was not written for.
         """
         # A record is looked at several times soon after it was written, and opening is what costs most.
-        place = record.author, record.kind, record.content
-        details = self._opened.get(place)
+        details = self._opened.get((record.author, record.kind, record.content))
         if details is None:
-            details = self._opened[place] = open_record(self._ledger, record, *self._opening)
-            if len(self._opened) > REMEMBERED_RECORDS:
-                self._opened.popitem(last=False)
+            details = open_record(self._ledger, record, *self._opening)
+            self.remember(record.author, record.content, details)
         return details
+
+    def remember(self, author: Address, content: bytes, details: Details) -> None:
+        """Spare opening a record of which is known what it says."""
+        self._opened[author, details.KIND, content] = details
+        if len(self._opened) > REMEMBERED_RECORDS:
+            self._opened.popitem(last=False)
 
     def seal(self, author: Address, details: Details, *owner_public: bytes) -> tuple[int, bytes]:
         """Encrypt details that concern a function node, or nobody but the master; returns kind and content."""
-        return details.KIND, seal_record(self._ledger, author, details, (*owner_public, *self.readers), self._suite)
+        content = seal_record(self._ledger, author, details, (*owner_public, *self.readers), self._suite)
+        self.remember(author, content, details)
+        return details.KIND, content

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
+from dataclasses import dataclass
+
+from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger, record_leaf
 from gridbourse.contracts.wallet import Wallet
+from gridbourse.crypto.keys import Address
 from gridbourse.market.types import Offer, OrderId, Side
 from gridbourse.network.description import NodeSpec
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.records import Cancellation, Decision, Details, NodeDetails, OrderDetails
 from gridbourse.network.sealing import open_record, seal_record
 from gridbourse.network.slave import Slave
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRecord:
+    """A record that its node has sealed and signed.
+
+    Parameters
+    ----------
+    raw
+        The slave-chain transaction that writes it.
+    author, content, leaf
+        What it will be on the chain.
+    """
+
+    raw: bytes
+    author: Address
+    content: bytes
+    leaf: bytes
 
 
 class FunctionNode:
@@ -54,20 +75,24 @@ class FunctionNode:
         bytes
             The raw slave-chain transaction, to be handed to the slave chain.
         """
+        return self.sign(self.order(offer, energy_quota_wh=energy_quota_wh, replaces=replaces))
+
+    def order(
+        self, offer: Offer, *, energy_quota_wh: int | None = None, replaces: OrderId | None = None
+    ) -> OrderDetails:
+        """What `offer` signs."""
         sells = offer.side is Side.ASK
         quota_wh = 0 if not sells else offer.energy_wh if energy_quota_wh is None else energy_quota_wh
-        return self.sign(
-            OrderDetails(
-                user_id=self.spec.node_id,
-                location=self.spec.location,
-                energy_quota_wh=quota_wh,
-                side=offer.side,
-                energy_types=offer.energy_types,
-                period=offer.period,
-                energy_wh=offer.energy_wh,
-                price_ticks=offer.price_ticks,
-                replaces=replaces.pack() if replaces else 0,
-            )
+        return OrderDetails(
+            user_id=self.spec.node_id,
+            location=self.spec.location,
+            energy_quota_wh=quota_wh,
+            side=offer.side,
+            energy_types=offer.energy_types,
+            period=offer.period,
+            energy_wh=offer.energy_wh,
+            price_ticks=offer.price_ticks,
+            replaces=replaces.pack() if replaces else 0,
         )
 
     def cancel(self, order_id: OrderId) -> bytes:
@@ -80,9 +105,13 @@ class FunctionNode:
 
     def sign(self, details: NodeDetails) -> bytes:
         """Sign the record of what the node states for itself; returns the raw slave-chain transaction."""
+        return self.record(details).raw
+
+    def record(self, details: NodeDetails) -> SignedRecord:
+        """Seal and sign what the node states for itself."""
         content = seal_record(self._slave.ledger, self.address, details, self._readers, self._keys.encryption.suite)
         (raw,) = self._wallet.sign([self._slave.ledger.append(details.KIND, content)])
-        return raw
+        return SignedRecord(raw, self.address, content, record_leaf(self.address, details.KIND, content))
 
     def forget_unsent(self) -> None:
         """Take back what was signed and did not get to the slave chain."""

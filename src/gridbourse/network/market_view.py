@@ -17,9 +17,11 @@ from gridbourse.market.events import (
     OrderPlaced,
     OrderRefused,
     PartyConfirmed,
+    QuotaSet,
 )
 from gridbourse.market.types import DealState, OrderId, Reason, Side
 from gridbourse.network.main_chain import MainChain
+from gridbourse.network.records import DealDetails
 
 
 @dataclass(slots=True)
@@ -35,6 +37,22 @@ class DealView:
     def trader(self, side: Side) -> int:
         """Number of the party on a side."""
         return self.seller if side is Side.ASK else self.buyer
+
+    def details(self, user_id: str, side: Side) -> DealDetails:
+        """What its party on a side is told of it."""
+        own, other = self.intent.ask, self.intent.bid
+        if side is Side.BID:
+            own, other = other, own
+        return DealDetails(
+            user_id=user_id,
+            side=side,
+            deal_id=self.intent.deal_id,
+            own_order=own.pack(),
+            other_order=other.pack(),
+            energy_wh=self.intent.energy_wh,
+            price_ticks=self.intent.price_ticks,
+            state=self.state,
+        )
 
 
 class MarketView:
@@ -53,6 +71,8 @@ class MarketView:
         """The deals that have not ended: intents, and what is confirmed and not settled."""
         self.payments: dict[bytes, dict[int, int]] = {}
         """What was credited against each payment reference, in 1e-7 yuan by trader."""
+        self.quotas_wh: dict[tuple[int, int], int] = {}
+        """What each trader may sell in a period."""
 
     def catch_up(self) -> Iterator[Event]:
         """Read the events since the last call, each after it has been taken in."""
@@ -76,6 +96,8 @@ class MarketView:
             case Deposited():
                 credited = self.payments.setdefault(event.payment_reference, {})
                 credited[event.trader] = credited.get(event.trader, 0) + event.money
+            case QuotaSet():
+                self.quotas_wh[event.trader, event.period] = event.quota_wh
             case IntentRecorded():
                 seller, buyer = self.orders[event.ask].trader, self.orders[event.bid].trader
                 self.deals[event.deal_id] = self.running[event.deal_id] = DealView(event, seller, buyer)

@@ -34,7 +34,7 @@ from gridbourse.network.master import Master
 from gridbourse.network.records import Mandate, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.rotation import enter_on_slave_chains
-from gridbourse.network.uplink import Question, UpLink
+from gridbourse.network.uplink import Question, UpLink, take_up
 
 
 class Region:
@@ -343,8 +343,7 @@ class Region:
 
     def take_up(self) -> None:
         """Take what lies on the slave chains up to the main chain."""
-        for uplink in self.uplinks.values():
-            uplink.take_up()
+        take_up(list(self.uplinks.values()))
 
     def rematch(self) -> None:
         """Match orders again that got energy back from deals that ended, where the book is crossed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from gridbourse.chain.block import Receipt
@@ -30,6 +32,7 @@ class Slave:
         self.ledger = SlaveLedger(chain, ledger)
         self._log = MerkleLog()
         self._logged_height = 0
+        self._leaf_heights = array("Q")
 
     @classmethod
     def create(cls, chain: Chain, master: Wallet) -> Slave:
@@ -60,20 +63,25 @@ class Slave:
         last_block
             Where the anchored blocks end; at the newest by default.
         """
-        self._read_log(self.chain.head().height if last_block is None else last_block)
+        self.read_log()
         first_block = last.last_block + 1 if last else 1
-        if self._logged_height < first_block:
+        last_block = self._logged_height if last_block is None else last_block
+        if last_block < first_block:
             return None
-        return Anchor(first_block, self._logged_height, len(self._log), self._log.root())
+        leaf_count = bisect_right(self._leaf_heights, last_block)
+        return Anchor(first_block, last_block, leaf_count, self._log.root(leaf_count))
+
+    def read_log(self) -> None:
+        """Take the newest records into the Merkle log: a little now and then spares much when an anchor is due."""
+        head = self.chain.head().height
+        if head > self._logged_height:
+            for record in self.ledger.records(first_block=self._logged_height + 1, last_block=head):
+                self._log.append(record.leaf)
+                self._leaf_heights.append(record.height)
+            self._logged_height = head
 
     def _written(self, receipt: Receipt) -> LedgerRecord:
         if not receipt.succeeded:
             raise self.ledger.abi.explain(contract_error(receipt.revert_data, receipt.halt))
         (log,) = receipt.logs
         return self.ledger.record(log)
-
-    def _read_log(self, last_block: int) -> None:
-        if last_block > self._logged_height:
-            for record in self.ledger.records(first_block=self._logged_height + 1, last_block=last_block):
-                self._log.append(record.leaf)
-            self._logged_height = last_block

@@ -9,15 +9,18 @@ was interrupted is simply taken again, and nothing enters either chain twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
+from gridbourse.chain.block import Receipt
 from gridbourse.contracts.abi import Call
 from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged
+from gridbourse.contracts.wallet import Wallet, send_together
 from gridbourse.crypto.keys import Address
-from gridbourse.errors import ContractReverted, EnvelopeError, InvalidValue
+from gridbourse.errors import ContractReverted, EnvelopeError, InvalidValue, TransactionRejected
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -102,7 +105,6 @@ class UpLink:
         self.statements: dict[tuple[str, int], StatementDetails] = {}
         """The newest settlement of each node and day."""
         self._offered: set[tuple[str, int]] = set()
-        self._quotas_wh: dict[tuple[int, int], int] = {}
         self._freed = FreedOrders(master, self._view)
         self.rejected_records: list[LedgerRecord] = []
         """Records that the encryption node could not open, or that another than the named node signed."""
@@ -115,6 +117,7 @@ class UpLink:
     def catch_up(self) -> None:
         """Read what both chains hold since the last time. Every other step does this first."""
         slave = self._master.slave
+        slave.read_log()
         head = slave.chain.head().height
         for entry in slave.ledger.entries(first_block=self._slave_height + 1, last_block=head):
             if isinstance(entry, MasterChanged):
@@ -140,14 +143,34 @@ class UpLink:
         list of Event
             What the market made of them.
         """
+        return take_up([self])
+
+    def ready_orders(self) -> dict[bytes, OrderDetails]:
+        """Orders of open days that the main chain does not know, by leaf."""
         self.catch_up()
         self._orders = {leaf: order for leaf, order in self._orders.items() if not self._is_known(leaf)}
-        ready = {leaf: order for leaf, order in self._orders.items() if self._is_named(order)}
-        self._raise_quotas(ready.values())
-        events = [*self._place(ready), *self._change(), *self._answer()]
-        if any(wanted.user_id in self._master.revoked for wanted in (*ready.values(), *dict(self._changes).values())):
+        return {leaf: order for leaf, order in self._orders.items() if self._is_named(order)}
+
+    def calls_for(self, orders: Mapping[bytes, OrderDetails]) -> list[tuple[Wallet, Call]]:
+        """What raises sellers' quotas, and then places orders."""
+        batches = _batches(list(orders.items()), ORDERS_PER_TRANSACTION)
+        calls = [*self._quota_calls(orders.values()), *map(self._place_call, batches)]
+        return [(self._master.main_wallet, call) for call in calls]
+
+    def read(self, receipt: Receipt) -> list[Event]:
+        """What a transaction did on the market."""
+        return self._master.main.market.events(receipt.logs)
+
+    def finish(self, orders: Mapping[bytes, OrderDetails]) -> list[Event]:
+        """Place what is missing of orders, then take changes and answers up."""
+        self._catch_up_main()
+        missing = {leaf: order for leaf, order in orders.items() if not self._is_known(leaf)}
+        self._raise_quotas(missing.values())
+        placed = self._send_batches(list(missing.items()), ORDERS_PER_TRANSACTION, self._place_call)
+        events = [*placed, *self._change(), *self._answer()]
+        if any(wanted.user_id in self._master.revoked for wanted in (*orders.values(), *dict(self._changes).values())):
             self.withdraw_revoked()
-        self._orders = {leaf: order for leaf, order in self._orders.items() if leaf not in ready}
+        self._orders = {leaf: order for leaf, order in self._orders.items() if leaf not in orders}
         self._changes.clear()
         self._decisions.clear()
         return events
@@ -266,25 +289,24 @@ class UpLink:
 
     # From the slave chain to the main chain
 
-    def _raise_quotas(self, orders: Iterable[OrderDetails]) -> None:
+    def _quota_calls(self, orders: Iterable[OrderDetails]) -> list[Call]:
         """Raise what sellers may sell to what their records state."""
         raised: dict[tuple[int, int], int] = {}
         for order in orders:
             key = self._trader(order), order.period
-            if order.side is Side.ASK and order.energy_quota_wh > max(raised.get(key, 0), self._quota_wh(*key)):
+            known_wh = raised.get(key, self._view.quotas_wh.get(key, 0))
+            if order.side is Side.ASK and order.energy_quota_wh > known_wh:
                 raised[key] = order.energy_quota_wh
-        if raised:
-            batches = _batches(list(raised.items()), QUOTAS_PER_TRANSACTION)
-            calls = [self._master.main.market.set_quotas(dict(batch)) for batch in batches]
+        batches = _batches(list(raised.items()), QUOTAS_PER_TRANSACTION)
+        return [self._master.main.market.set_quotas(dict(batch)) for batch in batches]
+
+    def _raise_quotas(self, orders: Iterable[OrderDetails]) -> None:
+        if calls := self._quota_calls(orders):
             self._master.main_wallet.send_many(calls)
-        self._quotas_wh.update(raised)
 
-    def _place(self, orders: dict[bytes, OrderDetails]) -> list[Event]:
-        def call(batch: Sequence[tuple[bytes, OrderDetails]]) -> Call:
-            requests = [order.request(self._trader(order)) for _, order in batch]
-            return self._master.main.market.place_orders(requests, [leaf for leaf, _ in batch])
-
-        return self._send_batches(list(orders.items()), ORDERS_PER_TRANSACTION, call)
+    def _place_call(self, batch: Sequence[tuple[bytes, OrderDetails]]) -> Call:
+        requests = [order.request(self._trader(order)) for _, order in batch]
+        return self._master.main.market.place_orders(requests, [leaf for leaf, _ in batch])
 
     def _change(self) -> list[Event]:
         """Amend and cancel orders in the sequence in which their users signed it."""
@@ -298,7 +320,7 @@ class UpLink:
             else:
                 self._raise_quotas([wanted])
                 call = market.amend_order(order_id, wanted.energy_wh, wanted.price_ticks, leaf)
-            events += market.events(self._master.main_wallet.send(call).logs)
+            events += self.read(self._master.main_wallet.send(call))
             self._catch_up_main()
         return events
 
@@ -337,7 +359,7 @@ class UpLink:
             if refused.error in _TOO_LATE:
                 return []
             raise
-        return self._master.main.market.events(receipt.logs)
+        return self.read(receipt)
 
     def _is_known(self, leaf: bytes) -> bool:
         return leaf in self._view.order_of_record or leaf in self._view.refusal_of_record
@@ -348,10 +370,6 @@ class UpLink:
             return False
         node = self._master.node_of(deal.trader(decision.side))
         return node is not None and node.spec.node_id == decision.user_id
-
-    def _quota_wh(self, trader: int, period: int) -> int:
-        known = self._quotas_wh.get((trader, period))
-        return self._master.main.market.position(trader, period).quota_wh if known is None else known
 
     def _is_named(self, order: OrderDetails) -> bool:
         return self._master.is_named(order.user_id, order.period // PERIODS_PER_DAY)
@@ -438,21 +456,25 @@ class UpLink:
             if deal.state is DealState.INTENT:
                 energy_wh, price_ticks = deal.intent.energy_wh, deal.intent.price_ticks
                 self._questions[deal_id, side] = Question(node, side, deal_id, energy_wh, price_ticks)
-            own, other = deal.intent.ask, deal.intent.bid
-            if side is Side.BID:
-                own, other = other, own
-            details = DealDetails(
-                user_id=node.spec.node_id,
-                side=side,
-                deal_id=deal_id,
-                own_order=own.pack(),
-                other_order=other.pack(),
-                energy_wh=deal.intent.energy_wh,
-                price_ticks=deal.intent.price_ticks,
-                state=deal.state,
-            )
             # Where several things happened to a deal since the last time, the newest says it all.
-            self._news[deal_id, side] = (node, details)
+            self._news[deal_id, side] = (node, deal.details(node.spec.node_id, side))
+
+
+def take_up(uplinks: Sequence[UpLink]) -> list[Event]:
+    """Take up what lies on several slave chains, as `UpLink.take_up`, the new orders of all of them together.
+
+    They enter the main chain in the sequence of the up-links.
+    """
+    ready = [uplink.ready_orders() for uplink in uplinks]
+    calls = [call for uplink, orders in zip(uplinks, ready, strict=True) for call in uplink.calls_for(orders)]
+    receipts: list[Receipt] = []
+    # What is refused because of one, or because it is too much at once, each sends again by itself.
+    with suppress(TransactionRejected):
+        receipts = send_together(calls)
+    return [
+        *(event for uplink in uplinks[:1] for receipt in receipts for event in uplink.read(receipt)),
+        *(event for uplink, orders in zip(uplinks, ready, strict=True) for event in uplink.finish(orders)),
+    ]
 
 
 def keeps_its_place(placed: OrderPlaced, wanted: OrderDetails | Cancellation) -> bool:
