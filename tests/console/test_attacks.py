@@ -1,7 +1,6 @@
 """Attacks on the service, and what comes of them. What is tried against pages is in tests/browser."""
 
 import contextlib
-import json
 import socket
 import time
 from dataclasses import replace
@@ -342,9 +341,8 @@ def test_what_somebody_writes_comes_back_as_data_and_not_as_a_page(anna):
 
 
 def test_a_cell_of_an_export_is_no_formula_for_a_spreadsheet():
-    from gridbourse.console.audit import _cell
+    from gridbourse.console.csv_text import csv_text
 
     for text in ("=1+1", "+1", "-1", "@sum", "\t=1"):
-        assert _cell(text) == f"'{text}"
-    assert _cell("wind") == "wind"
-    assert json.dumps(_cell(-1)) == "-1"
+        assert csv_text(["cell"], [[text]]).splitlines()[1] == f"'{text}"
+    assert csv_text(["cell", "number"], [["wind", -1]]).splitlines()[1] == "wind,-1"

@@ -251,10 +251,12 @@ class TraceView:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SearchHit:
     """Something that a search found."""
 
-    kind: Annotated[str, Field(description="deal, order, record, node, block or transaction.", examples=["deal"])]
+    kind: Annotated[
+        str, Field(description="deal, trader, order, node, record, block or transaction.", examples=["deal"])
+    ]
     key: Annotated[str, Field(description="What it is called there.", examples=["1"])]
     chain: ChainName | None
     text: str

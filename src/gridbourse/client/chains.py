@@ -11,13 +11,13 @@ from gridbourse.client.chain_values import (
     BlockSummary,
     BlockView,
     ChainSummary,
-    Finding,
     InclusionProof,
     MasterView,
     NodeView,
     RecordSummary,
     RecordView,
     ReportView,
+    SearchHit,
     TraceView,
     TransactionView,
     VoteView,
@@ -96,9 +96,9 @@ def audit() -> Request[AuditReport]:
     return post("/audit/reports", AuditReport)
 
 
-def search(text: str) -> Request[list[Finding]]:
+def search(text: str) -> Request[list[SearchHit]]:
     """As regulator: find deals, orders, records, blocks and nodes."""
-    return get("/audit/search", list[Finding], q=text)
+    return get("/chains/search", list[SearchHit], q=text)
 
 
 def alarms() -> Request[list[Alarm]]:

@@ -17,8 +17,10 @@ from gridbourse.contracts.consortium import Consortium
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import Forbidden, InvalidValue, NotFound
 from gridbourse.market.types import Role, Settings
+from gridbourse.network.finding import Finding
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.region import Region
+from gridbourse.units import format_price
 
 
 class Administration:
@@ -74,7 +76,7 @@ class Administration:
         """
         require(principal, Right.KEEP_ACCOUNTS)
         if self._directory.master_of.get(node_id) != principal.name:
-            raise NotFound(f"you have no node {node_id!r}")
+            raise NotFound(Finding("you have no node {name!r}", name=node_id))
         keys = await asyncio.to_thread(self._node_keys, node_id)
         return await asyncio.to_thread(self._credentials.create_account, name, Kind.NODE, node_id, password, keys)
 
@@ -87,7 +89,7 @@ class Administration:
     def close_account(self, principal: Principal, name: str) -> None:
         """Close an account of the calling master's nodes; its sessions end. Raises `NotFound`."""
         if name not in {account.name for account in self.accounts(principal)}:
-            raise NotFound(f"none of your nodes has an account {name!r}")
+            raise NotFound(Finding("none of your nodes has an account {name!r}", name=name))
         self._credentials.close_account(name)
 
     # Meters
@@ -121,17 +123,26 @@ class Administration:
         """
         require(principal, Right.CREDIT)
         if self._names[self._members().settlement_agent] != principal.name:
-            raise Forbidden("only the settlement agent credits deposits")
+            raise Forbidden(Finding("only the settlement agent credits deposits"))
         for node_id in moneys:
             if self._directory.trader(node_id, day) is None:
-                raise InvalidValue("node_id", node_id, f"a node of this region that trades on day {day}")
+                remedy = Finding("a node of this region that trades on day {day}", day=day)
+                raise InvalidValue("node_id", node_id, remedy)
         await asyncio.wrap_future(self._worker.run(lambda region: region.deposit(moneys, day, payment_reference)))
 
     # Votes
 
     async def vote_settings(self, principal: Principal, change: Callable[[Settings], Settings]) -> None:
-        """Vote for other market settings, made from those in force."""
-        await self._vote(principal, lambda consortium: consortium.change_settings(change(consortium.settings())))
+        """Vote for other market settings, made from those in force. Raises `InvalidValue`."""
+
+        def action(consortium: Consortium) -> Call:
+            wanted = change(consortium.settings())
+            if wanted.floor_ticks > wanted.cap_ticks:
+                remedy = Finding("a price no higher than the highest, {cap}", cap=format_price(wanted.cap_ticks))
+                raise InvalidValue("floor", format_price(wanted.floor_ticks), remedy)
+            return consortium.change_settings(wanted)
+
+        await self._vote(principal, action)
 
     async def vote_admission(self, principal: Principal, account: Address, role: Role) -> None:
         """Vote for admitting a master, or a suspended one again."""
@@ -160,7 +171,7 @@ class Administration:
     def _number(self, master: str) -> int:
         number = next((number for number, name in self._names.items() if name == master), None)
         if number is None:
-            raise InvalidValue("master", master, f"one of {', '.join(self._names.values())}")
+            raise InvalidValue("master", master, Finding("one of {names}", names=", ".join(self._names.values())))
         return number
 
 

@@ -1,28 +1,26 @@
-"""What the regulator does: it traces deals, checks whole chains, searches, and exports what it found."""
+"""What the regulator does: it traces deals, checks whole chains, and exports what it found."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from gridbourse.client.chain_values import AnchorView, AuditReport, Finding, TraceParty, TraceStep, TraceView
+from gridbourse.client.chain_values import AnchorView, AuditReport, TraceParty, TraceStep, TraceView
 from gridbourse.client.values import DealStatus, SideName
-from gridbourse.console.chain_state import MAIN, ChainState
+from gridbourse.console.chain_state import ChainState
 from gridbourse.console.csv_text import csv_text
 from gridbourse.console.directory import Directory
-from gridbourse.console.market_state import DealEntry, MarketState
+from gridbourse.console.market_state import MarketState
 from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.views import order_text, type_name
 from gridbourse.errors import NotFound
-from gridbourse.market.types import OrderId
-from gridbourse.network.finding import Language
+from gridbourse.network.finding import Finding, Language
 from gridbourse.network.region import Region
 from gridbourse.network.trace import PartyTrace, Trace
 from gridbourse.network.trace_export import trace_document, trace_page
 
-MAX_FINDINGS = 100
 _EXPORT_COLUMNS = (
     "deal",
     "period",
@@ -102,20 +100,6 @@ class Audit:
         self.last_report = AuditReport(not findings, findings, records, deals, self._clock())
         return self.last_report
 
-    def search(self, principal: Principal, text: str) -> list[Finding]:
-        """Find deals, orders, records and nodes by number, id, hash, name or place.
-
-        At most a hundred are told; a longer text finds fewer.
-        """
-        require(principal, Right.AUDIT)
-        wanted = text.strip().lower().removeprefix("0x")
-        found: list[Finding] = []
-        for finding in self._search(wanted) if wanted else ():
-            found.append(finding)
-            if len(found) == MAX_FINDINGS:
-                break
-        return found
-
     def export(self, principal: Principal, day: int) -> str:
         """All deals of a delivery day as CSV, with who is behind them."""
         require(principal, Right.AUDIT)
@@ -145,38 +129,15 @@ class Audit:
     async def _trace(self, principal: Principal, deal_id: int) -> Trace:
         require(principal, Right.AUDIT)
         if deal_id not in self._market.deals:
-            raise NotFound(f"the main chain has no deal {deal_id}")
+            raise NotFound(Finding("the main chain has no deal {deal}", deal=deal_id))
         return await self._run(lambda: self._region.regulator.trace(deal_id))
 
     async def _run(self, work: Callable[[], _Answer]) -> _Answer:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _search(self, wanted: str) -> Iterator[Finding]:
-        if wanted.isascii() and wanted.isdigit() and int(wanted) in self._market.deals:
-            yield self._deal(self._market.deals[int(wanted)])
-        for node_id, node in self._directory.nodes.items():
-            if wanted in node_id.lower() or wanted in node.location.lower() or node.address_hex.startswith(wanted):
-                text = f"{node_id}, {node.kind}, {node.location}"
-                yield Finding("node", node_id, self._directory.master_of[node_id], text)
-        if len(wanted) < 8 or set(wanted) - set("0123456789abcdef"):
-            return
-        if len(wanted) == 16 and (entry := self._market.orders.get(OrderId.unpack(int(wanted, 16)))):
-            yield Finding("order", wanted, MAIN, f"{entry.order_id.side.name.lower()}, {self._name(entry.trader)}")
-        for name, chain in self._chains.chains.items():
-            for record in chain.records:
-                if record.leaf.hex().startswith(wanted) or record.transaction_hash.hex().startswith(wanted):
-                    yield Finding("record", str(record.index), name, f"record {record.index} of slave chain {name}")
-            for head in chain.heads:
-                if head.hash.hex().startswith(wanted):
-                    yield Finding("block", str(head.height), name, f"block {head.height} of chain {name}")
-
-    def _deal(self, deal: DealEntry) -> Finding:
-        text = f"deal {deal.deal_id}, {self._name(deal.seller)} to {self._name(deal.buyer)}, {deal.state.name.lower()}"
-        return Finding("deal", str(deal.deal_id), MAIN, text)
-
     def _name(self, trader: int) -> str:
         owner = self._directory.owners.get(trader)
-        return owner.node_id if owner else f"trader {trader}"
+        return owner.node_id if owner else Finding("trader {number}", number=trader)
 
 
 def _party(party: PartyTrace) -> TraceParty:

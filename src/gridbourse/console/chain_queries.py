@@ -30,6 +30,7 @@ from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.crypto.envelope import EncryptionKey, recipients_of
 from gridbourse.crypto.merkle import HASH_BYTES
 from gridbourse.errors import Conflict, EnvelopeError, Forbidden, NotFound
+from gridbourse.network.finding import Finding
 from gridbourse.network.master import Master
 from gridbourse.network.records import Details, RecordKind
 from gridbourse.network.region import Region
@@ -86,7 +87,7 @@ class ChainQueries:
         require(principal, Right.READ_CHAINS)
         entry = self._chain(name)
         if not 1 <= height <= (entry.head.height if entry.head else 0):
-            raise NotFound(f"chain {name} has no block {height}")
+            raise NotFound(Finding("chain {name} has no block {height}", name=name, height=height))
         self._require_kept(name)
         if name != MAIN:
             self._require_member(principal, name)
@@ -101,7 +102,7 @@ class ChainQueries:
             self._require_member(principal, name)
         found = await asyncio.to_thread(self._transaction, name, tx_hash)
         if found is None:
-            raise NotFound(f"chain {name} has no transaction 0x{tx_hash.hex()}")
+            raise NotFound(Finding("chain {name} has no transaction {hash}", name=name, hash=_hex(tx_hash)))
         return found
 
     def anchors(self, name: str, cursor: str | None, limit: int) -> Page[AnchorView]:
@@ -146,11 +147,9 @@ class ChainQueries:
         """The record that has a leaf. Raises `NotFound`."""
         require(principal, Right.READ_CHAINS)
         for name, entry in self._state.chains.items():
-            if name == MAIN or not (principal.kind is Kind.REGULATOR or principal.master == name):
-                continue
-            if (index := entry.index_of.get(leaf)) is not None:
-                return self._record_summary(principal, name, entry.records[index])
-        raise NotFound(f"there is no record with leaf 0x{leaf.hex()} that you may see")
+            if name != MAIN and self.is_member(principal, name) and (found := entry.records_beginning(leaf.hex())):
+                return self._record_summary(principal, name, found[0])
+        raise NotFound(Finding("there is no record with leaf {leaf} that you may see", leaf=_hex(leaf)))
 
     async def record(self, principal: Principal, name: str, index: int) -> RecordView:
         """A record, and what the caller may read of it."""
@@ -182,7 +181,8 @@ class ChainQueries:
         self._require_member(principal, name)
         covering = entry.covering(index)
         if covering is None:
-            raise Conflict(f"record {index} of {name} is not anchored yet; ask again after the next anchor")
+            text = "record {index} of {name} is not anchored yet; ask again after the next anchor"
+            raise Conflict(Finding(text, index=index, name=name))
         leaf_count = covering.anchor.leaf_count
         return InclusionProof(
             chain=name,
@@ -216,32 +216,51 @@ class ChainQueries:
         opened = open_record(master.slave.ledger, record, *self._regulator_keys)
         return opened, "sealed to the regulator, which reads everything"
 
+    async def height_of(self, principal: Principal, name: str, block_hash: bytes) -> int | None:
+        """Height of the block of a chain that has a hash; None if there is none."""
+        require(principal, Right.READ_CHAINS)
+        return await asyncio.to_thread(self._chains[name].height_of, block_hash) if name in self._chains else None
+
+    async def height_of_transaction(self, principal: Principal, name: str, tx_hash: bytes) -> int | None:
+        """Height of the block of a chain that holds a transaction; None if there is none that the caller may see."""
+        require(principal, Right.READ_CHAINS)
+        if name not in self._chains or (name != MAIN and not self.is_member(principal, name)):
+            return None
+        receipt = await asyncio.to_thread(self._chains[name].receipt, tx_hash)
+        return receipt.height if receipt else None
+
+    def is_member(self, principal: Principal, name: str) -> bool:
+        """Whether the caller reads a slave chain."""
+        return principal.kind is Kind.REGULATOR or principal.master == name
+
     def _require_member(self, principal: Principal, name: str) -> None:
-        if principal.kind is not Kind.REGULATOR and principal.master != name:
-            raise Forbidden(
-                f"slave chain {name} is private: its master, the nodes below it and the regulator read it; "
+        if not self.is_member(principal, name):
+            text = (
+                "slave chain {name} is private: its master, the nodes below it and the regulator read it; "
                 "everybody sees its blocks' heads and its anchors"
             )
+            raise Forbidden(Finding(text, name=name))
 
     def _require_kept(self, name: str) -> None:
         if name not in self._chains:
-            raise NotFound(f"slave chain {name} is not kept here, but by its master")
+            raise NotFound(Finding("slave chain {name} is not kept here, but by its master", name=name))
 
     def _chain(self, name: str) -> ChainEntry:
         entry = self._state.chains.get(name)
         if entry is None:
-            raise NotFound(f"there is no chain {name!r}; there are {', '.join(self._state.chains)}")
+            text = "there is no chain {name!r}; there are {names}"
+            raise NotFound(Finding(text, name=name, names=", ".join(self._state.chains)))
         return entry
 
     def _slave(self, name: str) -> ChainEntry:
         if name == MAIN:
-            raise NotFound("the main chain has no records of its own; name a slave chain")
+            raise NotFound(Finding("the main chain has no records of its own; name a slave chain"))
         return self._chain(name)
 
     def _record(self, name: str, index: int) -> RecordEntry:
         records = self._slave(name).records
         if not 0 <= index < len(records):
-            raise NotFound(f"chain {name} has no record {index}")
+            raise NotFound(Finding("chain {name} has no record {index}", name=name, index=index))
         return records[index]
 
     def _summary(self, name: str, entry: ChainEntry) -> ChainSummary:
@@ -359,4 +378,6 @@ def _text(value: object) -> str:
 def _plain(value: object) -> str | int | bool:
     if isinstance(value, Enum):
         return str(value.name or value.value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
     return value if isinstance(value, int | bool) else str(value)

@@ -5,7 +5,7 @@ Like the market state it belongs to the event loop and is folded from news.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 from gridbourse.console.news import MainBlock, SlaveBlock, SlaveRecord
@@ -80,8 +80,8 @@ class ChainEntry:
     heads: deque[Head] = field(default_factory=lambda: deque(maxlen=KEPT_HEADS))
     records: list[RecordEntry] = field(default_factory=list)
     log: MerkleLog = field(default_factory=MerkleLog)
-    index_of: dict[bytes, int] = field(default_factory=dict)
-    """Number of each record by its leaf."""
+    by_beginning: dict[bytes, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Numbers of records by the first four bytes of their leaves."""
     anchors: list[AnchorEntry] = field(default_factory=list)
     unanchored_since: int | None = None
 
@@ -93,6 +93,11 @@ class ChainEntry:
     def covering(self, index: int) -> AnchorEntry | None:
         """The first anchor that covers a record; None if none does yet."""
         return next((entry for entry in self.anchors if entry.anchor.leaf_count > index), None)
+
+    def records_beginning(self, leaf_hex: str) -> list[RecordEntry]:
+        """Records whose leaf begins with some digits, eight or more."""
+        numbers = self.by_beginning.get(bytes.fromhex(leaf_hex[:8]), [])
+        return [self.records[number] for number in numbers if self.records[number].leaf.hex().startswith(leaf_hex)]
 
     @property
     def anchored_count(self) -> int:
@@ -134,7 +139,7 @@ class ChainState:
         for found in block.records:
             chain.records.append(_entry(found))
             chain.log.append(found.record.leaf)
-            chain.index_of.setdefault(found.record.leaf, found.record.index)
+            chain.by_beginning[found.record.leaf[:4]].append(found.record.index)
             if isinstance(found.details, NodeReport):
                 self.reports.append(
                     ReportEntry(block.master, found.details, found.record.index, block.header.timestamp)

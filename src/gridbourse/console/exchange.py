@@ -28,6 +28,7 @@ from gridbourse.console.news import MainBlock, News
 from gridbourse.console.node_records import NodeRecord
 from gridbourse.console.offering import Offering
 from gridbourse.console.rights import Kind
+from gridbourse.console.search import Search
 from gridbourse.console.signin.credentials import Credentials
 from gridbourse.console.statements import Statements
 from gridbourse.console.store import SERVICE_FILE, ServiceStore
@@ -36,6 +37,7 @@ from gridbourse.console.worker import RegionWorker
 from gridbourse.crypto.keys import Address
 from gridbourse.market.types import Settings
 from gridbourse.metering.mqtt import Broker
+from gridbourse.network.finding import Finding
 from gridbourse.network.loop import Pace
 from gridbourse.network.region import Region
 from gridbourse.network.rotation import REGULATOR, RegionKeys
@@ -77,6 +79,8 @@ class Exchange:
         Meters' readings, and what nodes offer by themselves.
     chains, network
         What may be seen of the chains and of those who take part.
+    search
+        Finds what stands on the chains.
     administration
         What masters do for their users and the consortium.
     audit
@@ -121,6 +125,7 @@ class Exchange:
         self.credentials = Credentials(self.store, self.directory, _members(region, names), chain_id, clock)
         opening = keys.regulator.load_node(REGULATOR).opening if keys.regulator.holds(REGULATOR) else ()
         self.chains = ChainQueries(region, self.chain_state, opening)
+        self.search = Search(self.state, self.chain_state, self.directory, self.chains)
         self.network = NetworkQueries(
             self.chain_state,
             self.state,
@@ -183,7 +188,9 @@ class Exchange:
             found += [Alarm("broken_proof", "region", finding, report.checked_at) for finding in report.findings]
         if not self.is_running:
             since = int(self.worker.last_round_at)
-            found.append(Alarm("stalled", "region", "the masters' rounds do not take place; see the log", since))
+            found.append(
+                Alarm("stalled", "region", Finding("the masters' rounds do not take place; see the log"), since)
+            )
         return found
 
     @property

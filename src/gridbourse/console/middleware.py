@@ -21,6 +21,8 @@ from gridbourse.console.problems import problem
 from gridbourse.console.rate_limit import RateLimit
 from gridbourse.console.settings import ServiceSettings
 from gridbourse.console.signin.current import COOKIE
+from gridbourse.console.translation import language_of
+from gridbourse.network.finding import Finding
 
 logger = logging.getLogger("gridbourse.access")
 
@@ -76,22 +78,24 @@ class Gate:
         await self._app(scope, _Bounded(receive, self._settings.max_body_bytes), send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
+        language = language_of(headers)
         name = _NAME.match(headers.get("host", ""))
         if name is None or not {name[1], "*"} & set(self._settings.allowed_hosts):
-            detail = "Host: this name is not served here; name the service as its operator does"
-            return problem(HTTPStatus.BAD_REQUEST, "unknown-host", detail)
+            detail = Finding("this name is not served here; name the service as its operator does")
+            return problem(language, HTTPStatus.BAD_REQUEST, "unknown-host", detail)
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > self._settings.max_body_bytes:
-            detail = f"a body has at most {self._settings.max_body_bytes} bytes"
-            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)
+            detail = Finding("a body has at most {most} bytes", most=self._settings.max_body_bytes)
+            return problem(language, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)
         if scope["path"] in OPERATIONS:
             return None
         is_sign_in = scope["method"] == "POST" and "/sign-in" in scope["path"]
         limit, caller = (self._sign_ins, _address(scope)) if is_sign_in else (self._requests, _caller(scope, headers))
         if wait_seconds := limit.take(caller, time.monotonic()):
             seconds = str(max(1, round(wait_seconds)))
-            detail = f"too many requests; wait {seconds} s"
-            return problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers={"Retry-After": seconds})
+            detail = Finding("too many requests; wait {seconds} s", seconds=seconds)
+            headers_ = {"Retry-After": seconds}
+            return problem(language, HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers=headers_)
         return None
 
 

@@ -15,6 +15,7 @@ from gridbourse.console.rights import Principal, Right, require
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.contracts.consortium import Consortium, Master
 from gridbourse.market.types import Role
+from gridbourse.network.finding import Finding
 from gridbourse.units import PERIOD_SECONDS
 
 
@@ -125,7 +126,7 @@ class NetworkQueries:
             Alarm(
                 "late_anchor",
                 name,
-                f"{len(chain.records) - chain.anchored_count} records without an anchor",
+                Finding("{count} records without an anchor", count=len(chain.records) - chain.anchored_count),
                 chain.unanchored_since,
             )
             for name, chain in self._chains.chains.items()
@@ -139,7 +140,7 @@ class NetworkQueries:
             Alarm(
                 "silent_meter",
                 node_id,
-                f"{len(statement.open_periods)} periods of the day without a reading",
+                Finding("{count} periods of the day without a reading", count=len(statement.open_periods)),
                 statement.open_periods[0] * PERIOD_SECONDS,
             )
             for node_id, day in newest.items()

@@ -13,6 +13,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from gridbourse.console.translation import (
+    DEFAULT_LANGUAGE,
+    LanguageTag,
+    Translation,
+    language_of,
+    read_translation,
+)
 from gridbourse.errors import (
     ChainError,
     Conflict,
@@ -32,6 +39,7 @@ from gridbourse.errors import (
     SignInRefused,
     TransactionRejected,
 )
+from gridbourse.network.finding import Finding, say
 
 logger = logging.getLogger(__name__)
 
@@ -75,17 +83,22 @@ class Problem(BaseModel):
 
 
 def problem(
+    language: LanguageTag,
     status: HTTPStatus,
     kind: str,
     detail: str,
     faults: list[Fault] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """Write an answer."""
+    """Write an answer in the reader's language."""
     content = Problem(
-        type=f"urn:gridbourse:{kind}", title=status.phrase, status=status, detail=detail, faults=faults or []
+        type=f"urn:gridbourse:{kind}",
+        title=status.phrase if language == DEFAULT_LANGUAGE else heading(status, read_translation(language)),
+        status=status,
+        detail=say(detail, language),
+        faults=faults or [],
     )
-    given = dict(headers or {})
+    given = {"Content-Language": language, "Vary": "Accept-Language, Cookie"} | dict(headers or {})
     if status is HTTPStatus.UNAUTHORIZED:
         given["WWW-Authenticate"] = 'Bearer realm="gridbourse"'
     return JSONResponse(content.model_dump(), status, given, media_type=MEDIA_TYPE)
@@ -110,36 +123,75 @@ def status_of(error: GridbourseError) -> HTTPStatus:
     return next((status for kind, status, _ in _KINDS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-async def _ours(_: Request, error: Exception) -> JSONResponse:
+def heading(status: HTTPStatus, t: Translation) -> str:
+    """What kind of problem a status tells of, in a language."""
+    return t.maybe(f"status.{int(status)}") or t("status.other")
+
+
+def explanation(error: GridbourseError, language: LanguageTag) -> str:
+    """What an error says, in a language."""
+    if language == DEFAULT_LANGUAGE:
+        return str(error)
+    if isinstance(error, InvalidValue):
+        text = "{field}: {value} is not valid; give {remedy}"
+        remedy = say(error.remedy, language)
+        return say(Finding(text, field=error.field, value=repr(error.value), remedy=remedy), language)
+    if isinstance(error, MarketError | ContractReverted):
+        return say(Finding("refused by the contract: {rule}", rule=str(error)), language)
+    if isinstance(error, ChainError):
+        return say(Finding("the chain cannot do this now: {reason}", reason=str(error)), language)
+    return say(Finding.of(error), language)
+
+
+def faults_of(error: RequestValidationError, t: Translation) -> list[Fault]:
+    """The fields of a request that are not as its operation asks, in a language."""
+    return [
+        Fault(
+            field=".".join(str(part) for part in fault["loc"]),
+            remedy=_remedy(fault["type"], fault.get("ctx", {}), t) or str(fault["msg"]),
+        )
+        for fault in error.errors()
+    ]
+
+
+def _remedy(kind: str, context: Mapping[str, object], t: Translation) -> str | None:
+    """What pydantic finds wrong, in words of our own; None where there are none."""
+    text = t.maybe(f"invalid.{kind}")
+    return text.format_map(context) if text else None
+
+
+async def _ours(request: Request, error: Exception) -> JSONResponse:
+    language = language_of(request.headers)
     for kind, status, name in _KINDS:
         if isinstance(error, kind):
-            return problem(status, name, str(error), _faults(error))
-    return await _unexpected(_, error)
+            return problem(language, status, name, explanation(error, language), _faults(error, language))
+    return await _unexpected(request, error)
 
 
-def _faults(error: Exception) -> list[Fault]:
+def _faults(error: Exception, language: LanguageTag) -> list[Fault]:
     if isinstance(error, InvalidValue):
-        return [Fault(field=error.field, remedy=error.remedy)]
+        return [Fault(field=error.field, remedy=say(error.remedy, language))]
     if isinstance(error, ReadingsRefused):
-        return [Fault(field=field, remedy=remedy) for field, remedy in error.faults]
+        return [Fault(field=field, remedy=say(remedy, language)) for field, remedy in error.faults]
     return []
 
 
-async def _malformed(_: Request, error: Exception) -> JSONResponse:
+async def _malformed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError), "registered for it"
-    faults = [
-        Fault(field=".".join(str(part) for part in fault["loc"]), remedy=str(fault["msg"])) for fault in error.errors()
-    ]
+    language = language_of(request.headers)
+    faults = faults_of(error, read_translation(language))
     detail = "; ".join(f"{fault.field}: {fault.remedy}" for fault in faults)
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-value", detail, faults)
+    return problem(language, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-value", detail, faults)
 
 
-async def _of_http(_: Request, error: Exception) -> JSONResponse:
+async def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException), "registered for it"
-    status = HTTPStatus(error.status_code)
-    return problem(status, status.phrase.lower().replace(" ", "-"), str(error.detail), headers=error.headers)
+    language, status = language_of(request.headers), HTTPStatus(error.status_code)
+    told = str(error.detail) if language == DEFAULT_LANGUAGE else heading(status, read_translation(language))
+    return problem(language, status, status.phrase.lower().replace(" ", "-"), told, headers=error.headers)
 
 
-async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("unexpected error", exc_info=error)
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "the service failed; its log says why")
+    detail = Finding("the service failed; its log says why")
+    return problem(language_of(request.headers), HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail)

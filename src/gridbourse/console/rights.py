@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gridbourse.errors import Forbidden, NotSignedIn
+from gridbourse.network.finding import Finding
 from gridbourse.network.keys import NodeKeys
 
 
@@ -43,7 +44,7 @@ class Right(StrEnum):
     KEEP_METERS = "enter meters of one's nodes"
     CREDIT = "credit deposits"
     VOTE = "vote"
-    AUDIT = "trace, audit and search"
+    AUDIT = "trace and audit"
 
 
 _EVERYBODY = frozenset(Kind)
@@ -136,7 +137,10 @@ def require(principal: Principal, right: Right) -> None:
     """
     if principal.kind not in RIGHTS[right]:
         if principal.kind is Kind.NOBODY:
-            raise NotSignedIn(f"to {right} you have to sign in")
-        raise Forbidden(f"a {principal.kind} may not {right}")
+            raise NotSignedIn(Finding("to {right} you have to sign in", right=Finding(str(right))))
+        raise Forbidden(
+            Finding("a {kind} may not {right}", kind=Finding(str(principal.kind)), right=Finding(str(right)))
+        )
     if SCOPE_OF[right] not in principal.scopes:
-        raise Forbidden(f"this token lacks the scope {SCOPE_OF[right]}, which is needed to {right}")
+        text = "this token lacks the scope {scope}, which is needed to {right}"
+        raise Forbidden(Finding(text, scope=str(SCOPE_OF[right]), right=Finding(str(right))))

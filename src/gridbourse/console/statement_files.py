@@ -15,6 +15,7 @@ from gridbourse.console.csv_text import csv_text
 from gridbourse.console.local_time import LocalTime, date_text
 from gridbourse.console.translation import Translation
 from gridbourse.errors import InvalidValue
+from gridbourse.network.finding import Finding
 from gridbourse.units import format_kwh, format_price, format_yuan
 
 _CHINESE_FONTS = {
@@ -75,8 +76,8 @@ def statement_pdf(statement: Statement, region: str, local: LocalTime, t: Transl
         It has more than `MAX_PDF_LINES` lines.
     """
     if len(statement.lines) > MAX_PDF_LINES:
-        remedy = f"one of them, or take CSV: a PDF has at most {MAX_PDF_LINES} lines"
-        raise InvalidValue("node_id", "several nodes", remedy)
+        remedy = Finding("one of them, or take CSV: a PDF has at most {most} lines", most=MAX_PDF_LINES)
+        raise InvalidValue("node_id", None, remedy)
     chinese = _chinese_font()
     if t.language == "zh" and chinese is None:
         t = t.in_english()

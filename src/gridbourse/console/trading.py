@@ -38,6 +38,7 @@ from gridbourse.errors import (
 )
 from gridbourse.market.types import DealState, Offer, OrderId, Side
 from gridbourse.metering.surplus import OfferLimits
+from gridbourse.network.finding import Finding
 from gridbourse.network.records import Cancellation, Decision, OrderDetails
 from gridbourse.network.region import Region
 from gridbourse.units import PERIODS_PER_DAY
@@ -171,7 +172,7 @@ class Trading:
         self.nodes(principal, node_id)
         mandate = self._state.mandates.get(node_id)
         if mandate is None:
-            raise NotFound(f"the owner of {node_id!r} has never set limits")
+            raise NotFound(Finding("the owner of {name!r} has never set limits", name=node_id))
         return mandate.limits()
 
     def _waiting(self, principal: Principal, order_id: str) -> OrderEntry:
@@ -180,7 +181,7 @@ class Trading:
         self.order(principal, order_id)
         entry = self._state.orders[_order_id(order_id)]
         if not entry.open_wh:
-            raise Conflict(f"nothing of order {order_id} waits any more")
+            raise Conflict(Finding("nothing of order {order} waits any more", order=order_id))
         return entry
 
     async def relay(
@@ -260,9 +261,9 @@ class Trading:
         require(principal, Right.READ_NODE)
         entry = self._state.orders.get(_order_id(order_id))
         if entry is None or entry.leaf not in self._state.recorded:
-            raise NotFound(f"there is no order {order_id} of yours")
+            raise NotFound(Finding("there is no order {order} of yours", order=order_id))
         details = self._state.recorded[entry.leaf].details
-        self._require_reach(principal, details.user_id, f"there is no order {order_id} of yours")
+        self._require_reach(principal, details.user_id, Finding("there is no order {order} of yours", order=order_id))
         return order_view(self._state, entry.leaf, details)
 
     # Deals
@@ -295,7 +296,7 @@ class Trading:
             owner = self._directory.owners.get(entry.trader(own)) if entry else None
             if owner and principal.reaches(owner.node_id, owner.master):
                 return deal_view(self._state, owner.node_id, deal_id, own)
-        raise NotFound(f"there is no deal {deal_id} of yours")
+        raise NotFound(Finding("there is no deal {deal} of yours", deal=deal_id))
 
     async def answer(self, principal: Principal, deal_id: int, *, confirmed: bool) -> Deal:
         """Let the calling node confirm or abandon a deal. Asking the same again changes nothing.
@@ -310,13 +311,15 @@ class Trading:
         require(principal, Right.TRADE)
         _require_keys(principal)
         deal = self.deal(principal, deal_id)
-        side, verb = Side[deal.side.upper()], "confirmed" if confirmed else "abandoned"
+        side, verb = Side[deal.side.upper()], Finding("confirmed" if confirmed else "abandoned")
         if deal.answered is not None:
             if deal.answered is confirmed:
                 return deal
-            raise Conflict(f"deal {deal_id} was {'confirmed' if deal.answered else 'abandoned'} before")
+            before = Finding("confirmed" if deal.answered else "abandoned")
+            raise Conflict(Finding("deal {deal} was {verb} before", deal=deal_id, verb=before))
         if deal.status is not DealStatus.INTENT or self._clock() > deal.confirm_before:
-            raise Conflict(f"deal {deal_id} can no longer be {verb}: it is {deal.status}, its cooling-off time is over")
+            text = "deal {deal} can no longer be {verb}: it is {state}, its cooling-off time is over"
+            raise Conflict(Finding(text, deal=deal_id, verb=verb, state=Finding(str(deal.status))))
         await self._write(NodeRecord(principal.name, Answer(deal_id, side, confirmed), principal.keys))
         return self.deal(principal, deal_id, side)
 
@@ -357,7 +360,7 @@ class Trading:
     def nodes(self, principal: Principal, node_id: str | None = None) -> list[str]:
         """Nodes that the caller reaches, or the one of them that is named. Raises `NotFound`."""
         if node_id is not None:
-            self._require_reach(principal, node_id, f"there is no node {node_id!r} of yours")
+            self._require_reach(principal, node_id, Finding("there is no node {name!r} of yours", name=node_id))
             return [node_id]
         return [own for own, master in self._directory.master_of.items() if principal.reaches(own, master)]
 
@@ -395,7 +398,8 @@ class Trading:
             await asyncio.wait([running])
         row = self._store.row("SELECT digest, leaf FROM idempotency WHERE principal = ? AND key = ?", *place)
         if row is not None and row["digest"] != digest:
-            raise KeyReused(f"Idempotency-Key {key!r} came with another order before; give each order a key of its own")
+            text = "Idempotency-Key {key!r} came with another order before; give each order a key of its own"
+            raise KeyReused(Finding(text, key=key))
         if row is not None and row["leaf"] in self._state.recorded:
             return Written(row["leaf"], self._state.recorded[row["leaf"]].details)
         future = asyncio.get_running_loop().create_future()
@@ -412,9 +416,8 @@ class Trading:
 
 def _require_keys(principal: Principal) -> None:
     if principal.keys is None:
-        raise KeysNotKept(
-            f"the keys of {principal.name!r} are not kept here; sign the record, then POST /api/v1/records"
-        )
+        text = "the keys of {name!r} are not kept here; sign the record, then POST {path}"
+        raise KeysNotKept(Finding(text, name=principal.name, path="/api/v1/records"))
 
 
 def _order_id(text: str) -> OrderId:

@@ -9,9 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from starlette.requests import cookie_parser
+
 _FOLDER = Path(__file__).parent / "i18n"
 LanguageTag = Literal["en", "zh"]
 DEFAULT_LANGUAGE: LanguageTag = "en"
+LANGUAGE_COOKIE = "gridbourse_language"
 LANGUAGES: Mapping[LanguageTag, str] = {"en": "English", "zh": "中文"}
 """What each language calls itself, by its tag (BCP 47)."""
 
@@ -55,6 +58,12 @@ def preferred_language(accept_language: str) -> LanguageTag:
     wanted = sorted((_quality(part) for part in accept_language.split(",")), key=lambda pair: -pair[0])
     primary = (tag.split("-")[0].lower() for quality, tag in wanted if quality > 0)
     return next((tag for wish in primary if (tag := known_language(wish)) is not None), DEFAULT_LANGUAGE)
+
+
+def language_of(headers: Mapping[str, str]) -> LanguageTag:
+    """The language that a reader chose on a page, else the one that its program prefers."""
+    chosen = cookie_parser(headers.get("cookie", "")).get(LANGUAGE_COOKIE, "")
+    return known_language(chosen) or preferred_language(headers.get("accept-language", ""))
 
 
 def known_language(tag: str) -> LanguageTag | None:

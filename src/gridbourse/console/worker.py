@@ -20,6 +20,7 @@ from gridbourse.console.chain_reader import ChainReader
 from gridbourse.console.news import News
 from gridbourse.console.node_records import NodeRecord, RecordWriter, Written
 from gridbourse.errors import GridbourseError, RegionStopped
+from gridbourse.network.finding import Finding
 from gridbourse.network.loop import Pace, RegionLoop
 from gridbourse.network.region import Region
 
@@ -207,4 +208,4 @@ class RegionWorker:
             except queue.Empty:
                 return
             if item is not None:
-                item.future.set_exception(RegionStopped("the service is stopping; try again when it is back"))
+                item.future.set_exception(RegionStopped(Finding("the service is stopping; try again when it is back")))

@@ -1,4 +1,4 @@
-"""The regulator's sentences in Chinese, each under its English template (`gridbourse.network.finding`)."""
+"""What regulator and service say, in Chinese, each under its English template (`gridbourse.network.finding`)."""
 
 from __future__ import annotations
 
@@ -126,4 +126,137 @@ CHINESE = {
     "{place}: states the deals of {user} in period {period} otherwise than the main chain": (
         "{place}：所写的 {user} 在时段 {period} 的成交与主链不符"
     ),
+    # The service: who may do what
+    "to {right} you have to sign in": "{right}须先登录",
+    "a {kind} may not {right}": "{kind}无权{right}",
+    "this token lacks the scope {scope}, which is needed to {right}": "此令牌缺少范围 {scope}，无法{right}",
+    "read the market": "查看市场",
+    "sign in": "登录",
+    "read chains": "查看区块链",
+    "read what is one's own or below one": "查看自己及下属的内容",
+    "read a node's orders, deals, money and energy": "查看节点的订单、成交、资金和电量",
+    "place, amend and cancel orders, and answer deals": "提交、修改和撤销订单以及答复成交",
+    "make and revoke one's API tokens": "制作和吊销自己的接口令牌",
+    "keep accounts of one's nodes": "管理下属节点的账户",
+    "credit deposits": "记入押金",
+    "vote": "投票",
+    "trace and audit": "追溯和审计",
+    "nobody": "未登录者",
+    "node": "功能节点",
+    "master": "主节点",
+    "regulator": "监管方",
+    "a session is used from pages of {own} only; programs use an API token": (
+        "会话只能用于 {own} 的页面；程序请使用接口令牌"
+    ),
+    "the token is unknown, revoked or has run out; make a new one": "令牌不存在、已吊销或已过期；请重新制作",
+    "only the settlement agent credits deposits": "只有结算主节点可以记入押金",
+    "slave chain {name} is private: its master, the nodes below it and the regulator read it; "
+    "everybody sees its blocks' heads and its anchors": (
+        "从链 {name} 是私有链：只有其主节点、下属节点和监管方可读；区块头和锚定对所有人可见"
+    ),
+    "the keys of {name!r} are not kept here; sign the record, then POST {path}": (
+        "{name} 的密钥不保存在此；请自行签名记录并提交到 {path}"
+    ),
+    # The service: what there is not
+    "there is no order {order} of yours": "您没有订单 {order}",
+    "there is no deal {deal} of yours": "您没有成交 {deal}",
+    "there is no node {name!r} of yours": "您没有节点 {name}",
+    "you have no node {name!r}": "您没有节点 {name}",
+    "you have no account {name!r}": "您没有账户 {name}",
+    "you have no token {name!r}": "您没有令牌 {name}",
+    "none of your nodes has an account {name!r}": "您的节点都没有账户 {name}",
+    "the owner of {name!r} has never set limits": "{name} 的所有者从未设定限额",
+    "the main chain has no deal {deal}": "主链上没有成交 {deal}",
+    "the main chain has no records of its own; name a slave chain": "主链本身没有记录；请指明一条从链",
+    "there is no chain {name!r}; there are {names}": "没有链 {name}；现有 {names}",
+    "slave chain {name} is not kept here, but by its master": "从链 {name} 不保存在此，而由其主节点保存",
+    "chain {name} has no block {height}": "链 {name} 上没有第 {height} 区块",
+    "chain {name} has no transaction {hash}": "链 {name} 上没有交易 {hash}",
+    "chain {name} has no record {index}": "链 {name} 上没有记录 {index}",
+    "there is no record with leaf {leaf} that you may see": "没有您可以查看的、叶哈希为 {leaf} 的记录",
+    "{text!r} is no hash": "{text} 不是哈希",
+    # The service: what can no longer be done
+    "nothing of order {order} waits any more": "订单 {order} 已没有等待成交的部分",
+    "deal {deal} was {verb} before": "成交 {deal} 此前已{verb}",
+    "deal {deal} can no longer be {verb}: it is {state}, its cooling-off time is over": (
+        "成交 {deal} 已不能{verb}：状态为{state}，犹豫期已过"
+    ),
+    "record {index} of {name} is not anchored yet; ask again after the next anchor": (
+        "{name} 的记录 {index} 尚未锚定；请在下一次锚定之后再试"
+    ),
+    "Idempotency-Key {key!r} came with another order before; give each order a key of its own": (
+        "幂等键 {key} 此前已用于另一份订单；请为每份订单使用各自的键"
+    ),
+    "the service is stopping; try again when it is back": "服务正在停止；请在恢复后再试",
+    "refused by the contract: {rule}": "合约拒绝：{rule}",
+    "the chain cannot do this now: {reason}": "区块链暂时无法执行：{reason}",
+    # The service: signing in
+    "account or password is wrong": "账户或密码错误",
+    "{name!r} takes no part in this region any more": "{name} 已不再参与本区域",
+    "{address} is the key of nobody in this region": "{address} 不是本区域任何一方的密钥",
+    "message: not as ERC-4361 writes it; sign the text that {path} gives": (
+        "消息：格式与规范不符；请签署 {path} 给出的文本"
+    ),
+    "signature: not that of {address} over this message": "签名：不是 {address} 对此消息的签名",
+    "Nonce: was used, is too old, or was not given out here; ask for a new message": (
+        "随机数：已用过、已过期或不是此处发出的；请重新获取消息"
+    ),
+    "Version: give 1": "版本：应为 1",
+    "domain: this is {domain}": "域名：此处是 {domain}",
+    "URI: give one on {domain}": "网址：应位于 {domain}",
+    "Chain ID: this region's is {chain_id}": "链编号：本区域为 {chain_id}",
+    "Issued At: lies in the future": "签发时间：晚于现在",
+    "Expiration Time: is over; ask for a new message": "失效时间：已过；请重新获取消息",
+    "Not Before: is not yet reached": "生效时间：尚未到达",
+    "{field}: give a time as RFC 3339 writes it": "{field}：请按规范的格式给出时间",
+    "{field}: there is no such time": "{field}：没有这样的时间",
+    # The service: wrong input
+    "{field}: {value} is not valid; give {remedy}": "{field}：{value} 无效；应为{remedy}",
+    "a number of kWh with at most 3 decimals": "以 kWh 计、最多 3 位小数的数",
+    "a price from 0 to 6.5535 yuan/kWh with at most 4 decimals": "0 至 6.5535 元/kWh、最多 4 位小数的价格",
+    "an amount of yuan with at most 7 decimals": "以元计、最多 7 位小数的金额",
+    "an energy from 0 to 2^40 - 1 Wh": "0 至 2^40 - 1 瓦时的电量",
+    "a price from 0 to 65535 ticks of 0.0001 yuan/kWh": "0 至 65535 个 0.0001 元/kWh 的价格",
+    "a delivery period number below 2^24": "小于 2^24 的交割时段编号",
+    "a quota from 0 to 2^48 - 1 Wh": "0 至 2^48 - 1 瓦时的配额",
+    "a price no higher than the highest, {cap}": "不高于最高价 {cap} 的价格",
+    "exactly one energy type": "恰好一种能源类型",
+    "one or more energy types": "一种或多种能源类型",
+    "the `next_cursor` of the page before, unchanged": "上一页给出的游标，不加改动",
+    "an order's id, 16 hexadecimal digits": "订单编号，16 位十六进制数字",
+    "a name that no other account has": "未被其他账户使用的名称",
+    "one of {names}": "{names} 之一",
+    "a node of this region that trades on day {day}": "本区域在第 {day} 日参与交易的节点",
+    "{least} to {most} characters": "{least} 至 {most} 个字符",
+    "one of them, or take CSV: a PDF has at most {most} lines": "其中一个节点，或改用表格文件：文档最多 {most} 行",
+    # The service: limits
+    "this name is not served here; name the service as its operator does": (
+        "此处不以该名称提供服务；请使用运营者公布的名称"
+    ),
+    "a body has at most {most} bytes": "请求正文最多 {most} 字节",
+    "too many requests; wait {seconds} s": "请求过多；请等待 {seconds} 秒",
+    "the service failed; its log says why": "服务出错；原因见其日志",
+    # The service: alarms and what the search finds
+    "the masters' rounds do not take place; see the log": "主节点的撮合与结算没有进行；见日志",
+    "{count} records without an anchor": "{count} 条记录尚未锚定",
+    "{count} periods of the day without a reading": "当日有 {count} 个时段没有读数",
+    "{name}, {kind}, {place}": "{name}，{kind}，{place}",
+    "{side} of {trader}": "{trader} 的{side}",
+    "ask": "卖单",
+    "bid": "买单",
+    "record {index} of slave chain {name}": "从链 {name} 的记录 {index}",
+    "block {height} of chain {name}": "链 {name} 的第 {height} 区块",
+    "deal {deal}, {seller} to {buyer}, {state}": "成交 {deal}，{seller} 售予 {buyer}，{state}",
+    "trader {number}": "交易者 {number}",
+    "trader {number} is {node} on {date}": "{date} 的交易者 {number} 是 {node}",
+    "transaction in block {height} of chain {name}": "链 {name} 第 {height} 区块中的交易",
+    "main chain": "主链",
+    "dispatch": "调度",
+    "efficiency": "能效分析",
+    "monitoring": "监测",
+    "services": "能源服务",
+    "industrial": "工业",
+    "commercial": "商业",
+    "residential": "居民",
+    "ev": "电动汽车",
 }

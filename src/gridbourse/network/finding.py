@@ -1,4 +1,4 @@
-"""What the regulator says: sentences that exist in English and in Chinese."""
+"""What regulator and service say: sentences that exist in English and in Chinese."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Language = Literal["en", "zh"]
 
 
 class Finding(str):
-    """A sentence of the regulator: English text that can be said in Chinese too.
+    """A sentence that code makes for people: English text that can be said in Chinese too.
 
     Parameters
     ----------

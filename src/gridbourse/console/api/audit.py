@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
 
-from gridbourse.client.chain_values import Alarm, AuditReport, Finding, TraceView
+from gridbourse.client.chain_values import Alarm, AuditReport, TraceView
 from gridbourse.client.values import Day, DealId
 from gridbourse.console.api.routing import operation
 from gridbourse.console.rights import Right
@@ -31,16 +31,6 @@ async def trace_deal(exchange: ExchangeOf, principal: CurrentUser, deal_id: Deal
 async def audit_region(exchange: ExchangeOf, principal: CurrentUser) -> AuditReport:
     """Check every record of every chain against the main chain. It takes the longer the more there is."""
     return await exchange.audit.report(principal)
-
-
-@router.get("/search", **operation(Right.AUDIT))
-async def search_region(
-    exchange: ExchangeOf,
-    principal: CurrentUser,
-    q: Annotated[str, Query(min_length=1, max_length=100, description="A number, an id, a hash, a name or a place.")],
-) -> list[Finding]:
-    """Find deals, orders, records, blocks and nodes; at most a hundred."""
-    return exchange.audit.search(principal, q)
 
 
 @router.get("/deals", response_class=PlainTextResponse, **_EXPORT)

@@ -15,6 +15,7 @@ from gridbourse.client.chain_values import (
     InclusionProof,
     RecordSummary,
     RecordView,
+    SearchHit,
     TransactionView,
 )
 from gridbourse.client.values import HashText, Page
@@ -35,6 +36,20 @@ Index = Annotated[int, Path(ge=0, lt=2**63, description="Number of a record in i
 async def list_chains(exchange: ExchangeOf) -> list[ChainSummary]:
     """All chains of the region and how far they are anchored."""
     return exchange.chains.chains()
+
+
+@router.get("/search", **operation(Right.READ_CHAINS))
+async def search_chains(
+    exchange: ExchangeOf,
+    principal: CurrentUser,
+    q: Annotated[str, Query(min_length=1, max_length=100, description="A number, an id, a hash, a name or a place.")],
+) -> list[SearchHit]:
+    """Find deals, traders, orders, nodes, records, blocks and transactions that you may read; at most a hundred.
+
+    A number is that of a deal or a trader or the height of a block. A hash is that of a record's leaf, a block or a
+    transaction, given whole; of records and of the newest 500 blocks of a chain its first eight digits suffice.
+    """
+    return await exchange.search.search(principal, q)
 
 
 @router.get("/{name}/blocks", **_READ)

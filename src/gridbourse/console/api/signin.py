@@ -17,6 +17,7 @@ from gridbourse.console.signin.credentials import SESSION_SECONDS, Credential
 from gridbourse.console.signin.current import COOKIE, CurrentUser, ExchangeOf, require_same_origin
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import NotFound
+from gridbourse.network.finding import Finding
 
 router = APIRouter(tags=["sign-in"])
 
@@ -106,7 +107,7 @@ async def change_password(exchange: ExchangeOf, principal: CurrentUser, account:
     """Change the password of your account. All its sessions end."""
     own = {found.name for found in exchange.credentials.accounts([principal.name]) if found.kind == principal.kind}
     if account not in own:
-        raise NotFound(f"you have no account {account!r}")
+        raise NotFound(Finding("you have no account {name!r}", name=account))
     await asyncio.to_thread(exchange.credentials.change_password, account, passwords.old, passwords.new)
 
 
@@ -131,7 +132,7 @@ async def create_token(exchange: ExchangeOf, principal: CurrentUser, asked: NewT
 async def revoke_token(exchange: ExchangeOf, principal: CurrentUser, token_id: str) -> None:
     """Revoke one of your API tokens, at once."""
     if not exchange.credentials.revoke_token(principal, token_id):
-        raise NotFound(f"you have no token {token_id!r}")
+        raise NotFound(Finding("you have no token {name!r}", name=token_id))
 
 
 def begin_session(request: Request, response: Response, credential: Credential) -> Session:

@@ -15,7 +15,7 @@ from gridbourse.console.local_time import date_text
 from gridbourse.console.rights import Right
 from gridbourse.console.signin.current import CurrentUser, ExchangeOf
 from gridbourse.console.statement_files import statement_csv, statement_pdf
-from gridbourse.console.translation import LanguageTag, preferred_language, read_translation
+from gridbourse.console.translation import LanguageTag, language_of, read_translation
 
 router = APIRouter(prefix="/statements", tags=["money and energy"])
 CSV, PDF = "text/csv", "application/pdf"
@@ -49,7 +49,7 @@ async def read_statement_pdf(
 ) -> Response:
     """The statement of a delivery day as PDF, for people, in Chinese or English, at most 2,000 lines."""
     statement = exchange.statements.statement(principal, day, node_id=node_id)
-    t = read_translation(language or preferred_language(request.headers.get("accept-language", "")))
+    t = read_translation(language or language_of(request.headers))
     content = await asyncio.to_thread(statement_pdf, statement, exchange.spec.name, exchange.local, t)
     return _download(content, PDF, f"statement-{date_text(day)}.pdf")
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import time
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import Path, Query, Response
 
-from gridbourse.client.chain_values import Finding
 from gridbourse.console.local_time import date_day, today
 from gridbourse.console.pages.frame import PageFrame, page_router
+from gridbourse.console.pages.searching import found_by
 from gridbourse.console.rights import Right, require
 from gridbourse.errors import InvalidValue
 
@@ -25,11 +24,10 @@ async def audit(frame: PageFrame, q: Annotated[str, Query(max_length=100)] = "")
     """What asks for attention, and where to look."""
     require(frame.principal, Right.AUDIT)
     exchange = frame.exchange
-    found = exchange.audit.search(frame.principal, q) if q.strip() else []
     return frame.render(
         "audit.html",
         q=q,
-        found=[(one, _link(one)) for one in found],
+        found=await found_by(frame, q),
         alarms=exchange.alarms(),
         report=exchange.audit.last_report,
         trades=exchange.market.trades(limit=RECENT).items,
@@ -78,23 +76,6 @@ async def trace_file(frame: PageFrame, deal_id: DealNumber) -> Response:
 async def trace(frame: PageFrame, deal_id: DealNumber) -> Response:
     """The walk from a deal to the proof of every detail behind it."""
     return frame.render("trace.html", trace=await frame.exchange.audit.trace(frame.principal, deal_id))
-
-
-def _link(found: Finding) -> str | None:
-    key, chain = quote(found.key), quote(found.chain or "")
-    match found.kind:
-        case "deal":
-            return f"/audit/deals/{key}"
-        case "record":
-            return f"/chains/{chain}/records/{key}"
-        case "block":
-            return f"/chains/{chain}/blocks/{key}"
-        case "transaction":
-            return f"/chains/{chain}/transactions/{key}"
-        case "node":
-            return f"/energy/orders?node={key}"
-        case _:
-            return None
 
 
 def _file(content: str, media_type: str, name: str) -> Response:

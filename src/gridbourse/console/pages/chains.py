@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import Query, Response
-from markupsafe import Markup
 
 from gridbourse.client.chain_values import AnchorView, RecordView
-from gridbourse.client.values import EnergyTypeName
 from gridbourse.console.chain_state import MAIN
-from gridbourse.console.local_time import date_text
-from gridbourse.console.pages import formats
 from gridbourse.console.pages.frame import Frame, PageFrame, page_router
+from gridbourse.console.pages.record_fields import shower
+from gridbourse.console.pages.searching import found_by
 from gridbourse.console.pages.strips import BLOCKS, draw, follows
 from gridbourse.console.rights import RIGHTS, Kind, Principal, Right
 from gridbourse.crypto.merkle import verify_inclusion
 from gridbourse.errors import NotFound, ProofError
+from gridbourse.network.finding import Finding
 
 router = page_router()
 ANCHORS_SHOWN = 40
@@ -26,8 +24,8 @@ ROWS = 25
 
 
 @router.get("/chains")
-async def chains(frame: PageFrame) -> Response:
-    """All chains side by side."""
+async def chains(frame: PageFrame, q: Annotated[str, Query(max_length=100)] = "") -> Response:
+    """All chains side by side, and the search in them."""
     queries = frame.exchange.chains
     summaries = queries.chains()
     strips = None
@@ -36,7 +34,7 @@ async def chains(frame: PageFrame) -> Response:
             chain.name: (await queries.blocks(frame.principal, chain.name, None, BLOCKS)).items for chain in summaries
         }
         strips = draw(summaries, blocks, _newest_anchors(frame, ANCHORS_SHOWN))
-    return frame.render("chains.html", chains=summaries, strips=strips)
+    return frame.render("chains.html", chains=summaries, strips=strips, q=q, found=await found_by(frame, q))
 
 
 @router.get("/chains/deal/{deal_id}")
@@ -69,7 +67,7 @@ async def chain(
     shown = await queries.blocks(frame.principal, name, blocks, ROWS)
     summary = next(one for one in queries.chains() if one.name == name)
     page = None
-    if name != MAIN and _is_member(frame.principal, name):
+    if name != MAIN and queries.is_member(frame.principal, name):
         page = queries.records(frame.principal, name, cursor=records, limit=ROWS)
     return frame.render(
         "chain.html",
@@ -103,7 +101,9 @@ async def transaction(frame: PageFrame, name: str, tx_hash: str) -> Response:
 async def record(frame: PageFrame, name: str, index: int) -> Response:
     """A record: what the reader may read of it, and why not the rest."""
     view = await frame.exchange.chains.record(frame.principal, name, index)
-    return frame.render("record.html", view=view, why=_why(frame.principal, view), shown=_shower(frame))
+    return frame.render(
+        "record.html", view=view, why=_why(frame.principal, view), shown=shower(frame.t, frame.exchange.local)
+    )
 
 
 @router.get("/chains/{name}/records/{index}/proof")
@@ -127,10 +127,6 @@ def _why(principal: Principal, view: RecordView) -> str:
     return "why.broken"
 
 
-def _is_member(principal: Principal, name: str) -> bool:
-    return principal.kind is Kind.REGULATOR or principal.master == name
-
-
 def _newest_anchors(frame: Frame, limit: int | None) -> list[AnchorView]:
     queries = frame.exchange.chains
     names = (one.name for one in queries.chains() if one.name != MAIN)
@@ -141,35 +137,4 @@ def _hash(text: str) -> bytes:
     try:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError as error:
-        raise NotFound(f"{text!r} is no hash") from error
-
-
-def _shower(frame: Frame) -> Callable[[str, object], object]:
-    """How the fields of a record are shown: with their units, in the reader's language."""
-    t, local = frame.t, frame.exchange.local
-
-    def shown(key: str, value: object) -> object:
-        number, text = value if isinstance(value, int) else 0, str(value)
-        match key:
-            case "energy_wh" | "energy_quota_wh":
-                return Markup("{} {}").format(formats.kwh(number), t("unit.energy"))
-            case "price_ticks":
-                return Markup("{} {}").format(formats.price(number), t("unit.price"))
-            case "period":
-                return local.dated_span(number)
-            case "day":
-                return date_text(number)
-            case "side":
-                return t(f"side.{text}")
-            case "state":
-                return t(f"deal.{text}")
-            case "own_order" | "other_order":
-                return f"{number:016x}"
-            case "energy_types":
-                names = text.split("|")
-                is_any = len(names) == len(EnergyTypeName)
-                return t("type.any") if is_any else t("list.comma").join(t(f"type.{name}") for name in names)
-            case _:
-                return t("yes" if value else "no") if isinstance(value, bool) else text
-
-    return shown
+        raise NotFound(Finding("{text!r} is no hash", text=text)) from error

@@ -20,13 +20,12 @@ from gridbourse.client.values import EnergyTypeName
 from gridbourse.console.exchange import Exchange
 from gridbourse.console.local_time import LocalTime
 from gridbourse.console.pages.formats import filters
-from gridbourse.console.problems import status_of
+from gridbourse.console.problems import explanation, heading, status_of
 from gridbourse.console.rights import NOBODY, Principal
 from gridbourse.console.signin.current import current_user, exchange_of
-from gridbourse.console.translation import LANGUAGES, Translation, known_language, preferred_language, read_translation
+from gridbourse.console.translation import DEFAULT_LANGUAGE, LANGUAGES, Translation, language_of, read_translation
 from gridbourse.errors import GridbourseError, InvalidValue
 
-LANGUAGE_COOKIE = "gridbourse_language"
 THEME_COOKIE = "gridbourse_theme"
 THEMES = frozenset({"light", "dark"})
 PREFERENCE_SECONDS = 365 * 86_400
@@ -57,9 +56,7 @@ class Frames:
 
     def of(self, request: Request, principal: Principal) -> Frame:
         """The frame of a request."""
-        chosen = known_language(request.cookies.get(LANGUAGE_COOKIE, ""))
-        language = chosen or preferred_language(request.headers.get("accept-language", ""))
-        return Frame(self.templates, read_translation(language), request, principal)
+        return Frame(self.templates, read_translation(language_of(request.headers)), request, principal)
 
 
 class Frame:
@@ -99,16 +96,26 @@ class Frame:
         return RedirectResponse(f"{path}?done={done}" if done else path, HTTPStatus.SEE_OTHER)
 
     def explain(self, error: GridbourseError) -> str:
-        """Say in the reader's language what is wrong, as far as there are words for it, else as the error does."""
-        key = f"wrong.{error.field}" if isinstance(error, InvalidValue) else f"error.{type(error).__name__}"
-        return self.t.maybe(key) or str(error)
+        """Say in the reader's language what is wrong, of a form's field in words of its own."""
+        wrong = self.t.maybe(f"wrong.{error.field}") if isinstance(error, InvalidValue) else None
+        if wrong is not None:
+            return wrong
+        text = explanation(self._labelled(error), self.t.language)
+        begins = text[:1].upper() if self.t.language == DEFAULT_LANGUAGE else text[:1]
+        return begins + text[1:] + self.t("list.full_stop")
+
+    def _labelled(self, error: GridbourseError) -> GridbourseError:
+        """An error that calls a field as the reader sees it."""
+        if not isinstance(error, InvalidValue):
+            return error
+        label = self.t.maybe(f"field.{error.field}") or self.t("error.input")
+        return InvalidValue(label, error.value, error.remedy)
 
     def fail(self, error: GridbourseError | RequestValidationError) -> HTMLResponse:
         """Answer with a page that says what went wrong."""
         status = status_of(error) if isinstance(error, GridbourseError) else HTTPStatus.UNPROCESSABLE_ENTITY
         detail = self.t("error.malformed") if isinstance(error, RequestValidationError) else self.explain(error)
-        heading = self.t.maybe(f"status.{int(status)}") or self.t("status.other")
-        return self.render("message.html", status=status, heading=heading, text=detail)
+        return self.render("message.html", status=status, heading=heading(status, self.t), text=detail)
 
     def _around(self) -> dict[str, object]:
         url = self.request.url

@@ -13,7 +13,6 @@ from fastapi.responses import RedirectResponse
 from gridbourse.console.api.signin import begin_session
 from gridbourse.console.local_time import today
 from gridbourse.console.pages.frame import (
-    LANGUAGE_COOKIE,
     PREFERENCE_SECONDS,
     THEME_COOKIE,
     THEMES,
@@ -22,7 +21,7 @@ from gridbourse.console.pages.frame import (
     page_router,
 )
 from gridbourse.console.signin.current import COOKIE
-from gridbourse.console.translation import LANGUAGES
+from gridbourse.console.translation import LANGUAGE_COOKIE, LANGUAGES
 from gridbourse.errors import SignInRefused
 
 router = page_router()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from hashlib import sha256
@@ -132,7 +133,6 @@ async def credit(
 
 
 def _address(text: str) -> Address:
-    try:
-        return Address(bytes.fromhex(text.removeprefix("0x")))
-    except ValueError as error:
-        raise InvalidValue("account", text, "an address: 0x and 40 hexadecimal digits") from error
+    if not re.fullmatch("0x[0-9a-fA-F]{40}", text.strip()):
+        raise InvalidValue("account", text, "an address: 0x and 40 hexadecimal digits")
+    return Address(bytes.fromhex(text.strip()[2:]))

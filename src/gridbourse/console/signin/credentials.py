@@ -16,6 +16,7 @@ from gridbourse.console.signin.ethereum import SignInMessage
 from gridbourse.console.store import ServiceStore
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import EnvelopeError, InvalidValue, SignInRefused
+from gridbourse.network.finding import Finding
 from gridbourse.network.keys import NodeKeys
 
 NONCE_SECONDS = 600
@@ -85,7 +86,9 @@ class Credentials:
         stated = ethereum.verify(message, signature, domain=domain, chain_id=self._chain_id, now=now)
         # Taking the nonce is one statement: of two that come with the same one, one gets it.
         if not self._store.change("DELETE FROM nonces WHERE nonce = ? AND expires_at >= ?", stated.nonce, now):
-            raise SignInRefused("Nonce: was used, is too old, or was not given out here; ask for a new message")
+            raise SignInRefused(
+                Finding("Nonce: was used, is too old, or was not given out here; ask for a new message")
+            )
         kind, name = self._holder(stated.address)
         return self._begin_session(kind, name, None, None)
 
@@ -99,7 +102,7 @@ class Credentials:
         """
         row = self._store.row("SELECT * FROM accounts WHERE name = ?", account)
         if not keystore.is_password(password, row["password_hash"] if row else None) or row is None:
-            raise SignInRefused("account or password is wrong")
+            raise SignInRefused(Finding("account or password is wrong"))
         keys = keystore.unlock_with_password(row["keystore"], password) if row["keystore"] else None
         return self._begin_session(Kind(row["kind"]), row["subject"], account, keys)
 
@@ -152,7 +155,7 @@ class Credentials:
         """Change a password; every other session of the account ends. Raises like `sign_in_with_password`."""
         row = self._store.row("SELECT * FROM accounts WHERE name = ?", account)
         if not keystore.is_password(old, row["password_hash"] if row else None) or row is None:
-            raise SignInRefused("account or password is wrong")
+            raise SignInRefused(Finding("account or password is wrong"))
         password_hash = keystore.hash_password(new)
         locked = None
         if row["keystore"]:
@@ -249,7 +252,7 @@ class Credentials:
         self._store.change("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)", *row)
         principal = self._speaker(kind, name, frozenset(Scope), keys, f"session {digest.hex()[:12]}")
         if principal is None:
-            raise SignInRefused(f"{name!r} takes no part in this region any more")
+            raise SignInRefused(Finding("{name!r} takes no part in this region any more", name=name))
         return Credential(_text(raw), principal, expires_at)
 
     def _principal(self, row: Row, scopes: frozenset[Scope], raw: bytes, credential: str) -> Principal | None:
@@ -273,7 +276,8 @@ class Credentials:
         for node_id, node in self._directory.nodes.items():
             if node.address_hex == address.hex():
                 return Kind.NODE, node_id
-        raise SignInRefused(f"{ethereum.checksum_address(address)} is the key of nobody in this region")
+        text = "{address} is the key of nobody in this region"
+        raise SignInRefused(Finding(text, address=ethereum.checksum_address(address)))
 
 
 def _text(raw: bytes) -> str:

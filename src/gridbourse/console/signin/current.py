@@ -11,6 +11,7 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 from gridbourse.console.exchange import Exchange
 from gridbourse.console.rights import NOBODY, Principal, Right, require
 from gridbourse.errors import Forbidden, NotSignedIn
+from gridbourse.network.finding import Finding
 
 COOKIE = "gridbourse_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -43,7 +44,7 @@ def current_user(request: Request) -> Principal:
     if scheme:
         principal = credentials.token(secret.strip()) if scheme.lower() == "bearer" else None
         if principal is None:
-            raise NotSignedIn("the token is unknown, revoked or has run out; make a new one")
+            raise NotSignedIn(Finding("the token is unknown, revoked or has run out; make a new one"))
         return principal
     session = request.cookies.get(COOKIE)
     principal = credentials.session(session) if session else None
@@ -60,7 +61,8 @@ def require_same_origin(request: Request) -> None:
     own = f"{request.url.scheme}://{request.headers.get('host', '')}"
     is_own = origin == own if origin is not None else site in {"same-origin", "none"}
     if not is_own or site == "cross-site":
-        raise Forbidden(f"a session is used from pages of {own} only; programs use an API token")
+        text = "a session is used from pages of {own} only; programs use an API token"
+        raise Forbidden(Finding(text, own=own))
 
 
 CurrentUser = Annotated[Principal, Depends(current_user)]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from gridbourse.crypto.keys import Address, keccak256, recover
 from gridbourse.errors import GridbourseError, SignInRefused
+from gridbourse.network.finding import Finding
 
 STATEMENT = "Sign in to the gridbourse exchange."
 MAX_MESSAGE_CHARACTERS = 2_000
@@ -96,7 +97,8 @@ def verify(message: str, signature: bytes, *, domain: str, chain_id: int, now: f
         The message is malformed, is for another place or time, or another key signed it.
     """
     if len(message) > MAX_MESSAGE_CHARACTERS or (found := _MESSAGE.fullmatch(message)) is None:
-        raise SignInRefused("message: not as ERC-4361 writes it; sign the text that /api/v1/sign-in/message gives")
+        text = "message: not as ERC-4361 writes it; sign the text that {path} gives"
+        raise SignInRefused(Finding(text, path="/api/v1/sign-in/message"))
     stated = SignInMessage(
         domain=found["domain"],
         uri=found["uri"],
@@ -109,19 +111,23 @@ def verify(message: str, signature: bytes, *, domain: str, chain_id: int, now: f
     )
     host = re.match(r"[a-z][a-z0-9+.-]*://([^/?#]+)", stated.uri)
     checks = (
-        (found["version"] == "1", "Version: give 1"),
-        (stated.domain == domain, f"domain: this is {domain}"),
-        (host is not None and host[1] == domain, f"URI: give one on {domain}"),
-        (stated.chain_id == chain_id, f"Chain ID: this region's is {chain_id}"),
-        (stated.issued_at <= now + CLOCK_SKEW_SECONDS, "Issued At: lies in the future"),
-        (stated.expires_at is None or now < stated.expires_at, "Expiration Time: is over; ask for a new message"),
-        (stated.not_before is None or now >= stated.not_before, "Not Before: is not yet reached"),
+        (found["version"] == "1", Finding("Version: give 1")),
+        (stated.domain == domain, Finding("domain: this is {domain}", domain=domain)),
+        (host is not None and host[1] == domain, Finding("URI: give one on {domain}", domain=domain)),
+        (stated.chain_id == chain_id, Finding("Chain ID: this region's is {chain_id}", chain_id=chain_id)),
+        (stated.issued_at <= now + CLOCK_SKEW_SECONDS, Finding("Issued At: lies in the future")),
+        (
+            stated.expires_at is None or now < stated.expires_at,
+            Finding("Expiration Time: is over; ask for a new message"),
+        ),
+        (stated.not_before is None or now >= stated.not_before, Finding("Not Before: is not yet reached")),
     )
     for holds, wrong in checks:
         if not holds:
             raise SignInRefused(wrong)
     if _signer(message, signature) != stated.address:
-        raise SignInRefused(f"signature: not that of {checksum_address(stated.address)} over this message")
+        text = "signature: not that of {address} over this message"
+        raise SignInRefused(Finding(text, address=checksum_address(stated.address)))
     return stated
 
 
@@ -152,11 +158,11 @@ def _signer(message: str, signature: bytes) -> Address | None:
 
 def _seconds(field: str, text: str) -> float:
     if not _TIME.fullmatch(text):
-        raise SignInRefused(f"{field}: give a time as RFC 3339 writes it")
+        raise SignInRefused(Finding("{field}: give a time as RFC 3339 writes it", field=field))
     try:
         return datetime.fromisoformat(text.upper()).timestamp()
     except ValueError as error:
-        raise SignInRefused(f"{field}: there is no such time") from error
+        raise SignInRefused(Finding("{field}: there is no such time", field=field)) from error
 
 
 def _time_text(seconds: float) -> str:

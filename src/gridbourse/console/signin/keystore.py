@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gridbourse.errors import EnvelopeError, InvalidValue
+from gridbourse.network.finding import Finding
 from gridbourse.network.keys import NodeKeys, read_keys, stored_keys
 
 MIN_PASSWORD_CHARACTERS = 12
@@ -39,8 +40,8 @@ def hash_password(password: str) -> str:
         It is too short or too long.
     """
     if not MIN_PASSWORD_CHARACTERS <= len(password) <= MAX_PASSWORD_CHARACTERS:
-        remedy = f"{MIN_PASSWORD_CHARACTERS} to {MAX_PASSWORD_CHARACTERS} characters"
-        raise InvalidValue("password", f"{len(password)} characters", remedy)
+        least, most = MIN_PASSWORD_CHARACTERS, MAX_PASSWORD_CHARACTERS
+        raise InvalidValue("password", len(password), Finding("{least} to {most} characters", least=least, most=most))
     return _hasher.hash(password)
 
 
