@@ -106,7 +106,7 @@ class Administration:
         """
         require(principal, Right.KEEP_METERS)
         if self._directory.master_of.get(node_id) != principal.name:
-            raise NotFound(f"you have no node {node_id!r}")
+            raise NotFound(Finding("you have no node {name!r}", name=node_id))
         await asyncio.wrap_future(self._worker.run(partial(_register_meter, node_id, meter, limit_w)))
 
     # Deposits

@@ -27,6 +27,7 @@ from gridbourse.metering.intake import Fault, Intake, MeteredEnergy
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.mqtt import Broker, Subscriber, require_topic_name
 from gridbourse.network.agent import HISTORY_PERIODS
+from gridbourse.network.finding import Finding
 from gridbourse.network.records import MeterRegistered
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
@@ -131,10 +132,9 @@ class Metering:
             if accepted is None and finding is not None and finding.fault is not Fault.REPEATED
         )
         if refused:
-            raise ReadingsRefused(
-                f"readings: {len(refused)} of {len(arrivals)} are refused, first {refused[0][1]}; the others are taken",
-                refused,
-            )
+            text = "readings: {refused} of {count} are refused, first {fault}; the others are taken"
+            told = Finding(text, refused=len(refused), count=len(arrivals), fault=refused[0][1])
+            raise ReadingsRefused(told, refused)
         new = sum(arrival.accepted is not None for arrival in arrivals)
         return ReadingReceipt(new, len(arrivals) - new)
 
@@ -201,7 +201,7 @@ class Metering:
     @property
     def _open(self) -> HeadEnd:
         if self._head_end is None:
-            raise ReadingsNotKept("the head-end is starting; try again when it is there")
+            raise ReadingsNotKept(Finding("the head-end is starting; try again when it is there"))
         return self._head_end
 
     def _view(self, meter: Address) -> MeterView:

@@ -28,6 +28,7 @@ from gridbourse.errors import GridbourseError, NotFound
 from gridbourse.market.types import Offer, Settings
 from gridbourse.metering.forecast import Forecast
 from gridbourse.network.agent import decide, is_open, offer_once
+from gridbourse.network.finding import Finding
 from gridbourse.network.records import Mandate, OrderDetails
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
@@ -166,7 +167,7 @@ class Offering:
         require(principal, Right.READ_NODE)
         master = self._directory.master_of.get(node_id)
         if master is None or not principal.reaches(node_id, master):
-            raise NotFound(f"there is no node {node_id!r} of yours")
+            raise NotFound(Finding("there is no node {name!r} of yours", name=node_id))
 
     def _reading(self, node_id: str, period: int) -> PeriodReading:
         energy = self._metering.energy(node_id, period)

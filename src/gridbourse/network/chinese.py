@@ -140,6 +140,8 @@ CHINESE = {
     "keep accounts of one's nodes": "管理下属节点的账户",
     "credit deposits": "记入押金",
     "vote": "投票",
+    "hand in meter readings": "提交电表读数",
+    "enter meters of one's nodes": "登记下属节点的电表",
     "trace and audit": "追溯和审计",
     "nobody": "未登录者",
     "node": "功能节点",
@@ -188,6 +190,10 @@ CHINESE = {
         "幂等键 {key} 此前已用于另一份订单；请为每份订单使用各自的键"
     ),
     "the service is stopping; try again when it is back": "服务正在停止；请在恢复后再试",
+    "readings: {refused} of {count} are refused, first {fault}; the others are taken": (
+        "读数：{count} 个中有 {refused} 个被拒收，首个为 {fault}；其余已收下"
+    ),
+    "the head-end is starting; try again when it is there": "采集前置机正在启动；请稍后再试",
     "refused by the contract: {rule}": "合约拒绝：{rule}",
     "the chain cannot do this now: {reason}": "区块链暂时无法执行：{reason}",
     # The service: signing in
