@@ -96,13 +96,13 @@ def test_without_a_mandate_a_deal_waits_for_its_user(members):
 def test_what_a_user_writes_while_a_loop_steps_is_not_anchored_before_it_is_taken_up(members, monkeypatch):
     (roofs, _), (loop, _) = members
     master = roofs.masters["roofs"]
-    rematch = roofs.rematch
+    rematch = roofs.uplinks["roofs"].rematch
 
     def write_then_rematch():
         master.slave.submit_records([master.nodes["Anna"].offer(ask())])
         rematch()
 
-    monkeypatch.setattr(roofs, "rematch", write_then_rematch)
+    monkeypatch.setattr(roofs.uplinks["roofs"], "rematch", write_then_rematch)
     loop.step()
     anchored = roofs.main.anchors.last_anchor(1).leaf_count
     assert anchored == master.slave.ledger.leaf_count() - 1

@@ -106,6 +106,8 @@ class Feed:
         self._anchors: list[dict[str, Any]] = []
         self._first_height = 1
         self._flush: asyncio.TimerHandle | None = None
+        self._heart: asyncio.TimerHandle | None = None
+        self._beats = 0
         self._news = asyncio.Event()
         self._is_closed = False
         self.watchers = 0
@@ -143,8 +145,9 @@ class Feed:
     def close(self) -> None:
         """End every stream."""
         self._is_closed = True
-        if self._flush:
-            self._flush.cancel()
+        for timer in (self._flush, self._heart):
+            if timer:
+                timer.cancel()
         self._news.set()
 
     def _schedule(self) -> None:
@@ -162,6 +165,21 @@ class Feed:
         self._first_height = self._state.height + 1
         self._batches.append(batch)
         self._told += 1
+        self._wake()
+
+    def _begin_beating(self) -> None:
+        """Let everybody who watches hear something now and then: what is silent for long is cut off on the way."""
+        if self._heart is None and not self._is_closed:
+            self._heart = asyncio.get_running_loop().call_later(HEARTBEAT_SECONDS, self._beat)
+
+    def _beat(self) -> None:
+        self._heart = None
+        self._beats += 1
+        self._wake()
+        if self.watchers:
+            self._begin_beating()
+
+    def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
@@ -220,6 +238,8 @@ class Feed:
         """
         turn, missed = self._told, self._missed(last_event_id)
         self.watchers += 1
+        self._begin_beating()
+        beats = self._beats
         try:
             yield b"retry: 2000\n\n"
             if missed is None:
@@ -235,10 +255,10 @@ class Feed:
                     turn += 1
                     if chunk := self._encode(batch, wanted, principal):
                         yield chunk
-                try:
-                    await asyncio.wait_for(news.wait(), HEARTBEAT_SECONDS)
-                except TimeoutError:
+                if beats != self._beats:
+                    beats = self._beats
                     yield b": still here\n\n"
+                await news.wait()
         finally:
             self.watchers -= 1
 

@@ -79,7 +79,7 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 
 class ServiceStore:
-    """The open file; any thread may use it, one at a time.
+    """The open file; any thread may use it. Who reads does not wait until what others write is durable.
 
     Parameters
     ----------
@@ -95,13 +95,16 @@ class ServiceStore:
     def __init__(self, path: Path) -> None:
         path.touch(mode=0o600)
         self.path = path
-        self._lock = threading.Lock()
+        self._lock, self._reading_lock = threading.Lock(), threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
             self._migrate()
+            self._reading = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._reading.execute("PRAGMA query_only = ON")
+            self._reading.row_factory = sqlite3.Row
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise InvalidValue("service file", str(path), f"the service file of a region ({error})") from error
@@ -111,8 +114,8 @@ class ServiceStore:
 
     def rows(self, query: str, *parameters: object) -> list[sqlite3.Row]:
         """Read rows."""
-        with self._lock:
-            return self._db.execute(query, parameters).fetchall()
+        with self._reading_lock:
+            return self._reading.execute(query, parameters).fetchall()
 
     def row(self, query: str, *parameters: object) -> sqlite3.Row | None:
         """Read the first row; None if there is none."""
@@ -148,6 +151,8 @@ class ServiceStore:
 
     def close(self) -> None:
         """Let go of the file."""
+        with self._reading_lock:
+            self._reading.close()
         with self._lock:
             self._db.close()
 
@@ -163,4 +168,3 @@ class ServiceStore:
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {number}")
             self._db.execute("COMMIT")
-        self._db.row_factory = sqlite3.Row

@@ -2,7 +2,7 @@
 
 Everything that arrives while a batch is being written goes into the next one, so that a hundred orders share the
 blocks, and the waits for the disk, of one. Between batches the thread does what masters do
-(`gridbourse.network.loop`).
+(`gridbourse.network.loop`), a piece at a time, so that nobody who places an order waits for all of it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -30,6 +30,7 @@ MAX_BATCH = 500
 """Records written together."""
 
 _Answer = TypeVar("_Answer")
+_OVER = object()
 
 
 @dataclass(slots=True)
@@ -74,6 +75,7 @@ class RegionWorker:
         self._queue: queue.SimpleQueue[_Task | _Entry | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="region", daemon=True)
         self._loop = RegionLoop(region, pace)
+        self._round: Iterator[None] | None = None
         self._next_round = 0.0
         self._is_stopping = self._is_failing = False
         self.failure: BaseException | None = None
@@ -130,16 +132,14 @@ class RegionWorker:
             self._write(entries)
         for task in tasks:
             self._do(task)
-        now = time.monotonic()
-        if now >= self._next_round:
-            self._round()
-            self._next_round = time.monotonic() + self._pace.step_seconds
+        if self._round is not None or time.monotonic() >= self._next_round:
+            self._go_on()
 
     def _take(self) -> tuple[list[_Entry], list[_Task]]:
-        """Wait for work until the next round is due, then take all that is there."""
+        """Wait for work until the next round goes on, then take all that is there."""
         entries: list[_Entry] = []
         tasks: list[_Task] = []
-        timeout = max(0.0, self._next_round - time.monotonic())
+        timeout = 0.0 if self._round is not None else max(0.0, self._next_round - time.monotonic())
         while len(entries) < MAX_BATCH:
             try:
                 item = self._queue.get(timeout=timeout) if timeout else self._queue.get_nowait()
@@ -181,15 +181,19 @@ class RegionWorker:
             self._tell_if_possible()
             task.future.set_result(answer)
 
-    def _round(self) -> None:
-        """What the masters do; what fails now is taken up again in the next round."""
+    def _go_on(self) -> None:
+        """Do the next piece of what the masters do; what fails now is taken up again in the next round."""
+        self._round = self._round or self._loop.pieces()
         try:
-            self._loop.step()
+            is_over = next(self._round, _OVER) is _OVER
             self._tell()
-            self.last_round_at, self._is_failing = time.time(), False
+            if is_over:
+                self.last_round_at, self._is_failing = time.time(), False
         except GridbourseError:
             logger.exception("a round was cut short")
-            self._is_failing = True
+            is_over = self._is_failing = True
+        if is_over:
+            self._round, self._next_round = None, time.monotonic() + self._pace.step_seconds
 
     def _tell(self) -> None:
         self._publish(self._reader.news())

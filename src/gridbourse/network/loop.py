@@ -1,4 +1,4 @@
-"""What the members of a region do all the time: take up, bring down, answer, settle, match again, anchor.
+"""What the members of a region do all the time: take up, settle, bring down, answer, match again, anchor.
 
 Everything follows from the chains, so a loop may be stopped or killed at any moment, and whoever runs next goes on.
 What others do it sees on the main chain alone.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
 
@@ -79,21 +79,33 @@ class RegionLoop:
         GridbourseError
             A chain is not to be reached, or refuses. What was not done is done in the next step.
         """
+        for _ in self.pieces():
+            pass
+
+    def pieces(self) -> Iterator[None]:
+        """Do the same piece by piece; between two of them the region may be used for something more urgent."""
         region = self._region
         self._open_days()
         for errand in self._errands:
+            yield
             errand(region)
+        yield
         region.take_up()
         taken_up = {name: uplink.slave_height for name, uplink in region.uplinks.items()}
-        allowed = consents(region, region.bring_down())
-        if allowed:
-            region.answer(allowed, confirmed=True)
         if region.settles:
-            region.settle()
-        region.rematch()
+            yield
+            region.end_deals()
+        for uplink in region.uplinks.values():
+            yield
+            if allowed := consents(region, uplink.bring_down()):
+                region.answer(allowed, confirmed=True)
+        for uplink in region.uplinks.values():
+            yield
+            uplink.rematch()
         if self._monotonic() >= self._next_anchor:
             # What users wrote since is not anchored before it is taken up: that would be keeping it back.
             for name, uplink in region.uplinks.items():
+                yield
                 uplink.anchor(taken_up[name])
             self._next_anchor = self._monotonic() + self._pace.anchor_seconds
 

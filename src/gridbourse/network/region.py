@@ -366,9 +366,12 @@ class Region:
             self.uplinks[name].take_up()
 
     def settle(self) -> None:
-        """As settlement agent: end the deals that nobody answered in time, and settle the confirmed ones.
+        """As settlement agent: `end_deals`, and tell the slave chains of this folder."""
+        self.end_deals()
+        self.bring_down()
 
-        The slave chains of this folder are told.
+    def end_deals(self) -> None:
+        """As settlement agent: end the deals that nobody answered in time, and settle the confirmed ones.
 
         Raises
         ------
@@ -378,7 +381,6 @@ class Region:
         agent = self.uplinks[self._settlement_agent().membership.name]
         agent.expire(self.clock())
         agent.settle()
-        self.bring_down()
 
     def anchor(self) -> None:
         """Anchor every slave chain's new blocks on the main chain."""

@@ -141,7 +141,7 @@ class Frame:
         }
 
 
-def frame_of(request: Request) -> Frame:
+async def frame_of(request: Request) -> Frame:
     """The frame of a request. Raises like `current_user`."""
     frames: Frames = request.app.state.frames
     return frames.of(request, current_user(request))

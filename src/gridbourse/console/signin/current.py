@@ -65,8 +65,19 @@ def require_same_origin(request: Request) -> None:
         raise Forbidden(Finding(text, own=own))
 
 
-CurrentUser = Annotated[Principal, Depends(current_user)]
-ExchangeOf = Annotated[Exchange, Depends(exchange_of)]
+# FastAPI sends what is not `async` to another thread, which costs more than either of the two.
+
+
+async def _current_user(request: Request) -> Principal:
+    return current_user(request)
+
+
+async def _exchange(request: Request) -> Exchange:
+    return exchange_of(request)
+
+
+CurrentUser = Annotated[Principal, Depends(_current_user)]
+ExchangeOf = Annotated[Exchange, Depends(_exchange)]
 
 
 def having(right: Right) -> Callable[[Principal], Awaitable[Principal]]:
