@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from rich.console import Console
 from rich.table import Table
 
+from gridbourse.cli.service_file import take_from_file
 from gridbourse.console.app import create_app
 from gridbourse.console.example import ExampleAccount, ExampleMarket, open_accounts
 from gridbourse.console.exchange import Exchange
@@ -28,20 +29,20 @@ from gridbourse.network.region import Region
 logger = logging.getLogger(__name__)
 
 
-@click.command()
+@click.command(context_settings={"auto_envvar_prefix": "GRIDBOURSE"})
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--host", default="127.0.0.1", show_default=True, envvar="GRIDBOURSE_HOST", help="Address to bind.")
 @click.option(
-    "--port",
-    type=click.IntRange(1, 65_535),
-    default=8000,
-    show_default=True,
-    envvar="GRIDBOURSE_PORT",
-    help="Port to bind.",
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    is_eager=True,
+    expose_value=False,
+    callback=take_from_file,
+    help="TOML file; its [service] table says what neither options nor GRIDBOURSE_... variables do.",
 )
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, help="Port to bind.")
 @click.option(
     "--public-url",
-    envvar="GRIDBOURSE_PUBLIC_URL",
     help="Where it is reached, if through a proxy: https://exchange.example.org. Sign-in messages name it.",
 )
 @click.option(
@@ -52,7 +53,6 @@ logger = logging.getLogger(__name__)
 )
 @click.option(
     "--example",
-    "description",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Make the region from this description if FOLDER is new, with accounts, and let its nodes trade by chance.",
 )
@@ -70,7 +70,7 @@ def serve(
     port: int,
     public_url: str | None,
     allowed_hosts: tuple[str, ...],
-    description: Path | None,
+    example: Path | None,
     backups: Path | None,
     backup_hours: float,
 ) -> None:
@@ -80,11 +80,11 @@ def serve(
     names = (*ServiceSettings().allowed_hosts, *allowed_hosts, _host_of(url))
     settings = ServiceSettings(public_url=url, allowed_hosts=tuple(dict.fromkeys(names)))
     require_safe(host, settings)
-    is_new = description is not None and not folder.exists()
-    if description is not None and is_new:
-        Region.create(folder, read_region(description)).close()
+    is_new = example is not None and not folder.exists()
+    if example is not None and is_new:
+        Region.create(folder, read_region(example)).close()
     app = create_app(lambda: Exchange.open(folder, pace=settings.pace), settings)
-    if description is not None:
+    if example is not None:
         _beside(app, partial(_play, is_new=is_new))
     if backups is not None:
         _beside(app, partial(_back_up, folder=backups, pause_seconds=backup_hours * 3_600))
