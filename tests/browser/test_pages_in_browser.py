@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from browsing import EVIL, PHONE
+from browsing import DESK, EVIL, PHONE
 from small_market import DAY, PERIOD
 
 from gridbourse.console.local_time import date_text
@@ -76,6 +76,24 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(visit, sights, name
         visitor.go(page)
         wide = visitor.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= PHONE[0], page
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", [None, "Anna"])
+def test_a_desk_shows_every_table_whole(visit, sights, name, language):
+    visitor = visit(name, language=language, size=DESK)
+    for page in pages_of(name, sights):
+        visitor.go(page)
+        cut = "[...document.querySelectorAll('.table')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
+        assert visitor.page.evaluate(cut) == 0, page
+
+
+@pytest.mark.parametrize("path", ["/energy", "/energy/orders"])
+def test_a_tablet_shows_what_is_to_be_done_without_scrolling(visit, sights, path):
+    visitor = visit("Anna", size=(768, 1024))
+    visitor.go(path)
+    button = visitor.page.locator("td.actions button").first.bounding_box()
+    assert button["x"] + button["width"] <= 768
 
 
 def test_what_somebody_writes_is_shown_as_text_wherever_it_turns_up(visit, sights):

@@ -104,7 +104,7 @@ class Search:
             yield SearchHit("order", key, MAIN, Finding("{side} of {trader}", side=side, trader=trader))
         for name in self._readable(principal):
             for record in self._chains.chains[name].records_beginning(wanted):
-                text = Finding("record {index} of slave chain {name}", index=record.index, name=name)
+                text = Finding("record {index} of {chain}", index=record.index, chain=_chain(name))
                 yield SearchHit("record", str(record.index), name, text)
             if len(wanted) < _HASH:
                 heads = self._chains.chains[name].heads
@@ -115,7 +115,7 @@ class Search:
             if (height := await self._queries.height_of(principal, name, wanted)) is not None:
                 yield _block(name, height)
             if (height := await self._queries.height_of_transaction(principal, name, wanted)) is not None:
-                text = Finding("transaction in block {height} of chain {name}", height=height, name=_chain(name))
+                text = Finding("transaction in block {height} of {chain}", height=height, chain=_chain(name))
                 yield SearchHit("transaction", f"0x{wanted.hex()}", name, text)
 
     def _readable(self, principal: Principal) -> list[str]:
@@ -135,9 +135,9 @@ class Search:
 
 def _block(name: str, height: int) -> SearchHit:
     return SearchHit(
-        "block", str(height), name, Finding("block {height} of chain {name}", height=height, name=_chain(name))
+        "block", str(height), name, Finding("block {height} of {chain}", height=height, chain=_chain(name))
     )
 
 
 def _chain(name: str) -> str:
-    return Finding("main chain") if name == MAIN else name
+    return Finding("the main chain") if name == MAIN else Finding("slave chain {name}", name=name)
