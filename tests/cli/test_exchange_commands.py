@@ -56,6 +56,8 @@ def test_a_trade_by_commands_on_a_region_on_disk(run, folder):
 
     assert "waiting" in on_disk("Anna", *ASK)
     (order,) = json.loads(on_disk("Anna", "order", "list", "--json"))
+    (hit,) = json.loads(on_disk("Anna", "chain", "search", order["order_id"], "--json"))
+    assert (hit["kind"], hit["key"]) == ("order", order["order_id"])
     assert (order["energy_wh"], order["status"]) == (1_000, "waiting")
     assert "filled" in on_disk("Bert", *BID)
     assert "0.36" in run("book", PERIOD, "--region", folder).output

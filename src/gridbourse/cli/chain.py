@@ -9,7 +9,7 @@ import click
 from gridbourse.cli.connection import Connection, connected
 from gridbourse.cli.output import AS_JSON, Columns, moment, print_json, show
 from gridbourse.client import chains
-from gridbourse.client.chain_values import BlockSummary, ChainSummary, RecordSummary
+from gridbourse.client.chain_values import BlockSummary, ChainSummary, RecordSummary, SearchHit
 from gridbourse.crypto.merkle import MerkleLog
 
 _CHAINS: Columns[ChainSummary] = {
@@ -36,6 +36,12 @@ _RECORDS: Columns[RecordSummary] = {
     "anchored": lambda record: "yes" if record.is_anchored else "",
     "readable": lambda record: "yes" if record.is_readable else "",
 }
+_HITS: Columns[SearchHit] = {
+    "kind": lambda hit: hit.kind,
+    "chain": lambda hit: hit.chain,
+    "key": lambda hit: hit.key,
+    "what": lambda hit: hit.text,
+}
 
 
 @click.group()
@@ -49,6 +55,15 @@ def chain() -> None:
 def list_chains(connection: Connection, *, as_json: bool) -> None:
     """List all chains and how far they are anchored."""
     show(connection.send(chains.chains()), _CHAINS, as_json=as_json)
+
+
+@chain.command()
+@click.argument("text")
+@AS_JSON
+@connected
+def search(connection: Connection, text: str, *, as_json: bool) -> None:
+    """Find what you may read by TEXT: the number of a deal, trader or block, an id, a hash, a name or a place."""
+    show(connection.send(chains.search(text)), _HITS, as_json=as_json)
 
 
 @chain.command()

@@ -92,12 +92,14 @@ def statement_pdf(statement: Statement, region: str, local: LocalTime, t: Transl
     pdf.cell(text=f"{t('statement.title')} {date_text(statement.day)}", new_x="LMARGIN", new_y="NEXT")
     pdf.set_font("text", size=9)
     times = f"{local.day_span(statement.day)}, {local.name}"
-    pdf.multi_cell(0, text=f"{region}. {times}. {t('statement.lead')}", new_x="LMARGIN", new_y="NEXT")
+    pdf.ln(2)
+    _write_text(pdf, f"{region}. {times}.")
+    _write_text(pdf, t("statement.lead"))
     pdf.ln(4)
     _write_lines(pdf, statement, local, t)
+    pdf.ln(4)
     for note in statement_notes(statement, t):
-        pdf.ln(2)
-        pdf.multi_cell(0, text=note, new_x="LMARGIN", new_y="NEXT")
+        _write_text(pdf, note)
     return bytes(pdf.output())
 
 
@@ -113,7 +115,12 @@ def statement_notes(statement: Statement, t: Translation) -> list[str]:
     return notes
 
 
+def _write_text(pdf: FPDF, text: str) -> None:
+    pdf.multi_cell(0, h=5, text=text, align="LEFT", new_x="LMARGIN", new_y="NEXT")
+
+
 def _write_lines(pdf: FPDF, statement: Statement, local: LocalTime, t: Translation) -> None:
+    pdf.set_font("text", size=8)
     heading = FontFace(emphasis=TextEmphasis.NONE, color=(81, 97, 107))
     headings = ("statement.item", "energy.node", "col.period", "market.side", "col.type")
     amounts = (
@@ -125,7 +132,7 @@ def _write_lines(pdf: FPDF, statement: Statement, local: LocalTime, t: Translati
     with pdf.table(
         borders_layout=TableBordersLayout.HORIZONTAL_LINES,
         headings_style=heading,
-        col_widths=(19, 26, 23, 10, 13, 18, 20, 22, 22),
+        col_widths=(20, 25, 29, 9, 13, 17, 18, 25, 25),
         text_align=("LEFT",) * 5 + ("RIGHT",) * 4,
         line_height=6,
     ) as table:
@@ -145,6 +152,7 @@ def _write_lines(pdf: FPDF, statement: Statement, local: LocalTime, t: Translati
             )
         paid, received = format_yuan(statement.paid), format_yuan(statement.received)
         table.row([t("statement.total"), "", "", "", "", "", "", paid, received])
+    pdf.set_font("text", size=9)
 
 
 def _paid_and_received(line: StatementLine) -> tuple[str, str]:
