@@ -145,7 +145,7 @@ def test_readings_over_mqtt_lead_to_offers(folder):
                 assert concentrator.await_broker(30)
                 concentrator.publish(readings[-1])
                 # What it did not publish it is asked for.
-                service.exchange.metering._next_request = 0.0
+                service.exchange.metering.ask_again()
                 until(lambda: anna.send(meters.meters())[0].missing_count == 0)
                 made = offered(anna)
                 assert recorded(service) == sorted(made)

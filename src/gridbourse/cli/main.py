@@ -28,6 +28,7 @@ COMMANDS = {
     "capacity": "capacity",
     "statement": "statement",
     "metered": "statement",
+    "meter": "meter",
     "disclosure": "disclosure",
     "serve": "serve",
     "book": "market",

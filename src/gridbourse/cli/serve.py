@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,14 +19,19 @@ from rich.table import Table
 from gridbourse.cli.service_file import take_from_file
 from gridbourse.console.app import create_app
 from gridbourse.console.example import ExampleAccount, ExampleMarket, open_accounts
+from gridbourse.console.example_meters import ExampleMeters
 from gridbourse.console.exchange import Exchange
-from gridbourse.console.serving import require_safe, run
+from gridbourse.console.serving import is_loopback, require_safe, run
 from gridbourse.console.settings import ServiceSettings
-from gridbourse.errors import GridbourseError
+from gridbourse.errors import GridbourseError, InvalidValue
+from gridbourse.metering.broker import local_broker
+from gridbourse.metering.mqtt import Broker
 from gridbourse.network.description import read_region
 from gridbourse.network.region import Region
 
 logger = logging.getLogger(__name__)
+
+_OWN_BROKER = "mqtt://127.0.0.1:1883"
 
 
 @click.command(context_settings={"auto_envvar_prefix": "GRIDBOURSE"})
@@ -54,7 +59,18 @@ logger = logging.getLogger(__name__)
 @click.option(
     "--example",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Make the region from this description if FOLDER is new, with accounts, and let its nodes trade by chance.",
+    help="Make the region from this description if FOLDER is new, with accounts, let its nodes trade by chance, and "
+    "simulate their meters.",
+)
+@click.option(
+    "--broker",
+    metavar="URL",
+    help="MQTT broker that the meters publish to, mqtt://host:port or mqtts://host:port.",
+)
+@click.option(
+    "--own-broker",
+    is_flag=True,
+    help=f"Run that broker here, at a loopback address; {_OWN_BROKER} by default.",
 )
 @click.option(
     "--backups",
@@ -71,6 +87,8 @@ def serve(
     public_url: str | None,
     allowed_hosts: tuple[str, ...],
     example: Path | None,
+    broker: str | None,
+    own_broker: bool,  # noqa: FBT001 - click gives it by name
     backups: Path | None,
     backup_hours: float,
 ) -> None:
@@ -83,13 +101,27 @@ def serve(
     is_new = example is not None and not folder.exists()
     if example is not None and is_new:
         Region.create(folder, read_region(example)).close()
-    app = create_app(lambda: Exchange.open(folder, pace=settings.pace), settings)
-    if example is not None:
-        _beside(app, partial(_play, is_new=is_new))
-    if backups is not None:
-        _beside(app, partial(_back_up, folder=backups, pause_seconds=backup_hours * 3_600))
-    click.echo(f"gridbourse serves {folder} at {url}")
-    run(app, host, port)
+    with _broker(broker, is_own=own_broker, is_example=example is not None) as meters_broker:
+        app = create_app(lambda: Exchange.open(folder, pace=settings.pace, broker=meters_broker), settings)
+        if example is not None and meters_broker is not None:
+            _beside(app, partial(_play, is_new=is_new))
+            _beside(app, partial(_simulate_meters, broker=meters_broker))
+        if backups is not None:
+            _beside(app, partial(_back_up, folder=backups, pause_seconds=backup_hours * 3_600))
+        click.echo(f"gridbourse serves {folder} at {url}")
+        run(app, host, port)
+
+
+def _broker(url: str | None, *, is_own: bool, is_example: bool) -> AbstractContextManager[Broker | None]:
+    """The broker that was named, run here if that was asked for; one for the example, which needs some; or none."""
+    if not is_own:
+        return nullcontext(Broker.at(url)) if url else local_broker() if is_example else nullcontext()
+    broker = Broker.at(url or _OWN_BROKER)
+    if not is_loopback(broker.host) or broker.tls is not None:
+        raise InvalidValue(
+            "--broker", url, f"an address like {_OWN_BROKER} with --own-broker: it serves this machine only"
+        )
+    return local_broker(broker.port)
 
 
 def _beside(app: FastAPI, work: Callable[[Exchange], Coroutine[None, None, None]]) -> None:
@@ -113,6 +145,14 @@ async def _play(exchange: Exchange, *, is_new: bool) -> None:
     if is_new:
         _show(await asyncio.to_thread(open_accounts, exchange))
     await ExampleMarket(exchange).run()
+
+
+async def _simulate_meters(exchange: Exchange, *, broker: Broker) -> None:
+    """Let the example's meters count and publish."""
+    try:
+        await ExampleMeters(exchange, broker).run()
+    except GridbourseError:
+        logger.exception("the example's meters are not simulated any more")
 
 
 async def _back_up(exchange: Exchange, *, folder: Path, pause_seconds: float) -> None:

@@ -44,6 +44,9 @@ class MeterView:
     last_period: Annotated[Period | None, Field(description="The newest delivery period that it has reported.")]
     heard_at: Annotated[Seconds | None, Field(description="When the newest of its readings was taken.")]
     is_silent: Annotated[bool, Field(description="Whether a reading of it is overdue.")]
+    is_simulated: Annotated[
+        bool, Field(description="Whether it is one of the example region's: it signs, and counts what a data set says.")
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ def open_accounts(exchange: Exchange) -> list[ExampleAccount]:
 class ExampleMarket:
     """Lets the plants and consumers of a region trade, by chance but around usual prices.
 
+    Those whose owners let them offer by themselves are left to do so.
+
     Parameters
     ----------
     exchange
@@ -110,7 +112,9 @@ class ExampleMarket:
             paid.add(day)
 
     async def _place(self) -> None:
-        node_id = self._chance.choice([name for name, (kind, _, _) in self._nodes.items() if kind not in _SERVICES])
+        node_id = self._chance.choice(
+            [name for name, (kind, _, _) in self._nodes.items() if kind not in _SERVICES and not self._is_left(name)]
+        )
         kind, keys, master = self._nodes[node_id]
         sold = _SELLS.get(kind)
         usual = _USUAL_TICKS[sold] if sold else 4_000
@@ -128,12 +132,18 @@ class ExampleMarket:
 
     async def _answer(self) -> None:
         for node_id, (_, keys, master) in self._nodes.items():
+            if self._is_left(node_id):
+                continue
             principal = _principal(node_id, master, keys)
             for deal_id, confirmed in list(self._open_deals(node_id)):
                 try:
                     await self._exchange.trading.answer(principal, deal_id, confirmed=confirmed)
                 except GridbourseError:
                     logger.info("deal %s of the example market was answered otherwise", deal_id)
+
+    def _is_left(self, node_id: str) -> bool:
+        mandate = self._exchange.state.mandates.get(node_id)
+        return mandate is not None and mandate.active
 
     def _open_deals(self, node_id: str) -> Iterator[tuple[int, bool]]:
         """Deals that wait for a node, and what it makes of them; some it thinks over for longer."""

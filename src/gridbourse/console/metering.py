@@ -63,6 +63,11 @@ class Metering:
     ------
     InvalidValue
         With a broker: the region's name has characters that mean something in a topic.
+
+    Attributes
+    ----------
+    simulated : frozenset of Address
+        Meters that are no real ones, as whoever simulates them says.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class Metering:
         if broker is not None:
             require_topic_name(region)
         self.broker = broker
+        self.simulated: frozenset[Address] = frozenset()
         self._path = path
         self._region = region
         self._directory = directory
@@ -96,7 +102,7 @@ class Metering:
                     own.remove(point.meter)
                 own.append(point.meter)
                 (self._head_end or self._intake).enter(point)
-                self._next_request = 0.0  # it may have much to tell
+                self.ask_again()  # it may have much to tell
 
     def start(self) -> None:
         """Read what was accepted before, once all meters are known; then listen."""
@@ -113,6 +119,10 @@ class Metering:
             self._subscriber.close()
         if self._head_end is not None:
             self._head_end.close()
+
+    def ask_again(self) -> None:
+        """Ask all meters at the broker for what has not come, now instead of when it is due."""
+        self._next_request = 0.0
 
     async def hand_in(self, principal: Principal, payloads: Sequence[bytes]) -> ReadingReceipt:
         """Take in readings that somebody hands in; what says whose they are is their meters' signatures.
@@ -156,7 +166,12 @@ class Metering:
             self._view(own[-1]) for node_id, own in self._of_node.items() if node_id not in self._directory.revoked
         ]
         return [
-            Alarm("silent_meter", view.node_id, f"meter {view.meter} is not heard", view.heard_at or view.registered_at)
+            Alarm(
+                "silent_meter",
+                view.node_id,
+                Finding("meter {meter} is not heard", meter=view.meter),
+                view.heard_at or view.registered_at,
+            )
             for view in views
             if view.is_silent
         ]
@@ -220,6 +235,7 @@ class Metering:
             last_period=None if latest is None else latest.period,
             heard_at=None if latest is None else latest.taken_at,
             is_silent=is_current and self._clock() > due + OVERDUE_SECONDS,
+            is_simulated=meter in self.simulated,
         )
 
     # Over MQTT

@@ -218,6 +218,8 @@ class Offering:
         decided = self._decided(node_id, tradable)
         now, rules, found = self._clock(), self._rules(), []
         for period in tradable:
+            if period * PERIOD_SECONDS <= now:
+                continue  # a reading that comes so late says nothing about what is to be traded
             if self._orders.get((node_id, period)):
                 if period not in decided:
                     found.append(_Decision(node_id, period, OfferOutcome.ORDERED))

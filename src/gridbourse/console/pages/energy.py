@@ -103,15 +103,20 @@ async def cancel(frame: PageFrame, order_id: str) -> Response:
 
 @router.get("/energy/meter")
 async def meter(frame: PageFrame, node: NodeName = "", day_text: DayText = "") -> Response:
-    """What was metered, and what the node may do by itself."""
-    trading, day = frame.exchange.trading, _day(day_text)
+    """What was metered and what that lets expect, what the node may do by itself, and what it did."""
+    exchange, principal, day = frame.exchange, frame.principal, _day(day_text)
+    one = principal.name if principal.kind is Kind.NODE else node
     return _part(
         frame,
         "energy_meter.html",
         node,
         day=day,
-        metered=trading.metered(frame.principal, day, node_id=node or None),
-        limits=_limits_of(frame, node),
+        one=one,
+        meters=[meter for meter in exchange.metering.meters(principal) if one in ("", meter.node_id)],
+        readings=exchange.offering.readings(principal, one, day) if one else [],
+        offers=exchange.offering.automatic_offers(principal, one, day) if one else [],
+        metered=exchange.trading.metered(principal, day, node_id=node or None),
+        limits=_limits_of(frame, one),
         wrong=defaultdict(str),
     )
 
@@ -179,9 +184,8 @@ def _part(frame: Frame, template: str, node: str, *, next_cursor: str | None = N
 
 def _limits_of(frame: Frame, node: str) -> Limits | None:
     """The limits of the one node that is shown; None if there are several, or it never set any."""
-    name = frame.principal.name if frame.principal.kind is Kind.NODE else node
     try:
-        return limits_view(frame.exchange.trading.limits(frame.principal, name)) if name else None
+        return limits_view(frame.exchange.trading.limits(frame.principal, node)) if node else None
     except NotFound:
         return None
 

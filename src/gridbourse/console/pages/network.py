@@ -11,12 +11,13 @@ from typing import Annotated, Literal
 from fastapi import Form, Response
 
 from gridbourse.console.local_time import date_day, today
+from gridbourse.console.metering import Metering
 from gridbourse.console.network_queries import role_of
 from gridbourse.console.pages.frame import PageFrame, page_router
 from gridbourse.console.rights import RIGHTS, Kind, Right
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
-from gridbourse.units import money_units, price_ticks
+from gridbourse.units import energy_wh, money_units, price_ticks
 
 router = page_router()
 REPORTS = 30
@@ -36,6 +37,9 @@ async def network(frame: PageFrame) -> Response:
         running=exchange.is_running,
         height=exchange.state.height,
         late=exchange.network.late_anchors(),
+        silent=exchange.metering.silent_meters(),
+        head_end=_head_end(exchange.metering),
+        meters=exchange.metering.meters(principal) if is_signed_in else [],
         nodes=exchange.network.nodes(principal) if is_signed_in else None,
         reports=exchange.network.reports(principal, None, REPORTS).items if is_signed_in else None,
         votes=exchange.network.votes() if principal.kind in RIGHTS[Right.READ_CHAINS] else None,
@@ -116,6 +120,19 @@ async def close_account(frame: PageFrame, name: Text) -> Response:
     return frame.go("/network", done="account_closed")
 
 
+@router.post("/network/meters")
+async def enter_meter(
+    frame: PageFrame, node_id: Text, meter: Annotated[str, Form(max_length=42)], limit_kw: Text
+) -> Response:
+    """Enter the meter of a function node."""
+    try:
+        limit_w = energy_wh(limit_kw.strip())  # a thousand of the one are one of the other, too
+    except InvalidValue as error:
+        raise InvalidValue("limit_w", limit_kw, "a power in kW with at most 3 decimals") from error
+    await frame.exchange.administration.register_meter(frame.principal, node_id, _address(meter), limit_w)
+    return frame.go("/network", done="meter_entered")
+
+
 @router.post("/network/deposits")
 async def credit(
     frame: PageFrame, node_id: Text, day: Text, yuan: Text, payment: Annotated[str, Form(min_length=1, max_length=200)]
@@ -130,6 +147,11 @@ async def credit(
         frame.principal, money, number, sha256(payment.strip().encode()).digest()
     )
     return frame.go("/network", done="credited")
+
+
+def _head_end(metering: Metering) -> str:
+    """Whence readings come."""
+    return "api" if metering.broker is None else "listens" if metering.is_listening else "lost"
 
 
 def _address(text: str) -> Address:

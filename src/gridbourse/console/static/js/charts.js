@@ -64,8 +64,7 @@ export function dayChart(figure, rows) {
   }
   const caption = figure.querySelector("figcaption");
   if (prices.every((price) => price === null) && caption) caption.textContent = data.none ?? "";
-  const local = new Intl.DateTimeFormat("en-GB", { timeZone: data.zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const clock = (/** @type {number} */ seconds) => local.format(seconds * 1000);
+  const clock = clockOf(data.zone);
   plot(figure, [x, energies, prices], {
     scales: { x: { time: false, range: [start - 600, start + 96 * PERIOD_SECONDS] }, kwh: { range: from0 }, price: { range: padded } },
     axes: [
@@ -91,6 +90,64 @@ export function dayChart(figure, rows) {
       ],
     },
   });
+}
+
+/**
+ * Surplus or need of each period of a day, metered and expected.
+ * @param {Element | null} figure
+ * @param {NodeListOf<Element>} rows of the table of readings
+ */
+export function meterChart(figure, rows) {
+  if (!figure) return;
+  const { data, read } = texts(figure);
+  const start = Number(data.start);
+  const x = Array.from({ length: 96 }, (_, turn) => start + turn * PERIOD_SECONDS);
+  /** @type {(number | null)[]} */
+  const metered = x.map(() => null);
+  /** @type {(number | null)[]} */
+  const expected = x.map(() => null);
+  for (const row of rows) {
+    const at = Number(row.getAttribute("data-period")) - start / PERIOD_SECONDS;
+    for (const [column, name] of /** @type {const} */ ([[metered, "surplus"], [expected, "expected"]])) {
+      const told = row.querySelector(`[data-${name}] data`)?.getAttribute("value");
+      column[at] = told === null || told === undefined ? null : Number(told) / 1000;
+    }
+  }
+  const clock = clockOf(data.zone);
+  const bars = (/** @type {string} */ stroke) => ({
+    scale: "kwh",
+    stroke: colour(figure, stroke),
+    fill: colour(figure, `${stroke}-wash`),
+    width: 1,
+    paths: library().paths.bars({ size: [0.7, 14] }),
+    points: { show: false },
+  });
+  plot(figure, [x, metered, expected], {
+    scales: { x: { time: false, range: [start - 600, start + 96 * PERIOD_SECONDS] }, kwh: { range: around0 } },
+    axes: [
+      { ...axis(figure, clock), incrs: [3600, 7200, 10_800, 14_400, 21_600], splits: hours(start) },
+      { ...axis(figure, thousands), scale: "kwh" },
+    ],
+    series: [{}, bars("--buy"), bars("--sell")],
+    hooks: {
+      setCursor: [
+        read((at) => {
+          const known = metered[at] ?? expected[at];
+          const said = known === null ? "" : ` · ${metered[at] === null ? data.expected : data.surplus} ${thousands(known)} ${data.energy}`;
+          return clock(x[at]) + said;
+        }),
+      ],
+    },
+  });
+}
+
+/**
+ * Writes a time of day as the region's clocks show it.
+ * @param {string | undefined} zone
+ */
+function clockOf(zone) {
+  const local = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  return (/** @type {number} */ seconds) => local.format(seconds * 1000);
 }
 
 /**
@@ -195,6 +252,11 @@ function hours(start) {
 /** @param {unknown} _ @param {number} __ @param {number | null} most */
 function from0(_, __, most) {
   return [0, (most || 1) * 1.15];
+}
+
+/** @param {unknown} _ @param {number | null} least @param {number | null} most */
+function around0(_, least, most) {
+  return [Math.min(0, (least ?? 0) * 1.15), Math.max(0, (most ?? 0) * 1.15) || (least ? 0 : 1)];
 }
 
 /** @param {unknown} _ @param {number | null} least @param {number | null} most */

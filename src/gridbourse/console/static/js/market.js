@@ -2,21 +2,11 @@
 
 import { dayChart, depthChart } from "./charts.js";
 import { quoteWhileTyping } from "./quote.js";
+import { keepDrawn } from "./redraw.js";
 
-const draw = () => {
+keepDrawn(() => {
   depthChart(document.querySelector('[data-chart="depth"]'), document.querySelectorAll("#book tr[data-side]"));
   dayChart(document.querySelector('[data-chart="day"]'), document.querySelectorAll("#day-table tr[data-period]"));
-};
-
-draw();
-document.addEventListener("refreshed", draw);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-let width = innerWidth;
-addEventListener("resize", () => {
-  if (innerWidth !== width) {
-    width = innerWidth;
-    draw();
-  }
 });
 
 const form = document.querySelector("#order-form");
