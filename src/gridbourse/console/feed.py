@@ -23,7 +23,7 @@ from gridbourse.console.views import deal_view, order_view, side_name, trade_vie
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.market.types import EnergyType, Side
 
-KEPT_BATCHES = 480
+KEPT_BATCHES = 120
 HEARTBEAT_SECONDS = 15.0
 
 

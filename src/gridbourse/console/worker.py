@@ -123,6 +123,7 @@ class RegionWorker:
             logger.exception("the region stopped")
             self.failure = error
         finally:
+            self._writer.close()
             self._region.close()
             self._refuse_the_rest()
 

@@ -11,7 +11,7 @@ from gridbourse.network.keys import NodeKeys
 from gridbourse.network.records import Details
 from gridbourse.network.sealing import open_record, seal_record
 
-REMEMBERED_RECORDS = 2_000
+REMEMBERED_RECORDS = 500
 
 
 class EncryptionNode:

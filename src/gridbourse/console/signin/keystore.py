@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from functools import lru_cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -24,6 +25,7 @@ from gridbourse.network.keys import NodeKeys, read_keys, stored_keys
 MIN_PASSWORD_CHARACTERS = 12
 MAX_PASSWORD_CHARACTERS = 256
 SECRET_BYTES = 32
+KEPT_UNLOCKED = 1_000
 
 _TIME_COST, _MEMORY_KIB, _LANES = 3, 65_536, 1
 _hasher = PasswordHasher(time_cost=_TIME_COST, memory_cost=_MEMORY_KIB, parallelism=_LANES)
@@ -70,8 +72,9 @@ def lock(keys: NodeKeys, secret: bytes) -> bytes:
     return nonce + AESGCM(_derived(secret, b"gridbourse keystore")).encrypt(nonce, plain, None)
 
 
+@lru_cache(maxsize=KEPT_UNLOCKED)
 def unlock(locked: bytes, secret: bytes) -> NodeKeys:
-    """Decrypt what `lock` wrote.
+    """Decrypt what `lock` wrote. Those used last stay in memory: making keys anew takes half of a small request.
 
     Raises
     ------
