@@ -1,9 +1,9 @@
 """The service under load: many who watch, many who place orders, and a kill at the end.
 
 `python -m bench.load FOLDER` makes a region with 40 users, serves it with `gridbourse serve` in a process of its own,
-lets 300 clients follow the event stream while 200 orders a second arrive, and then kills the service, starts it again,
-and looks for every order that it had answered. The generator speaks HTTP/1.1 over plain sockets, to take as little as
-it can of the machine.
+lets 300 clients follow the event stream, most of them as the market page does, while 200 orders a second arrive, and
+then kills the service, starts it again, and looks for every order that it had answered. The generator speaks HTTP/1.1
+over plain sockets, to take as little as it can of the machine.
 """
 
 from __future__ import annotations
@@ -91,16 +91,30 @@ class Connection:
         )
         return int(header[9:12]), await reader.readexactly(length)
 
-    async def watch(self, measured: Measured) -> None:
+    async def watch(self, measured: Measured, query: str) -> None:
         """Follow the event stream."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        writer.write(b"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        writer.write(f"GET /api/v1/events?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         try:
             while chunk := await reader.read(65_536):
                 measured.event_bytes += len(chunk)
                 measured.event_chunks += 1
         finally:
             writer.close()
+
+
+def watched(turn: int) -> str:
+    """What one of many watches: eight of ten have a period's market page open, one the first page, one takes all."""
+    if turn % 10 == 0:
+        return ""
+    if turn % 10 == 1:
+        return "topics=trades&topics=blocks"
+    return f"topics=book&topics=trades&period={tomorrow() + turn % PERIODS}"
+
+
+def tomorrow() -> int:
+    """First delivery period of the next day."""
+    return (int(time.time()) // 86_400 + 1) * PERIODS_PER_DAY
 
 
 def prepare(folder: Path) -> dict[str, str]:
@@ -162,7 +176,6 @@ async def place_orders(port: int, tokens: dict[str, str], rate: float, seconds: 
     idle = {node_id: [Connection(port, token)] for node_id, token in tokens.items()}
     running: set[asyncio.Task[None]] = set()
     began, due = time.monotonic(), 0.0
-    first_period = (int(time.time()) // 86_400 + 1) * PERIODS_PER_DAY
 
     async def place(node_id: str, order: dict[str, object]) -> None:
         pool = idle[node_id]
@@ -191,7 +204,7 @@ async def place_orders(port: int, tokens: dict[str, str], rate: float, seconds: 
         order: dict[str, object] = {
             "side": side,
             "energy_types": ["pv"],
-            "period": first_period + chance.randrange(PERIODS),
+            "period": tomorrow() + chance.randrange(PERIODS),
             "energy_wh": chance.randrange(1, 50) * 1_000,
             "price_ticks": round(chance.gauss(4_100 if side == "ask" else 3_900, 150)),
         }
@@ -240,8 +253,8 @@ async def run(folder: Path, port: int, watchers: int, rate: float, seconds: floa
     process = start(folder / "region", port)
     await wait_until_ready(port)
     watching = []
-    for _ in range(watchers):
-        watching.append(asyncio.create_task(Connection(port).watch(measured)))
+    for turn in range(watchers):
+        watching.append(asyncio.create_task(Connection(port).watch(measured, watched(turn))))
         await asyncio.sleep(0.025)  # one address may open so many a second
     sampling = asyncio.create_task(sample(process, measured))
     began = time.monotonic()

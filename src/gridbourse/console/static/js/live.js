@@ -4,6 +4,8 @@
 import { tick } from "./countdown.js";
 
 const PAUSE_MS = 800;
+/** A page rests so many times as long as it took to come: the busier the exchange, the less it is asked. */
+const REST = 10;
 const EVENTS = ["book", "trades", "deal", "order", "blocks", "anchors"];
 
 /**
@@ -18,13 +20,16 @@ export function follow(url) {
   }
   const stream = new EventSource(url);
   let isWaiting = false;
+  let pause = PAUSE_MS;
   const soon = () => {
     if (isWaiting || document.hidden) return;
     isWaiting = true;
     setTimeout(async () => {
+      const asked = performance.now();
       await refresh();
+      pause = Math.max(PAUSE_MS, REST * (performance.now() - asked));
       isWaiting = false;
-    }, PAUSE_MS);
+    }, pause);
   };
   for (const name of EVENTS) stream.addEventListener(name, soon);
   // The stream begins by saying how far the main chain is: what happened since the page was made is not on it yet.
