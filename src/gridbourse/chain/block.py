@@ -21,6 +21,8 @@ DEFAULT_GAS_LIMIT = 1_000_000_000
 SLOT_BYTES = 64
 """A key and its value in `AccountChange.slots`."""
 
+_ADDRESS_PREFIX, _WORD_PREFIX = b"\x94", b"\xa0"
+"""What RLP puts before 20 and before 32 bytes."""
 _HEADER_FIELDS = 11
 _RECEIPT_FIELDS = 6
 _CHANGE_FIELDS = 4
@@ -247,11 +249,9 @@ class Receipt:
 
     def encode(self) -> bytes:
         """Canonical bytes; the place in the chain is not part of them."""
-        logs: list[rlp.Item] = [[log.address, log.topics, log.data] for log in self.logs]
-        halt = self.halt.encode()
-        return rlp.encode(
-            [int(self.succeeded), self.gas_used, self.contract_address or b"", self.revert_data, halt, logs]
-        )
+        fields = (int(self.succeeded), self.gas_used, self.contract_address or b"", self.revert_data)
+        logs = rlp.list_of(map(_encode_log, self.logs))
+        return rlp.list_of([*map(rlp.encode, fields), rlp.encode(self.halt.encode()), logs])
 
     @classmethod
     def decode(cls, data: bytes, transaction_hash: bytes, height: int, position: int) -> Receipt:
@@ -345,6 +345,12 @@ class Block:
     transactions: tuple[bytes, ...]
     receipts: tuple[Receipt, ...]
     changes: tuple[AccountChange, ...]
+
+
+def _encode_log(log: Log) -> bytes:
+    """Logs are most of what is encoded, addresses and words most of a log: their prefixes are known."""
+    topics = rlp.list_of([_WORD_PREFIX + topic for topic in log.topics])
+    return rlp.list_of([_ADDRESS_PREFIX + log.address, topics, rlp.encode(log.data)])
 
 
 def _decode_log(item: rlp.Decoded, transaction_hash: bytes, height: int, index: int) -> Log:

@@ -41,8 +41,8 @@ RULES = "CANCUN"
 _INIT_CODE = "63{size:08x}80600e6000396000f3"
 _SCRATCH = "0x" + "5c" * 20
 _CODE_PADDING_BYTES = 33
+_STORAGE = "}, storage: {"
 _OUTPUT = re.compile(r"output: 0x([0-9a-f]*) ")
-_SLOT = re.compile(r"(\d+): StorageSlot \{ previous_or_original_value: (\d+), present_value: (\d+) \}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,17 +251,19 @@ def _changed_slots(journal: str) -> dict[Address, bytes]:
     position = journal.find(": Account {", 0, accounts_end)
     while position >= 0:
         address = _address(journal[position - 42 : position])
-        slots_start = journal.index("}, storage: {", position)  # skips the code, by far the longest part
+        slots_start = journal.index(_STORAGE, position) + len(_STORAGE)  # skips the code, by far the longest part
         slots_end = journal.index("}, status: AccountStatus(", slots_start)
         status_end = journal.index(")", slots_end)
         if "SelfDestructed" not in journal[slots_end:status_end]:
-            slots = [
-                (int(key), int(value))
-                for key, before, value in _SLOT.findall(journal, slots_start, slots_end)
-                if value != before
-            ]
-            storage[address] = b"".join(
-                [key.to_bytes(32, "big") + value.to_bytes(32, "big") for key, value in sorted(slots)]
-            )
+            storage[address] = b"".join(sorted(_changed(journal[slots_start:slots_end])))
         position = journal.find(": Account {", status_end, accounts_end)
     return storage
+
+
+def _changed(storage: str) -> Iterator[bytes]:
+    """Key and value of those slots of an account whose value is another than before the block."""
+    for slot in storage.split(" }, "):
+        key, _, values = slot.removesuffix(" }").partition(": StorageSlot { previous_or_original_value: ")
+        before, _, value = values.partition(", present_value: ")
+        if value != before:
+            yield int(key).to_bytes(32, "big") + int(value).to_bytes(32, "big")

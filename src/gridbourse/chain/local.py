@@ -32,6 +32,9 @@ from gridbourse.crypto.keys import Address
 from gridbourse.crypto.merkle import merkle_root
 from gridbourse.errors import ChainError, InvalidValue
 
+RECENT_BLOCKS = 4
+"""So many blocks stay in memory: whoever waits or follows asks for them, and decoding costs as much as running them."""
+
 
 def system_clock() -> int:
     """Seconds since the epoch."""
@@ -188,6 +191,8 @@ class LocalChain(Chain):
         """Read a block, from height 1 on."""
         with self._changed:
             self._require_open()
+            if recent := self._recent.get(height):
+                return recent
             stored = self._store.block(height)
             if stored is None:
                 raise InvalidValue("height", height, f"a height from 1 to {self._head.height}")
@@ -283,6 +288,7 @@ class LocalChain(Chain):
             raise
         remove_page_digests(path)
         self._head = found.head
+        self._recent: dict[int, Block] = {}
         self._executor = Executor(self._genesis)
         self._executor.apply(found.state)
 
@@ -348,9 +354,13 @@ class LocalChain(Chain):
 
     def _append(self, block: NextBlock, progress: int = 0) -> None:
         """Make a sealed block durable; the state moves on."""
-        self._store.append(block.header, block.changes, block.rows, block.execution.receipts, progress)
-        self._executor.apply(block.execution.changes)
+        execution = block.execution
+        self._store.append(block.header, block.changes, block.rows, execution.receipts, progress)
+        self._executor.apply(execution.changes)
         self._head = block.header
+        raw_transactions = tuple(row.raw for row in block.rows)
+        self._recent[block.header.height] = Block(block.header, raw_transactions, execution.receipts, execution.changes)
+        self._recent.pop(block.header.height - RECENT_BLOCKS, None)
 
 
 def _matches(found: Sequence[bytes], wanted: Sequence[Collection[bytes] | None]) -> bool:

@@ -6,7 +6,7 @@ Decoding is strict: a value has exactly one encoding, and every other one is ref
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from gridbourse.errors import InvalidValue
@@ -29,14 +29,19 @@ def encode(item: Item) -> bytes:
     elif isinstance(item, int):
         string = item.to_bytes((item.bit_length() + 7) // 8, "big")
     else:
-        body = b"".join(map(encode, item))
-        return _prefix(_LIST, len(body)) + body
+        return list_of(map(encode, item))
     size = len(string)
     if size == 1 and string[0] < _STRING:
         return string
     if size <= _LONGEST_SHORT:
         return _BYTES[_STRING + size] + string
     return _prefix(_STRING, size) + string
+
+
+def list_of(encoded: Iterable[bytes]) -> bytes:
+    """Encode a list from items that are encoded already."""
+    body = b"".join(encoded)
+    return _prefix(_LIST, len(body)) + body
 
 
 def decode(data: bytes) -> Decoded:
