@@ -44,7 +44,9 @@ _AGAIN_SECONDS = 3.0
 _REMEMBERED = 10_000
 _NO_SUCH_METHOD = frozenset({Code.METHOD_NOT_FOUND, -32604})
 """Besu's -32604 says that a method is switched off."""
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.005, 0.5
+_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.005, 0.5
+_PAUSE_SHARE = 0.05
+"""A pause between questions is this part of the time waited so far: nobody waits much longer than it takes."""
 
 
 class EthereumChain(Chain):
@@ -134,9 +136,8 @@ class EthereumChain(Chain):
 
     def wait(self, hashes: Sequence[bytes], *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> list[Receipt]:
         """Wait until transactions are final; returns their receipts in the same order."""
-        deadline = time.monotonic() + timeout_seconds
-        pause = _FIRST_PAUSE_SECONDS
-        again = time.monotonic() + _AGAIN_SECONDS
+        began = time.monotonic()
+        deadline, again = began + timeout_seconds, began + _AGAIN_SECONDS
         receipts: dict[bytes, Receipt] = {}
         missing = list(dict.fromkeys(hashes))
         while missing:
@@ -154,8 +155,9 @@ class EthereumChain(Chain):
                 self._hand_in_again(missing)
                 again = time.monotonic() + _AGAIN_SECONDS
             if missing:
+                share = _PAUSE_SHARE * (time.monotonic() - began)
+                pause = min(max(share, _SHORTEST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
                 time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         with self._lock:
             for tx_hash in hashes:
                 self._sent.pop(tx_hash, None)

@@ -68,11 +68,22 @@ def key_of(network, name):
     return b64encode(NodeFolder(network.folder / name).public_keys().public_key).decode()
 
 
+def test_transactions_as_large_as_they_may_be_reach_every_node(network, probe):
+    chain = network["hydro"].chain
+    nonce = chain.next_nonce(BOB.address)
+    large = [
+        signed(BOB, nonce + turn, probe, store(turn, 1) + bytes(990_000), gas_limit=5_000_000) for turn in range(3)
+    ]
+    assert all(receipt.succeeded for receipt in chain.submit(large))
+    network.wait_equal()
+
+
 def test_every_node_has_the_same_blocks_whoever_sends(network, consortium, probe):
     for name in network.names:
         send_some(network, probe, name, 3)
         network.wait_equal()
-    bobs = [signed(BOB, nonce, probe, store(nonce, 7)) for nonce in range(20)]
+    first = network["industry"].chain.next_nonce(BOB.address)
+    bobs = [signed(BOB, first + turn, probe, store(turn, 7)) for turn in range(20)]
     network["industry"].chain.submit(bobs)
     network.wait_equal()
     for node in network.nodes.values():

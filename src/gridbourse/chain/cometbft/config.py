@@ -11,6 +11,9 @@ from gridbourse.chain.cometbft.bundle import MAX_BUNDLE_BYTES
 from gridbourse.chain.cometbft.folder import NodeSettings
 from gridbourse.chain.cometbft.genesis import EVIDENCE_AGE_SECONDS
 
+MAX_TX_BYTES = 2 * MAX_BUNDLE_BYTES + 100_000
+"""What CometBFT takes as one transaction: a bundle that its last transaction made twice as long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trust:
@@ -54,7 +57,8 @@ def configuration(settings: NodeSettings, abci: Path, rpc: Path, trust: Trust | 
             "log_level": "error",
             "filter_peers": settings.members_only,
         },
-        "rpc": {"laddr": f"unix://{rpc}{light_client}"},
+        # Bundles come as base64 in JSON.
+        "rpc": {"laddr": f"unix://{rpc}{light_client}", "max_body_bytes": 2 * MAX_TX_BYTES},
         # Every member names every other, so nobody has to ask strangers for addresses. Gossip is not held back:
         # nine bundles in ten are on their way within a few milliseconds.
         "p2p": {
@@ -70,9 +74,9 @@ def configuration(settings: NodeSettings, abci: Path, rpc: Path, trust: Trust | 
             "send_rate": 50_000_000,
             "recv_rate": 50_000_000,
         },
-        "mempool": {"max_tx_bytes": 2 * MAX_BUNDLE_BYTES + 100_000, "max_txs_bytes": 256_000_000},
+        "mempool": {"max_tx_bytes": MAX_TX_BYTES, "max_txs_bytes": 256_000_000},
         # A block is made when there is something for it, and every few seconds, because CometBFT's block time is
-        # that of the votes for the block before.
+        # that of the votes for the block before. Nobody waits for late votes when all are there.
         "consensus": {
             "timeout_propose": "2s",
             "timeout_propose_delta": "500ms",
@@ -81,6 +85,7 @@ def configuration(settings: NodeSettings, abci: Path, rpc: Path, trust: Trust | 
             "timeout_precommit": "500ms",
             "timeout_precommit_delta": "250ms",
             "timeout_commit": "100ms",
+            "skip_timeout_commit": True,
             "create_empty_blocks": False,
             "create_empty_blocks_interval": "5s",
             "peer_gossip_sleep_duration": "40ms",
