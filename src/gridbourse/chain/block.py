@@ -249,9 +249,10 @@ class Receipt:
 
     def encode(self) -> bytes:
         """Canonical bytes; the place in the chain is not part of them."""
-        fields = (int(self.succeeded), self.gas_used, self.contract_address or b"", self.revert_data)
+        outcome = (int(self.succeeded), self.gas_used, self.contract_address or b"", self.revert_data)
+        fields: list[rlp.Item] = [*outcome, self.halt.encode()]
         logs = rlp.list_of(map(_encode_log, self.logs))
-        return rlp.list_of([*map(rlp.encode, fields), rlp.encode(self.halt.encode()), logs])
+        return rlp.list_of([*map(rlp.encode, fields), logs])
 
     @classmethod
     def decode(cls, data: bytes, transaction_hash: bytes, height: int, position: int) -> Receipt:
