@@ -32,7 +32,7 @@ def service(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser") / "region"
     Region.create(folder, spec).close()
     running = Service(folder).start()
-    for name in ("Anna", "Bert", "Bea"):
+    for name in ("Anna", "Arno", "Bert", "Bea"):
         running.account(name)
     running.account("grid", Kind.MASTER)
     running.account("regulator", Kind.REGULATOR)

@@ -2,6 +2,10 @@
 
 import pytest
 from small_market import PERIOD
+from test_metering import counted
+
+from gridbourse.crypto.keys import SigningKey
+from gridbourse.metering.meter import Meter
 
 
 def place(visitor, side, kwh, price, energy_type=None, period=PERIOD):
@@ -13,6 +17,33 @@ def place(visitor, side, kwh, price, energy_type=None, period=PERIOD):
     page.get_by_label(t("col.energy"), exact=True).fill(kwh)
     page.get_by_label(t("place.limit")).fill(price)
     return page.locator("[data-quote] .quote")
+
+
+@pytest.mark.parametrize(("language", "name", "limits"), [("en", "Arno", "0.30"), ("zh", "Bea", "0.31")])
+def test_an_owner_lets_a_node_offer_what_its_meter_lets_expect(visit, service, language, name, limits):
+    owner = visit(name, language=language)
+    t, page = owner.t, owner.page
+    meter = Meter(SigningKey.generate())
+    service.region(lambda region: region.register_meter(name, meter.address, 17_000))
+    owner.go("/energy/meter")
+    owner.sees(t("meter.no_readings"))
+    page.get_by_label(t("meter.switch")).check()
+    page.get_by_label(t("meter.lowest_sell")).fill(limits)
+    owner.press("meter.keep")
+    owner.sees(t("done.limits_kept"))
+    owner.sees(t("offer.no_reading"), page.locator("#did"))
+
+    # The readings come: what they let expect, and the offer that follows, come up without the owner's doing anything.
+    readings = counted(meter, exported_wh=2_000)
+    with service.browser(name) as program:
+        answer = program.post("/readings", json={"readings": [f"0x{one.to_bytes().hex()}" for one in readings]})
+    assert answer.json() == {"accepted": len(readings), "repeated": 0}
+    owner.sees(t("offer.offered"), page.locator("#did"))
+    page.locator(f"#did data[value='{limits[2:]}00']").first.wait_for()
+    page.locator("#readings [data-surplus] data[value='2000']").first.wait_for()
+    page.locator("#readings [data-expected] data[value='2000']").first.wait_for()
+    page.locator('[data-chart="meter"] canvas').wait_for()
+    owner.sees(t("meter.heard_now"), page.locator("#meters"))
 
 
 def send(visitor):

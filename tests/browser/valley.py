@@ -5,10 +5,13 @@ import random
 import time
 from pathlib import Path
 
-from service import Service
+from service import Service, until
 
 from gridbourse.console.rights import Kind
+from gridbourse.crypto.keys import SigningKey
 from gridbourse.market.types import EnergyType, Offer, Side
+from gridbourse.metering.meter import Meter
+from gridbourse.metering.profiles import Profiles
 from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.description import read_region
 from gridbourse.network.region import Region
@@ -56,7 +59,22 @@ def trade_a_while(service: Service) -> None:
     service.region(_report)
     service.region(_settle_the_day)
     service.region(lambda region: region.set_limits({"Roof 01": LIMITS}))
+    _meter_the_roof(service)
     service.region(lambda region: region.anchor())
+
+
+def _meter_the_roof(service: Service) -> None:
+    """Let the roof's meter tell of the last days, and the roof offer by itself what that lets expect."""
+    meter, last = Meter(SigningKey.generate()), int(time.time()) // 900 - 1
+    service.region(lambda region: region.register_meter("Roof 01", meter.address, 60_000))
+    sun = Profiles.load().energies_wh("pv_5", 60_000)
+    readings = []
+    for turn in range(3 * 96):
+        period = last - 3 * 96 + turn + 1
+        meter.count(exported_wh=sun[period % len(sun)])
+        readings.append(meter.read(period).to_bytes())
+    service.exchange.metering._open.take(readings)
+    until(lambda: service.exchange.offering.made)
 
 
 def _orders(dice, batch):

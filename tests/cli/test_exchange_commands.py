@@ -10,12 +10,16 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from gridbourse.cli.main import COMMANDS, gridbourse
+from gridbourse.console.local_time import date_text
+from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ChainLocked, InvalidValue, ServiceProblem
+from gridbourse.metering.meter import Meter
 from gridbourse.network.region import Region
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "console"))
 from service import PASSWORD, Service
 from small_market import DAY, PERIOD, SPEC
+from test_metering import counted, this_period
 
 ASK = ["order", "place", "ask", "--type", "pv", "--kwh", "1", "--price", "0.36", "--period", str(PERIOD)]
 BID = ["order", "place", "bid", "--kwh", "0.4", "--price", "0.37", "--period", str(PERIOD)]
@@ -102,6 +106,38 @@ def test_what_is_wrong_is_named(run, arguments, error, said):
     else:
         with pytest.raises(error, match=said):
             run(*arguments)
+
+
+def test_meters_by_commands_on_a_region_on_disk(run, folder, tmp_path):
+    def on_disk(name, *arguments):
+        return run(*arguments, "--region", folder, "--as", name).output
+
+    meter = Meter(SigningKey.generate())
+    address = f"0x{meter.address.hex()}"
+    file = tmp_path / "readings"
+    file.write_bytes(b"".join(reading.to_bytes() for reading in counted(meter, exported_wh=2_000)))
+    assert "is the meter of Anna" in on_disk("roofs", "meter", "register", "Anna", address, "--limit-kw", "17")
+    assert "13 readings were taken, 0 had been" in on_disk("Anna", "meter", "send", file)
+    assert "0 readings were taken, 13 had been" in on_disk("Anna", "meter", "send", file)
+    (listed,) = json.loads(on_disk("Anna", "meter", "list", "--json"))
+    assert (listed["meter"], listed["limit_w"], listed["reading_count"]) == (address, 17_000, 13)
+    day = date_text((this_period() - 1) // 96)
+    assert "2" in on_disk("Anna", "meter", "readings", "Anna", "--day", day)
+    assert "outcome" in on_disk("Anna", "meter", "offers", "Anna")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["meter", "register", "Anna", "0x12", "--limit-kw", "17"], "40 hexadecimal digits"),
+        (["meter", "register", "Anna", "0x" + "1" * 40, "--limit-kw", "much"], "kW"),
+        (["meter", "send", __file__], "117 bytes"),
+    ],
+    ids=["address", "limit", "file"],
+)
+def test_what_is_wrong_about_a_meter_is_said(run, folder, arguments, said):
+    with pytest.raises(InvalidValue, match=said):
+        run(*arguments, "--region", folder, "--as", "roofs")
 
 
 def test_every_command_and_option_says_what_it_is_for(run):
