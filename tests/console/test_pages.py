@@ -6,11 +6,13 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from service import PASSWORD, until
+from service import PASSWORD, Service, until
 from small_market import DAY, PERIOD, ask, bid
 
 from gridbourse.console.local_time import date_text
 from gridbourse.console.pages.formats import kwh, price, yuan
+from gridbourse.console.settings import ServiceSettings
+from gridbourse.console.translation import read_translation
 from gridbourse.network.statements import settle_day
 from gridbourse.settlement.imbalance import ImbalanceRule
 from gridbourse.units import PERIODS_PER_DAY
@@ -230,6 +232,31 @@ def test_the_spread_is_that_of_orders_that_could_meet(service):
         seller.post("/orders", json=ask(price_ticks=3_950))
         assert buyer.get(book).json()["spread_ticks"] == 250
         assert buyer.get(book, params={"energy_type": "wind"}).json()["spread_ticks"] is None
+
+
+def test_a_problem_before_any_page_is_told_on_a_page_to_people_and_as_a_document_to_programs(shared):
+    with visitor(shared, "Anna", "zh") as client:
+        for answer, status in (
+            (client.post("/market"), 405),
+            (client.get("/static/none.css"), 404),
+            (client.post("/energy/limits", content=b" " * 300_000), 413),
+        ):
+            assert answer.status_code == status
+            assert answer.headers["content-type"].startswith("text/html")
+            assert f"<h1>{read_translation('zh')(f'status.{status}')}</h1>" in answer.text
+        assert client.get("/api/v1/none").headers["content-type"] == "application/problem+json"
+
+
+def test_who_tries_too_many_passwords_is_told_so_on_a_page(folder):
+    service = Service(folder, ServiceSettings(sign_ins_per_minute=2)).start()
+    try:
+        with visitor(service) as client:
+            tries = [client.post("/sign-in", data={"account": "Anna", "password": "guess"}) for _ in range(3)]
+        assert [answer.status_code for answer in tries] == [401, 401, 429]
+        assert int(tries[-1].headers["retry-after"]) > 0
+        assert "Too many requests; wait" in tries[-1].text
+    finally:
+        service.stop()
 
 
 def test_a_form_of_another_site_is_refused(shared):

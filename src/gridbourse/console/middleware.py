@@ -14,10 +14,11 @@ from secrets import token_hex
 
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gridbourse.console.metrics import Metrics
-from gridbourse.console.problems import problem
+from gridbourse.console.problems import answer, problem
 from gridbourse.console.rate_limit import RateLimit
 from gridbourse.console.settings import ServiceSettings
 from gridbourse.console.signin.current import COOKIE
@@ -78,15 +79,14 @@ class Gate:
         await self._app(scope, _Bounded(receive, self._settings.max_body_bytes), send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
-        language = language_of(headers)
         name = _NAME.match(headers.get("host", ""))
         if name is None or not {name[1], "*"} & set(self._settings.allowed_hosts):
             detail = Finding("this name is not served here; name the service as its operator does")
-            return problem(language, HTTPStatus.BAD_REQUEST, "unknown-host", detail)
+            return problem(language_of(headers), HTTPStatus.BAD_REQUEST, "unknown-host", detail)
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > self._settings.max_body_bytes:
             detail = Finding("a body has at most {most} bytes", most=self._settings.max_body_bytes)
-            return problem(language, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)
+            return answer(Request(scope), HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)
         if scope["path"] in OPERATIONS:
             return None
         is_sign_in = scope["method"] == "POST" and "/sign-in" in scope["path"]
@@ -94,8 +94,8 @@ class Gate:
         if wait_seconds := limit.take(caller, time.monotonic()):
             seconds = str(max(1, round(wait_seconds)))
             detail = Finding("too many requests; wait {seconds} s", seconds=seconds)
-            headers_ = {"Retry-After": seconds}
-            return problem(language, HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers=headers_)
+            told = {"Retry-After": seconds}
+            return answer(Request(scope), HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers=told)
         return None
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -44,6 +44,7 @@ from gridbourse.network.finding import Finding, say
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_FOR_PROGRAMS = ("/api/", "/health", "/ready", "/metrics")
 
 _KINDS: tuple[tuple[type[GridbourseError], HTTPStatus, str], ...] = (
     (NotSignedIn, HTTPStatus.UNAUTHORIZED, "not-signed-in"),
@@ -104,8 +105,33 @@ def problem(
     return JSONResponse(content.model_dump(), status, given, media_type=MEDIA_TYPE)
 
 
+class ProblemPages(Protocol):
+    """Tells people of problems, where they asked for a page."""
+
+    def fail(self, request: Request, error: GridbourseError | RequestValidationError) -> Response:
+        """Answer with a page that says what cannot be done, and why."""
+        ...
+
+    def tell(self, request: Request, status: HTTPStatus, detail: str, headers: Mapping[str, str]) -> Response:
+        """Answer with a page that says what went wrong."""
+        ...
+
+
+def answer(
+    request: Request,
+    status: HTTPStatus,
+    kind: str,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Tell whoever asked: programs by problem details, people by a page."""
+    if (pages := _pages(request)) is not None:
+        return pages.tell(request, status, detail, headers or {})
+    return problem(language_of(request.headers), status, kind, detail, headers=headers)
+
+
 def handle_problems(app: FastAPI) -> None:
-    """Let an application answer every error with problem details."""
+    """Let an application answer every error: with problem details, or with a page where one was asked for."""
     app.add_exception_handler(GridbourseError, _ours)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _of_http)
@@ -160,12 +186,20 @@ def _remedy(kind: str, context: Mapping[str, object], t: Translation) -> str | N
     return text.format_map(context) if text else None
 
 
-async def _ours(request: Request, error: Exception) -> JSONResponse:
+def _pages(request: Request) -> ProblemPages | None:
+    """Who tells people of problems; None where a program asks."""
+    return None if request.url.path.startswith(_FOR_PROGRAMS) else getattr(request.app.state, "frames", None)
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, GridbourseError), "registered for it"
+    status, name = next(((status, name) for kind, status, name in _KINDS if isinstance(error, kind)), (None, ""))
+    if status is None:
+        return await _unexpected(request, error)
+    if (pages := _pages(request)) is not None:
+        return pages.fail(request, error)
     language = language_of(request.headers)
-    for kind, status, name in _KINDS:
-        if isinstance(error, kind):
-            return problem(language, status, name, explanation(error, language), _faults(error, language))
-    return await _unexpected(request, error)
+    return problem(language, status, name, explanation(error, language), _faults(error, language))
 
 
 def _faults(error: Exception, language: LanguageTag) -> list[Fault]:
@@ -176,22 +210,24 @@ def _faults(error: Exception, language: LanguageTag) -> list[Fault]:
     return []
 
 
-async def _malformed(request: Request, error: Exception) -> JSONResponse:
+async def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError), "registered for it"
+    if (pages := _pages(request)) is not None:
+        return pages.fail(request, error)
     language = language_of(request.headers)
     faults = faults_of(error, read_translation(language))
     detail = "; ".join(f"{fault.field}: {fault.remedy}" for fault in faults)
     return problem(language, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-value", detail, faults)
 
 
-async def _of_http(request: Request, error: Exception) -> JSONResponse:
+async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "registered for it"
     language, status = language_of(request.headers), HTTPStatus(error.status_code)
     told = str(error.detail) if language == DEFAULT_LANGUAGE else heading(status, read_translation(language))
-    return problem(language, status, status.phrase.lower().replace(" ", "-"), told, headers=error.headers)
+    return answer(request, status, status.phrase.lower().replace(" ", "-"), told, headers=error.headers)
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> Response:
     logger.error("unexpected error", exc_info=error)
     detail = Finding("the service failed; its log says why")
-    return problem(language_of(request.headers), HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail)
+    return answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail)

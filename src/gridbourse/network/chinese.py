@@ -160,6 +160,7 @@ CHINESE = {
         "{name} 的密钥不保存在此；请自行签名记录并提交到 {path}"
     ),
     # The service: what there is not
+    "there is no {path} here": "此处没有 {path}",
     "there is no order {order} of yours": "您没有订单 {order}",
     "there is no deal {deal} of yours": "您没有成交 {deal}",
     "there is no node {name!r} of yours": "您没有节点 {name}",

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from gridbourse.console.pages import audit, chains, energy, home, market, network
-from gridbourse.console.pages.frame import page_not_found
+from gridbourse.console.pages.frame import nothing_else
 
 _STATIC = Path(__file__).parent.parent / "static"
 
@@ -18,4 +18,4 @@ def add_pages(app: FastAPI) -> None:
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     for subject in (home, market, energy, chains, network, audit):
         app.include_router(subject.router, include_in_schema=False)
-    app.include_router(page_not_found(), include_in_schema=False)
+    app.include_router(nothing_else(), include_in_schema=False)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -24,7 +23,8 @@ from gridbourse.console.problems import explanation, heading, status_of
 from gridbourse.console.rights import NOBODY, Principal
 from gridbourse.console.signin.current import current_user, exchange_of
 from gridbourse.console.translation import DEFAULT_LANGUAGE, LANGUAGES, Translation, language_of, read_translation
-from gridbourse.errors import GridbourseError, InvalidValue
+from gridbourse.errors import GridbourseError, InvalidValue, NotFound
+from gridbourse.network.finding import Finding, say
 
 THEME_COOKIE = "gridbourse_theme"
 THEMES = frozenset({"light", "dark"})
@@ -57,6 +57,20 @@ class Frames:
     def of(self, request: Request, principal: Principal) -> Frame:
         """The frame of a request."""
         return Frame(self.templates, read_translation(language_of(request.headers)), request, principal)
+
+    def fail(self, request: Request, error: GridbourseError | RequestValidationError) -> Response:
+        """Tell that a page cannot do what was asked."""
+        frame = _frame_for_failure(request)
+        if isinstance(error, RequestValidationError):
+            return frame.tell(HTTPStatus.UNPROCESSABLE_ENTITY, frame.t("error.malformed"))
+        return frame.tell(status_of(error), frame.explain(error))
+
+    def tell(self, request: Request, status: HTTPStatus, detail: str, headers: Mapping[str, str]) -> Response:
+        """Tell of a problem that came up before a page was reached."""
+        frame = _frame_for_failure(request)
+        page = frame.tell(status, frame.sentence(say(detail, frame.t.language)))
+        page.headers.update(headers)
+        return page
 
 
 class Frame:
@@ -100,7 +114,10 @@ class Frame:
         wrong = self.t.maybe(f"wrong.{error.field}") if isinstance(error, InvalidValue) else None
         if wrong is not None:
             return wrong
-        text = explanation(self._labelled(error), self.t.language)
+        return self.sentence(explanation(self._labelled(error), self.t.language))
+
+    def sentence(self, text: str) -> str:
+        """Write what is said as a sentence that stands alone."""
         begins = text[:1].upper() if self.t.language == DEFAULT_LANGUAGE else text[:1]
         return begins + text[1:] + self.t("list.full_stop")
 
@@ -111,11 +128,9 @@ class Frame:
         label = self.t.maybe(f"field.{error.field}") or self.t("error.input")
         return InvalidValue(label, error.value, error.remedy)
 
-    def fail(self, error: GridbourseError | RequestValidationError) -> HTMLResponse:
+    def tell(self, status: HTTPStatus, text: str) -> HTMLResponse:
         """Answer with a page that says what went wrong."""
-        status = status_of(error) if isinstance(error, GridbourseError) else HTTPStatus.UNPROCESSABLE_ENTITY
-        detail = self.t("error.malformed") if isinstance(error, RequestValidationError) else self.explain(error)
-        return self.render("message.html", status=status, heading=heading(status, self.t), text=detail)
+        return self.render("message.html", status=status, heading=heading(status, self.t), text=text)
 
     def _around(self) -> dict[str, object]:
         url = self.request.url
@@ -150,37 +165,18 @@ async def frame_of(request: Request) -> Frame:
 PageFrame = Annotated[Frame, Depends(frame_of)]
 
 
-class PageRoute(APIRoute):
-    """A route whose errors are told as pages."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap the handler of the route."""
-        handle = super().get_route_handler()
-
-        async def handle_page(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except (GridbourseError, RequestValidationError) as error:
-                return _frame_for_failure(request).fail(error)
-
-        return handle_page
-
-
 def page_router() -> APIRouter:
-    """A router for pages."""
-    return APIRouter(route_class=PageRoute, default_response_class=HTMLResponse)
+    """A router for pages; what fails is told by `Frames`."""
+    return APIRouter(default_response_class=HTMLResponse)
 
 
-def page_not_found() -> APIRouter:
-    """What answers to every path that is no page."""
-    router = page_router()
+def nothing_else() -> APIRouter:
+    """What answers to every path that is neither a page nor an operation."""
+    router = APIRouter()
 
     @router.get("/{path:path}")
-    async def nothing_here(frame: PageFrame, path: str) -> HTMLResponse:
-        status = HTTPStatus.NOT_FOUND
-        return frame.render(
-            "message.html", status=status, heading=frame.t("status.404"), text=frame.t("error.no_page", path=f"/{path}")
-        )
+    async def nothing_here(path: str) -> Response:
+        raise NotFound(Finding("there is no {path} here", path=f"/{path}"))
 
     return router
 
