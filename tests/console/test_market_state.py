@@ -7,6 +7,7 @@ from small_market import DAY, PERIOD, SPEC
 
 from gridbourse.console.chain_reader import ChainReader
 from gridbourse.console.directory import Directory
+from gridbourse.console.market_queries import MarketQueries
 from gridbourse.console.market_state import MarketState
 from gridbourse.console.news import MainBlock
 from gridbourse.market.types import DealState, EnergyType, Offer, Side
@@ -23,6 +24,8 @@ class Fold:
         self.reader = ChainReader(region)
         self.directory = Directory()
         self.state = MarketState(self.directory)
+        settings = region.main.consortium.settings()
+        self.queries = MarketQueries(self.state, self.directory, lambda: settings, SPEC, 1, lambda: 0)
 
     def read(self):
         for block in self.reader.news():
@@ -82,6 +85,34 @@ def require_agreement(region, fold):
         for side in Side:
             shown = [entry.order_id for _, level in state.levels(period, side) for entry in level]
             assert shown == market.waiting_orders(period, side)
+    require_figures(market, fold.queries)
+
+
+def require_figures(market, queries):
+    """What is shown of a period is the sum of what the contract has of it."""
+    deals = [market.deal(number) for number in range(1, market.deal_count() + 1)]
+    summaries = {summary.period: summary for summary in queries.periods(DAY)}
+    prices = {prices.period: prices for prices in queries.day_prices(DAY).periods}
+    for period in PERIODS:
+        asks, bids = (market.waiting_orders(period, side) for side in Side)
+        traded = [
+            deal
+            for deal in deals
+            if deal.ask.period == period and deal.state not in {DealState.ABANDONED, DealState.EXPIRED}
+        ]
+        shown = summaries[period]
+        assert shown.ask_energy_wh == sum(market.order(order_id).open_wh for order_id in asks)
+        assert shown.bid_energy_wh == sum(market.order(order_id).open_wh for order_id in bids)
+        assert shown.best_ask_ticks == (asks[0].price_ticks if asks else None)
+        assert shown.best_bid_ticks == (bids[0].price_ticks if bids else None)
+        assert shown.traded_energy_wh == sum(deal.energy_wh for deal in traded)
+        assert shown.last_price_ticks == (traded[-1].ask.price_ticks if traded else None)
+        if traded:
+            ticks = [deal.ask.price_ticks for deal in traded]
+            assert (prices[period].high_ticks, prices[period].low_ticks) == (max(ticks), min(ticks))
+            assert prices[period].money == sum(deal.energy_wh * deal.ask.price_ticks for deal in traded)
+        else:
+            assert period not in prices
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from gridbourse.client.values import (
     DayPrices,
@@ -56,6 +57,7 @@ class MarketQueries:
         self._region = region
         self._chain_id = chain_id
         self._clock = clock
+        self._known_prices: dict[tuple[int, EnergyType], tuple[int, PeriodPrices | None]] = {}
 
     def settings(self) -> MarketSettings:
         """The rules in force."""
@@ -84,7 +86,7 @@ class MarketQueries:
     def book(self, period: int, energy_type: EnergyTypeName | None = None, depth: int = 50) -> OrderBook:
         """The book of a period, for one energy type or all."""
         accepted = types_of([energy_type] if energy_type else None)
-        asks, bids = (self._levels(period, side, accepted)[:depth] for side in (Side.ASK, Side.BID))
+        asks, bids = (list(islice(self._levels(period, side, accepted), depth)) for side in (Side.ASK, Side.BID))
         return OrderBook(
             period=period,
             starts_at=period * PERIOD_SECONDS,
@@ -120,11 +122,10 @@ class MarketQueries:
     def day_prices(self, day: int, energy_type: EnergyTypeName | None = None) -> DayPrices:
         """Prices and volumes of a delivery day, period by period."""
         accepted = types_of([energy_type] if energy_type else None)
-        by_period: dict[int, list[DealEntry]] = {}
-        for deal in self._state.deals_on(day):
-            if deal.transfers and deal.energy_type & accepted:
-                by_period.setdefault(deal.ask.period, []).append(deal)
-        periods = [_prices(period, deals) for period, deals in by_period.items()]
+        traded = (
+            self._prices(period, accepted) for period in range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)
+        )
+        periods = [prices for prices in traded if prices]
         return DayPrices(
             day=day,
             energy_type=energy_type,
@@ -200,9 +201,9 @@ class MarketQueries:
                 if entry.energy_types & offer.energy_types:
                     yield price_ticks, entry
 
-    def _levels(self, period: int, side: Side, accepted: EnergyType) -> list[PriceLevel]:
+    def _levels(self, period: int, side: Side, accepted: EnergyType) -> Iterator[PriceLevel]:
         levels = (price_level(ticks, orders, accepted) for ticks, orders in self._state.levels(period, side))
-        return [level for level in levels if level is not None]
+        return (level for level in levels if level is not None)
 
     def _spread_ticks(self, period: int, accepted: EnergyType) -> int | None:
         """Distance of the best prices, of the energy type in which they are closest: others do not meet."""
@@ -220,22 +221,30 @@ class MarketQueries:
         return next((ticks for ticks, orders in levels if any(one.energy_types & energy_type for one in orders)), None)
 
     def _summary(self, period: int) -> PeriodSummary:
-        asks, bids = (self._levels(period, side, EnergyType.any()) for side in (Side.ASK, Side.BID))
-        deals = [self._state.deals[number] for number in self._state.deals_of_period.get(period, [])]
-        traded = [deal for deal in deals if deal.transfers]
+        state, traded = self._state, self._prices(period, EnergyType.any())
         gate_closes_at = self.gate_closes_at(period)
         return PeriodSummary(
             period=period,
             starts_at=period * PERIOD_SECONDS,
             gate_closes_at=gate_closes_at,
             is_open=self._clock() < gate_closes_at,
-            best_ask_ticks=asks[0].price_ticks if asks else None,
-            best_bid_ticks=bids[0].price_ticks if bids else None,
-            ask_energy_wh=sum(level.energy_wh for level in asks),
-            bid_energy_wh=sum(level.energy_wh for level in bids),
-            traded_energy_wh=sum(deal.energy_wh for deal in traded),
-            last_price_ticks=traded[-1].price_ticks if traded else None,
+            best_ask_ticks=state.best(period, Side.ASK),
+            best_bid_ticks=state.best(period, Side.BID),
+            ask_energy_wh=state.waiting_wh(period, Side.ASK),
+            bid_energy_wh=state.waiting_wh(period, Side.BID),
+            traded_energy_wh=traded.energy_wh if traded else 0,
+            last_price_ticks=traded.close_ticks if traded else None,
         )
+
+    def _prices(self, period: int, accepted: EnergyType) -> PeriodPrices | None:
+        """Prices and volumes of a period, computed once while its deals stay as they are; None if there are none."""
+        changes = self._state.deal_changes(period)
+        known = self._known_prices.get((period, accepted))
+        if known is None or known[0] != changes:
+            deals = (self._state.deals[number] for number in self._state.deals_of_period.get(period, []))
+            traded = [deal for deal in deals if deal.transfers and deal.energy_type & accepted]
+            known = self._known_prices[period, accepted] = changes, _prices(period, traded) if traded else None
+        return known[1]
 
 
 def _meets(offer: Offer, price_ticks: int) -> bool:

@@ -143,6 +143,8 @@ class MarketState:
         self.answers: dict[tuple[int, Side], bool] = {}
         self._master_of_trader: dict[int, int] = {}
         self._books: dict[HalfBook, dict[int, dict[OrderId, OrderEntry]]] = {}
+        self._waiting_wh: dict[HalfBook, int] = defaultdict(int)
+        self._deal_changes: dict[int, int] = defaultdict(int)
         self._money: dict[int, list[int]] = defaultdict(lambda: [0, 0])
         self._claims: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         self._open_asks_wh: dict[tuple[int, int], int] = defaultdict(int)
@@ -261,6 +263,7 @@ class MarketState:
         self._claims[deal.seller, event.ask.period][1] += deal.energy_wh
         changes.deals[event.deal_id] = None
         changes.trades.append(event.deal_id)
+        self._deal_changes[event.ask.period] += 1
 
     def _release(self, deal: DealEntry, state: DealState, changes: Changes) -> None:
         deal.state = state
@@ -272,6 +275,7 @@ class MarketState:
             if not entry.is_cancelled:
                 self._open(entry, entry.open_wh + deal.energy_wh, changes)
         changes.deals[deal.deal_id] = None
+        self._deal_changes[deal.ask.period] += 1
 
     def _settle(self, deal: DealEntry, changes: Changes) -> None:
         deal.state = DealState.SETTLED
@@ -288,6 +292,7 @@ class MarketState:
         period, side, price_ticks, _ = entry.order_id
         if side is Side.ASK:
             self._open_asks_wh[entry.trader, period] += open_wh - entry.open_wh
+        self._waiting_wh[period, side] += open_wh - entry.open_wh
         entry.open_wh = open_wh
         book = self._books.setdefault((period, side), {})
         level = book.setdefault(price_ticks, {})
@@ -317,6 +322,21 @@ class MarketState:
         book = self._books.get((period, side), {})
         for price_ticks in sorted(book, reverse=side is Side.BID):
             yield price_ticks, self.level(period, side, price_ticks)
+
+    def best(self, period: int, side: Side) -> int | None:
+        """The best price at which anything waits."""
+        book = self._books.get((period, side))
+        if not book:
+            return None
+        return min(book) if side is Side.ASK else max(book)
+
+    def waiting_wh(self, period: int, side: Side) -> int:
+        """How much waits."""
+        return self._waiting_wh.get((period, side), 0)
+
+    def deal_changes(self, period: int) -> int:
+        """Counts what changed in a period's deals: while it stays, so do their prices and volumes."""
+        return self._deal_changes.get(period, 0)
 
     def periods(self) -> set[int]:
         """Periods in which something waits or was agreed."""

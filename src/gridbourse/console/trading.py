@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from heapq import merge
+from operator import itemgetter
 
 from gridbourse.client.values import (
     Deal,
@@ -20,7 +22,7 @@ from gridbourse.client.values import (
     SigningContext,
 )
 from gridbourse.console.directory import Directory
-from gridbourse.console.market_state import MarketState, OrderEntry
+from gridbourse.console.market_state import MarketState, OrderEntry, RecordedOrder
 from gridbourse.console.node_records import Answer, Cancel, NodeRecord, Place, SetLimits, Written
 from gridbourse.console.paging import cut
 from gridbourse.console.rights import Principal, Right, require
@@ -237,24 +239,16 @@ class Trading:
     ) -> Page[Order]:
         """Orders of the caller's nodes, newest first."""
         require(principal, Right.READ_NODE)
-        leaves = self._leaves(self.nodes(principal, node_id))
         views = (
-            (turn, order_view(self._state, leaf, self._state.recorded[leaf].details))
-            for turn, leaf in enumerate(leaves)
+            (-recorded.turn, order_view(self._state, leaf, recorded.details))
+            for leaf, recorded in self._recorded(self.nodes(principal, node_id))
         )
         fitting = (
-            (turn, order)
-            for turn, order in views
+            (place, order)
+            for place, order in views
             if (period is None or order.period == period) and (status is None or order.status is status)
         )
-        total = len(leaves)
-        return cut(
-            ((turn - total, order) for turn, order in fitting),
-            cursor,
-            limit,
-            key=lambda pair: pair[0],
-            view=lambda pair: pair[1],
-        )
+        return cut(fitting, cursor, limit, key=itemgetter(0), view=itemgetter(1))
 
     def order(self, principal: Principal, order_id: str) -> Order:
         """One order of the caller's nodes. Raises `NotFound`."""
@@ -279,14 +273,12 @@ class Trading:
     ) -> Page[Deal]:
         """Deals of the caller's nodes, newest first; one between two of them stands there twice."""
         require(principal, Right.READ_NODE)
-        found = [
-            (-2 * deal_id - side, own, deal_id, side)
-            for own in self.nodes(principal, node_id)
-            for deal_id, side in self._state.deals_of_node.get(own, [])
-            if status is None or self._state.deals[deal_id].state is DealState[status.upper()]
-        ]
-        found.sort()
-        return cut(found, cursor, limit, key=lambda deal: deal[0], view=lambda deal: deal_view(self._state, *deal[1:]))
+        newest_first = merge(*(self._deals_of(own) for own in self.nodes(principal, node_id)))
+        state = DealState[status.upper()] if status else None
+        fitting = (found for found in newest_first if state is None or self._state.deals[found[2]].state is state)
+        return cut(
+            fitting, cursor, limit, key=lambda deal: deal[0], view=lambda deal: deal_view(self._state, *deal[1:])
+        )
 
     def deal(self, principal: Principal, deal_id: int, side: Side | None = None) -> Deal:
         """One deal, as the caller's node on a side sees it; by default the first side that is the caller's."""
@@ -373,12 +365,18 @@ class Trading:
         assert isinstance(written.details, OrderDetails), "an order was written"
         return order_view(self._state, written.leaf, written.details)
 
-    def _leaves(self, nodes: Sequence[str]) -> list[bytes]:
-        """Leaves of nodes' orders, newest first."""
-        leaves = [leaf for node_id in nodes for leaf in self._state.leaves_of_node.get(node_id, [])]
-        if len(nodes) > 1:
-            leaves.sort(key=lambda leaf: self._state.recorded[leaf].turn)
-        return leaves[::-1]
+    def _deals_of(self, node_id: str) -> Iterator[tuple[int, str, int, Side]]:
+        """Deals of a node, newest first, each with its place among all."""
+        for deal_id, side in reversed(self._state.deals_of_node.get(node_id, [])):
+            yield -2 * deal_id - side, node_id, deal_id, side
+
+    def _recorded(self, nodes: Sequence[str]) -> Iterator[tuple[bytes, RecordedOrder]]:
+        """Orders that nodes recorded with their leaves, newest first."""
+        newest_first = (
+            ((leaf, self._state.recorded[leaf]) for leaf in reversed(self._state.leaves_of_node.get(node_id, [])))
+            for node_id in nodes
+        )
+        return merge(*newest_first, key=lambda found: -found[1].turn)
 
     def _offered_wh(self, node_id: str, period: int) -> int:
         trader = self._directory.trader(node_id, period // PERIODS_PER_DAY)
