@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from gridbourse.client.chain_values import Alarm
@@ -21,6 +21,7 @@ from gridbourse.console.news import SlaveBlock
 from gridbourse.console.rights import Principal, Right, require
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import ReadingsNotKept, ReadingsRefused
+from gridbourse.metering import intake
 from gridbourse.metering.forecast import Forecast, forecast
 from gridbourse.metering.headend import HeadEnd
 from gridbourse.metering.intake import Fault, Intake, MeteredEnergy
@@ -136,6 +137,7 @@ class Metering:
         """
         require(principal, Right.HAND_IN_READINGS)
         arrivals = await asyncio.to_thread(self._open.take, payloads)
+        _log(finding for _, finding in arrivals if finding is not None)
         refused = tuple(
             (f"body.readings.{place}", finding.detail)
             for place, (accepted, finding) in enumerate(arrivals)
@@ -244,8 +246,7 @@ class Metering:
         assert self._subscriber is not None, "the thread runs where there is a broker"
         while not self._stopping.is_set():
             try:
-                for finding in self._open.collect(self._subscriber, _WAIT_SECONDS):
-                    logger.warning("%s: %s", finding.fault, finding.detail)
+                _log(self._open.collect(self._subscriber, _WAIT_SECONDS))
             except ReadingsNotKept:
                 logger.exception("the head-end stops listening; what was not confirmed comes again after a restart")
                 return
@@ -253,3 +254,9 @@ class Metering:
                 due = (self._clock() - _DUE_SECONDS) // PERIOD_SECONDS - 1
                 self._next_request = time.monotonic() + _ASK_AGAIN_SECONDS
                 self._open.request_missing(self._subscriber, due)
+
+
+def _log(findings: Iterable[intake.Finding]) -> None:
+    for finding in findings:
+        if finding.fault not in {Fault.REPEATED, Fault.OUT_OF_ORDER}:
+            logger.warning("%s: %s", finding.fault, finding.detail)
