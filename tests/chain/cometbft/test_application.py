@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from queue import Queue
 
@@ -175,6 +176,33 @@ class TestMempool:
         assert not peer.check(both, again=True)
         peer.order([bundle(*stores(probe, 2, 1))])
         assert "nonces have been used" in peer.check(both, again=True)
+
+    def test_what_waits_for_a_nonce_that_never_comes_leaves(self, peer, probe, monkeypatch):
+        monkeypatch.setattr(chain_module, "GAP_SECONDS", 0.05)
+        ahead = bundle(*stores(probe, 3, 2))
+        assert not peer.check(ahead)
+        for _ in range(2):
+            assert not peer.check(ahead, again=True)
+        time.sleep(0.06)
+        assert "nonce 1 did not come" in peer.check(ahead, again=True)
+
+    def test_what_waits_behind_a_transaction_that_is_there_stays(self, peer, probe, monkeypatch):
+        monkeypatch.setattr(chain_module, "GAP_SECONDS", 0.05)
+        first, second = (bundle(raw) for raw in stores(probe, 1, 2))
+        for _ in range(3):
+            assert not peer.check(second, again=True)
+            assert not peer.check(first, again=True)
+            time.sleep(0.06)
+
+    def test_who_sent_what_never_comes_through_is_told(self, peer, probe, monkeypatch):
+        monkeypatch.setattr(chain_module, "GAP_SECONDS", 0.05)
+        peer.chain._broadcast = lambda _: None
+        _, second = peer.chain.send(stores(probe, 1, 2))
+        peer.check(bundle(stores(probe, 2, 1)[0]), again=True)
+        time.sleep(0.06)
+        peer.check(bundle(stores(probe, 2, 1)[0]), again=True)
+        with pytest.raises(ChainError, match="unknown to this chain"):
+            peer.chain.wait([second])
 
 
 class TestSending:

@@ -37,6 +37,8 @@ PREPARE_SECONDS = 0.4
 CometBFT's `timeout_propose` is a multiple."""
 MAX_NONCES_AHEAD = 20_000
 """How many transactions of one sender may wait; they may come in any order, by gossip."""
+GAP_SECONDS = 20.0
+"""How long transactions wait whose sender's next one is not there."""
 MAX_WAITING = 50_000
 """How many transactions may wait that were sent here."""
 RETRY_SECONDS = 0.2
@@ -107,6 +109,8 @@ class CometChain(LocalChain):
         self._membership = self._membership_by_file()
         self._executed: dict[tuple[int, tuple[bytes, ...]], Execution] = {}
         self._pending: _Pending | None = None
+        self._ahead: dict[Address, tuple[int, float]] = {}
+        """Which nonce a sender's waiting transactions lack, and since when."""
         self._outbox: SimpleQueue[list[SignedTransaction] | None] = SimpleQueue()
         self._sender = Thread(target=self._send_out, name=f"sender of {path.name}", daemon=True)
         self._sender.start()
@@ -222,15 +226,23 @@ class CometChain(LocalChain):
         Raises
         ------
         TransactionRejected
-            Other transactions took the place of all that is left of it.
+            Other transactions took the place of all that is left of it, or those before them did not come.
         """
         batch = self._bundles.read(bundle)
         with self._changed:
             stale = [s for s in batch if s.transaction.nonce < self._executor.next_nonce(s.sender)]
-            if any(signed.hash in self._queue for signed in stale):
-                self._drop(stale)
+            cut_off = [s for s in batch if self._is_cut_off(s)]
+            hopeless = len(stale) + len(cut_off) == len(batch)
+            gone = [s for s in stale + (cut_off if hopeless else []) if s.hash in self._queue]
+            if gone:
+                self._drop(gone)
                 self._changed.notify_all()
-        if len(stale) == len(batch):
+        if hopeless and cut_off:
+            nonce = self._executor.next_nonce(cut_off[0].sender)
+            raise TransactionRejected(
+                f"the sender's nonce {nonce} did not come within {GAP_SECONDS:g} s; send it first"
+            )
+        if hopeless:
             raise TransactionRejected("its nonces have been used; sign it again with the next ones")
 
     def prepare(self, bundles: Sequence[bytes], max_bytes: int, timestamp: int) -> tuple[bytes, ...]:
@@ -308,6 +320,7 @@ class CometChain(LocalChain):
                 self._changed.notify_all()
             self._membership = pending.membership
             self._executed = {}
+            self._forget_gaps()
             if pending.block is not None:
                 self._settle(pending.block)
 
@@ -385,6 +398,28 @@ class CometChain(LocalChain):
             self._bundles.forget(row.raw)
         self._count_nonces()
         self._changed.notify_all()
+
+    def _is_cut_off(self, signed: SignedTransaction) -> bool:
+        """Whether a transaction that waits has been ahead for too long, and its sender's next one was not there.
+
+        Every transaction in the mempool is asked about after every block, the next one as well if it is there.
+        """
+        expected, now = self._executor.next_nonce(signed.sender), time.monotonic()
+        if signed.transaction.nonce <= expected:
+            self._ahead.pop(signed.sender, None)
+            return False
+        seen, since = self._ahead.get(signed.sender, (expected, now))
+        self._ahead[signed.sender] = expected, (since if seen == expected else now)
+        return seen == expected and now - since > GAP_SECONDS
+
+    def _forget_gaps(self) -> None:
+        """Let go of senders that went on, or whose transactions have left."""
+        oldest = time.monotonic() - 2 * GAP_SECONDS
+        self._ahead = {
+            sender: (nonce, since)
+            for sender, (nonce, since) in self._ahead.items()
+            if since > oldest and nonce == self._executor.next_nonce(sender)
+        }
 
     def _drop(self, batch: Iterable[SignedTransaction]) -> None:
         for signed in batch:
