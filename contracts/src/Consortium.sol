@@ -30,6 +30,7 @@ contract Consortium is IConsortium {
     mapping(uint16 masterId => SlaveChain) private _slaveChains;
     mapping(bytes32 actionId => uint256 voters) public votes;
     mapping(uint16 masterId => Validator) public validator;
+    /// @dev Who registered a key first; it is never anybody else's afterwards.
     mapping(bytes32 key => uint16 masterId) private _validatorOf;
 
     modifier byVote() {
@@ -143,7 +144,6 @@ contract Consortium is IConsortium {
         uint16 masterId = activeMasterId(msg.sender);
         uint16 holder = _validatorOf[key];
         if (key == 0 || nodeId == 0 || (holder != 0 && holder != masterId)) revert ValidatorInvalid();
-        delete _validatorOf[validator[masterId].key];
         _validatorOf[key] = masterId;
         validator[masterId] = Validator(key, nodeId);
         emit ValidatorRegistered(masterId, key, nodeId);

@@ -283,9 +283,18 @@ contract ConsortiumTest is MarketTest {
         assertTrue(key == "key" && nodeId == "node", "registered");
         _register(SOURCE, "key", "other node");
         _register(SOURCE, "other key", "other node");
-        _register(GRID, "key", "node");
         (key,) = consortium.validator(1);
-        assertTrue(key == "other key", "replaced, and the old one is free");
+        assertTrue(key == "other key", "replaced");
+        _register(SOURCE, "key", "node");
+        (key,) = consortium.validator(1);
+        assertTrue(key == "key", "the old one is still its own");
+    }
+
+    function test_aKeyThatAMasterHasGivenUpIsNobodyElses() public {
+        _register(SOURCE, "key", "node");
+        _register(SOURCE, "other key", "node");
+        _expect(abi.encodeWithSelector(IConsortium.ValidatorInvalid.selector));
+        _register(GRID, "key", "another node");
     }
 
     function test_aValidatorsKeyBelongsToOneMaster() public {

@@ -37,6 +37,15 @@ contract MarketGasTest is MarketTest {
         vm.snapshotGasLastCall("market", "cancel, others wait at its price");
     }
 
+    function test_validators() public {
+        vm.prank(SOURCE);
+        consortium.registerValidator("key", "node");
+        vm.snapshotGasLastCall("chains", "register a validator");
+        vm.prank(SOURCE);
+        consortium.registerValidator("another key", "node");
+        vm.snapshotGasLastCall("chains", "register another validator");
+    }
+
     function test_oneFill() public {
         _bid(BUYER, TICKS, WH);
         vm.snapshotGasLastCall("market", "one fill");

@@ -107,7 +107,7 @@ interface IConsortium {
     error TooManyMasters();
     /// @notice Floor above cap, no candidate allowed, or nobody allowed to trade.
     error SettingsInvalid();
-    /// @notice A validator needs a key and the id of its node, and no other master has this key.
+    /// @notice A validator needs a key and the id of its node, and no other master has or had this key.
     error ValidatorInvalid();
     /// @notice A master registers one slave chain, once.
     error SlaveRegisteredAlready(uint16 masterId);
@@ -142,8 +142,8 @@ interface IConsortium {
     function changeKey(address account) external;
 
     /// @notice Register the node with which the caller takes part in ordering the main chain, or another in its place.
-    /// Where CometBFT orders the chain, the active masters' validators vote on its blocks. Whoever registers a key that
-    /// it does not hold gives its vote to the key's holder; nobody loses one by that.
+    /// Where CometBFT orders the chain, the active masters' validators vote on its blocks. A key that one master has
+    /// registered is never another's. Whoever registers a key that it does not hold gives its vote to the key's holder.
     /// @param key Ed25519 key that signs the votes.
     /// @param nodeId Id that the node's connections are known by: the first 20 bytes of the SHA-256 hash of its key.
     function registerValidator(bytes32 key, bytes20 nodeId) external;

@@ -65,6 +65,21 @@ def test_another_key_takes_the_place_of_the_first(peer, consortium):
     assert peer.updates == [(KEYS[0], 0), (b"\x60" * 32, 1)]
 
 
+def test_a_founders_key_is_nobody_elses_although_the_contract_does_not_know_it(peer, consortium):
+    stolen = ValidatorKeys(KEYS[1], b"\x61" * 20)
+    Wallet(peer.chain, MASTERS[0]).send(consortium.register_validator(stolen))
+    assert peer.updates == []
+    assert not peer.chain.membership.is_member(stolen.node_id)
+    vote(peer, consortium, consortium.suspend(4))
+    assert voting(peer) == KEYS[:3]
+
+
+def test_a_founder_returns_to_its_key_of_the_genesis(peer, consortium):
+    for keys in (ValidatorKeys(b"\x60" * 32, b"\x61" * 20), ValidatorKeys(KEYS[0], b"\x61" * 20)):
+        Wallet(peer.chain, MASTERS[0]).send(consortium.register_validator(keys))
+    assert voting(peer) == KEYS
+
+
 def test_who_votes_is_the_same_after_reopening(peer, consortium, tmp_path):
     vote(peer, consortium, consortium.suspend(4))
     Wallet(peer.chain, MASTERS[0]).send(consortium.register_validator(ValidatorKeys(b"\x60" * 32, b"\x61" * 20)))

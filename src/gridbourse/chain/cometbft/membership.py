@@ -3,8 +3,10 @@
 Before the contract exists, the founders of the genesis vote, each with the key that the genesis names for its
 account. The block that creates the contract hands over: from then on a master votes with the key it registered
 there, or, while it has registered none, with the one the genesis names for the account it was admitted with. A
-master that was admitted later votes from the block in which it registers a key. If no active master has a key,
-the set stays what it was: a network without voters could never decide anything again.
+master that was admitted later votes from the block in which it registers a key. A key is that of the master that had it
+first: the contract refuses one that another master has registered, and here one is passed over that the genesis names
+for somebody else, which the contract cannot know. If no active master has a key, the set stays what it was: a network
+without voters could never decide anything again.
 """
 
 from __future__ import annotations
@@ -61,6 +63,8 @@ class Membership:
         Validators by their master's number.
     voting
         Who votes, by public key.
+    owners
+        Number of the master that each key is known by, for good; 0 for a founder whose master is not admitted.
     """
 
     consortium: Address
@@ -68,16 +72,17 @@ class Membership:
     active: frozenset[int] = frozenset()
     validators: Mapping[int, Validator] = field(default_factory=dict)
     voting: Mapping[bytes, Validator] = field(default_factory=dict)
+    owners: Mapping[bytes, int] = field(default_factory=dict)
 
     @classmethod
     def at_genesis(cls, consortium: Address, founders: Mapping[Address, Validator]) -> Membership:
         """The membership before the first block."""
         voting = {validator.public_key: validator for validator in founders.values()}
-        return cls(consortium, founders, voting=voting)
+        return cls(consortium, founders, voting=voting, owners=dict.fromkeys(voting, 0))
 
     def after(self, logs: Iterable[Log]) -> Membership:
         """Membership behind a block with these events."""
-        active, validators = set(self.active), dict(self.validators)
+        active, validators, owners = set(self.active), dict(self.validators), dict(self.owners)
         changed = False
         for log in logs:
             if log.address != self.consortium or len(log.topics) < 2:
@@ -88,10 +93,14 @@ class Membership:
                 founder = self.founders.get(Address(log.topics[2][12:]))
                 if founder is not None:
                     validators.setdefault(master_id, founder)
+                    owners[founder.public_key] = master_id
             elif event == _SUSPENDED:
                 active.discard(master_id)
             elif event == _REGISTERED:
-                validators[master_id] = Validator(log.data[:32], log.data[32:52])
+                validator = Validator(log.data[:32], log.data[32:52])
+                if owners.setdefault(validator.public_key, master_id) != master_id:
+                    continue
+                validators[master_id] = validator
             else:
                 continue
             changed = True
@@ -100,7 +109,9 @@ class Membership:
         voting = {
             validator.public_key: validator for number, validator in sorted(validators.items()) if number in active
         }
-        return replace(self, active=frozenset(active), validators=validators, voting=voting or self.voting)
+        return replace(
+            self, active=frozenset(active), validators=validators, voting=voting or self.voting, owners=owners
+        )
 
     def updates_to(self, later: Membership) -> list[tuple[bytes, int]]:
         """Public keys whose power changes, with their new one, by rising key."""
