@@ -94,7 +94,7 @@ def test_a_founding_needs_everybodys_keys(grid, monkeypatch):
         def close(self):
             pass
 
-    monkeypatch.setattr("gridbourse.network.founding.EthereumChain", Silent)
+    monkeypatch.setattr("gridbourse.network.founding.reach_main_chain", Silent)
     with pytest.raises(InvalidValue, match="those of roofs, regulator too"):
         call(region, "found", grid, grid / "public.json")
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role, Settings
+from gridbourse.network import engines
 from gridbourse.network.description import (
     KINDS_BELOW,
     Engine,
@@ -59,6 +60,9 @@ def market_settings(draw):
     return Settings(draw(words), floor, cap, draw(words), draw(st.integers(1, 2**16 - 1)), roles)
 
 
+confirmations = st.one_of(st.just("finalized"), st.integers(0, 1_000))
+
+
 @st.composite
 def regions(draw):
     node_ids = iter(draw(st.lists(names, min_size=8, max_size=8, unique=True)))
@@ -74,11 +78,13 @@ def regions(draw):
                 for _ in range(draw(st.integers(0, 2)))
             ),
             draw(st.sampled_from(["", "http://127.0.0.1:8546"])),
+            draw(confirmations),
         )
         for name, role in zip(master_names, roles, strict=True)
     )
     contracts = draw(st.sampled_from([(), tuple(Address(bytes([number]) * 20) for number in (1, 2, 3))]))
-    elsewhere = MainChainSpec(Engine.ETHEREUM, "http://127.0.0.1:8545", contracts)
+    options = draw(confirmations), draw(st.booleans()), draw(st.integers(1, 10_000))
+    elsewhere = MainChainSpec(Engine.ETHEREUM, "http://127.0.0.1:8545", contracts, *options)
     main_chain = draw(st.sampled_from([MainChainSpec(), elsewhere]))
     chain_id = draw(st.integers(1, 2**32 - 1))
     return RegionSpec(
@@ -118,6 +124,21 @@ def test_what_is_left_out_has_a_default(read):
         Settings(300, 1_000, 15_000, 900, 64, frozenset(Role)),
         (MasterSpec("grid", Role.GRID, (NodeSpec("Substation 3", NodeKind.DISPATCH, "Fucheng"),)),),
     )
+
+
+def test_what_a_network_charges_and_when_it_is_final_reaches_the_engine(read, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(engines, "EthereumChain", lambda url, **options: asked.update(url=url, **options))
+    options = 'confirmations = "finalized"\ncharges_gas = true\nfinal_within_seconds = 1800\n'
+    engines.reach_main_chain(read(TEXT.replace("[market]", f"{ETHEREUM}{options}[market]")))
+    assert asked == {
+        "url": "http://127.0.0.1:8545",
+        "chain_id": 500,
+        "confirmations": "finalized",
+        "charges_gas": True,
+        "final_within_seconds": 1_800,
+        "patience_seconds": engines.MAIN_PATIENCE_SECONDS,
+    }
 
 
 def test_a_node_is_in_the_zone_it_names_and_stays_there_when_written(read, tmp_path):
@@ -183,6 +204,14 @@ def test_a_field_of_another_type_is_named(read, field, line, value):
         ("main_chain.engine", "[market]", '[main_chain]\nengine = "paper"\n[market]'),
         ("main_chain.url", "[market]", '[main_chain]\nengine = "ethereum"\n[market]'),
         ("main_chain.url", "[market]", '[main_chain]\nurl = "http://127.0.0.1:8545"\n[market]'),
+        ("main_chain", "[market]", "[main_chain]\nconfirmations = 1\n[market]"),
+        ("main_chain", "[market]", "[main_chain]\ncharges_gas = true\n[market]"),
+        ("main_chain.confirmations", "[market]", f"{ETHEREUM}confirmations = -1\n[market]"),
+        ("main_chain.confirmations", "[market]", f'{ETHEREUM}confirmations = "safe"\n[market]'),
+        ("main_chain.confirmations", "[market]", f"{ETHEREUM}confirmations = true\n[market]"),
+        ("main_chain.charges_gas", "[market]", f"{ETHEREUM}charges_gas = 1\n[market]"),
+        ("main_chain.final_within_seconds", "[market]", f"{ETHEREUM}final_within_seconds = 0\n[market]"),
+        ("master.slave_chain_confirmations", 'role = "grid"', 'role = "grid"\nslave_chain_confirmations = 1.5'),
         (
             "main_chain.contracts.market",
             "[market]",

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from gridbourse.chain.ethereum import Confirmations
+from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.suite import HPKE, suite_named
 from gridbourse.errors import InvalidValue
@@ -69,6 +71,14 @@ KINDS_BELOW: Mapping[Role, frozenset[NodeKind]] = {
 """Which kinds of function nodes a master may have below it: everybody is a prosumer, only the grid dispatches."""
 
 
+def _require_confirmations(field: str, value: object) -> Confirmations:
+    if value == "finalized":
+        return "finalized"
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InvalidValue(field, value, 'a number of blocks from 0 on, or "finalized"')
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
     """A function node: a plant, a service of the grid, a household.
@@ -104,12 +114,15 @@ class MasterSpec:
     slave_chain_url
         Where the master lets the holder of the file read its slave chain; empty for nowhere. The token to show lies in
         ``keys/tokens/NAME``.
+    slave_chain_confirmations
+        When a block read from there counts as final, as in `MainChainSpec`.
     """
 
     name: str
     role: Role
     nodes: tuple[NodeSpec, ...]
     slave_chain_url: str = ""
+    slave_chain_confirmations: Confirmations = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +133,35 @@ class MainChainSpec:
     ----------
     engine
         ``embedded``: it is kept in the folder, and its operator seals it. ``ethereum``: a node is asked, one of a
-        consortium's own (`gridbourse node`) or of any other network that takes transactions for no fee.
+        consortium's own (`gridbourse node`) or of any other network.
     url
         Where that node serves the Ethereum JSON-RPC.
     contracts
         Addresses of `Consortium`, `EnergyMarket` and `SlaveAnchors`; empty if they are the chain's first three blocks.
+    confirmations
+        When that network's blocks count as final: after so many blocks on top, 0 for at once, or ``"finalized"`` where
+        it says so itself.
+    charges_gas
+        Whether transactions must bid what that network charges.
+    final_within_seconds
+        How long to wait until a transaction is final.
     """
 
     engine: Engine = Engine.EMBEDDED
     url: str = ""
     contracts: tuple[Address, ...] = ()
+    confirmations: Confirmations = 0
+    charges_gas: bool = False
+    final_within_seconds: int = int(DEFAULT_TIMEOUT_SECONDS)
 
     def __post_init__(self) -> None:
+        _require_confirmations("main_chain.confirmations", self.confirmations)
+        if self.final_within_seconds < 1:
+            raise InvalidValue("main_chain.final_within_seconds", self.final_within_seconds, "at least 1")
+        options = self.confirmations, self.charges_gas, self.final_within_seconds
+        if self.engine is Engine.EMBEDDED and options != (0, False, DEFAULT_TIMEOUT_SECONDS):
+            remedy = "only for the ethereum engine; an embedded chain is final at once and charges nothing"
+            raise InvalidValue("main_chain", "confirmations, charges_gas or final_within_seconds", remedy)
         if (self.engine is Engine.ETHEREUM) != self.url.startswith(("http://", "https://")):
             raise InvalidValue("main_chain.url", self.url, "http://HOST:PORT for the ethereum engine, else nothing")
 
@@ -241,6 +271,8 @@ def write_region(spec: RegionSpec, path: Path) -> None:
         lines += ["", "[[master]]", f"name = {_text(master.name)}", f"role = {_text(master.role.name.lower())}"]
         if master.slave_chain_url:
             lines += [f"slave_chain_url = {_text(master.slave_chain_url)}"]
+        if master.slave_chain_confirmations:
+            lines += [f"slave_chain_confirmations = {json.dumps(master.slave_chain_confirmations)}"]
         for node in master.nodes:
             fields = {"id": node.node_id, "kind": node.kind, "location": node.location}
             lines += ["", "[[master.node]]", *(f"{field} = {_text(value)}" for field, value in fields.items())]
@@ -255,6 +287,9 @@ def _main_chain(fields: _Fields) -> MainChainSpec:
         engine=_enum("main_chain.engine", Engine.__members__, fields.take("engine", str, Engine.EMBEDDED).upper()),
         url=fields.take("url", str, ""),
         contracts=tuple(found.address(name) for name in _CONTRACTS) if found else (),
+        confirmations=fields.confirmations("confirmations"),
+        charges_gas=fields.take("charges_gas", bool, default=False),
+        final_within_seconds=fields.take("final_within_seconds", int, int(DEFAULT_TIMEOUT_SECONDS)),
     )
     fields.require_empty()
     if found:
@@ -265,7 +300,12 @@ def _main_chain(fields: _Fields) -> MainChainSpec:
 def _main_chain_lines(spec: MainChainSpec) -> list[str]:
     if spec == MainChainSpec():
         return []
-    lines = ["[main_chain]", f"engine = {_text(spec.engine)}", f"url = {_text(spec.url)}", ""]
+    lines = ["[main_chain]", f"engine = {_text(spec.engine)}", f"url = {_text(spec.url)}"]
+    if spec.confirmations:
+        lines += [f"confirmations = {json.dumps(spec.confirmations)}"]
+    if spec.charges_gas:
+        lines += ["charges_gas = true"]
+    lines += [f"final_within_seconds = {spec.final_within_seconds}", ""]
     if spec.contracts:
         addresses = zip(_CONTRACTS, spec.contracts, strict=True)
         lines += ["[main_chain.contracts]", *(f'{name} = "0x{address.hex()}"' for name, address in addresses), ""]
@@ -292,6 +332,7 @@ def _master(fields: _Fields) -> MasterSpec:
         role=_enum("master.role", Role.__members__, fields.take("role", str).upper()),
         nodes=tuple(_node(entry) for entry in fields.tables("node")),
         slave_chain_url=fields.take("slave_chain_url", str, ""),
+        slave_chain_confirmations=fields.confirmations("slave_chain_confirmations"),
     )
     fields.require_empty()
     return spec
@@ -336,6 +377,10 @@ class _Fields:
         if not _ADDRESS.fullmatch(text):
             raise InvalidValue(self._prefix + name, text, "an address: 0x and 40 hexadecimal digits")
         return Address(bytes.fromhex(text.removeprefix("0x")))
+
+    def confirmations(self, name: str) -> Confirmations:
+        value = self._values.pop(name, 0)
+        return _require_confirmations(self._prefix + name, value)
 
     def tables(self, name: str) -> list[_Fields]:
         entries = self.take(name, list, [])

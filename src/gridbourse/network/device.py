@@ -16,7 +16,7 @@ from gridbourse.errors import ChainError, InvalidValue
 from gridbourse.market.types import Offer, OrderId, Reason, Side
 from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.description import Engine, read_region
-from gridbourse.network.engines import nodes_of, read_token
+from gridbourse.network.engines import nodes_of, reach_main_chain, read_token
 from gridbourse.network.founding import PublicKeys
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.main_chain import MainChain
@@ -61,7 +61,7 @@ class Device:
         keys = RegionKeys(folder).nodes.load_node(node_id)
         encryption_node = PublicKeys.read(folder / "public.json").encryption_public
         token = read_token(folder, nodes_of(master.name))
-        self._main = EthereumChain(spec.main_chain.url, chain_id=spec.chain_id)
+        self._main = reach_main_chain(spec)
         self._slave_chain = EthereumChain(slave_url, chain_id=spec.chain_id + master_id, token=token)
         main = MainChain.at(self._main, *given) if (given := spec.main_chain.contracts) else MainChain.open(self._main)
         registered = main.consortium.slave_chain(master_id)

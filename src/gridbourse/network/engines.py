@@ -67,6 +67,19 @@ def read_token(folder: Path, chain: str) -> str:
     return token
 
 
+def reach_main_chain(spec: RegionSpec) -> EthereumChain:
+    """The main chain of a region in which others order it, as its description says."""
+    main = spec.main_chain
+    return EthereumChain(
+        main.url,
+        chain_id=spec.chain_id,
+        confirmations=main.confirmations,
+        charges_gas=main.charges_gas,
+        patience_seconds=MAIN_PATIENCE_SECONDS,
+        final_within_seconds=main.final_within_seconds,
+    )
+
+
 class Engines:
     """Opens each chain of a folder once, and closes what it opened.
 
@@ -113,7 +126,7 @@ class Engines:
         if MAIN in self._chains:
             return self._chains[MAIN]
         if self._spec.main_chain.engine is Engine.ETHEREUM:
-            return self._remote(MAIN, self._spec.main_chain.url, self._spec.chain_id, MAIN_PATIENCE_SECONDS)
+            return self._keep(MAIN, reach_main_chain(self._spec))
         if sealer is None:
             raise InvalidValue("folder", str(self._folder), "one with the keys of the master that seals its main.chain")
         return self._embedded(MAIN, self._spec.chain_id, sealer)
@@ -127,11 +140,18 @@ class Engines:
 
     def foreign_slave(self, name: str) -> Chain | None:
         """The slave chain of a master who lets the holder of this folder read it; None if it does not, or is away."""
-        url = next(master.slave_chain_url for master in self._spec.masters if master.name == name)
+        master = next(master for master in self._spec.masters if master.name == name)
+        url = master.slave_chain_url
         if name in self._chains or not url:
             return self._chains.get(name)
         try:
-            return self._remote(name, url, None, FOREIGN_PATIENCE_SECONDS)
+            engine = EthereumChain(
+                url,
+                confirmations=master.slave_chain_confirmations,
+                token=read_token(self._folder, name),
+                patience_seconds=FOREIGN_PATIENCE_SECONDS,
+            )
+            return self._keep(name, engine)
         except ChainError:
             logger.warning("slave chain %s at %s does not answer", name, url)
             return None
@@ -144,11 +164,6 @@ class Engines:
     def _embedded(self, name: str, chain_id: int, sealer: SigningKey) -> Chain:
         genesis = Genesis(chain_id, sealer.address, gas_limit=BLOCK_GAS_LIMIT)
         return self._keep(name, EmbeddedChain(self._path(name), genesis, sealer, clock=self._clock))
-
-    def _remote(self, name: str, url: str, chain_id: int | None, patience_seconds: float) -> Chain:
-        token = None if name == MAIN else read_token(self._folder, name)
-        engine = EthereumChain(url, chain_id=chain_id, token=token, patience_seconds=patience_seconds)
-        return self._keep(name, engine)
 
     def _keep(self, name: str, engine: Chain) -> Chain:
         self._opened.append(engine)

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.interface import Chain
 from gridbourse.contracts.consortium import RegulatorKeys, SlaveChain
 from gridbourse.contracts.wallet import Wallet
@@ -24,7 +23,7 @@ from gridbourse.crypto.suite import Suite, suite_named
 from gridbourse.errors import InvalidValue
 from gridbourse.network.description import Engine, MasterSpec, NodeSpec, RegionSpec, read_region, write_region
 from gridbourse.network.encryption_node import EncryptionNode
-from gridbourse.network.engines import make_token, nodes_of
+from gridbourse.network.engines import make_token, nodes_of, reach_main_chain
 from gridbourse.network.keys import MasterKeys, NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.records import NodeRegistered
@@ -264,7 +263,7 @@ def found_from(folder: Path, handed_in: Iterable[PublicKeys], deployer: SigningK
         if len(own) != 1:
             raise InvalidValue("folder", str(folder), "one with the keys of one master, or name the deployer's key")
         deployer = masters.load_master(own[0]).node.signing
-    chain = EthereumChain(spec.main_chain.url, chain_id=spec.chain_id)
+    chain = reach_main_chain(spec)
     try:
         return found(chain, spec, handed_in, deployer).contracts
     finally:
