@@ -9,7 +9,7 @@ import pytest
 
 import gridbourse.console
 from gridbourse.client.values import DealStatus, EnergyTypeName, OrderStatus, SideName
-from gridbourse.console.translation import LANGUAGES, preferred_language, read_translation
+from gridbourse.console.translation import LANGUAGES, language_of, preferred_language, read_translation
 from gridbourse.market.types import Reason, Role
 from gridbourse.network.description import NodeKind
 from gridbourse.network.records import RecordKind
@@ -91,3 +91,17 @@ def test_chinese_texts_are_chinese():
 )
 def test_the_browser_says_which_language_its_reader_prefers(header, language):
     assert preferred_language(header) == language
+
+
+@pytest.mark.parametrize(
+    ("cookie", "header", "language"),
+    [
+        ("gridbourse_language=zh", "en", "zh"),
+        ("theme=dark; gridbourse_language=en", "zh", "en"),
+        ("gridbourse_language=xx", "zh", "zh"),
+        (";;=;gridbourse_language", "zh", "zh"),
+        ("", "", "en"),
+    ],
+)
+def test_what_a_reader_chose_on_a_page_goes_before_what_the_browser_prefers(cookie, header, language):
+    assert language_of({"cookie": cookie, "accept-language": header}) == language
