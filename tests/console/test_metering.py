@@ -208,6 +208,20 @@ def test_who_ordered_by_hand_is_left_alone_in_that_period(service, anna, meter):
     assert recorded(service).count(period) == 1
 
 
+def test_offers_by_hand_and_by_itself_take_turns(service, anna, meter, caplog):
+    anna.send(orders.set_limits(LIMITS))
+    last = this_period() - 1
+    readings = counted(meter, until_period=last, periods=PAST + 2, exported_wh=SUN_WH)
+    anna.send(meters.hand_in(readings[:-2]))
+    first = set(offered(anna, count=1))
+    with service.browser("Anna") as browser:
+        place(browser, ask(500, 3_900, last + 20))
+    anna.send(meters.hand_in(readings[-2:]))
+    until(lambda: set(offered(anna, count=1)) - first)
+    assert len(recorded(service)) == len(set(recorded(service))) == len(offered(anna)) + 1
+    assert "did not offer" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("changes", "outcome"),
     [

@@ -488,7 +488,9 @@ class Region:
 
 @contextmanager
 def _signing(master: Master) -> Iterator[None]:
-    """What nodes sign here and does not get to their slave chain is void."""
+    """What nodes sign here and does not get to their slave chain is void; what they signed elsewhere counts."""
+    for node in master.nodes.values():
+        node.forget_unsent()
     try:
         yield
     except BaseException:

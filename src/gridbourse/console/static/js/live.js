@@ -39,6 +39,7 @@ export function follow(url) {
   stream.addEventListener("open", () => show(state, true));
   stream.addEventListener("error", () => show(state, false));
   document.addEventListener("visibilitychange", soon);
+  document.addEventListener("stale", soon);
   addEventListener("pagehide", () => stream.close());
 }
 
