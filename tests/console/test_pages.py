@@ -259,6 +259,21 @@ def test_who_tries_too_many_passwords_is_told_so_on_a_page(folder):
         service.stop()
 
 
+@pytest.mark.parametrize(
+    ("language", "wrong", "said"),
+    [
+        ("en", {"cooling_off_seconds": "soon"}, "Cooling-off time: give a whole number. Go back and try again."),
+        ("zh", {"gate_lead_seconds": "-1"}, "交割前截止申报：应不小于 0。请返回重试。"),
+    ],
+)
+def test_a_field_that_is_not_as_the_form_has_it_is_named(shared, language, wrong, said):
+    form = {"cooling_off_seconds": "1", "gate_lead_seconds": "1", "floor_yuan_per_kwh": "0.1", "cap_yuan_per_kwh": "1"}
+    with visitor(shared, "grid", language) as client:
+        answer = client.post("/network/votes/settings", data=form | wrong)
+    assert answer.status_code == 422
+    assert said in answer.text
+
+
 def test_a_form_of_another_site_is_refused(shared):
     with visitor(shared, "Anna") as client:
         client.headers["Origin"] = "https://elsewhere.example"

@@ -19,7 +19,7 @@ from gridbourse.client.values import EnergyTypeName
 from gridbourse.console.exchange import Exchange
 from gridbourse.console.local_time import LocalTime
 from gridbourse.console.pages.formats import filters
-from gridbourse.console.problems import explanation, heading, status_of
+from gridbourse.console.problems import explanation, faults_of, heading, status_of
 from gridbourse.console.rights import NOBODY, Principal
 from gridbourse.console.signin.current import current_user, exchange_of
 from gridbourse.console.translation import DEFAULT_LANGUAGE, LANGUAGES, Translation, language_of, read_translation
@@ -62,7 +62,7 @@ class Frames:
         """Tell that a page cannot do what was asked."""
         frame = _frame_for_failure(request)
         if isinstance(error, RequestValidationError):
-            return frame.tell(HTTPStatus.UNPROCESSABLE_ENTITY, frame.t("error.malformed"))
+            return frame.tell(HTTPStatus.UNPROCESSABLE_ENTITY, frame.malformed(error))
         return frame.tell(status_of(error), frame.explain(error))
 
     def tell(self, request: Request, status: HTTPStatus, detail: str, headers: Mapping[str, str]) -> Response:
@@ -115,6 +115,15 @@ class Frame:
         if wrong is not None:
             return wrong
         return self.sentence(explanation(self._labelled(error), self.t.language))
+
+    def malformed(self, error: RequestValidationError) -> str:
+        """Say which fields of a form are not as it has them, those that the reader knows by a name."""
+        told = [
+            self.t("error.field", field=label, remedy=fault.remedy)
+            for fault in faults_of(error, self.t)
+            if (label := self.t.maybe(f"field.{fault.field.rsplit('.', 1)[-1]}"))
+        ]
+        return "".join([*told, self.t("error.malformed" if not told else "error.go_back")])
 
     def sentence(self, text: str) -> str:
         """Write what is said as a sentence that stands alone."""
