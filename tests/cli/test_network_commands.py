@@ -69,7 +69,7 @@ def test_a_node_runs_answers_and_ends_in_order(run, description, tmp_path, ports
     command = [sys.executable, "-m", "gridbourse", "network", "start", str(tmp_path / "net")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as network:
         try:
-            assert network.stdout.readline().startswith("hydro: height 0, CometBFT ")
+            assert network.stdout.readline().startswith("hydro: height 0; CometBFT is process ")
             result = run("network", "status", f"http://127.0.0.1:{ports[1]}")
             assert "connected to nobody" in result.output
             assert "votes: a founder, validator 0x" in result.output

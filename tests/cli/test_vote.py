@@ -5,8 +5,10 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
+from gridbourse.chain.cometbft.folder import NodeFolder
 from gridbourse.cli.main import gridbourse
 from gridbourse.cli.vote import vote
+from gridbourse.contracts.consortium import ValidatorKeys
 from gridbourse.errors import ContractReverted, InvalidValue
 from gridbourse.market.types import Role, Settings
 from gridbourse.network.assembly import open_main_chain
@@ -111,3 +113,14 @@ def test_a_second_vote_of_the_same_master_is_refused(say):
 
 def test_it_is_a_command_of_gridbourse():
     assert "Vote as a master" in CliRunner().invoke(gridbourse, ["vote", "--help"]).output
+
+
+def test_a_master_registers_its_validator_and_nobody_elses(folder, say, tmp_path):
+    made = NodeFolder(tmp_path / "node").make_keys()
+    assert "registered" in say("validator", str(tmp_path / "node"), voter="source")
+    registered = consortium_of(folder, lambda consortium: consortium.validator(1))
+    assert registered == ValidatorKeys(made.public_key, made.node_id)
+    with pytest.raises(ContractReverted, match="ValidatorInvalid"):
+        say("validator", str(tmp_path / "node"), voter="grid")
+    with pytest.raises(InvalidValue, match="validator"):
+        say("validator", str(tmp_path), voter="grid")

@@ -41,7 +41,8 @@ def node(folder: Path, *, rejoin: bool, servers: tuple[str, ...], trust: str | N
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop())
         running.wait_ready()
-        click.echo(f"{running.settings.name}: height {running.chain.head().height}, CometBFT {running.comet_pid}")
+        height, comet = running.chain.head().height, running.comet_pid
+        click.echo(f"{running.settings.name}: height {height}; CometBFT is process {comet}")
         running.run()
 
 

@@ -11,8 +11,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from gridbourse.chain.cometbft.folder import NodeFolder
 from gridbourse.contracts.abi import Call
-from gridbourse.contracts.consortium import Consortium, RegulatorKeys
+from gridbourse.contracts.consortium import Consortium, RegulatorKeys, ValidatorKeys
+from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role
@@ -134,6 +136,20 @@ def settings(
     if not changes:
         raise InvalidValue("settings", "nothing", "at least one setting that is to be another")
     _cast(region, voter, lambda consortium, _: consortium.change_settings(replace(consortium.settings(), **changes)))
+
+
+@vote.command()
+@click.argument("node", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@REGION
+@VOTER
+def validator(node: Path, region: Path, voter: str | None) -> None:
+    """Register the validator whose keys lie in the folder NODE: it votes on blocks for its master from now on."""
+    made = NodeFolder(node).public_keys()
+    with open_main_chain(region) as (main, spec, keys):
+        key = keys.masters.load_master(_voter(spec, keys, voter)).node.signing
+        registration = main.consortium.register_validator(ValidatorKeys(made.public_key, made.node_id))
+        Wallet(main.chain, key).send(registration)
+    click.echo("registered; it votes two blocks later")
 
 
 def _cast(folder: Path, voter: str | None, action: Action) -> None:
