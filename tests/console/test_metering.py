@@ -159,6 +159,7 @@ def test_what_is_handed_in_twice_is_taken_once(anna, meter, service):
     anna.send(meters.hand_in(readings))
     receipt = anna.send(meters.hand_in(readings))
     assert (receipt.accepted, receipt.repeated) == (0, PAST + 1)
+    assert (service.folder / READINGS_FILE).stat().st_mode & 0o77 == 0
     assert (service.folder / READINGS_FILE).stat().st_size == (PAST + 1) * READING_BYTES
     assert anna.send(meters.meters())[0].reading_count == PAST + 1
 

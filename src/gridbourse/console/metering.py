@@ -42,6 +42,7 @@ OVERDUE_SECONDS = 600
 _WAIT_SECONDS = 0.5
 _DUE_SECONDS = 60
 _ASK_AGAIN_SECONDS = 300
+_ASK_ON_SECONDS = 3
 
 
 class Metering:
@@ -244,15 +245,21 @@ class Metering:
 
     def _listen(self) -> None:
         assert self._subscriber is not None, "the thread runs where there is a broker"
+        accepted = 0
         while not self._stopping.is_set():
+            received = self._open.received
             try:
                 _log(self._open.collect(self._subscriber, _WAIT_SECONDS))
             except ReadingsNotKept:
                 logger.exception("the head-end stops listening; what was not confirmed comes again after a restart")
                 return
-            if time.monotonic() >= self._next_request and self._subscriber.is_connected:
+            # A broker drops what does not fit its queue: while asking brings readings, the rest is asked for at once.
+            brought = self._open.received == received and self._open.accepted > accepted
+            pause_seconds = _ASK_AGAIN_SECONDS - _ASK_ON_SECONDS if brought else 0
+            if time.monotonic() >= self._next_request - pause_seconds and self._subscriber.is_connected:
                 due = (self._clock() - _DUE_SECONDS) // PERIOD_SECONDS - 1
                 self._next_request = time.monotonic() + _ASK_AGAIN_SECONDS
+                accepted = self._open.accepted
                 self._open.request_missing(self._subscriber, due)
 
 

@@ -18,10 +18,12 @@ class Journal:
     Parameters
     ----------
     path
-        The file; made if there is none. What a power failure left of a half-written reading at its end is cut off.
+        The file; made, readable by its owner only, if there is none. What a power failure left of a half-written
+        reading at its end is cut off.
     """
 
     def __init__(self, path: Path) -> None:
+        path.touch(mode=0o600)
         self._file = path.open("a+b")
         size = path.stat().st_size
         self._file.truncate(size - size % READING_BYTES)
