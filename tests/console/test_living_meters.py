@@ -75,7 +75,7 @@ def test_killed_right_after_a_reading_is_confirmed_the_service_offers_once_when_
             anna.send(meters.hand_in(counted(meter, exported_wh=SUN_WH)))
     for _ in range(2):
         with serving(folder) as (url, _), Client(url, token=secrets["Anna"]) as anna:
-            until(lambda: OfferOutcome.OFFERED in {one.outcome for one in outcomes(anna).values()})
+            until(lambda: OfferOutcome.OFFERED in {one.outcome for one in outcomes(anna).values()}, seconds=60)
             made = [one.period for one in outcomes(anna).values() if one.outcome is OfferOutcome.OFFERED]
     with Region.open(folder) as region:
         written = recorded(InProcess(region))

@@ -62,7 +62,7 @@ _DAY = click.option(
     type=click.DateTime(formats=["%Y-%m-%d"]),
     callback=_day_of,
     metavar="YYYY-MM-DD",
-    help="Delivery day: 96 periods from 00:00 UTC on; today by default.",
+    help="Delivery day: 96 periods from 00:00 UTC on; by default today, and what is traded next.",
 )
 
 
@@ -118,7 +118,8 @@ def send(connection: Connection, file: IO[bytes]) -> None:
 @connected
 def readings(connection: Connection, node_id: str, day: int | None, *, as_json: bool) -> None:
     """List what the meter of NODE counted on a day, by delivery period, and what it lets expect of the next ones."""
-    show(connection.send(meters.readings(node_id, day)), _READINGS, as_json=as_json)
+    found = [one for each in _days(day) for one in connection.send(meters.readings(node_id, each))]
+    show(found, _READINGS, as_json=as_json)
 
 
 @meter.command()
@@ -128,7 +129,14 @@ def readings(connection: Connection, node_id: str, day: int | None, *, as_json: 
 @connected
 def offers(connection: Connection, node_id: str, day: int | None, *, as_json: bool) -> None:
     """List what NODE offered by itself on a day, and why nothing where it offered nothing."""
-    show(connection.send(meters.automatic_offers(node_id, day)), _OFFERS, as_json=as_json)
+    found = [one for each in _days(day) for one in connection.send(meters.automatic_offers(node_id, each))]
+    show(found, _OFFERS, as_json=as_json)
+
+
+def _days(day: int | None) -> list[int]:
+    """The day that was named, or today with what is traded next, which may be tomorrow's."""
+    today = period_at(datetime.now(UTC)) // PERIODS_PER_DAY
+    return [today, today + 1] if day is None else [day]
 
 
 def _signed(energy: int | None) -> str | None:

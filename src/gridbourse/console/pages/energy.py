@@ -105,6 +105,8 @@ async def cancel(frame: PageFrame, order_id: str) -> Response:
 async def meter(frame: PageFrame, node: NodeName = "", day_text: DayText = "") -> Response:
     """What was metered and what that lets expect, what the node may do by itself, and what it did."""
     exchange, principal, day = frame.exchange, frame.principal, _day(day_text)
+    # The hour that is traded next may be tomorrow's.
+    days = [day, day + 1] if day == today(time.time()) else [day]
     one = principal.name if principal.kind is Kind.NODE else node
     return _part(
         frame,
@@ -113,8 +115,10 @@ async def meter(frame: PageFrame, node: NodeName = "", day_text: DayText = "") -
         day=day,
         one=one,
         meters=[meter for meter in exchange.metering.meters(principal) if one in ("", meter.node_id)],
-        readings=exchange.offering.readings(principal, one, day) if one else [],
-        offers=exchange.offering.automatic_offers(principal, one, day) if one else [],
+        readings=[view for each in days for view in exchange.offering.readings(principal, one, each)] if one else [],
+        offers=[view for each in days for view in exchange.offering.automatic_offers(principal, one, each)]
+        if one
+        else [],
         metered=exchange.trading.metered(principal, day, node_id=node or None),
         limits=_limits_of(frame, one),
         wrong=defaultdict(str),

@@ -108,6 +108,7 @@ export function meterChart(figure, rows) {
   const expected = x.map(() => null);
   for (const row of rows) {
     const at = Number(row.getAttribute("data-period")) - start / PERIOD_SECONDS;
+    if (at >= x.length) continue;
     for (const [column, name] of /** @type {const} */ ([[metered, "surplus"], [expected, "expected"]])) {
       const told = row.querySelector(`[data-${name}] data`)?.getAttribute("value");
       column[at] = told === null || told === undefined ? null : Number(told) / 1000;
