@@ -274,6 +274,20 @@ def test_a_field_that_is_not_as_the_form_has_it_is_named(shared, language, wrong
     assert said in answer.text
 
 
+@pytest.mark.parametrize(("failing", "kind"), [("book", "text/html"), ("settings", "application/problem+json")])
+def test_a_fault_of_the_service_is_told_even_if_no_page_can_be_made(shared, monkeypatch, failing, kind):
+    def fail(*_, **__):
+        raise RuntimeError("secret")
+
+    with visitor(shared, "Anna") as client:
+        monkeypatch.setattr(shared.exchange.market, failing, fail)
+        answer = client.get("/market")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"].startswith(kind)
+    assert "its log says why" in answer.text
+    assert "secret" not in answer.text
+
+
 def test_a_form_of_another_site_is_refused(shared):
     with visitor(shared, "Anna") as client:
         client.headers["Origin"] = "https://elsewhere.example"

@@ -230,4 +230,9 @@ async def _of_http(request: Request, error: Exception) -> Response:
 async def _unexpected(request: Request, error: Exception) -> Response:
     logger.error("unexpected error", exc_info=error)
     detail = Finding("the service failed; its log says why")
-    return answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail)
+    status, kind = HTTPStatus.INTERNAL_SERVER_ERROR, "internal"
+    try:
+        return answer(request, status, kind, detail)
+    except Exception:  # what failed may be what pages are made with
+        logger.exception("the page that tells of it failed, too")
+        return problem(language_of(request.headers), status, kind, detail)
