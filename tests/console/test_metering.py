@@ -1,11 +1,13 @@
 """From a signed reading, over MQTT or the API, to an automatic offer on both chains: once, whatever happens between."""
 
 import asyncio
+import runpy
 import shutil
 import time
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from service import Service, until
@@ -27,6 +29,7 @@ from gridbourse.metering.reading import READING_BYTES
 from gridbourse.network.records import OrderDetails
 from gridbourse.network.region import Region
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "meter.py"
 ALL_TYPES = list(EnergyTypeName)
 LIMITS = Limits(True, EnergyTypeName.PV, ALL_TYPES, lowest_sell_ticks=3_000, highest_buy_ticks=4_000)
 SUN_WH, NEED_WH, LIMIT_W = 2_000, 1_200, 17_000
@@ -150,6 +153,33 @@ def test_readings_over_mqtt_lead_to_offers(folder):
                 made = offered(anna)
                 assert recorded(service) == sorted(made)
             assert service.exchange.metering.is_listening
+        finally:
+            service.stop()
+
+
+def test_the_meter_of_the_example_is_heard_and_counts_on_after_it_was_stopped(folder, tmp_path):
+    example = runpy.run_path(str(EXAMPLE))
+    last = this_period() - 1
+    with local_broker() as broker:
+        service = Service(folder, broker=broker).start()
+        try:
+            for periods in (range(last - 3, last - 1), range(last - 1, last + 1)):
+                meter, memory = example["open_meter"](tmp_path / "meter")
+                with (
+                    closing(Concentrator(broker, SPEC.name, "example", [meter])) as line,
+                    closing(client_of(service, "roofs", ("read", "manage"))) as roofs,
+                ):
+                    assert line.await_broker(30)
+                    roofs.send(meters.register("Anna", meter.address, LIMIT_W))
+                    for period in periods:
+                        example["report"](meter, memory, line, period, 100)
+                    until(lambda roofs=roofs, last=periods[-1]: roofs.send(meters.meters())[0].last_period == last)
+                    found = roofs.send(meters.meters())[0]
+                memory.close()
+            assert (found.reading_count, found.missing_count) == (4, 0)
+            with closing(client_of(service, "Anna")) as anna:
+                shown = anna.send(meters.readings("Anna", last // 96))
+            assert {one.surplus_wh for one in shown if one.surplus_wh is not None} == {100}
         finally:
             service.stop()
 
