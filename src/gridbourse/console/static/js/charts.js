@@ -29,7 +29,7 @@ export function depthChart(figure, rows) {
   const { data, read } = texts(figure);
   plot(figure, [x, demand, supply], {
     scales: { x: { time: false } },
-    axes: [axis(figure, (v) => v.toFixed(v % 0.01 ? 3 : 2)), axis(figure, thousands)],
+    axes: [axis(figure, (v) => v.toFixed(3)), axis(figure, thousands)],
     series: [{}, area(figure, data.bid, "--buy", "--buy-wash", -1), area(figure, data.ask, "--sell", "--sell-wash", 1)],
     hooks: {
       setCursor: [
