@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import solc from "solc";
 
-const deployables = ["Consortium", "EnergyMarket", "SlaveAnchors", "SlaveLedger"];
+const deployables = ["Balancing", "Consortium", "EnergyMarket", "SlaveAnchors", "SlaveLedger"];
 const folder = process.argv[2];
 if (!folder) {
   console.error("usage: node compile.mjs OUTPUT_FOLDER");

@@ -208,7 +208,8 @@ contract Consortium is IConsortium {
     }
 
     function _changeSettings(Settings memory settings_) private {
-        if (settings_.floorTicks > settings_.capTicks || settings_.maxCandidates == 0 || settings_.tradingRoles == 0) {
+        bool trades = settings_.maxCandidates != 0 && settings_.tradingRoles != 0;
+        if (!trades || settings_.floorTicks > settings_.capTicks || settings_.incentivePermille > 1_000) {
             revert SettingsInvalid();
         }
         _settings = settings_;

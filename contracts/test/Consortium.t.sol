@@ -252,10 +252,11 @@ contract ConsortiumTest is MarketTest {
     }
 
     function test_settingsThatStopTheMarketAreInvalid() public {
-        Settings[3] memory invalid = [_settings(), _settings(), _settings()];
+        Settings[4] memory invalid = [_settings(), _settings(), _settings(), _settings()];
         invalid[0].floorTicks = CAP + 1;
         invalid[1].maxCandidates = 0;
         invalid[2].tradingRoles = 0;
+        invalid[3].incentivePermille = 1_001;
         for (uint256 i; i < invalid.length; ++i) {
             _carryReverts(
                 abi.encodeCall(IConsortium.changeSettings, (invalid[i])),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IBalancing, ImbalancePrice} from "../src/interfaces/IBalancing.sol";
 import {ISlaveAnchors} from "../src/interfaces/ISlaveAnchors.sol";
 import {ISlaveLedger} from "../src/interfaces/ISlaveLedger.sol";
 import {OrderId, Side} from "../src/libraries/OrderId.sol";
@@ -110,6 +111,22 @@ contract MarketGasTest is MarketTest {
         vm.prank(SOURCE);
         anchors.anchor(11, 20, 6, keccak256("next"));
         vm.snapshotGasLastCall("chains", "anchor, repeated");
+    }
+
+    function test_balancing() public {
+        IBalancing balancing = IBalancing(vm.deployCode("Balancing.sol", abi.encode(consortium)));
+        vm.prank(SOURCE);
+        balancing.submit(16, new bytes(1_024));
+        vm.prank(SOURCE);
+        balancing.submit(16, new bytes(1_024));
+        vm.snapshotGasLastCall("chains", "submit a record of 1 KiB of zeros");
+        ImbalancePrice[] memory prices = new ImbalancePrice[](96);
+        for (uint24 i; i < 96; ++i) {
+            prices[i] = ImbalancePrice(PERIOD + i, TICKS, -1_000);
+        }
+        vm.prank(GRID);
+        balancing.publishImbalancePrices(prices, 0);
+        vm.snapshotGasLastCall("chains", "publish the imbalance prices of a day");
     }
 
     function test_anInclusionProofIsCheckedForLessThan230000() public {

@@ -16,7 +16,6 @@ from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.description import read_region
 from gridbourse.network.region import Region
 from gridbourse.network.statements import settle_day
-from gridbourse.settlement.imbalance import ImbalanceRule
 
 DESCRIPTION = Path(__file__).parents[2] / "examples" / "region.toml"
 DAY = int(time.time()) // 86_400 + 1
@@ -134,9 +133,9 @@ def _settle_the_day(region):
     periods = range(DAY * 96, DAY * 96 + 96)
     names = (*SELLERS, *BUYERS)
     blank = {name: [0] * 96 for name in names}
-    sold = settle_day(region, periods, blank, ImbalanceRule(4_000))
+    sold = settle_day(region, periods, blank)
     metered = {
         name: [round(one.imbalances[name].traded.position_wh * dice.gauss(1, 0.06)) for one in sold] for name in names
     }
     metered["Charging point 01"][70:72] = [None, None]
-    settle_day(region, periods, metered, ImbalanceRule(4_000))
+    settle_day(region, periods, metered)

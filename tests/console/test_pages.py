@@ -14,7 +14,6 @@ from gridbourse.console.pages.formats import kwh, price, yuan
 from gridbourse.console.settings import ServiceSettings
 from gridbourse.console.translation import read_translation
 from gridbourse.network.statements import settle_day
-from gridbourse.settlement.imbalance import ImbalanceRule
 from gridbourse.units import PERIODS_PER_DAY
 
 DAY_PERIODS = range(DAY * PERIODS_PER_DAY, (DAY + 1) * PERIODS_PER_DAY)
@@ -172,7 +171,7 @@ def test_metered_energy_is_shown_beside_what_was_traded_and_a_silent_meter_raise
     fed_in = [None if period == PERIOD + 1 else 1_200 if period == PERIOD else 0 for period in DAY_PERIODS]
     still = [0] * len(DAY_PERIODS)
     metered = {"Anna": fed_in, "Arno": still, "Bert": still, "Bea": still}
-    service.region(lambda region: settle_day(region, DAY_PERIODS, metered, ImbalanceRule(4_000)))
+    service.region(lambda region: settle_day(region, DAY_PERIODS, metered))
     with visitor(service, "Anna") as anna, visitor(service, "regulator") as regulator:
         shown = until(lambda: re.search(r"12:00–12:15 (1.2 0 1.2 1 0 0.2)", text_of(anna.get(METER_PAGE).text)))
         assert shown

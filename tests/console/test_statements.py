@@ -15,7 +15,6 @@ from gridbourse.console.statement_files import MAX_PDF_LINES, statement_csv, sta
 from gridbourse.console.translation import read_translation
 from gridbourse.errors import InvalidValue
 from gridbourse.network.statements import settle_day
-from gridbourse.settlement.imbalance import ImbalanceRule
 from gridbourse.units import PERIODS_PER_DAY
 
 DAY_PERIODS = range(DAY * PERIODS_PER_DAY, (DAY + 1) * PERIODS_PER_DAY)
@@ -36,7 +35,7 @@ def settled(shared):
     drawn = [-900 if period == PERIOD else 0 for period in DAY_PERIODS]
     still = [0] * len(DAY_PERIODS)
     metered = {"Anna": fed_in, "Arno": still, "Bert": drawn}
-    shared.region(lambda region: settle_day(region, DAY_PERIODS, metered, ImbalanceRule(4_000)))
+    shared.region(lambda region: settle_day(region, DAY_PERIODS, metered))
     with shared.browser("Anna") as seller:
         until(lambda: not seller.get(STATEMENT).json()["unsettled_nodes"])
     return shared

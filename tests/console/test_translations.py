@@ -12,7 +12,7 @@ from gridbourse.client.values import DealStatus, EnergyTypeName, OrderStatus, Si
 from gridbourse.console.translation import LANGUAGES, language_of, preferred_language, read_translation
 from gridbourse.market.types import Reason, Role
 from gridbourse.network.description import NodeKind
-from gridbourse.network.records import RecordKind
+from gridbourse.network.record_kind import RecordKind
 
 CONSOLE = Path(gridbourse.console.__file__).parent
 SOURCES = [*(CONSOLE / "templates").glob("*.html"), *CONSOLE.rglob("*.py")]

@@ -45,7 +45,9 @@ location = "Fucheng"
 """
 
 ETHEREUM = '[main_chain]\nengine = "ethereum"\nurl = "http://127.0.0.1:8545"\n'
-ADDRESSES = "".join(f'{name} = "0x{number:040x}"\n' for number, name in enumerate(("consortium", "market", "anchors")))
+ADDRESSES = "".join(
+    f'{name} = "0x{number:040x}"\n' for number, name in enumerate(("consortium", "market", "anchors", "balancing"))
+)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=26)
 names = texts.filter(bool)
@@ -57,7 +59,17 @@ ticks = st.tuples(st.integers(0, 2**16 - 1), st.integers(0, 2**16 - 1)).map(sort
 def market_settings(draw):
     floor, cap = draw(ticks)
     roles = draw(st.frozensets(st.sampled_from(Role), min_size=1))
-    return Settings(draw(words), floor, cap, draw(words), draw(st.integers(1, 2**16 - 1)), roles)
+    return Settings(
+        draw(words),
+        floor,
+        cap,
+        draw(words),
+        draw(st.integers(1, 2**16 - 1)),
+        roles,
+        cap,
+        draw(st.integers(0, 1_000)),
+        draw(words),
+    )
 
 
 confirmations = st.one_of(st.just("finalized"), st.integers(0, 1_000))
@@ -217,7 +229,11 @@ def test_a_field_of_another_type_is_named(read, field, line, value):
             "[market]",
             f"{ETHEREUM}[main_chain.contracts]\n{ADDRESSES.splitlines()[0]}\n[market]",
         ),
-        ("main_chain.contracts.anchors", "[market]", f'{ETHEREUM}[main_chain.contracts]\n{ADDRESSES[:-6]}"\n[market]'),
+        (
+            "main_chain.contracts.anchors",
+            "[market]",
+            f'{ETHEREUM}[main_chain.contracts]\n{ADDRESSES.partition("balancing")[0][:-6]}"\n[market]',
+        ),
         ("main_chain.contracts.more", "[market]", f"{ETHEREUM}[main_chain.contracts]\n{ADDRESSES}more = 1\n[market]"),
         ("master.slave_chain_url", 'role = "grid"', 'role = "grid"\nslave_chain_url = 8546'),
         ("master.role", 'role = "grid"', 'role = "source"'),

@@ -24,8 +24,10 @@ from gridbourse.errors import EnvelopeError, InvalidValue, ProofError
 from gridbourse.market.types import DealState, EnergyType, Side
 from gridbourse.network import sealing
 from gridbourse.network.disclosure import Disclosure, verify_disclosure
+from gridbourse.network.duty_records import ScheduleDetails
 from gridbourse.network.main_chain import MainChain
-from gridbourse.network.records import OrderDetails, RecordKind, ScheduleDetails
+from gridbourse.network.record_kind import RecordKind
+from gridbourse.network.records import OrderDetails
 from gridbourse.network.region import Region
 from gridbourse.network.rotation import REGULATOR
 

@@ -13,7 +13,7 @@ from small_region import PERIOD, Clock, ask, bid, trade, write
 
 from gridbourse.crypto.merkle import MerkleLog, leaf_hash, verify_consistency, verify_inclusion
 from gridbourse.errors import EnvelopeError, ProofError
-from gridbourse.network.records import RecordKind
+from gridbourse.network.record_kind import RecordKind
 from gridbourse.network.region import Region
 from gridbourse.network.sealing import open_record
 

@@ -17,14 +17,8 @@ from gridbourse.crypto.envelope import EncryptionKey, seal
 from gridbourse.errors import ContractReverted, EnvelopeError, InvalidValue
 from gridbourse.market.types import DealState, EnergyType, Side
 from gridbourse.network.keys import NodeKeys
-from gridbourse.network.records import (
-    DayOpened,
-    DealDetails,
-    Decision,
-    NodeRegistered,
-    OrderDetails,
-    RecordKind,
-)
+from gridbourse.network.record_kind import RecordKind
+from gridbourse.network.records import DayOpened, DealDetails, Decision, NodeRegistered, OrderDetails
 from gridbourse.network.sealing import _place, open_record, seal_record
 
 ORDER = {

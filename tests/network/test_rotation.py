@@ -8,7 +8,8 @@ from gridbourse.contracts.wallet import Wallet
 from gridbourse.errors import ContractReverted, InvalidValue
 from gridbourse.market.types import DealState, Side
 from gridbourse.network.keys import KeyFolder, NodeKeys
-from gridbourse.network.records import NodeRevoked, OrderDetails, RecordKind
+from gridbourse.network.record_kind import RecordKind
+from gridbourse.network.records import NodeRevoked, OrderDetails
 from gridbourse.network.region import Region
 from gridbourse.network.rotation import REGULATOR
 from gridbourse.network.sealing import open_record, seal_record

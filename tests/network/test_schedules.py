@@ -10,12 +10,13 @@ from gridbourse.errors import EnvelopeError, InvalidValue
 from gridbourse.grid.dispatch import Line, PowerNetwork
 from gridbourse.market.types import EnergyType, Role, ZonePair
 from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
-from gridbourse.network.records import CapacityDetails, Nomination, ScheduleDetails
+from gridbourse.network.duty_records import CapacityDetails, ScheduleDetails
 from gridbourse.network.region import Region
 from gridbourse.network.schedules import Scheduling
 
 NETWORK = PowerNetwork(("north", "south"), [Line("line", "north", "south", 5_000, 100)])
 SOUTH = 1
+PERIODS = range(PERIOD, PERIOD + 2)
 SPEC = RegionSpec(
     "scheduled",
     600,
@@ -42,6 +43,14 @@ PLANS = {"Hydro": [3_000, 3_100], "Battery": [-500, 400]}
 EXPECTED = {**PLANS, "Anna": [-800, -900], "Bert": [-700, 100], "Office": [-50, -60]}
 
 
+def nominations_of(region, name):
+    """What a master submitted to the dispatcher, as its encryption node reads it."""
+    master = region.masters[name]
+    entries = region.main.balancing.entries(1, region.main.chain.head().height)
+    own = [entry.record for entry in entries if entry.master_id == master.membership.master_id]
+    return [master.encryption_node.open_submitted(record) for record in own]
+
+
 @pytest.fixture(scope="module")
 def region(tmp_path_factory):
     with Region.create(tmp_path_factory.mktemp("scheduled") / "region", SPEC, clock=Clock()) as region:
@@ -53,7 +62,8 @@ def published(region):
     """One round: plans, nominations, capacities."""
     scheduling = Scheduling(region, NETWORK)
     scheduling.plan(PERIOD, PLANS)
-    capacity = scheduling.publish(scheduling.nominate(PERIOD, EXPECTED))
+    scheduling.nominate(PERIOD, EXPECTED)
+    capacity = scheduling.publish(PERIODS)
     region.anchor()
     return capacity
 
@@ -66,10 +76,10 @@ def test_every_plant_signs_its_schedule(region, published):
 
 
 def test_masters_nominate_sums_by_zone_and_name_the_schedules_in_them(region, published):
-    (plants,) = records_of(region, "plants", Nomination)
+    (plants,) = nominations_of(region, "plants")
     assert (plants.zone, plants.delivered_wh, plants.drawn_wh) == ("north", (3_000, 3_500), (500, 0))
     assert len(plants.schedules_hex) == 2
-    north, south = records_of(region, "grid", Nomination)
+    north, south = nominations_of(region, "grid")
     assert (north.delivered_wh, north.drawn_wh, north.schedules_hex) == ((0, 0), (50, 60), ())
     assert (south.delivered_wh, south.drawn_wh) == ((0, 100), (1_500, 900))
 
@@ -95,7 +105,8 @@ def test_what_does_not_fit_between_zones_is_passed_over_and_what_fits_is_traded(
         region.open_day(PERIOD // 96)
         region.deposit(dict.fromkeys(("Anna", "Office"), 10**10), PERIOD // 96, bytes(32))
         scheduling = Scheduling(region, NETWORK)
-        scheduling.publish(scheduling.nominate(PERIOD, EXPECTED))
+        scheduling.nominate(PERIOD, EXPECTED)
+        scheduling.publish(PERIODS)
         region.offer([("Hydro", ask(9_000, 2_000, EnergyType.HYDRO)), ("Bert", ask(9_000, 3_000))])
         region.offer([("Anna", bid(6_000, 4_000)), ("Office", bid(6_000, 4_000))])
         deals = [region.main.market.deal(number) for number in range(1, region.main.market.deal_count() + 1)]
@@ -111,24 +122,32 @@ def test_what_does_not_fit_between_zones_is_passed_over_and_what_fits_is_traded(
 def test_a_capacity_that_dispatch_did_not_record_is_found_and_named(tmp_path):
     with Region.create(tmp_path / "region", SPEC, clock=Clock()) as region:
         scheduling = Scheduling(region, NETWORK)
-        scheduling.publish(scheduling.nominate(PERIOD, EXPECTED))
+        scheduling.nominate(PERIOD, EXPECTED)
+        scheduling.publish(PERIODS)
         grid = region.masters["grid"]
         grid.main_wallet.send(region.main.market.publish_transfer_capacity({ZonePair(PERIOD, 0, 1): 9_999}))
         (finding,) = region.regulator.audit()
         assert "9999 Wh from zone 0 to 1" in finding
 
 
-def test_dispatch_opens_nominations_and_no_schedules_and_no_other_node_opens_either(region, published):
+def test_only_the_dispatcher_opens_nominations_besides_their_master_and_the_regulator(region, published):
     plants, grid = region.masters["plants"], region.masters["grid"]
-    for record in plants.slave.records():
-        details = plants.encryption_node.open(record)
-        for node in grid.nodes.values():
-            may = isinstance(details, Nomination) and node.spec.kind is NodeKind.DISPATCH
-            if may:
-                assert node.read(record, plants.slave.ledger) == details
-            else:
-                with pytest.raises(EnvelopeError):
-                    node.read(record, plants.slave.ledger)
+    own, *others = [entry.record for entry in region.main.balancing.entries(1, region.main.chain.head().height)]
+    assert grid.encryption_node.open_submitted(own) == plants.encryption_node.open_submitted(own)
+    for record in others:
+        with pytest.raises(EnvelopeError):
+            plants.encryption_node.open_submitted(record)
+
+
+def test_dispatch_publishes_what_is_nominated_anew_and_the_newest_counts(tmp_path):
+    with Region.create(tmp_path / "region", SPEC, clock=Clock()) as region:
+        scheduling = Scheduling(region, NETWORK)
+        scheduling.nominate(PERIOD, EXPECTED)
+        scheduling.publish(PERIODS)
+        scheduling.nominate(PERIOD, EXPECTED | {"Hydro": [2_000, 2_000]})
+        again = scheduling.publish(PERIODS)
+        assert (again.delivered_wh, len(again.nominations_hex)) == ((2_000, 2_400, 0, 100), 3)
+        assert region.regulator.audit() == []
 
 
 def test_the_regulator_walks_from_a_capacity_to_the_plants(region, published):
@@ -158,14 +177,15 @@ def test_a_region_without_dispatch_publishes_nothing(tmp_path):
         Region.create(tmp_path / "region", SMALL, clock=Clock()) as small,
         pytest.raises(InvalidValue, match="dispatch"),
     ):
-        Scheduling(small, NETWORK)
+        Scheduling(small, NETWORK).publish(PERIODS)
 
 
-def test_nominations_of_different_periods_are_not_summed(region):
+def test_nominations_of_other_periods_are_not_summed(region, published):
     scheduling = Scheduling(region, NETWORK)
-    mixed = scheduling.nominate(PERIOD, EXPECTED) + scheduling.nominate(PERIOD + 4, EXPECTED)
-    with pytest.raises(InvalidValue, match="same periods"):
-        scheduling.publish(mixed)
+    scheduling.nominate(PERIOD + 4, EXPECTED)
+    later = scheduling.publish(range(PERIOD + 4, PERIOD + 6))
+    assert (len(later.nominations_hex), later.delivered_wh) == (3, published.delivered_wh)
+    assert scheduling.publish(range(PERIOD + 4, PERIOD + 5)).nominations_hex == ()
 
 
 LIES = {
@@ -175,7 +195,16 @@ LIES = {
     ),
     "names a nomination that nobody made": (
         lambda stated: replace(stated, nominations_hex=("ab" * 32,)),
-        "on no slave chain",
+        "that nobody submitted",
+    ),
+    "leaves a nomination out": (
+        lambda stated: replace(
+            stated,
+            nominations_hex=stated.nominations_hex[1:],
+            delivered_wh=(0, 0, 0, 100),
+            drawn_wh=(50, 60, 1_500, 900),
+        ),
+        "does not sum the nominations that were submitted",
     ),
     "is by a node that does not dispatch": (
         lambda stated: replace(stated, user_id="Anna"),
@@ -190,7 +219,8 @@ def test_a_false_capacity_is_found_and_named(tmp_path, lie):
     with Region.create(tmp_path / "region", SPEC, clock=Clock()) as region:
         scheduling = Scheduling(region, NETWORK)
         scheduling.plan(PERIOD, PLANS)
-        honest = scheduling.publish(scheduling.nominate(PERIOD, EXPECTED))
+        scheduling.nominate(PERIOD, EXPECTED)
+        honest = scheduling.publish(PERIODS)
         region.write([change(honest)])
         (finding,) = region.regulator.audit()
         assert "slave chain grid" in finding
@@ -210,7 +240,7 @@ def test_a_master_that_nominates_otherwise_than_it_scheduled_is_found_and_named(
         scheduling = Scheduling(region, NETWORK)
         scheduling.plan(PERIOD, PLANS)
         scheduling.nominate(PERIOD, EXPECTED)
-        (honest,) = records_of(region, "plants", Nomination)
-        region.masters["plants"].write([(change(honest), ())])
+        (honest,) = nominations_of(region, "plants")
+        region.masters["plants"].submit([change(honest)], region.main.consortium.dispatcher())
         findings = region.regulator.audit()
-        assert any("slave chain plants" in finding and words in finding for finding in findings)
+        assert any("submission 3 of plants" in finding and words in finding for finding in findings)

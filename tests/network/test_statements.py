@@ -6,11 +6,9 @@ import pytest
 from small_region import DAY, PERIOD, ask, bid, records_of, trade, write
 
 from gridbourse.errors import InvalidValue
-from gridbourse.network.records import StatementDetails
+from gridbourse.network.duty_records import StatementDetails
 from gridbourse.network.statements import settle_day, statement_of
-from gridbourse.settlement.imbalance import ImbalanceRule
 
-RULE = ImbalanceRule(fallback_ticks=4_000)
 PERIODS = range(PERIOD, PERIOD + 2)
 METERED = {"Anna": [900, 0], "Arno": [0, None], "Bert": [-1_000, -300], "Bea": [-50, 0]}
 
@@ -26,7 +24,7 @@ def traded(region):
 
 
 def test_deals_and_meters_become_a_statement_for_every_user(traded):
-    first, second = settle_day(traded, PERIODS, METERED, RULE, inflow_wh=[160, 310])
+    first, second = settle_day(traded, PERIODS, METERED, inflow_wh=[160, 310])
     assert (first.traded_wh, first.imbalance_wh, first.losses_wh) == (1_000, -150, 10)
     assert (second.price_ticks, second.losses_wh, second.open_traders) == (4_400, None, ("Arno",))
     anna = statement_of(traded, "Anna", DAY)
@@ -37,13 +35,13 @@ def test_deals_and_meters_become_a_statement_for_every_user(traded):
 
 
 def test_all_money_of_all_statements_is_what_the_settlement_agent_does_not_get(traded):
-    settled = settle_day(traded, PERIODS, METERED, RULE)
+    settled = settle_day(traded, PERIODS, METERED)
     money = sum(statement_of(traded, node_id, DAY).totals.money for node_id in METERED)
     assert money + sum(period.agent_money for period in settled) == 0
 
 
 def test_a_statement_lies_on_its_users_slave_chain_and_opens_for_it_alone(traded):
-    settle_day(traded, PERIODS, METERED, RULE)
+    settle_day(traded, PERIODS, METERED)
     assert [details.user_id for details in records_of(traded, "roofs", StatementDetails)] == ["Anna", "Arno"]
     assert [details.user_id for details in records_of(traded, "grid", StatementDetails)] == ["Bert", "Bea"]
     roofs = traded.masters["roofs"]
@@ -54,16 +52,16 @@ def test_a_statement_lies_on_its_users_slave_chain_and_opens_for_it_alone(traded
 
 
 def test_a_day_that_is_settled_again_writes_what_is_new_and_nothing_else(traded):
-    settle_day(traded, PERIODS, METERED, RULE)
-    settle_day(traded, PERIODS, METERED, RULE)
+    settle_day(traded, PERIODS, METERED)
+    settle_day(traded, PERIODS, METERED)
     assert len(records_of(traded, "roofs", StatementDetails)) == 2
-    settle_day(traded, PERIODS, METERED | {"Arno": [0, 20]}, RULE)
+    settle_day(traded, PERIODS, METERED | {"Arno": [0, 20]})
     assert len(records_of(traded, "roofs", StatementDetails)) >= 3
     assert statement_of(traded, "Arno", DAY).lines[1].imbalance_wh == 20
 
 
 def test_the_audit_believes_true_statements_and_names_a_false_one(traded):
-    settle_day(traded, PERIODS, METERED, RULE)
+    settle_day(traded, PERIODS, METERED)
     assert traded.regulator.audit() == []
     roofs = traded.masters["roofs"]
     true = records_of(traded, "roofs", StatementDetails)[0]
@@ -75,9 +73,9 @@ def test_the_audit_believes_true_statements_and_names_a_false_one(traded):
 
 def test_what_cannot_be_settled_is_refused(traded):
     with pytest.raises(InvalidValue, match="one day"):
-        settle_day(traded, range(DAY * 96 - 1, DAY * 96 + 1), METERED, RULE)
+        settle_day(traded, range(DAY * 96 - 1, DAY * 96 + 1), METERED)
     with pytest.raises(InvalidValue, match="Anna"):
-        settle_day(traded, PERIODS, {"Bert": [0, 0]}, RULE)
+        settle_day(traded, PERIODS, {"Bert": [0, 0]})
     with pytest.raises(InvalidValue, match="none yet"):
         statement_of(traded, "Anna", DAY)
     with pytest.raises(InvalidValue, match="node_id"):

@@ -22,7 +22,8 @@ from gridbourse.errors import ChainCorrupted, TransactionRejected
 from gridbourse.market.types import DealState, EnergyType, Side
 from gridbourse.network.engines import BLOCK_GAS_LIMIT
 from gridbourse.network.keys import KeyFolder, NodeKeys
-from gridbourse.network.records import DayOpened, Decision, NodeRegistered, NodeRevoked, OrderDetails, RecordKind
+from gridbourse.network.record_kind import RecordKind
+from gridbourse.network.records import DayOpened, Decision, NodeRegistered, NodeRevoked, OrderDetails
 from gridbourse.network.region import Region
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.rotation import REGULATOR

@@ -19,6 +19,10 @@ enum Role {
 /// @param gateLeadSeconds How long before a delivery period begins its gate closes.
 /// @param maxCandidates How many resting orders one call may look at per incoming order.
 /// @param tradingRoles Bit `1 << role` is set for each role whose users may trade.
+/// @param fallbackTicks What energy is worth in a period without deals, for its imbalance price.
+/// @param incentivePermille How much the imbalance price is raised where the region is short, and lowered where it is
+/// long; at most 1000.
+/// @param meteringDueSeconds How long after a delivery day masters may take to submit what they metered.
 struct Settings {
     uint32 coolingOffSeconds;
     uint16 floorTicks;
@@ -26,6 +30,9 @@ struct Settings {
     uint32 gateLeadSeconds;
     uint16 maxCandidates;
     uint8 tradingRoles;
+    uint16 fallbackTicks;
+    uint16 incentivePermille;
+    uint32 meteringDueSeconds;
 }
 
 /// @notice A master node, the member of the main chain.

@@ -90,7 +90,10 @@ abstract contract MarketTest is Test {
             capTicks: CAP,
             gateLeadSeconds: GATE_LEAD,
             maxCandidates: CANDIDATES,
-            tradingRoles: 0x1e
+            tradingRoles: 0x1e,
+            fallbackTicks: 4_000,
+            incentivePermille: 100,
+            meteringDueSeconds: 1 days
         });
     }
 

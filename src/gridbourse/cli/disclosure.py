@@ -55,12 +55,12 @@ def create(master: str, record: int, fields: tuple[str, ...], holder: str, outpu
 @click.option("--rpc", "url", help="JSON-RPC of a node of the main chain.")
 @click.option(
     "--contracts",
-    nargs=3,
-    metavar="CONSORTIUM MARKET ANCHORS",
+    nargs=4,
+    metavar="CONSORTIUM MARKET ANCHORS BALANCING",
     help="Their addresses, where the main chain is a network that holds other things too.",
 )
 @click.option("--region", type=click.Path(path_type=Path, file_okay=False), help="Or: folder of the region.")
-def verify(file: Path, url: str | None, contracts: tuple[str, str, str] | None, region: Path | None) -> None:
+def verify(file: Path, url: str | None, contracts: tuple[str, str, str, str] | None, region: Path | None) -> None:
     """Check the disclosure in FILE against the main chain alone. Exit code 2 if it does not hold."""
     if (url is None) == (region is None):
         raise click.UsageError("give either --rpc or --region")
@@ -81,7 +81,9 @@ def verify(file: Path, url: str | None, contracts: tuple[str, str, str] | None, 
 
 
 @contextmanager
-def _main_chain(url: str | None, contracts: tuple[str, str, str] | None, region: Path | None) -> Iterator[MainChain]:
+def _main_chain(
+    url: str | None, contracts: tuple[str, str, str, str] | None, region: Path | None
+) -> Iterator[MainChain]:
     if url is None:
         assert region is not None, "one of the two is given"
         with Region.open(region) as opened:

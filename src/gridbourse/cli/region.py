@@ -57,7 +57,7 @@ def found_region(folder: Path, public: tuple[Path, ...], deployer_key: Path | No
     """Deploy the consortium's contracts on the main chain that FOLDER names, with everybody's PUBLIC keys."""
     deployer = read_account_key(deployer_key) if deployer_key else None
     contracts = found_from(folder, [PublicKeys.read(path) for path in public], deployer)
-    for name, address in zip(("consortium", "market", "anchors"), contracts, strict=True):
+    for name, address in zip(("consortium", "market", "anchors", "balancing"), contracts, strict=True):
         click.echo(f'{name} = "0x{address.hex()}"')
 
 

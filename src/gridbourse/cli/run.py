@@ -14,6 +14,7 @@ from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.errors import ChainCorrupted, ChainError, ChainLocked, InvalidValue
 from gridbourse.network.engines import nodes_of, read_token
 from gridbourse.network.loop import Pace, RegionLoop
+from gridbourse.network.metered_files import MeteredFolder
 from gridbourse.network.payments import CustomerFile, PaymentFile
 from gridbourse.network.region import Region
 
@@ -27,6 +28,11 @@ _WAIT_SECONDS = 1.0
 @click.option("--regulator-rpc", metavar="HOST:PORT", help="Let the regulator read the slave chain there.")
 @click.option("--payments", type=FILE, help="As settlement agent: credit what the bank writes there, a CSV file.")
 @click.option("--customers", type=FILE, help="Keep the own customers' numbers on the market there, a CSV file.")
+@click.option(
+    "--metered",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of CSV files with what the own customers' meters say, one for each day.",
+)
 @click.option("--step-seconds", type=click.FloatRange(min=0.01), default=0.5, show_default=True, help="Between steps.")
 @click.option(
     "--anchor-seconds", type=click.FloatRange(min=0.0), default=20.0, show_default=True, help="Between two anchors."
@@ -37,6 +43,7 @@ def run(
     regulator_rpc: str | None,
     payments: Path | None,
     customers: Path | None,
+    metered: Path | None,
     step_seconds: float,
     anchor_seconds: float,
 ) -> None:
@@ -64,6 +71,7 @@ def run(
         errands = [
             *([PaymentFile(payments).credit] if payments else []),
             *([CustomerFile(customers).write] if customers else []),
+            *([MeteredFolder(metered).hand_in] if metered else []),
         ]
         click.echo(f"{', '.join(region.masters)}: running, main chain at {region.main.chain.head().height}")
         RegionLoop(region, Pace(step_seconds, anchor_seconds), errands).run(stopping)

@@ -111,6 +111,9 @@ def regulator(public: Path, region: Path, voter: str | None) -> None:
     type=click.Choice([role.name.lower() for role in Role]),
     help="A role whose users may trade; may be repeated.",
 )
+@click.option("--fallback", help="What energy is worth in a period without deals, in yuan/kWh.")
+@click.option("--incentive-permille", type=click.IntRange(0, 1_000), help="Part of the imbalance price.")
+@click.option("--metering-due-seconds", type=click.IntRange(0, 2**32 - 1), help="From a day's end to its metered sums.")
 @REGION
 @VOTER
 def settings(
@@ -120,6 +123,9 @@ def settings(
     gate_lead_seconds: int | None,
     max_candidates: int | None,
     roles: tuple[str, ...],
+    fallback: str | None,
+    incentive_permille: int | None,
+    metering_due_seconds: int | None,
     region: Path,
     voter: str | None,
 ) -> None:
@@ -131,6 +137,9 @@ def settings(
         "gate_lead_seconds": gate_lead_seconds,
         "max_candidates": max_candidates,
         "trading_roles": frozenset(Role[name.upper()] for name in roles) if roles else None,
+        "fallback_ticks": price_ticks(fallback) if fallback else None,
+        "incentive_permille": incentive_permille,
+        "metering_due_seconds": metering_due_seconds,
     }
     changes = {name: value for name, value in wanted.items() if value is not None}
     if not changes:

@@ -32,7 +32,8 @@ from gridbourse.crypto.merkle import HASH_BYTES
 from gridbourse.errors import Conflict, EnvelopeError, Forbidden, NotFound
 from gridbourse.network.finding import Finding
 from gridbourse.network.master import Master
-from gridbourse.network.records import Details, RecordKind
+from gridbourse.network.record_kind import RecordKind
+from gridbourse.network.records import Details
 from gridbourse.network.region import Region
 from gridbourse.network.sealing import open_record
 
@@ -57,7 +58,7 @@ class ChainQueries:
         self._regulator_keys = regulator_keys
         self._chains: dict[str, Chain] = {MAIN: region.main.chain}
         self._contracts: dict[str, list[Contract]] = {
-            MAIN: [region.main.consortium, region.main.market, region.main.anchors]
+            MAIN: [region.main.consortium, region.main.market, region.main.anchors, region.main.balancing]
         }
         for name, master in region.masters.items():
             self._chains[name] = master.slave.chain

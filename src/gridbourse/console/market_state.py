@@ -29,7 +29,8 @@ from gridbourse.market.events import (
     Withdrawn,
 )
 from gridbourse.market.types import DealState, EnergyType, OrderId, Position, Reason, Side, Trader
-from gridbourse.network.records import Decision, Mandate, OrderDetails, StatementDetails
+from gridbourse.network.duty_records import StatementDetails
+from gridbourse.network.records import Decision, Mandate, OrderDetails
 from gridbourse.units import PERIODS_PER_DAY
 
 HalfBook = tuple[int, Side]

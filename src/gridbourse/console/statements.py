@@ -11,7 +11,7 @@ from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.trading import Trading
 from gridbourse.console.views import metered_views, side_name, type_name
 from gridbourse.market.types import DealState, Side
-from gridbourse.network.records import StatementDetails
+from gridbourse.network.duty_records import StatementDetails
 
 
 class Statements:

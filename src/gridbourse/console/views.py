@@ -19,7 +19,8 @@ from gridbourse.client.values import (
 from gridbourse.console.market_state import DealEntry, MarketState, OrderEntry
 from gridbourse.market.types import EnergyType, OrderId, Side
 from gridbourse.metering.surplus import OfferLimits
-from gridbourse.network.records import OrderDetails, StatementDetails
+from gridbourse.network.duty_records import StatementDetails
+from gridbourse.network.records import OrderDetails
 
 
 def side_name(side: Side) -> SideName:

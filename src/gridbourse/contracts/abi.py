@@ -125,7 +125,7 @@ class ContractAbi:
     def explain(self, reverted: ContractReverted) -> ContractReverted | OrderRefused:
         """Turn raw revert data into the contract's own error; `OrderRefused` for a refused order.
 
-        The market and the anchors ask the consortium who calls, and hand on what it says.
+        The market, the anchors and the balancing ask the consortium who calls, and hand on what it says.
         """
         known = self._errors.get(reverted.data[:4])
         if known is None:
@@ -173,6 +173,8 @@ def _read_fields(kinds: Sequence[str], data: bytes) -> Sequence[Any]:
 def _value(kind: str, word: bytes) -> int | bytes | Address | bool:
     if kind.startswith("uint"):
         return int.from_bytes(word, "big")
+    if kind.startswith("int"):
+        return int.from_bytes(word, "big", signed=True)
     if kind == "address":
         return Address(word[12:])
     if kind == "bool":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gridbourse.chain.block import Receipt
@@ -126,9 +126,25 @@ class Consortium(Contract):
 
     def settings(self) -> Settings:
         """The market settings in force."""
-        ((cooling, floor, cap, gate, candidates, roles),) = self._view("settings")
-        trading = frozenset(role for role in Role if roles >> role & 1)
-        return Settings(cooling, floor, cap, gate, candidates, trading)
+        (fields,) = self._view("settings")
+        return _settings(fields)
+
+    def settings_at(self, height: int) -> Settings:
+        """The market settings that were in force after a block."""
+        topics = [{self.abi.topic("SettingsChanged")}]
+        *_, last = self.chain.logs(address=self.address, topics=topics, last_block=height)
+        event = self.abi.event(last)
+        assert event is not None, "selected by its topic"
+        return _settings(event.values["settings"])
+
+    def active_masters_at(self, height: int) -> set[int]:
+        """Numbers of the masters that were active after a block."""
+        admitted, suspended = (self.abi.topic(event) for event in ("MasterAdmitted", "MasterSuspended"))
+        active: set[int] = set()
+        for log in self.chain.logs(address=self.address, topics=[{admitted, suspended}], last_block=height):
+            change = active.add if log.topics[0] == admitted else active.discard
+            change(int.from_bytes(log.topics[1], "big"))
+        return active
 
     def masters(self) -> dict[int, Master]:
         """All masters by their number."""
@@ -181,7 +197,16 @@ def _settings_tuple(settings: Settings) -> tuple[int, ...]:
         settings.gate_lead_seconds,
         settings.max_candidates,
         sum(1 << role for role in settings.trading_roles),
+        settings.fallback_ticks,
+        settings.incentive_permille,
+        settings.metering_due_seconds,
     )
+
+
+def _settings(fields: Sequence[int]) -> Settings:
+    cooling, floor, cap, gate, candidates, roles, fallback, incentive, due = fields
+    trading = frozenset(role for role in Role if roles >> role & 1)
+    return Settings(cooling, floor, cap, gate, candidates, trading, fallback, incentive, due)
 
 
 def _address(text: str) -> Address:

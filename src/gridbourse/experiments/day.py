@@ -20,7 +20,7 @@ from gridbourse.errors import InvalidValue
 from gridbourse.experiments.day_duties import Report, dispatch_report, evening_reports
 from gridbourse.experiments.day_meters import Meters
 from gridbourse.experiments.day_plan import Planner, expected_wh
-from gridbourse.experiments.day_region import LINES, SETTINGS, ZONES, Prosumer, prosumers, region_spec
+from gridbourse.experiments.day_region import LINES, ZONES, Prosumer, prosumers, region_spec
 from gridbourse.experiments.day_result import DayResult, PlacedOrder, Trade
 from gridbourse.grid.dispatch import PowerNetwork, ZoneSchedule
 from gridbourse.market.events import CandidatePassedOver
@@ -30,13 +30,12 @@ from gridbourse.metering.mqtt import Broker
 from gridbourse.metering.profiles import Profiles
 from gridbourse.network.agent import Agent, consents
 from gridbourse.network.description import NodeKind
+from gridbourse.network.duty_records import CapacityDetails
 from gridbourse.network.market_view import MarketView
-from gridbourse.network.records import CapacityDetails
 from gridbourse.network.region import Region
 from gridbourse.network.schedules import Scheduling
 from gridbourse.network.statements import settle_day
 from gridbourse.network.uplink import Question
-from gridbourse.settlement.imbalance import ImbalanceRule
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, money_units, period_at, period_start
 
 DAY = datetime(2016, 4, 12, tzinfo=UTC)
@@ -59,8 +58,6 @@ LOSS_PERMILLE = 25
 
 MARGIN_PERMILLE = 100
 """What of every line dispatch keeps back, for what flows besides the market's deals."""
-
-IMBALANCE_RULE = ImbalanceRule(fallback_ticks=(SETTINGS.floor_ticks + SETTINGS.cap_ticks) // 2)
 
 ABANDONED_PERMILLE = 10
 EXPIRED_PERMILLE = 10
@@ -225,7 +222,7 @@ class _Day:
             self._region.settle()
         with self._timed("settlement"):
             inflow_wh = self._meters.surpluses_wh(COUPLING, self.span[0], self.span[-1])
-            self._settlement = settle_day(self._region, self.span, self._metered_wh(), IMBALANCE_RULE, inflow_wh)
+            self._settlement = settle_day(self._region, self.span, self._metered_wh(), inflow_wh)
         with self._timed("reports"):
             for report in self._evening_reports():
                 self._region.report(*report)
@@ -306,7 +303,8 @@ class _Day:
         """Let the masters tell dispatch what is to be expected until the hour ends, and dispatch what may be sold."""
         hour = range(period, min(period - period % PERIODS_PER_ANCHOR + PERIODS_PER_ANCHOR, self.span[-1] + 1))
         energies = {name: self._expected_series(name, hour) for name in self._members}
-        self._capacities.append(self._scheduling.publish(self._scheduling.nominate(period, energies)))
+        self._scheduling.nominate(period, energies)
+        self._capacities.append(self._scheduling.publish(hour))
 
     def _expected_series(self, name: str, periods: range) -> list[int]:
         """What a node will do in periods of which the first is the next to be traded."""

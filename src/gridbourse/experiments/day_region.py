@@ -23,9 +23,14 @@ from gridbourse.units import PERIOD_SECONDS, price_ticks
 
 LEAST_NODES = 8
 GREEN = EnergyType.WIND | EnergyType.PV | EnergyType.HYDRO
-CAP_TICKS = 9_000
+FLOOR_TICKS, CAP_TICKS = 500, 9_000
 SETTINGS = Settings(
-    cooling_off_seconds=300, floor_ticks=500, cap_ticks=CAP_TICKS, gate_lead_seconds=PERIOD_SECONDS, max_candidates=256
+    cooling_off_seconds=300,
+    floor_ticks=FLOOR_TICKS,
+    cap_ticks=CAP_TICKS,
+    gate_lead_seconds=PERIOD_SECONDS,
+    max_candidates=256,
+    fallback_ticks=(FLOOR_TICKS + CAP_TICKS) // 2,
 )
 
 SERVICES = tuple(

@@ -96,6 +96,12 @@ class Settings:
         How many resting orders one call may look at per incoming order.
     trading_roles
         The roles whose users may trade.
+    fallback_ticks
+        What energy is worth in a period without deals, for its imbalance price.
+    incentive_permille
+        How much the imbalance price is raised where the region is short, and lowered where it is long.
+    metering_due_seconds
+        How long after a delivery day masters may take to submit what they metered.
     """
 
     cooling_off_seconds: int
@@ -104,6 +110,9 @@ class Settings:
     gate_lead_seconds: int
     max_candidates: int
     trading_roles: frozenset[Role] = frozenset(Role)
+    fallback_ticks: int = 4_000
+    incentive_permille: int = 100
+    metering_due_seconds: int = 86_400
 
 
 class OrderId(NamedTuple):

@@ -95,7 +95,7 @@ class Assembly:
             self.engines.require_slave(spec.name)
         chain = self.engines.slave(master_id, keys.sealer)
         slave = Slave(chain, (registered or set_up_slave(main, chain, keys, node_keys)).ledger)
-        encryption_node = EncryptionNode(slave.ledger, keys.node, main.consortium.regulator())
+        encryption_node = EncryptionNode(slave.ledger, main.balancing, keys.node, main.consortium.regulator())
         nodes = [FunctionNode(node, own, slave, encryption_node.readers) for node, own in node_keys.items()]
         return Master(Membership(spec.name, spec.role, master_id), keys, main, slave, encryption_node, nodes)
 

@@ -110,9 +110,8 @@ CHINESE = {
     "may only be written by the master": "只能由主节点书写",
     # What does not: schedules, capacities, statements
     "{place}: states capacities, but {user} is no dispatch node": "{place}：写有输电容量，而 {user} 不是调度节点",
-    "{place}: sums a nomination that is on no slave chain, leaf {leaf}": (
-        "{place}：汇总了任何从链上都没有的申报，叶哈希 {leaf}"
-    ),
+    "{place}: sums a nomination that nobody submitted, leaf {leaf}": "{place}：汇总了无人提交的申报，叶哈希 {leaf}",
+    "{place}: does not sum the nominations that were submitted": "{place}：没有汇总已提交的全部申报",
     "{place}: {field} is not the sum of the nominations that it names": "{place}：{field} 不等于所列申报之和",
     "{place}: names schedules that are not of its master's nodes in zone {zone}": (
         "{place}：所列计划不属于其主节点在分区 {zone} 的节点"
@@ -125,6 +124,34 @@ CHINESE = {
     ),
     "{place}: states the deals of {user} in period {period} otherwise than the main chain": (
         "{place}：所写的 {user} 在时段 {period} 的成交与主链不符"
+    ),
+    # What does not: totals, imbalance prices, and what follows from them
+    "main chain, submission {index} of {name}": "主链，{name} 的提交 {index}",
+    "{place} does not open for the regulator: {error}": "{place} 监管方无法解开：{error}",
+    "{place}: sums records or blocks that were not there": "{place}：汇总了当时并不存在的记录或区块",
+    "{place}: states {stated} Wh in period {period}, slave chain {name} says {found} Wh": (
+        "{place}：时段 {period} 写的是 {stated} 瓦时，而从链 {name} 上是 {found} 瓦时"
+    ),
+    "main chain: the imbalance price of period {period} does not take in what was submitted since": (
+        "主链：时段 {period} 的不平衡价格没有计入其后提交的总量"
+    ),
+    "main chain: the imbalance price of period {period} is {price} yuan/kWh for {region} Wh, but what was "
+    "traded and submitted makes {due} yuan/kWh for {found} Wh": (
+        "主链：时段 {period} 的不平衡价格为 {price} 元/kWh（{region} 瓦时），而按成交和提交的总量应为 {due} 元/kWh"
+        "（{found} 瓦时）"
+    ),
+    "main chain: the imbalance prices of day {day} did not wait for what {name} has to submit": (
+        "主链：第 {day} 日的不平衡价格没有等待 {name} 提交总量"
+    ),
+    "main chain: {name} did not submit in time what it metered on day {day}": (
+        "主链：{name} 没有按时提交第 {day} 日的计量总量"
+    ),
+    "{place}: settles other energies than were metered for {user}": "{place}：{user} 的结算电量与其计量电量不符",
+    "{place}: settles {user} in period {period} at {price} yuan/kWh, which was not published": (
+        "{place}：{user} 在时段 {period} 按 {price} 元/kWh 结算，而该价格从未公布"
+    ),
+    "{place}: what was metered for {user} is not settled at the published price": (
+        "{place}：{user} 的计量电量没有按公布的价格结算"
     ),
     # The service: who may do what
     "to {right} you have to sign in": "{right}须先登录",

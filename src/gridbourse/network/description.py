@@ -50,7 +50,7 @@ class Engine(StrEnum):
     ETHEREUM = "ethereum"
 
 
-_CONTRACTS = ("consortium", "market", "anchors")
+_CONTRACTS = ("consortium", "market", "anchors", "balancing")
 _ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
 # A master's name is also the name of its chain's file.
 _MASTER_NAME = re.compile("[a-z0-9-]{1,40}")
@@ -137,7 +137,8 @@ class MainChainSpec:
     url
         Where that node serves the Ethereum JSON-RPC.
     contracts
-        Addresses of `Consortium`, `EnergyMarket` and `SlaveAnchors`; empty if they are the chain's first three blocks.
+        Addresses of `Consortium`, `EnergyMarket`, `SlaveAnchors` and `Balancing`; empty if they are the chain's first
+        four blocks.
     confirmations
         When that network's blocks count as final: after so many blocks on top, 0 for at once, or ``"finalized"`` where
         it says so itself.
@@ -237,7 +238,9 @@ def read_region(path: Path) -> RegionSpec:
     spec = RegionSpec(
         name=root.take("name", str),
         chain_id=root.take("chain_id", int),
-        settings=_settings(_Fields("market.", root.take("market", dict))),
+        settings=_settings(
+            _Fields("market.", root.take("market", dict)), _Fields("settlement.", root.take("settlement", dict, {}))
+        ),
         masters=tuple(_master(entry) for entry in root.tables("master")),
         single_chain=root.take("single_chain", bool, default=False),
         suite=root.take("suite", str, default=HPKE.name),
@@ -266,6 +269,11 @@ def write_region(spec: RegionSpec, path: Path) -> None:
         f"gate_closure_lead_seconds = {settings.gate_lead_seconds}",
         f"max_candidates = {settings.max_candidates}",
         f"trading_roles = [{', '.join(_text(role.name.lower()) for role in sorted(settings.trading_roles))}]",
+        "",
+        "[settlement]",
+        f"fallback_yuan_per_kwh = {_text(format_price(settings.fallback_ticks))}",
+        f"incentive_permille = {settings.incentive_permille}",
+        f"metering_due_seconds = {settings.metering_due_seconds}",
     ]
     for master in spec.masters:
         lines += ["", "[[master]]", f"name = {_text(master.name)}", f"role = {_text(master.role.name.lower())}"]
@@ -312,7 +320,7 @@ def _main_chain_lines(spec: MainChainSpec) -> list[str]:
     return lines
 
 
-def _settings(fields: _Fields) -> Settings:
+def _settings(fields: _Fields, settlement: _Fields) -> Settings:
     roles = fields.take("trading_roles", list, [role.name.lower() for role in Role])
     settings = Settings(
         cooling_off_seconds=fields.take("cooling_off_seconds", int),
@@ -321,8 +329,12 @@ def _settings(fields: _Fields) -> Settings:
         gate_lead_seconds=fields.take("gate_closure_lead_seconds", int),
         max_candidates=fields.take("max_candidates", int, 64),
         trading_roles=frozenset(_enum("market.trading_roles", Role.__members__, str(role).upper()) for role in roles),
+        fallback_ticks=settlement.price("fallback_yuan_per_kwh", "0.4"),
+        incentive_permille=settlement.take("incentive_permille", int, 100),
+        metering_due_seconds=settlement.take("metering_due_seconds", int, 86_400),
     )
     fields.require_empty()
+    settlement.require_empty()
     return settings
 
 
@@ -365,8 +377,8 @@ class _Fields:
             raise InvalidValue(self._prefix + name, value, f"a value of type {kind.__name__}")
         return value
 
-    def price(self, name: str) -> int:
-        text = self.take(name, str)
+    def price(self, name: str, default: str | None = None) -> int:
+        text = self.take(name, str, default)
         try:
             return price_ticks(text)
         except InvalidValue as error:
@@ -413,13 +425,15 @@ def _require_time_zone(name: str) -> None:
 
 def _require_market(settings: Settings) -> None:
     limits = (
-        ("cooling_off_seconds", settings.cooling_off_seconds, 0, 2**32 - 1),
-        ("gate_closure_lead_seconds", settings.gate_lead_seconds, 0, 2**32 - 1),
-        ("max_candidates", settings.max_candidates, 1, 2**16 - 1),
+        ("market.cooling_off_seconds", settings.cooling_off_seconds, 0, 2**32 - 1),
+        ("market.gate_closure_lead_seconds", settings.gate_lead_seconds, 0, 2**32 - 1),
+        ("market.max_candidates", settings.max_candidates, 1, 2**16 - 1),
+        ("settlement.incentive_permille", settings.incentive_permille, 0, 1_000),
+        ("settlement.metering_due_seconds", settings.metering_due_seconds, 0, 2**32 - 1),
     )
     for field, value, least, most in limits:
         if not least <= value <= most:
-            raise InvalidValue(f"market.{field}", value, f"a whole number from {least} to {most}")
+            raise InvalidValue(field, value, f"a whole number from {least} to {most}")
     if settings.floor_ticks > settings.cap_ticks:
         cap = format_price(settings.cap_ticks)
         raise InvalidValue("market.price_floor_yuan_per_kwh", format_price(settings.floor_ticks), f"at most {cap}")

@@ -22,7 +22,7 @@ from gridbourse.errors import GridbourseError, InvalidValue, ProofError
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import OrderId
 from gridbourse.network.main_chain import MainChain
-from gridbourse.network.records import RecordKind
+from gridbourse.network.record_kind import RecordKind
 from gridbourse.network.sealing import prove_fields, verify_fields
 from gridbourse.network.slave import Slave
 

@@ -10,25 +10,29 @@ from typing import TypeVar
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import DealState, ZonePair
 from gridbourse.network.description import NodeKind
+from gridbourse.network.duty_records import (
+    CapacityDetails,
+    Duty,
+    Nomination,
+    ScheduleDetails,
+    StatementDetails,
+    Submitted,
+)
 from gridbourse.network.finding import Finding
 from gridbourse.network.market_view import DealView
-from gridbourse.network.records import CapacityDetails, Duty, Nomination, ScheduleDetails, StatementDetails
 from gridbourse.network.slave_reading import Opened, SlaveReading
 from gridbourse.units import PERIODS_PER_DAY
 
-_Kind = TypeVar("_Kind", bound=Duty)
+_Kind = TypeVar("_Kind", bound=Duty | Submitted)
+_OnSlaveChain = TypeVar("_OnSlaveChain", bound=Duty)
 
 
 @dataclass(frozen=True, slots=True)
 class Source(Opened[_Kind]):
-    """A record, and whose slave chain it lies on."""
+    """A record, its author's slave chain, and where it lies: there, or on the main chain."""
 
     reading: SlaveReading
-
-    @property
-    def place(self) -> Finding:
-        """Where it lies."""
-        return self.reading.place(self.record)
+    place: Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,13 @@ class CapacityTrace:
     findings: tuple[Finding, ...]
 
 
-def trace_capacity(readings: Sequence[SlaveReading], period: int, from_zone: str, to_zone: str) -> CapacityTrace:
+Nominations = Mapping[str, Source[Nomination]]
+"""What masters submitted to the dispatcher, by leaf in hexadecimal."""
+
+
+def trace_capacity(
+    readings: Sequence[SlaveReading], nominated: Nominations, period: int, from_zone: str, to_zone: str
+) -> CapacityTrace:
     """Walk from a capacity to the schedules; see `CapacityTrace`.
 
     Raises
@@ -63,7 +73,7 @@ def trace_capacity(readings: Sequence[SlaveReading], period: int, from_zone: str
     """
     covering = [
         source
-        for source in _sources(readings, CapacityDetails).values()
+        for source in sources(readings, CapacityDetails).values()
         if 0 <= period - source.details.first_period < source.details.periods
     ]
     if not covering:
@@ -73,7 +83,7 @@ def trace_capacity(readings: Sequence[SlaveReading], period: int, from_zone: str
     for field, zone in (("from_zone", from_zone), ("to_zone", to_zone)):
         if zone not in zones:
             raise InvalidValue(field, zone, f"one of the zones {', '.join(zones)}")
-    nominated, scheduled = _sources(readings, Nomination), _sources(readings, ScheduleDetails)
+    scheduled = sources(readings, ScheduleDetails)
     nominations = [nominated[leaf] for leaf in capacity.details.nominations_hex if leaf in nominated]
     findings = [*_wrong_capacity(capacity, nominated)]
     for nomination in nominations:
@@ -89,10 +99,10 @@ def trace_capacity(readings: Sequence[SlaveReading], period: int, from_zone: str
     )
 
 
-def wrong_capacities(readings: Sequence[SlaveReading]) -> Iterator[Finding]:
+def wrong_capacities(readings: Sequence[SlaveReading], nominated: Nominations) -> Iterator[Finding]:
     """Find capacities that are not the sum of the nominations they name, and nominations below their schedules."""
-    nominated, scheduled = _sources(readings, Nomination), _sources(readings, ScheduleDetails)
-    for capacity in _sources(readings, CapacityDetails).values():
+    scheduled = sources(readings, ScheduleDetails)
+    for capacity in sources(readings, CapacityDetails).values():
         yield from _wrong_capacity(capacity, nominated)
     for nomination in nominated.values():
         yield from _wrong_nomination(nomination, scheduled)
@@ -111,7 +121,7 @@ def wrong_publications(
         Every capacity that was ever published, in Wh.
     """
     recorded: dict[tuple[int, int, int], set[int]] = {}
-    for capacity in _sources(readings, CapacityDetails).values():
+    for capacity in sources(readings, CapacityDetails).values():
         details = capacity.details
         for (start, from_zone), (end, to_zone) in permutations(enumerate(details.zones), 2):
             for period in range(details.first_period, details.first_period + details.periods):
@@ -138,7 +148,7 @@ def wrong_statements(
         Tells the number of a pseudonym on the main chain; 0 for none.
     """
     traded = _traded(deals)
-    for statement in _sources(readings, StatementDetails).values():
+    for statement in sources(readings, StatementDetails).values():
         details, day_keys = statement.details, statement.reading.day_keys
         day_key = day_keys.get(details.first_period // PERIODS_PER_DAY)
         trader = trader_of(day_key.pseudonym(details.user_id.encode())) if day_key else 0
@@ -161,9 +171,17 @@ def _wrong_capacity(
         yield Finding(text, place=capacity.place, user=details.user_id)
     missing = [leaf for leaf in details.nominations_hex if leaf not in nominated]
     if missing:
-        text = "{place}: sums a nomination that is on no slave chain, leaf {leaf}"
+        text = "{place}: sums a nomination that nobody submitted, leaf {leaf}"
         yield Finding(text, place=capacity.place, leaf=missing[0])
         return
+    periods = range(details.first_period, details.first_period + details.periods)
+    newest = {
+        (source.reading.name, source.details.zone): leaf
+        for leaf, source in nominated.items()
+        if source.record.height <= details.as_of_block and source.details.periods == periods
+    }
+    if set(newest.values()) != set(details.nominations_hex):
+        yield Finding("{place}: does not sum the nominations that were submitted", place=capacity.place)
     summed = [nominated[leaf].details for leaf in details.nominations_hex]
     for field in ("delivered_wh", "drawn_wh"):
         sums = tuple(
@@ -211,10 +229,10 @@ def _energy(series: Sequence[int], turn: int) -> int:
     return series[turn] if 0 <= turn < len(series) else 0
 
 
-def _sources(readings: Iterable[SlaveReading], kind: type[_Kind]) -> dict[str, Source[_Kind]]:
+def sources(readings: Iterable[SlaveReading], kind: type[_OnSlaveChain]) -> dict[str, Source[_OnSlaveChain]]:
     """Records of a kind that may be believed, by leaf in hexadecimal."""
     return {
-        leaf.hex(): Source(opened.record, opened.details, None, reading)
+        leaf.hex(): Source(opened.record, opened.details, None, reading, reading.place(opened.record))
         for reading in readings
         for leaf, opened in reading.duties.items()
         if isinstance(opened.details, kind) and opened.fault is None

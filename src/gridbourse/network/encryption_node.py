@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
+from gridbourse.contracts.abi import Contract
+from gridbourse.contracts.balancing import Balancing
 from gridbourse.contracts.consortium import RegulatorKeys
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.crypto.keys import Address
+from gridbourse.network.duty_records import Submitted
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.records import Details
 from gridbourse.network.sealing import open_record, seal_record
@@ -21,31 +25,56 @@ class EncryptionNode:
     ----------
     ledger
         The ledger of its slave chain.
+    balancing
+        Where the main chain carries what masters submit to each other.
     keys
         The keys in its file; every record of the chain is sealed to the newest there was.
     regulator
         The regulator as the main chain names it, who reads every record too.
     """
 
-    def __init__(self, ledger: SlaveLedger, keys: NodeKeys, regulator: RegulatorKeys) -> None:
+    def __init__(self, ledger: SlaveLedger, balancing: Balancing, keys: NodeKeys, regulator: RegulatorKeys) -> None:
         self._ledger = ledger
+        self._balancing = balancing
         self._opening = keys.opening
         self._suite = keys.encryption.suite
         self._opened: OrderedDict[tuple[Address, int, bytes], Details] = OrderedDict()
         self.readers = (keys.encryption.public_bytes, regulator.encryption_public)
 
     def open(self, record: LedgerRecord) -> Details:
-        """Decrypt a record of this slave chain.
+        """Decrypt a record of this slave chain. Raises like `open_submitted`."""
+        return self._open(self._ledger, record)
+
+    def open_submitted(self, record: LedgerRecord) -> Details:
+        """Decrypt a record that a master submitted on the main chain.
 
         Raises
         ------
         EnvelopeError
             The record is not sealed to this node, was changed, or lies where it was not written for.
         """
+        return self._open(self._balancing, record)
+
+    def seal(self, author: Address, details: Details, *owner_public: bytes) -> tuple[int, bytes]:
+        """Encrypt details that concern a function node, or nobody but the master; returns kind and content."""
+        return details.KIND, self._seal(self._ledger, author, details, owner_public)
+
+    def seal_submission(self, author: Address, details: Submitted, reader_public: bytes) -> tuple[int, bytes]:
+        """Encrypt details for another organisation; returns kind and content."""
+        return details.KIND, self._seal(self._balancing, author, details, (reader_public,))
+
+    def _seal(self, place: Contract, author: Address, details: Details, others: Sequence[bytes]) -> bytes:
+        # Who submits to itself is one reader, not two.
+        readers = list(dict.fromkeys((*others, *self.readers)))
+        content = seal_record(place, author, details, readers, self._suite)
+        self.remember(author, content, details)
+        return content
+
+    def _open(self, at: Contract, record: LedgerRecord) -> Details:
         # A record is looked at several times soon after it was written, and opening is what costs most.
         details = self._opened.get((record.author, record.kind, record.content))
         if details is None:
-            details = open_record(self._ledger, record, *self._opening)
+            details = open_record(at, record, *self._opening)
             self.remember(record.author, record.content, details)
         return details
 
@@ -54,9 +83,3 @@ class EncryptionNode:
         self._opened[author, details.KIND, content] = details
         if len(self._opened) > REMEMBERED_RECORDS:
             self._opened.popitem(last=False)
-
-    def seal(self, author: Address, details: Details, *owner_public: bytes) -> tuple[int, bytes]:
-        """Encrypt details that concern a function node, or nobody but the master; returns kind and content."""
-        content = seal_record(self._ledger, author, details, (*owner_public, *self.readers), self._suite)
-        self.remember(author, content, details)
-        return details.KIND, content

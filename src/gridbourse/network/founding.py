@@ -282,7 +282,7 @@ def set_up_slave(main: MainChain, chain: Chain, master: MasterKeys, nodes: Mappi
     writers = [own.address for own in nodes.values() if not ledger.may_write(own.address)]
     if writers:
         wallet.send(ledger.set_writers(writers, allowed=True))
-    encryption_node = EncryptionNode(ledger, master.node, main.consortium.regulator())
+    encryption_node = EncryptionNode(ledger, main.balancing, master.node, main.consortium.regulator())
     recorded = {
         details.node_id for details in map(encryption_node.open, slave.records()) if isinstance(details, NodeRegistered)
     }

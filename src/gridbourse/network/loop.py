@@ -1,4 +1,4 @@
-"""What the members of a region do all the time: take up, settle, bring down, answer, match again, anchor.
+"""What the members of a region do all the time: take up, settle, bring down, answer, match again, settle days, anchor.
 
 Everything follows from the chains, so a loop may be stopped or killed at any moment, and whoever runs next goes on.
 What others do it sees on the main chain alone.
@@ -14,6 +14,7 @@ from threading import Event
 
 from gridbourse.errors import GridbourseError
 from gridbourse.network.agent import consents
+from gridbourse.network.day_settlement import DaySettlement
 from gridbourse.network.region import Region
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
@@ -29,7 +30,7 @@ class Pace:
     step_seconds
         Between two steps.
     anchor_seconds
-        Between two anchorings.
+        Between two anchorings, and between two looks at what a settlement of days is due (`day_settlement`).
     days_ahead
         How many delivery days after today are open for orders.
     """
@@ -65,6 +66,7 @@ class RegionLoop:
         self._region = region
         self._pace = pace or Pace()
         self._errands = tuple(errands)
+        self._settlement = DaySettlement(region)
         self._monotonic = monotonic
         self._days_opened: set[int] = set()
         self._next_anchor = monotonic()
@@ -103,6 +105,7 @@ class RegionLoop:
             yield
             uplink.rematch()
         if self._monotonic() >= self._next_anchor:
+            self._settlement.step()
             # What users wrote since is not anchored before it is taken up: that would be keeping it back.
             for name, uplink in region.uplinks.items():
                 yield

@@ -1,4 +1,4 @@
-"""The main chain as every member sees it: one chain and three contracts."""
+"""The main chain as every member sees it: one chain and four contracts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from gridbourse.chain.interface import Chain
+from gridbourse.contracts.balancing import Balancing
 from gridbourse.contracts.consortium import Consortium, RegulatorKeys
 from gridbourse.contracts.energy_market import EnergyMarket
 from gridbourse.contracts.slave_anchors import SlaveAnchors
@@ -24,6 +25,7 @@ class MainChain:
     consortium: Consortium
     market: EnergyMarket
     anchors: SlaveAnchors
+    balancing: Balancing
 
     @classmethod
     def create(
@@ -34,7 +36,7 @@ class MainChain:
         regulator: RegulatorKeys,
         settings: Settings,
     ) -> Self:
-        """Set up the contracts; on a new chain of the region's own they are its first three blocks.
+        """Set up the contracts; on a new chain of the region's own they are its first four blocks.
 
         Parameters
         ----------
@@ -53,30 +55,37 @@ class MainChain:
         consortium = creation.contract_address
         assert consortium is not None, "a successful creation has an address"
         market = deployer.deploy(EnergyMarket.NAME, consortium)
-        return cls.at(chain, consortium, market, deployer.deploy(SlaveAnchors.NAME, consortium))
+        anchors = deployer.deploy(SlaveAnchors.NAME, consortium)
+        return cls.at(chain, consortium, market, anchors, deployer.deploy(Balancing.NAME, consortium))
 
     @classmethod
     def open(cls, chain: Chain) -> Self:
-        """Find the contracts that the chain's first three blocks created: it is the region's own.
+        """Find the contracts that the chain's first four blocks created: it is the region's own.
 
         Raises
         ------
         ChainError
             They create none, or not yet.
         """
-        if chain.head().height < 3:
+        if chain.head().height < 4:
             raise ChainError(f"chain {chain.chain_id} has no contracts yet: `gridbourse region found` deploys them")
-        return cls.at(chain, *(_created(chain, height) for height in (1, 2, 3)))
+        return cls.at(chain, *(_created(chain, height) for height in (1, 2, 3, 4)))
 
     @classmethod
-    def at(cls, chain: Chain, consortium: Address, market: Address, anchors: Address) -> Self:
+    def at(cls, chain: Chain, consortium: Address, market: Address, anchors: Address, balancing: Address) -> Self:
         """Take the contracts at given addresses, on whatever chain they are."""
-        return cls(chain, Consortium(chain, consortium), EnergyMarket(chain, market), SlaveAnchors(chain, anchors))
+        return cls(
+            chain,
+            Consortium(chain, consortium),
+            EnergyMarket(chain, market),
+            SlaveAnchors(chain, anchors),
+            Balancing(chain, balancing),
+        )
 
     @property
-    def contracts(self) -> tuple[Address, Address, Address]:
-        """Addresses of consortium, market and anchors."""
-        return self.consortium.address, self.market.address, self.anchors.address
+    def contracts(self) -> tuple[Address, ...]:
+        """Addresses of consortium, market, anchors and balancing."""
+        return self.consortium.address, self.market.address, self.anchors.address, self.balancing.address
 
 
 def _created(chain: Chain, height: int) -> Address:

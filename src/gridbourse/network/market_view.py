@@ -18,6 +18,7 @@ from gridbourse.market.events import (
     OrderRefused,
     PartyConfirmed,
     QuotaSet,
+    TraderRegistered,
 )
 from gridbourse.market.types import DealState, OrderId, Reason, Side
 from gridbourse.network.main_chain import MainChain
@@ -69,10 +70,19 @@ class MarketView:
         self.deals: dict[int, DealView] = {}
         self.running: dict[int, DealView] = {}
         """The deals that have not ended: intents, and what is confirmed and not settled."""
+        self.settled: dict[int, list[DealView]] = {}
+        """The deals that were carried out, by delivery period."""
+        self.master_of: dict[int, int] = {}
+        """By trader, the number of its master."""
         self.payments: dict[bytes, dict[int, int]] = {}
         """What was credited against each payment reference, in 1e-7 yuan by trader."""
         self.quotas_wh: dict[tuple[int, int], int] = {}
         """What each trader may sell in a period."""
+
+    @property
+    def height(self) -> int:
+        """The newest block that was read."""
+        return self._height
 
     def catch_up(self) -> Iterator[Event]:
         """Read the events since the last call, each after it has been taken in."""
@@ -111,6 +121,10 @@ class MarketView:
                 self._end(event.deal_id, DealState.EXPIRED)
             case DealSettled():
                 self._end(event.deal_id, DealState.SETTLED)
+                deal = self.deals[event.deal_id]
+                self.settled.setdefault(deal.intent.ask.period, []).append(deal)
+            case TraderRegistered():
+                self.master_of[event.trader] = event.master_id
             case _:
                 pass
 

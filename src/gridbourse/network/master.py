@@ -11,6 +11,7 @@ from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import InvalidValue
 from gridbourse.market.events import TraderRegistered
 from gridbourse.market.types import Role
+from gridbourse.network.duty_records import Submitted
 from gridbourse.network.encryption_node import EncryptionNode
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.keys import MasterKeys
@@ -130,6 +131,30 @@ class Master:
         calls = [ledger.append_many(sealed[start : start + RECORDS_PER_TRANSACTION]) for start in starts]
         receipts = self.slave_wallet.send_many(calls) if calls else []
         return [ledger.record(log) for receipt in receipts for log in receipt.logs]
+
+    def submit(self, statements: Sequence[Submitted], reader: int) -> None:
+        """Submit sums to another organisation on the main chain.
+
+        Parameters
+        ----------
+        statements
+            What is submitted.
+        reader
+            Number of the master whose encryption node may open it, besides the own one and the regulator.
+
+        Raises
+        ------
+        InvalidValue
+            The other master has not registered its key yet.
+        """
+        balancing = self.main.balancing
+        public = balancing.encryption_key(reader)
+        if not public:
+            raise InvalidValue("reader", reader, "a master that has registered its encryption node's key")
+        sealed = [
+            self.encryption_node.seal_submission(self.main_wallet.address, details, public) for details in statements
+        ]
+        self.main_wallet.send_many([balancing.submit(*record) for record in sealed])
 
     def is_named(self, node_id: str, day: int) -> bool:
         """Whether a node trades on a delivery day."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from enum import IntEnum
 from typing import ClassVar, Self
 
 from gridbourse.crypto.keys import Address
@@ -12,28 +11,17 @@ from gridbourse.errors import InvalidValue
 from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Side
 from gridbourse.metering.intake import MeteringPoint
 from gridbourse.metering.surplus import OfferLimits
+from gridbourse.network.duty_records import (
+    CapacityDetails,
+    MeteredDetails,
+    ScheduleDetails,
+    StatementDetails,
+    Submitted,
+)
+from gridbourse.network.record_kind import RecordKind
 
 MAX_QUOTA_WH = 2**48 - 1
 MAX_CONNECTION_W = 2**40 - 1
-
-
-class RecordKind(IntEnum):
-    """What a record is about."""
-
-    ORDER = 1
-    DECISION = 2
-    DEAL = 3
-    DAY = 4
-    NODE = 5
-    REPORT = 6
-    REVOCATION = 7
-    MANDATE = 8
-    SCHEDULE = 9
-    NOMINATION = 10
-    CAPACITY = 11
-    STATEMENT = 12
-    CANCELLATION = 13
-    METER = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,127 +314,10 @@ max_share_permille
         return OfferLimits(**{field.name: getattr(self, field.name) for field in fields(OfferLimits)})
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleDetails:
-    """What a plant is to do, signed by the plant: its part of its master's complementary schedule.
-
-    Parameters
-    ----------
-    user_id, zone
-        The plant, and where dispatch sees it.
-    first_period
-        Of the two series, each of shape (periods,).
-    delivered_wh, drawn_wh
-        Fed in, and drawn to charge.
-    """
-
-    KIND: ClassVar[RecordKind] = RecordKind.SCHEDULE
-
-    user_id: str
-    zone: str
-    first_period: int
-    delivered_wh: tuple[int, ...]
-    drawn_wh: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Nomination:
-    """What a master tells dispatch: what all its nodes in one zone will feed in and draw. Dispatch can open it.
-
-    Parameters
-    ----------
-    zone, first_period, delivered_wh, drawn_wh
-        As in a schedule, summed over the zone's nodes.
-    schedules_hex
-        Leaves of the plants' schedules that are part of the sums.
-    """
-
-    KIND: ClassVar[RecordKind] = RecordKind.NOMINATION
-
-    zone: str
-    first_period: int
-    delivered_wh: tuple[int, ...]
-    drawn_wh: tuple[int, ...]
-    schedules_hex: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CapacityDetails:
-    """What dispatch computed from the nominations of all masters: the transfer capacities that are published.
-
-    Parameters
-    ----------
-    user_id
-        The dispatch node.
-    first_period, periods
-        What it is about.
-    nominations_hex
-        Leaves of the nominations that it summed.
-    zones
-        Names of the zones.
-    delivered_wh, drawn_wh
-        Shape (zones, periods), row by row: the sums.
-    capacity_wh
-        Shape (zones, zones, periods), row by row: what may be sold from the first zone into the second; within a
-        zone 0, which means nothing there.
-    """
-
-    KIND: ClassVar[RecordKind] = RecordKind.CAPACITY
-
-    user_id: str
-    first_period: int
-    periods: int
-    nominations_hex: tuple[str, ...]
-    zones: tuple[str, ...]
-    delivered_wh: tuple[int, ...]
-    drawn_wh: tuple[int, ...]
-    capacity_wh: tuple[int, ...]
-
-    def capacity(self, from_zone: str, to_zone: str, period: int) -> int:
-        """What may be sold from one zone into another in a period, in Wh."""
-        row = self.zones.index(from_zone) * len(self.zones) + self.zones.index(to_zone)
-        return self.capacity_wh[row * self.periods + period - self.first_period]
-
-
-@dataclass(frozen=True, slots=True)
-class StatementDetails:
-    """A user's settlement of one day, written by its master; every series has shape (periods,).
-
-    Parameters
-    ----------
-    user_id, first_period
-        Whose, and of which periods.
-    bought_wh, sold_wh, paid, received
-        Traded, in Wh and in 1e-7 yuan.
-    fed_in_wh, drawn_wh
-        Metered.
-    open_periods
-        Numbers of the periods whose metered energy is in doubt: they are not settled.
-    price_ticks
-        Imbalance prices.
-    """
-
-    KIND: ClassVar[RecordKind] = RecordKind.STATEMENT
-
-    user_id: str
-    first_period: int
-    bought_wh: tuple[int, ...]
-    sold_wh: tuple[int, ...]
-    paid: tuple[int, ...]
-    received: tuple[int, ...]
-    fed_in_wh: tuple[int, ...]
-    drawn_wh: tuple[int, ...]
-    open_periods: tuple[int, ...]
-    price_ticks: tuple[int, ...]
-
-
-MasterDetails = DealDetails | DayOpened | NodeRevoked | MeterRegistered | Nomination | StatementDetails
+MasterDetails = DealDetails | DayOpened | NodeRevoked | MeterRegistered | MeteredDetails | StatementDetails | Submitted
 """What only the master may write."""
 
 NodeDetails = OrderDetails | Cancellation | Decision | NodeReport | Mandate | ScheduleDetails | CapacityDetails
 """What function nodes write, each for itself: `user_id`."""
-
-Duty = ScheduleDetails | Nomination | CapacityDetails | StatementDetails
-"""What is stated beside the market."""
 
 Details = MasterDetails | NodeDetails | NodeRegistered

@@ -27,6 +27,7 @@ from gridbourse.market.events import (
     TransferCapacityPublished,
 )
 from gridbourse.market.types import Deal, DealState, OrderId, Side, ZonePair
+from gridbourse.network.balance_audit import BalanceAudit
 from gridbourse.network.duty_audit import (
     CapacityTrace,
     trace_capacity,
@@ -74,6 +75,7 @@ class Regulator:
             master_id: SlaveReading(names[master_id], slave, partial(main.consortium.accounts, master_id), keys.opening)
             for master_id, slave in slaves.items()
         }
+        self._balance = BalanceAudit(main, self._view, self._readings, self._name, keys.opening)
         self._pseudonyms: dict[int, TraderRegistered] = {}
         self._published: list[tuple[ZonePair, int]] = []
         self._answers: dict[tuple[int, Side], bool] = {}
@@ -120,7 +122,8 @@ class Regulator:
         for order_id in sorted(self._view.withdrawn):
             findings += self._wrong_withdrawal(order_id)
         readings = list(self._readings.values())
-        findings += wrong_capacities(readings)
+        findings += self._balance.wrong()
+        findings += wrong_capacities(readings, self._balance.nominations)
         findings += wrong_publications(readings, self._published)
         findings += wrong_statements(readings, self._view.deals.values(), self._main.market.trader_of)
         return list(dict.fromkeys(findings))
@@ -133,9 +136,11 @@ class Regulator:
         InvalidValue
             Dispatch recorded no capacity for this period and pair of zones.
         """
+        self._catch_up()
         for reading in self._readings.values():
             reading.catch_up()
-        return trace_capacity(list(self._readings.values()), period, from_zone, to_zone)
+        readings = list(self._readings.values())
+        return trace_capacity(readings, self._balance.nominations, period, from_zone, to_zone)
 
     def reports(self) -> list[NodeReport]:
         """What the function nodes of all masters reported; a report that must not be believed is left to `audit`."""
@@ -452,6 +457,7 @@ class Regulator:
         """Read the main chain, always before the slave chains: what it holds was on one of them before."""
         for event in self._view.catch_up():
             self._note(event)
+        self._balance.catch_up()
 
     def _note(self, event: Event) -> None:
         match event:

@@ -96,7 +96,10 @@ def enter_on_main_chain(keys: RegionKeys, spec: RegionSpec, main: MainChain) -> 
         if known.active:
             if known.account != own.address:
                 Wallet(main.chain, _of_address(own, known.account).signing).send(consortium.change_key(own.address))
-            voters.append(Wallet(main.chain, own.signing))
+            wallet, public = Wallet(main.chain, own.signing), own.encryption.public_bytes
+            if main.balancing.encryption_key(master_id) != public:
+                wallet.send(main.balancing.register_encryption_key(public))
+            voters.append(wallet)
     if keys.regulator.holds(REGULATOR):
         _name_regulator(main, voters, keys.regulator.load_node(REGULATOR))
 

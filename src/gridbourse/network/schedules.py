@@ -3,29 +3,33 @@
 ======================= ==================== =============================================================
 record                  written by           says
 ======================= ==================== =============================================================
-`ScheduleDetails`       a plant              what it is to do, as its master planned
+`ScheduleDetails`       a plant              what it is to do, as its master planned; on its slave chain
 `Nomination`            a master             what all its nodes of a zone feed in and draw, and which schedules
-                                             are part of that; dispatch can open it
+                                             are part of that; submitted to the dispatcher on the main chain
 `CapacityDetails`       the dispatch node    the sums of all nominations, and what every pair of zones may exchange
 ======================= ==================== =============================================================
 
 Each names the leaves of the records that it was summed from. So the regulator walks from a capacity back to the plants
-(`gridbourse.network.duty_audit`), and nobody else sees what a single node does.
+(`gridbourse.network.duty_audit`), and nobody else sees what a single node does. Every master does its part in its own
+folder; who does not nominate is taken as feeding in and drawing nothing, until it does and dispatch publishes again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import permutations
 
-from gridbourse.contracts.slave_ledger import LedgerRecord
-from gridbourse.errors import InvalidValue
+from gridbourse.contracts.balancing import Submission
+from gridbourse.errors import EnvelopeError, InvalidValue
 from gridbourse.grid.capacity import transfer_capacities
 from gridbourse.grid.dispatch import PowerNetwork
 from gridbourse.market.types import ZonePair
+from gridbourse.network.balance_view import BalanceView, newest_nominations
 from gridbourse.network.description import NodeKind
+from gridbourse.network.duty_records import CapacityDetails, Nomination, ScheduleDetails
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.master import Master
-from gridbourse.network.records import CapacityDetails, Nomination, ScheduleDetails
 from gridbourse.network.region import Region
 
 Energies = Mapping[str, Sequence[int]]
@@ -33,12 +37,12 @@ Energies = Mapping[str, Sequence[int]]
 
 
 class Scheduling:
-    """Brings schedules to dispatch.
+    """Brings schedules to dispatch, for the masters whose keys lie in a folder.
 
     Parameters
     ----------
     region
-        The region, all of it in one folder.
+        The region, or one organisation's share of it.
     network
         Its zones, in the order of their numbers on the main chain, and the lines between them.
     margin_permille
@@ -47,8 +51,7 @@ class Scheduling:
     Raises
     ------
     InvalidValue
-        The master that the main chain names as dispatcher has no dispatch node, or is not in this folder; or a node is
-        in a zone that the network does not have.
+        A node is in a zone that the network does not have.
     """
 
     def __init__(self, region: Region, network: PowerNetwork, *, margin_permille: int = 0) -> None:
@@ -56,7 +59,7 @@ class Scheduling:
         self._network = network
         self._margin_permille = margin_permille
         self._schedules: dict[str, bytes] = {}
-        self._dispatcher, self._dispatch = _dispatcher(region)
+        self._view = BalanceView(region.main)
         self._zone_of = {
             node_id: _zone(node, network)
             for master in region.masters.values()
@@ -72,8 +75,8 @@ class Scheduling:
         leaves = self._region.write(stated)
         self._schedules.update(zip(energies_wh, leaves, strict=True))
 
-    def nominate(self, first_period: int, energies_wh: Energies) -> list[tuple[Master, LedgerRecord]]:
-        """Let every master tell dispatch what its nodes will do, zone by zone.
+    def nominate(self, first_period: int, energies_wh: Energies) -> None:
+        """Let every master of this folder tell the dispatcher what its nodes will do, zone by zone.
 
         Parameters
         ----------
@@ -81,64 +84,59 @@ class Scheduling:
             Of the series.
         energies_wh
             Of all nodes that feed in or draw: as scheduled, or as expected.
-
-        Returns
-        -------
-        list of (Master, LedgerRecord)
-            The nominations, and whose they are.
         """
-        nominations = []
+        dispatcher = self._region.main.consortium.dispatcher()
         for master in self._region.masters.values():
             own = {node_id: energies_wh[node_id] for node_id in master.nodes if node_id in energies_wh}
-            stated = list(self._nominations(first_period, own))
-            records = master.write([(nomination, (self._dispatch.encryption_public,)) for nomination in stated])
-            nominations += [(master, record) for record in records]
-        return nominations
+            master.submit(list(self._nominations(first_period, own)), dispatcher)
 
-    def publish(self, nominations: Sequence[tuple[Master, LedgerRecord]]) -> CapacityDetails:
-        """Let dispatch open the nominations, sum them, and record what every pair of zones may exchange.
+    def publish(self, periods: range) -> CapacityDetails:
+        """Let dispatch sum the newest nominations of periods, and record what every pair of zones may exchange.
 
         Its master then publishes that on the main chain, where the market passes over what does not fit.
 
         Raises
         ------
-        EnvelopeError
-            A nomination is not sealed to dispatch.
         InvalidValue
-            Something else was handed in, or nominations of other periods.
+            The master that the main chain names as dispatcher has no dispatch node, or is not in this folder.
         """
-        opened = [self._dispatch.read(record, master.slave.ledger) for master, record in nominations]
-        stated = [details for details in opened if isinstance(details, Nomination)]
-        spans = {(details.first_period, len(details.delivered_wh)) for details in stated}
-        if len(stated) < len(opened) or len(spans) != 1:
-            raise InvalidValue("nominations", sorted(spans), "nominations, all of the same periods")
-        ((first_period, periods),) = spans
+        dispatcher, dispatch = _dispatcher(self._region)
+        as_of_block = self._region.main.chain.head().height
+        self._view.catch_up(as_of_block)
+        nominations = newest_nominations(_opened(self._view.submissions, dispatcher), periods)
+        details = self._capacities(dispatch, periods, nominations, as_of_block)
+        self._region.write([details])
         zones = self._network.zones
-        delivered = {zone: _summed([own.delivered_wh for own in stated if own.zone == zone], periods) for zone in zones}
-        drawn = {zone: _summed([own.drawn_wh for own in stated if own.zone == zone], periods) for zone in zones}
+        dispatcher.main_wallet.send(
+            self._region.main.market.publish_transfer_capacity(
+                {
+                    ZonePair(period, zones.index(start), zones.index(end)): details.capacity(start, end, period)
+                    for period in periods
+                    for start, end in permutations(zones, 2)
+                }
+            )
+        )
+        return details
+
+    def _capacities(
+        self, dispatch: FunctionNode, periods: range, nominations: Mapping[bytes, Nomination], as_of_block: int
+    ) -> CapacityDetails:
+        zones, stated, count = self._network.zones, nominations.values(), len(periods)
+        delivered = {zone: _summed([own.delivered_wh for own in stated if own.zone == zone], count) for zone in zones}
+        drawn = {zone: _summed([own.drawn_wh for own in stated if own.zone == zone], count) for zone in zones}
         capacities = transfer_capacities(self._network, delivered, drawn, margin_permille=self._margin_permille)
-        none = (0,) * periods
-        details = CapacityDetails(
-            user_id=self._dispatch.spec.node_id,
-            first_period=first_period,
-            periods=periods,
-            nominations_hex=tuple(record.leaf.hex() for _, record in nominations),
+        none = (0,) * count
+        return CapacityDetails(
+            user_id=dispatch.spec.node_id,
+            first_period=periods.start,
+            periods=count,
+            nominations_hex=tuple(leaf.hex() for leaf in nominations),
+            as_of_block=as_of_block,
             zones=zones,
             delivered_wh=tuple(wh for zone in zones for wh in delivered[zone]),
             drawn_wh=tuple(wh for zone in zones for wh in drawn[zone]),
             capacity_wh=tuple(wh for start in zones for end in zones for wh in capacities.get((start, end), none)),
         )
-        self._region.write([details])
-        self._dispatcher.main_wallet.send(
-            self._region.main.market.publish_transfer_capacity(
-                {
-                    ZonePair(period, zones.index(start), zones.index(end)): capacities[start, end][turn]
-                    for turn, period in enumerate(range(first_period, first_period + periods))
-                    for start, end in capacities
-                }
-            )
-        )
-        return details
 
     def _nominations(self, first_period: int, energies_wh: Energies) -> Iterator[Nomination]:
         for zone in self._network.zones:
@@ -147,6 +145,16 @@ class Scheduling:
                 leaves = sorted(self._schedules[node_id].hex() for node_id in own if node_id in self._schedules)
                 parts = _parts([energies_wh[node_id] for node_id in own])
                 yield Nomination(zone, first_period, *parts, tuple(leaves))
+
+
+def _opened(submissions: Iterable[Submission], dispatcher: Master) -> Iterator[tuple[Submission, Nomination]]:
+    """The nominations; what is not sealed to this dispatcher is none."""
+    for submission in submissions:
+        if submission.record.kind == Nomination.KIND:
+            with suppress(EnvelopeError):
+                details = dispatcher.encryption_node.open_submitted(submission.record)
+                if isinstance(details, Nomination):
+                    yield submission, details
 
 
 def _dispatcher(region: Region) -> tuple[Master, FunctionNode]:

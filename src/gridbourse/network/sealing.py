@@ -16,7 +16,8 @@ from enum import IntEnum, IntFlag
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
-from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
+from gridbourse.contracts.abi import Contract
+from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.crypto.commitment import SEED_BYTES, FieldProof, FieldValue, commit, prove_field, verify_field
 from gridbourse.crypto.envelope import EncryptionKey, open_envelope, recipients_of, seal
 from gridbourse.crypto.keys import Address
@@ -33,14 +34,14 @@ _FIELD_TYPES = {
 
 
 def seal_record(
-    ledger: SlaveLedger, author: Address, details: Details, readers: Sequence[bytes], suite: Suite = HPKE
+    ledger: Contract, author: Address, details: Details, readers: Sequence[bytes], suite: Suite = HPKE
 ) -> bytes:
     """Encrypt details into the content of a record.
 
     Parameters
     ----------
     ledger
-        Where the record will lie; it opens nowhere else.
+        The contract in whose events the record will lie; it opens nowhere else.
     author
         Who will sign it.
     details
@@ -56,7 +57,7 @@ def seal_record(
     return commitment + seal(seed + _JSON.encode(stated).encode(), place=place, recipients=readers, suite=suite)
 
 
-def open_record(ledger: SlaveLedger, record: LedgerRecord, *keys: EncryptionKey) -> Details:
+def open_record(ledger: Contract, record: LedgerRecord, *keys: EncryptionKey) -> Details:
     """Decrypt a record with one of its readers' keys: of a reader's keys, the one that the record is sealed to.
 
     Raises
@@ -70,7 +71,7 @@ def open_record(ledger: SlaveLedger, record: LedgerRecord, *keys: EncryptionKey)
 
 
 def prove_fields(
-    ledger: SlaveLedger, record: LedgerRecord, names: Sequence[str], *keys: EncryptionKey
+    ledger: Contract, record: LedgerRecord, names: Sequence[str], *keys: EncryptionKey
 ) -> tuple[FieldProof, ...]:
     """Prove single fields of a record that one of `keys` opens; the others stay secret.
 
@@ -111,7 +112,7 @@ def verify_fields(kind: int, content: bytes, proofs: Sequence[FieldProof]) -> di
         raise ProofError(f"no {details.__name__} states this: {error}") from error
 
 
-def _open(ledger: SlaveLedger, record: LedgerRecord, keys: Sequence[EncryptionKey]) -> tuple[Details, bytes]:
+def _open(ledger: Contract, record: LedgerRecord, keys: Sequence[EncryptionKey]) -> tuple[Details, bytes]:
     """Details and seed of a record."""
     kind = _BY_KIND.get(record.kind)
     if kind is None:
@@ -162,6 +163,6 @@ def _shape(kind: Any) -> tuple[Any, Any]:
     return None, int if issubclass(kind, IntEnum | IntFlag) else kind
 
 
-def _place(ledger: SlaveLedger, author: Address, kind: int, commitment: bytes) -> bytes:
+def _place(ledger: Contract, author: Address, kind: int, commitment: bytes) -> bytes:
     """Chain, ledger, author, kind and commitment, all of fixed width."""
     return ledger.chain.chain_id.to_bytes(8, "big") + ledger.address + author + bytes([kind]) + commitment

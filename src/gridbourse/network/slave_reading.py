@@ -22,23 +22,19 @@ from gridbourse.crypto.merkle import MerkleLog, verify_inclusion
 from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import EnvelopeError, ProofError
 from gridbourse.market.types import OrderId, Side
+from gridbourse.network.duty_records import CapacityDetails, Duty, MeteredDetails, ScheduleDetails, StatementDetails
 from gridbourse.network.finding import Finding
 from gridbourse.network.records import (
     Cancellation,
-    CapacityDetails,
     DayOpened,
     DealDetails,
     Decision,
     Details,
-    Duty,
     NodeDetails,
     NodeRegistered,
     NodeReport,
     NodeRevoked,
-    Nomination,
     OrderDetails,
-    ScheduleDetails,
-    StatementDetails,
 )
 from gridbourse.network.sealing import open_record
 from gridbourse.network.slave import Slave
@@ -99,7 +95,7 @@ class SlaveReading:
         self.deals: dict[tuple[int, Side], list[Opened[DealDetails]]] = {}
         self.reports: list[Opened[NodeReport]] = []
         self.duties: dict[bytes, Opened[Duty]] = {}
-        """Schedules, nominations, capacities and statements, by leaf."""
+        """Schedules, capacities, metered energies and statements, by leaf."""
         self.nodes: dict[str, NodeRegistered] = {}
         self.revocations: dict[str, LedgerRecord] = {}
         self.day_keys: dict[int, DayKey] = {}
@@ -255,7 +251,7 @@ class SlaveReading:
                 self.deals.setdefault((details.deal_id, details.side), []).append(Opened(record, details, fault))
             case NodeReport():
                 self.reports.append(Opened(record, details, fault))
-            case ScheduleDetails() | Nomination() | CapacityDetails() | StatementDetails():
+            case ScheduleDetails() | CapacityDetails() | MeteredDetails() | StatementDetails():
                 self.duties.setdefault(leaf, Opened(record, details, fault))
             case NodeRegistered() if fault is None:
                 self.nodes[details.node_id] = details

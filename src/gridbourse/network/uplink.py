@@ -8,6 +8,7 @@ was interrupted is simply taken again, and nothing enters either chain twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from gridbourse.market.events import (
 )
 from gridbourse.market.types import DealState, OrderId, Side
 from gridbourse.metering.surplus import OfferLimits
+from gridbourse.network.duty_records import MeteredDetails, StatementDetails
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.market_view import DealView, MarketView
 from gridbourse.network.master import Master
@@ -48,7 +50,6 @@ from gridbourse.network.records import (
     NodeRegistered,
     NodeRevoked,
     OrderDetails,
-    StatementDetails,
 )
 from gridbourse.network.rematch import FreedOrders
 from gridbourse.units import PERIODS_PER_DAY
@@ -104,6 +105,10 @@ class UpLink:
         """Every meter of the nodes, by its address in hexadecimal; of a node's several, the last one stands there."""
         self.statements: dict[tuple[str, int], StatementDetails] = {}
         """The newest settlement of each node and day."""
+        self.metered: dict[int, dict[str, MeteredDetails]] = {}
+        """The newest metered energies of each day and node."""
+        self.metered_count: Counter[int] = Counter()
+        self.record_count = 0
         self._offered: set[tuple[str, int]] = set()
         self._freed = FreedOrders(master, self._view)
         self.rejected_records: list[LedgerRecord] = []
@@ -113,6 +118,11 @@ class UpLink:
     def slave_height(self) -> int:
         """The newest block of the slave chain that was read: what it holds is known here."""
         return self._slave_height
+
+    @property
+    def market(self) -> MarketView:
+        """What it knows of the market."""
+        return self._view
 
     def catch_up(self) -> None:
         """Read what both chains hold since the last time. Every other step does this first."""
@@ -384,6 +394,7 @@ class UpLink:
             self._note(event)
 
     def _read(self, record: LedgerRecord) -> None:
+        self.record_count = record.index + 1
         try:
             details = self._master.encryption_node.open(record)
         except EnvelopeError:
@@ -420,6 +431,10 @@ class UpLink:
         elif isinstance(details, MeterRegistered):
             self.meters.pop(details.meter_hex, None)
             self.meters[details.meter_hex] = details
+        elif isinstance(details, MeteredDetails):
+            day = details.first_period // PERIODS_PER_DAY
+            self.metered.setdefault(day, {})[details.user_id] = details
+            self.metered_count[day] += 1
         elif isinstance(details, StatementDetails):
             self.statements[details.user_id, details.first_period // PERIODS_PER_DAY] = details
 

@@ -221,7 +221,7 @@ def settle_period(
     for deal in own:
         if deal.period != period:
             raise InvalidValue("deal.period", deal.period, f"a deal of delivery period {period}")
-    traded = _by_trader(own)
+    traded = traded_by(own)
     for trader in traded:
         if trader not in metered_wh:
             raise InvalidValue("metered_wh", trader, "an energy, or None, for every party of a deal")
@@ -230,7 +230,8 @@ def settle_period(
     return PeriodSettlement(period, rule.price_ticks(own, region_wh), imbalances, inflow_wh)
 
 
-def _by_trader(deals: Iterable[SettledDeal]) -> dict[str, Traded]:
+def traded_by(deals: Iterable[SettledDeal]) -> dict[str, Traded]:
+    """What each trader bought and sold, over all deals given."""
     traded: dict[str, Traded] = {}
     for deal in deals:
         seller = traded.get(deal.seller, Traded())

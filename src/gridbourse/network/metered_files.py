@@ -1,0 +1,68 @@
+"""Metered energies as a head-end hands them in: one CSV file for each delivery day, in a folder."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from pathlib import Path
+
+from gridbourse.errors import InvalidValue
+from gridbourse.network.day_settlement import record_metered
+from gridbourse.network.region import Region
+
+METERED_FIELDS = ["node", "period", "metered_wh"]
+
+logger = logging.getLogger(__name__)
+
+
+class MeteredFolder:
+    """A folder of CSV files with the columns `METERED_FIELDS`, each with all energies of a day, or of a part of one.
+
+    ``metered_wh`` is fed in less drawn, whole Wh, and empty where a reading is missing or in doubt. A file is moved
+    into the folder when it is complete; a corrected one takes its place.
+
+    Parameters
+    ----------
+    folder
+        The folder; it need not be there yet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._handed_in: dict[Path, tuple[int, int]] = {}
+
+    def hand_in(self, region: Region) -> None:
+        """Let the masters record what is new. A file that cannot be taken is logged, and taken when it is corrected."""
+        for path in sorted(self._folder.glob("*.csv")):
+            status = path.stat()
+            stamp = status.st_mtime_ns, status.st_size
+            if self._handed_in.get(path) == stamp:
+                continue
+            try:
+                record_metered(region, *read_metered(path))
+            except InvalidValue as error:
+                logger.warning("%s is not taken: %s", path, error)
+            self._handed_in[path] = stamp
+
+
+def read_metered(path: Path) -> tuple[range, dict[str, list[int | None]]]:
+    """Read one file: its periods, and by node its energies, None where the file says none.
+
+    Raises
+    ------
+    InvalidValue
+        It has other columns, no line, or a number that is none.
+    """
+    energies: dict[str, dict[int, int | None]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            try:
+                text = row["metered_wh"].strip()
+                energies.setdefault(row["node"], {})[int(row["period"])] = int(text) if text else None
+            except (KeyError, AttributeError, TypeError, ValueError) as error:
+                raise InvalidValue("metered", row, f"the columns {', '.join(METERED_FIELDS)} ({error})") from error
+    numbers = [period for own in energies.values() for period in own]
+    if not numbers:
+        raise InvalidValue("metered", str(path), f"at least one line below {', '.join(METERED_FIELDS)}")
+    periods = range(min(numbers), max(numbers) + 1)
+    return periods, {node_id: [own.get(period) for period in periods] for node_id, own in energies.items()}
