@@ -16,7 +16,7 @@ from gridbourse.contracts.abi import contract_abi
 from gridbourse.crypto.keys import keccak256
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
-NAMES = ["Consortium", "EnergyMarket", "SlaveAnchors", "SlaveLedger"]
+NAMES = ["Balancing", "Consortium", "EnergyMarket", "SlaveAnchors", "SlaveLedger"]
 ARTIFACTS = {
     name: json.loads(resources.files("gridbourse.contracts").joinpath("artifacts", f"{name}.json").read_text("utf-8"))
     for name in NAMES

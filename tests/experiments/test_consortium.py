@@ -10,8 +10,9 @@ from gridbourse.chain.cometbft.process import find_cometbft
 from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.errors import ChainError
 from gridbourse.experiments import paper_report
-from gridbourse.experiments.consortium import MASTER_NAMES, SPEC, TRADES, Consortium
+from gridbourse.experiments.consortium import DEVIATIONS_WH, MASTER_NAMES, SPEC, TRADES, Consortium
 from gridbourse.network.rotation import REGULATOR
+from gridbourse.units import money_units
 
 EVERYBODY = (*MASTER_NAMES, REGULATOR)
 
@@ -60,6 +61,19 @@ def test_the_regulator_proves_every_trade_and_finds_nothing_wrong(ended):
     assert [trace["deal"] for trace in result.traces] == list(range(1, TRADES + 1))
     assert all(trace["holds"] for trace in result.traces)
     assert "Every record is where, what and whose it has to be" in result.audit
+
+
+def test_the_day_is_settled_among_the_masters_by_one_price(ended):
+    _, result, _, _ = ended
+    region_wh = sum(DEVIATIONS_WH.values())
+    (price,) = set(result.prices.values())
+    assert price.region_wh == region_wh < 0
+    settled = {line["node"]: line for line in result.settled}
+    for user, deviation_wh in DEVIATIONS_WH.items():
+        line = settled[user]
+        assert int(line["long_wh"]) - int(line["short_wh"]) == deviation_wh
+        traded = sum(trade.money * ((trade.seller == user) - (trade.buyer == user)) for trade in result.trades)
+        assert money_units(line["yuan"]) == traded + deviation_wh * price.price_ticks
 
 
 def test_each_organisation_holds_its_own_keys_and_chain_and_nobody_elses(ended):

@@ -11,9 +11,9 @@ from gridbourse.errors import InvalidValue
 from gridbourse.network.day_settlement import DUE_MARGIN_SECONDS, DaySettlement, record_metered
 from gridbourse.network.duty_records import MeteredDetails, MeteredTotal, StatementDetails
 from gridbourse.network.loop import Pace, RegionLoop
-from gridbourse.network.metered_files import MeteredFolder
 from gridbourse.network.region import Region
 from gridbourse.network.rotation import REGULATOR
+from gridbourse.network.settlement_files import MeteredFolder
 from gridbourse.network.statements import settle_day, statement_of
 
 PERIODS = range(PERIOD, PERIOD + 2)

@@ -45,9 +45,9 @@ location = "Fucheng"
 """
 
 ETHEREUM = '[main_chain]\nengine = "ethereum"\nurl = "http://127.0.0.1:8545"\n'
-ADDRESSES = "".join(
-    f'{name} = "0x{number:040x}"\n' for number, name in enumerate(("consortium", "market", "anchors", "balancing"))
-)
+CONTRACTS = ("consortium", "market", "anchors", "balancing")
+ADDRESSES = "".join(f'{name} = "0x{number:040x}"\n' for number, name in enumerate(CONTRACTS))
+THREE_ADDRESSES = ADDRESSES.partition("balancing")[0]
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=26)
 names = texts.filter(bool)
@@ -59,17 +59,8 @@ ticks = st.tuples(st.integers(0, 2**16 - 1), st.integers(0, 2**16 - 1)).map(sort
 def market_settings(draw):
     floor, cap = draw(ticks)
     roles = draw(st.frozensets(st.sampled_from(Role), min_size=1))
-    return Settings(
-        draw(words),
-        floor,
-        cap,
-        draw(words),
-        draw(st.integers(1, 2**16 - 1)),
-        roles,
-        cap,
-        draw(st.integers(0, 1_000)),
-        draw(words),
-    )
+    market = draw(words), floor, cap, draw(words), draw(st.integers(1, 2**16 - 1)), roles
+    return Settings(*market, cap, draw(st.integers(0, 1_000)), draw(words))
 
 
 confirmations = st.one_of(st.just("finalized"), st.integers(0, 1_000))
@@ -94,7 +85,7 @@ def regions(draw):
         )
         for name, role in zip(master_names, roles, strict=True)
     )
-    contracts = draw(st.sampled_from([(), tuple(Address(bytes([number]) * 20) for number in (1, 2, 3))]))
+    contracts = draw(st.sampled_from([(), tuple(Address(bytes([number]) * 20) for number in (1, 2, 3, 4))]))
     options = draw(confirmations), draw(st.booleans()), draw(st.integers(1, 10_000))
     elsewhere = MainChainSpec(Engine.ETHEREUM, "http://127.0.0.1:8545", contracts, *options)
     main_chain = draw(st.sampled_from([MainChainSpec(), elsewhere]))
@@ -232,7 +223,7 @@ def test_a_field_of_another_type_is_named(read, field, line, value):
         (
             "main_chain.contracts.anchors",
             "[market]",
-            f'{ETHEREUM}[main_chain.contracts]\n{ADDRESSES.partition("balancing")[0][:-6]}"\n[market]',
+            f'{ETHEREUM}[main_chain.contracts]\n{THREE_ADDRESSES[:-6]}"\n[market]',
         ),
         ("main_chain.contracts.more", "[market]", f"{ETHEREUM}[main_chain.contracts]\n{ADDRESSES}more = 1\n[market]"),
         ("master.slave_chain_url", 'role = "grid"', 'role = "grid"\nslave_chain_url = 8546'),

@@ -324,7 +324,7 @@ def test_a_stranger_checks_it_through_a_node_of_the_main_chain(traded, shown, tm
             assert "0.36 yuan/kWh" in checked.output
         file.write_text(json.dumps(replace(shown, index=shown.index + 1).document()), "utf-8")
         assert run("verify", file, "--rpc", server.url).exit_code == 2
-        wrong = run("verify", file, "--rpc", server.url, "--contracts", *addresses[:2], "0x12")
+        wrong = run("verify", file, "--rpc", server.url, "--contracts", *addresses[:3], "0x12")
         assert isinstance(wrong.exception, InvalidValue)
     assert run("verify", file).exit_code == 2
 

@@ -13,6 +13,7 @@ from gridbourse.cli.demo import show_table, show_trades
 from gridbourse.errors import ProofError
 from gridbourse.experiments import paper_report
 from gridbourse.experiments.consortium import Consortium, ConsortiumResult
+from gridbourse.units import format_kwh, format_price
 
 
 @click.command()
@@ -27,7 +28,7 @@ def consortium(folder: Path) -> None:
     """Run the paper's market between four organisations and the regulator, as separate processes on this machine.
 
     Each has a folder with its own keys, a node of the main chain that CometBFT orders, and its own slave chain. It ends
-    with Table 3 as every node tells it, and with the regulator's walk from every trade.
+    with Table 3 as every node tells it, the regulator's walk from every trade, and the day settled among the four.
     """
     console, started = Console(), time.monotonic()
 
@@ -64,4 +65,22 @@ def _show(console: Console, result: ConsortiumResult) -> None:
             "holds" if trace["holds"] else "does not hold",
         )
     console.print(table)
+    _show_settled(console, result)
     console.print(f"[green]{result.audit.strip()}[/green]")
+
+
+def _show_settled(console: Console, result: ConsortiumResult) -> None:
+    price, *others = result.prices.values()
+    if any(other != price for other in others):
+        raise ProofError(f"the nodes tell different imbalance prices: {result.prices}")
+    console.print(
+        f"Imbalance price, as all nodes tell it: {format_price(price.price_ticks)} yuan/kWh; "
+        f"the region is {format_kwh(abs(price.region_wh))} kWh {'short' if price.region_wh < 0 else 'long'}."
+    )
+    table = Table(title="The day settled, by the statements of four masters", title_justify="left")
+    for column in ("user", "master", "sold kWh", "bought kWh", "long kWh", "short kWh", "gets yuan"):
+        table.add_column(column, justify="left" if column in ("user", "master") else "right")
+    for line in result.settled:
+        energies = (format_kwh(int(line[field])) for field in ("sold_wh", "bought_wh", "long_wh", "short_wh"))
+        table.add_row(line["node"], line["master"], *energies, line["yuan"])
+    console.print(table)

@@ -14,9 +14,9 @@ from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.errors import ChainCorrupted, ChainError, ChainLocked, InvalidValue
 from gridbourse.network.engines import nodes_of, read_token
 from gridbourse.network.loop import Pace, RegionLoop
-from gridbourse.network.metered_files import MeteredFolder
 from gridbourse.network.payments import CustomerFile, PaymentFile
 from gridbourse.network.region import Region
+from gridbourse.network.settlement_files import MeteredFolder, StatementFile
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 _WAIT_SECONDS = 1.0
@@ -33,6 +33,7 @@ _WAIT_SECONDS = 1.0
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of CSV files with what the own customers' meters say, one for each day.",
 )
+@click.option("--statements", type=FILE, help="Keep what settled days come to for own customers there, a CSV file.")
 @click.option("--step-seconds", type=click.FloatRange(min=0.01), default=0.5, show_default=True, help="Between steps.")
 @click.option(
     "--anchor-seconds", type=click.FloatRange(min=0.0), default=20.0, show_default=True, help="Between two anchors."
@@ -44,6 +45,7 @@ def run(
     payments: Path | None,
     customers: Path | None,
     metered: Path | None,
+    statements: Path | None,
     step_seconds: float,
     anchor_seconds: float,
 ) -> None:
@@ -72,6 +74,7 @@ def run(
             *([PaymentFile(payments).credit] if payments else []),
             *([CustomerFile(customers).write] if customers else []),
             *([MeteredFolder(metered).hand_in] if metered else []),
+            *([StatementFile(statements).write] if statements else []),
         ]
         click.echo(f"{', '.join(region.masters)}: running, main chain at {region.main.chain.head().height}")
         RegionLoop(region, Pace(step_seconds, anchor_seconds), errands).run(stopping)

@@ -25,6 +25,7 @@ from typing import Any, Self
 from gridbourse.chain.cometbft.process import find_cometbft
 from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.local import system_clock
+from gridbourse.contracts.balancing import ImbalancePrice, Publication
 from gridbourse.errors import ChainError, InvalidValue
 from gridbourse.experiments.paper_market import ARRIVALS, DEPOSIT, ORDERS, PaperOrder, Row, Trade, region_spec
 from gridbourse.market.types import DealState, OrderId, Side
@@ -32,13 +33,29 @@ from gridbourse.network.description import Engine, MainChainSpec, RegionSpec, wr
 from gridbourse.network.engines import token_file
 from gridbourse.network.founding import PublicKeys, share_of
 from gridbourse.network.main_chain import MainChain
+from gridbourse.network.private_files import write_private_csv
 from gridbourse.network.rotation import REGULATOR
+from gridbourse.network.settlement_files import METERED_FIELDS
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, format_kwh, format_price, format_yuan
 
 SPEC = region_spec()
 MASTER_NAMES = tuple(master.name for master in SPEC.masters)
 SETTLEMENT_AGENT = "grid"
 TRADES = 6
+
+DEVIATIONS_WH = {
+    "User 1": -8_000,
+    "User 2": 5_000,
+    "User 3": -3_000,
+    "User 4": -12_000,
+    "User 5": 2_000,
+    "User 6": -9_000,
+    "User 7": 0,
+    "User 8": 4_000,
+    "User 9": -1_500,
+    "User 10": 6_000,
+}
+"""How far from what it traded each user's meter is; our choice, as the paper has no meters."""
 
 _HOST = "127.0.0.1"
 _DEVICES_AT_ONCE = 2
@@ -86,13 +103,19 @@ class ConsortiumResult:
         The trades, with the names of their parties.
     traces
         The regulator's walk from each trade, as `gridbourse trace` exports it.
+    prices
+        The imbalance price of the traded period as the node of each organisation tells it.
+    settled
+        The lines of all masters' statement files, each with the master's name as ``master``.
     audit
-        What `gridbourse audit` says.
+        What `gridbourse audit` says in the end.
     """
 
     tables: dict[str, list[Row]]
     trades: list[Trade]
     traces: list[dict[str, Any]]
+    prices: dict[str, ImbalancePrice]
+    settled: list[dict[str, str]]
     audit: str
 
 
@@ -138,7 +161,7 @@ class Consortium:
         self._let_users_allow()
         self._enter_orders()
         self._wait_for("six trades are settled", self._is_settled)
-        traces, audit = self._let_regulator_trace()
+        traces = self._let_regulator_trace()
         names = {order_id: user for user, order_id in self._order_ids.items()}
         tables = {seat.name: self._table(seat) for seat in self._seats.values()}
         with self._main(self._seats[REGULATOR]) as main:
@@ -147,7 +170,12 @@ class Consortium:
             Trade(number, names[deal.bid], names[deal.ask], deal.energy_wh, deal.price_ticks)
             for number, deal in deals.items()
         ]
-        return ConsortiumResult(tables, trades, traces, audit)
+        self._hand_in_metered(trades)
+        settled = self._settled_day()
+        self._say("the regulator audits all chains")
+        audit = self._command("audit", "--region", self._seats[REGULATOR].region)
+        prices = {seat.name: self._price(seat) for seat in self._seats.values()}
+        return ConsortiumResult(tables, trades, traces, prices, settled, audit)
 
     def close(self) -> None:
         """End every process: masters first, then the nodes that they talk to."""
@@ -235,7 +263,8 @@ class Consortium:
             seat = self._seats[name]
             options: list[object] = ["--nodes-rpc", f"{_HOST}:{seat.nodes_rpc}"]
             options += ["--regulator-rpc", f"{_HOST}:{seat.regulator_rpc}", "--anchor-seconds", 2]
-            options += ["--customers", seat.folder / "customers.csv"]
+            options += ["--customers", seat.folder / "customers.csv", "--metered", seat.folder / "metered"]
+            options += ["--statements", seat.folder / "statements.csv"]
             if name == SETTLEMENT_AGENT:
                 options += ["--payments", seat.folder / "payments.csv"]
             self._start(seat, "run", seat.region, *options)
@@ -316,9 +345,9 @@ class Consortium:
             Row(order.user, order.side, order.energy_wh, open_wh[order.user], order.price_ticks) for order in ORDERS
         ]
 
-    def _let_regulator_trace(self) -> tuple[list[dict[str, Any]], str]:
+    def _let_regulator_trace(self) -> list[dict[str, Any]]:
         """The regulator reads the slave chains where their masters let it, and holds them against its main chain."""
-        self._say("the regulator traces every trade, and audits all chains")
+        self._say("the regulator traces every trade")
         folder = self._seats[REGULATOR].folder
         region = "--region", self._seats[REGULATOR].region
         traces: list[dict[str, Any]] = []
@@ -327,7 +356,48 @@ class Consortium:
             trace = partial(self._holds, "trace", number, *region, "--json", path)
             self._wait_for(f"trade {number} is proven", trace)
             traces.append(json.loads(path.read_text("utf-8")))
-        return traces, self._command("audit", *region)
+        return traces
+
+    # The day after
+
+    def _hand_in_metered(self, trades: Sequence[Trade]) -> None:
+        """Every head-end hands its master what the meters of its users say of the period."""
+        self._say("each master's head-end hands in what its users' meters say")
+        metered_wh = dict(DEVIATIONS_WH)
+        for trade in trades:
+            metered_wh[trade.seller] += trade.energy_wh
+            metered_wh[trade.buyer] -= trade.energy_wh
+        for master in SPEC.masters:
+            rows = [(node.node_id, self._period, metered_wh[node.node_id]) for node in master.nodes]
+            folder = self._seats[master.name].folder / "metered"
+            folder.mkdir(mode=0o700)
+            write_private_csv(folder / "day.csv", METERED_FIELDS, rows)
+
+    def _settled_day(self) -> list[dict[str, str]]:
+        """Wait until every master has settled its users, without anybody's help."""
+        settled: list[dict[str, str]] = []
+
+        def is_settled() -> bool:
+            settled[:] = self._statements()
+            return len(settled) == len(DEVIATIONS_WH)
+
+        self._wait_for("all users are settled by one imbalance price", is_settled)
+        return settled
+
+    def _statements(self) -> list[dict[str, str]]:
+        lines: list[dict[str, str]] = []
+        for name in MASTER_NAMES:
+            path = self._seats[name].folder / "statements.csv"
+            if path.exists():
+                with path.open(encoding="utf-8", newline="") as file:
+                    lines += [row | {"master": name} for row in csv.DictReader(file)]
+        return lines
+
+    def _price(self, seat: Seat) -> ImbalancePrice:
+        with self._main(seat) as main:
+            entries = main.balancing.entries(1, main.chain.head().height)
+            *_, newest = (entry.price for entry in entries if isinstance(entry, Publication))
+        return newest
 
     def _holds(self, *arguments: object) -> bool:
         try:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 
-from gridbourse.contracts.abi import Contract
 from gridbourse.contracts.balancing import Balancing
 from gridbourse.contracts.consortium import RegulatorKeys
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
@@ -43,7 +41,12 @@ class EncryptionNode:
 
     def open(self, record: LedgerRecord) -> Details:
         """Decrypt a record of this slave chain. Raises like `open_submitted`."""
-        return self._open(self._ledger, record)
+        # A record is looked at several times soon after it was written, and opening is what costs most.
+        details = self._opened.get((record.author, record.kind, record.content))
+        if details is None:
+            details = open_record(self._ledger, record, *self._opening)
+            self.remember(record.author, record.content, details)
+        return details
 
     def open_submitted(self, record: LedgerRecord) -> Details:
         """Decrypt a record that a master submitted on the main chain.
@@ -53,33 +56,22 @@ class EncryptionNode:
         EnvelopeError
             The record is not sealed to this node, was changed, or lies where it was not written for.
         """
-        return self._open(self._balancing, record)
-
-    def seal(self, author: Address, details: Details, *owner_public: bytes) -> tuple[int, bytes]:
-        """Encrypt details that concern a function node, or nobody but the master; returns kind and content."""
-        return details.KIND, self._seal(self._ledger, author, details, owner_public)
-
-    def seal_submission(self, author: Address, details: Submitted, reader_public: bytes) -> tuple[int, bytes]:
-        """Encrypt details for another organisation; returns kind and content."""
-        return details.KIND, self._seal(self._balancing, author, details, (reader_public,))
-
-    def _seal(self, place: Contract, author: Address, details: Details, others: Sequence[bytes]) -> bytes:
-        # Who submits to itself is one reader, not two.
-        readers = list(dict.fromkeys((*others, *self.readers)))
-        content = seal_record(place, author, details, readers, self._suite)
-        self.remember(author, content, details)
-        return content
-
-    def _open(self, at: Contract, record: LedgerRecord) -> Details:
-        # A record is looked at several times soon after it was written, and opening is what costs most.
-        details = self._opened.get((record.author, record.kind, record.content))
-        if details is None:
-            details = open_record(at, record, *self._opening)
-            self.remember(record.author, record.content, details)
-        return details
+        return open_record(self._balancing, record, *self._opening)
 
     def remember(self, author: Address, content: bytes, details: Details) -> None:
         """Spare opening a record of which is known what it says."""
         self._opened[author, details.KIND, content] = details
         if len(self._opened) > REMEMBERED_RECORDS:
             self._opened.popitem(last=False)
+
+    def seal(self, author: Address, details: Details, *owner_public: bytes) -> tuple[int, bytes]:
+        """Encrypt details that concern a function node, or nobody but the master; returns kind and content."""
+        content = seal_record(self._ledger, author, details, (*owner_public, *self.readers), self._suite)
+        self.remember(author, content, details)
+        return details.KIND, content
+
+    def seal_submission(self, author: Address, details: Submitted, reader_public: bytes) -> tuple[int, bytes]:
+        """Encrypt details for another organisation; returns kind and content."""
+        # Who submits to itself is one reader, not two.
+        readers = list(dict.fromkeys((reader_public, *self.readers)))
+        return details.KIND, seal_record(self._balancing, author, details, readers, self._suite)

@@ -7,13 +7,13 @@ day. So the settlement agent, who receives all payments, learns a number and not
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from gridbourse.errors import InvalidValue
+from gridbourse.network.private_files import write_private_csv
 from gridbourse.network.region import Region
 from gridbourse.units import money_units
 
@@ -97,12 +97,5 @@ class CustomerFile:
         )
         if rows == self._written:
             return
-        draft = self._path.with_name(f"{self._path.name}.draft")
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(CUSTOMER_FIELDS)
-            table.writerows(rows)
-        draft.replace(self._path)
+        write_private_csv(self._path, CUSTOMER_FIELDS, rows)
         self._written = rows

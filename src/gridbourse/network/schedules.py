@@ -60,6 +60,8 @@ class Scheduling:
         self._margin_permille = margin_permille
         self._schedules: dict[str, bytes] = {}
         self._view = BalanceView(region.main)
+        self._read = 0
+        self._nominations: list[tuple[Submission, Nomination]] = []
         self._zone_of = {
             node_id: _zone(node, network)
             for master in region.masters.values()
@@ -88,7 +90,7 @@ class Scheduling:
         dispatcher = self._region.main.consortium.dispatcher()
         for master in self._region.masters.values():
             own = {node_id: energies_wh[node_id] for node_id in master.nodes if node_id in energies_wh}
-            master.submit(list(self._nominations(first_period, own)), dispatcher)
+            master.submit(list(self._sums(first_period, own)), dispatcher)
 
     def publish(self, periods: range) -> CapacityDetails:
         """Let dispatch sum the newest nominations of periods, and record what every pair of zones may exchange.
@@ -103,7 +105,9 @@ class Scheduling:
         dispatcher, dispatch = _dispatcher(self._region)
         as_of_block = self._region.main.chain.head().height
         self._view.catch_up(as_of_block)
-        nominations = newest_nominations(_opened(self._view.submissions, dispatcher), periods)
+        self._nominations += _opened(self._view.submissions[self._read :], dispatcher)
+        self._read = len(self._view.submissions)
+        nominations = newest_nominations(self._nominations, periods)
         details = self._capacities(dispatch, periods, nominations, as_of_block)
         self._region.write([details])
         zones = self._network.zones
@@ -138,7 +142,7 @@ class Scheduling:
             capacity_wh=tuple(wh for start in zones for end in zones for wh in capacities.get((start, end), none)),
         )
 
-    def _nominations(self, first_period: int, energies_wh: Energies) -> Iterator[Nomination]:
+    def _sums(self, first_period: int, energies_wh: Energies) -> Iterator[Nomination]:
         for zone in self._network.zones:
             own = [node_id for node_id in energies_wh if self._zone_of[node_id] == zone]
             if own:

@@ -37,7 +37,7 @@ def market(chain):
     source, grid = (Wallet(chain, SigningKey(token_bytes(32))) for _ in range(2))
     regulator = RegulatorKeys(SigningKey(token_bytes(32)).address, token_bytes(32))
     main = MainChain.create(chain, source, {source.address: Role.SOURCE, grid.address: Role.GRID}, regulator, SETTINGS)
-    reopened = MainChain.at(chain, main.consortium.address, main.market.address, main.anchors.address)
+    reopened = MainChain.at(chain, *main.contracts)
     contract = reopened.market
     source.send_many([contract.register_traders([b"\x01" * 32]), contract.set_quotas({(SELLER, PERIOD): 10_000})])
     grid.send_many([contract.register_traders([b"\x02" * 32]), contract.deposit({BUYER: 10**9}, bytes(32))])

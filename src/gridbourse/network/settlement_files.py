@@ -1,4 +1,4 @@
-"""Metered energies as a head-end hands them in: one CSV file for each delivery day, in a folder."""
+"""What passes between a master and its head-end and billing: metered energies in, settled days out, as CSV files."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from pathlib import Path
 
 from gridbourse.errors import InvalidValue
 from gridbourse.network.day_settlement import record_metered
+from gridbourse.network.private_files import write_private_csv
 from gridbourse.network.region import Region
+from gridbourse.network.statements import statement_of
+from gridbourse.units import format_yuan
 
 METERED_FIELDS = ["node", "period", "metered_wh"]
+STATEMENT_FIELDS = ["day", "node", "sold_wh", "bought_wh", "long_wh", "short_wh", "open_periods", "yuan"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,3 +70,33 @@ def read_metered(path: Path) -> tuple[range, dict[str, list[int | None]]]:
         raise InvalidValue("metered", str(path), f"at least one line below {', '.join(METERED_FIELDS)}")
     periods = range(min(numbers), max(numbers) + 1)
     return periods, {node_id: [own.get(period) for period in periods] for node_id, own in energies.items()}
+
+
+class StatementFile:
+    """What every settled day comes to for each own customer: a CSV file with the columns `STATEMENT_FIELDS`.
+
+    ``yuan`` is what the customer gets on balance, for deals and imbalances; negative for what it pays.
+
+    Parameters
+    ----------
+    path
+        The file, which only its owner may read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._records: int | None = None
+
+    def write(self, region: Region) -> None:
+        """Write all settled days, if there is anything new; the file is never half of it."""
+        records = sum(uplink.record_count for uplink in region.uplinks.values())
+        if records != self._records:
+            settled = sorted((day, node) for uplink in region.uplinks.values() for node, day in uplink.statements)
+            write_private_csv(self._path, STATEMENT_FIELDS, [_settled(region, *key) for key in settled])
+            self._records = records
+
+
+def _settled(region: Region, day: int, node_id: str) -> tuple[object, ...]:
+    totals = statement_of(region, node_id, day).totals
+    energies = totals.sold_wh, totals.bought_wh, totals.long_wh, totals.short_wh
+    return day, node_id, *energies, totals.open_periods, format_yuan(totals.money)
