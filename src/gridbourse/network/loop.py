@@ -105,6 +105,7 @@ class RegionLoop:
             yield
             uplink.rematch()
         if self._monotonic() >= self._next_anchor:
+            yield
             self._settlement.step()
             # What users wrote since is not anchored before it is taken up: that would be keeping it back.
             for name, uplink in region.uplinks.items():

@@ -24,6 +24,12 @@ from gridbourse.market.types import DealState, OrderId, Reason, Side
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.records import DealDetails
 
+_ENDS: dict[type[Event], DealState] = {
+    DealAbandoned: DealState.ABANDONED,
+    DealExpired: DealState.EXPIRED,
+    DealSettled: DealState.SETTLED,
+}
+
 
 @dataclass(slots=True)
 class DealView:
@@ -115,19 +121,14 @@ class MarketView:
                 self.deals[event.deal_id].confirmed_sides.add(event.side)
             case DealConfirmed():
                 self.deals[event.deal_id].state = DealState.CONFIRMED
-            case DealAbandoned():
-                self._end(event.deal_id, DealState.ABANDONED)
-            case DealExpired():
-                self._end(event.deal_id, DealState.EXPIRED)
-            case DealSettled():
-                self._end(event.deal_id, DealState.SETTLED)
-                deal = self.deals[event.deal_id]
-                self.settled.setdefault(deal.intent.ask.period, []).append(deal)
+            case DealAbandoned() | DealExpired() | DealSettled():
+                self._end(self.running.pop(event.deal_id), _ENDS[type(event)])
             case TraderRegistered():
                 self.master_of[event.trader] = event.master_id
             case _:
                 pass
 
-    def _end(self, deal_id: int, state: DealState) -> None:
-        self.deals[deal_id].state = state
-        del self.running[deal_id]
+    def _end(self, deal: DealView, state: DealState) -> None:
+        deal.state = state
+        if state is DealState.SETTLED:
+            self.settled.setdefault(deal.intent.ask.period, []).append(deal)

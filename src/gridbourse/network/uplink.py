@@ -8,7 +8,6 @@ was interrupted is simply taken again, and nothing enters either chain twice.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,20 +32,17 @@ from gridbourse.market.events import (
     PartyConfirmed,
 )
 from gridbourse.market.types import DealState, OrderId, Side
-from gridbourse.metering.surplus import OfferLimits
-from gridbourse.network.duty_records import MeteredDetails, StatementDetails
 from gridbourse.network.function_node import FunctionNode
 from gridbourse.network.market_view import DealView, MarketView
 from gridbourse.network.master import Master
+from gridbourse.network.newest_records import NewestRecords
 from gridbourse.network.records import (
     Cancellation,
     DayOpened,
     DealDetails,
     Decision,
     Details,
-    Mandate,
     MasterDetails,
-    MeterRegistered,
     NodeRegistered,
     NodeRevoked,
     OrderDetails,
@@ -76,7 +72,7 @@ class Question:
     price_ticks: int
 
 
-class UpLink:
+class UpLink(NewestRecords):
     """Connects one master's slave chain with the main chain.
 
     Parameters
@@ -86,6 +82,7 @@ class UpLink:
     """
 
     def __init__(self, master: Master) -> None:
+        super().__init__()
         self._master = master
         self._view = MarketView(master.main)
         self._slave_height = 0
@@ -99,16 +96,8 @@ class UpLink:
         self._author: Address | None = None
         self.addresses: dict[str, Address] = {}
         """Who speaks for each node, as its newest registration says."""
-        self.limits: dict[str, OfferLimits] = {}
-        """What each node may do by itself, as its newest mandate says."""
-        self.meters: dict[str, MeterRegistered] = {}
-        """Every meter of the nodes, by its address in hexadecimal; of a node's several, the last one stands there."""
-        self.statements: dict[tuple[str, int], StatementDetails] = {}
-        """The newest settlement of each node and day."""
-        self.metered: dict[int, dict[str, MeteredDetails]] = {}
-        """The newest metered energies of each day and node."""
-        self.metered_count: Counter[int] = Counter()
         self.record_count = 0
+        """How many records of the slave chain were read."""
         self._offered: set[tuple[str, int]] = set()
         self._freed = FreedOrders(master, self._view)
         self.rejected_records: list[LedgerRecord] = []
@@ -423,20 +412,7 @@ class UpLink:
             case NodeRevoked():
                 self._master.revoked.add(details.node_id)
             case _:
-                self._keep_newest(details)
-
-    def _keep_newest(self, details: Details) -> None:
-        if isinstance(details, Mandate):
-            self.limits[details.user_id] = details.limits()
-        elif isinstance(details, MeterRegistered):
-            self.meters.pop(details.meter_hex, None)
-            self.meters[details.meter_hex] = details
-        elif isinstance(details, MeteredDetails):
-            day = details.first_period // PERIODS_PER_DAY
-            self.metered.setdefault(day, {})[details.user_id] = details
-            self.metered_count[day] += 1
-        elif isinstance(details, StatementDetails):
-            self.statements[details.user_id, details.first_period // PERIODS_PER_DAY] = details
+                self.keep(details)
 
     def _is_authentic(self, record: LedgerRecord, details: Details) -> bool:
         """Function nodes speak for themselves only, with the key of their time; the master writes the rest."""
