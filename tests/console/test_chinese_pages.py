@@ -14,7 +14,6 @@ from gridbourse.console.pages import audit, chains, energy, home, market, networ
 from gridbourse.console.translation import read_translation
 from gridbourse.network import records
 from gridbourse.network.statements import settle_day
-from gridbourse.settlement.imbalance import ImbalanceRule
 from gridbourse.units import PERIODS_PER_DAY
 
 SECTIONS = (home, market, energy, chains, network, audit)
@@ -98,7 +97,7 @@ def busy(shared):
         until(lambda: seller.get("/deals/1").json()["status"] == "settled")
     still = [None if period == PERIOD + 1 else 0 for period in DAY_PERIODS]
     metered = dict.fromkeys(("Anna", "Arno", "Bert"), still)
-    shared.region(lambda region: settle_day(region, DAY_PERIODS, metered, ImbalanceRule(4_000)))
+    shared.region(lambda region: settle_day(region, DAY_PERIODS, metered))
     with shared.browser("grid") as grid, shared.browser("regulator") as regulator, shared.browser("Anna") as anna:
         grid.post("/votes/settings", json={"cooling_off_seconds": 400})
         grid.post("/votes/suspension", json={"master": "roofs"})

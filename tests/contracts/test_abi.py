@@ -39,6 +39,8 @@ def values(kind):
         return st.tuples(*map(values, kind[1:-1].split(",")))
     if kind.startswith("uint"):
         return st.integers(0, 2 ** int(kind[4:]) - 1)
+    if kind.startswith("int"):
+        return st.integers(-(2 ** (int(kind[3:]) - 1)), 2 ** (int(kind[3:]) - 1) - 1)
     return {
         "bool": st.booleans(),
         "address": st.binary(min_size=20, max_size=20),

@@ -314,7 +314,7 @@ def test_a_stranger_checks_it_through_a_node_of_the_main_chain(traded, shown, tm
     monkeypatch.setenv("COLUMNS", "200")
     file, main = tmp_path / "price.json", traded.main
     file.write_text(json.dumps(shown.document()), "utf-8")
-    addresses = [f"0x{contract.address.hex()}" for contract in (main.consortium, main.market, main.anchors)]
+    addresses = [f"0x{address.hex()}" for address in main.contracts]
     with RpcServer(main.chain, port=0, read_only=True) as server:
         with closing(EthereumChain(server.url)) as chain:
             assert verify_disclosure(shown, MainChain.open(chain)) == verify_disclosure(shown, main)
