@@ -3,6 +3,7 @@
 import asyncio
 import runpy
 import shutil
+import socket
 import time
 from concurrent.futures import Future
 from contextlib import closing
@@ -333,6 +334,19 @@ def test_a_meter_of_which_a_reading_is_overdue_is_an_alarm(service, anna, meter)
     (alarm,) = [alarm for alarm in alarms() if alarm.kind == "silent_meter"]
     assert (alarm.subject, alarm.since) == ("Anna", readings[-1].reading.taken_at)
     assert anna.send(meters.meters())[0].is_silent
+
+
+def test_a_head_end_that_does_not_reach_its_broker_is_an_alarm_and_takes_readings_over_the_api(folder):
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        service = Service(folder, broker=Broker("127.0.0.1", silent.getsockname()[1])).start()
+        try:
+            assert [alarm.kind for alarm in service.exchange.alarms()] == ["deaf_head_end"]
+            meter = Meter(SigningKey.generate())
+            with closing(client_of(service, "roofs", ("manage", "meter"))) as roofs:
+                roofs.send(meters.register("Anna", meter.address, LIMIT_W))
+                assert roofs.send(meters.hand_in(counted(meter))).accepted == PAST + 1
+        finally:
+            service.stop()
 
 
 class Cut:

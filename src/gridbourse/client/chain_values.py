@@ -204,7 +204,8 @@ class Alarm:
     """Something that asks for attention."""
 
     kind: Annotated[
-        str, Field(description="late_anchor, silent_meter, broken_proof, stalled.", examples=["late_anchor"])
+        str,
+        Field(description="late_anchor, silent_meter, deaf_head_end, broken_proof, stalled.", examples=["late_anchor"]),
     ]
     subject: Annotated[str, Field(description="The chain or node.", examples=["aggregator"])]
     detail: str

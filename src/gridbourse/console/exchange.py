@@ -183,7 +183,7 @@ class Exchange:
     def alarms(self) -> list[Alarm]:
         """What asks for attention."""
         settled = (alarm for alarm in self.network.silent_meters() if not self.metering.has_meter(alarm.subject))
-        found = [*self.network.late_anchors(), *self.metering.silent_meters(), *settled]
+        found = [*self.network.late_anchors(), *self.metering.deafness(), *self.metering.silent_meters(), *settled]
         if report := self.audit.last_report:
             found += [Alarm("broken_proof", "region", finding, report.checked_at) for finding in report.findings]
         if not self.is_running:

@@ -179,6 +179,13 @@ class Metering:
             if view.is_silent
         ]
 
+    def deafness(self) -> list[Alarm]:
+        """That the head-end does not hear its broker, if it has one."""
+        if self.broker is None or self.is_listening:
+            return []
+        text = "the MQTT broker {broker} is not reached; readings over the API are taken"
+        return [Alarm("deaf_head_end", self._region, Finding(text, broker=self.broker.host), None)]
+
     def has_meter(self, node_id: str) -> bool:
         """Whether a node has a meter that is known here."""
         return bool(self._of_node.get(node_id))

@@ -115,13 +115,18 @@ class Offering:
 
     async def run(self, pause_seconds: float) -> None:
         """Decide and offer, again and again; what fails is decided anew."""
-        oldest = self._clock() // PERIOD_SECONDS - KEPT_DAYS * PERIODS_PER_DAY
-        self._store.change("DELETE FROM decisions WHERE period < ?", oldest)
+        forgotten = 0
         while True:
+            today = self._clock() // PERIOD_SECONDS // PERIODS_PER_DAY
+            if forgotten < today:
+                self._store.change("DELETE FROM decisions WHERE period < ?", (today - KEPT_DAYS) * PERIODS_PER_DAY)
+                forgotten = today
             try:
                 await self.act()
             except GridbourseError as error:
                 logger.warning("nodes did not offer, and will try again: %s", error)
+            except Exception:  # automatic offering never ends unseen
+                logger.exception("nodes did not offer, and will try again")
             await asyncio.sleep(pause_seconds)
 
     async def act(self) -> None:

@@ -221,6 +221,9 @@ CHINESE = {
     "readings: {refused} of {count} are refused, first {fault}; the others are taken": (
         "读数：{count} 个中有 {refused} 个被拒收，首个为 {fault}；其余已收下"
     ),
+    "the MQTT broker {broker} is not reached; readings over the API are taken": (
+        "无法连接代理服务器 {broker}；经接口提交的读数仍会收下"
+    ),
     "meter {meter} is not heard": "收不到电表 {meter} 的读数",
     "the head-end is starting; try again when it is there": "采集前置机正在启动；请稍后再试",
     "refused by the contract: {rule}": "合约拒绝：{rule}",
