@@ -153,6 +153,14 @@ def test_readings_over_mqtt_lead_to_offers(folder):
                 until(lambda: anna.send(meters.meters())[0].missing_count == 0)
                 made = offered(anna)
                 assert recorded(service) == sorted(made)
+                concentrator.forward(meter.address, b"noise")
+                concentrator.publish(readings[-1])
+                until(
+                    lambda: (
+                        {"unreadable", "repeated"}
+                        <= {name for name, n in service.exchange.metering.counts.items() if n}
+                    )
+                )
             assert service.exchange.metering.is_listening
         finally:
             service.stop()
