@@ -25,6 +25,7 @@ interface Vm {
 
     function prank(address sender) external;
     function warp(uint256 timestamp) external;
+    function roll(uint256 height) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
     function store(address target, bytes32 slot, bytes32 value) external;
 
