@@ -11,6 +11,7 @@ import pytest
 from small_region import DAY, PAYMENT, SPEC, Clock, ask, bid
 
 from gridbourse.chain.interface import Chain
+from gridbourse.contracts.balancing import ImbalancePrice
 from gridbourse.contracts.consortium import RegulatorKeys, SlaveChain
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.envelope import EncryptionKey
@@ -19,6 +20,7 @@ from gridbourse.errors import ContractReverted, EnvelopeError, OrderRefused
 from gridbourse.market.events import CandidatePassedOver
 from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Reason, Role, Side, ZonePair
 from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec
+from gridbourse.network.duty_records import MeteredTotal
 from gridbourse.network.keys import KeyFolder, NodeKeys
 from gridbourse.network.records import NodeReport
 from gridbourse.network.region import Region
@@ -246,6 +248,18 @@ MAIN = {
     "publish transfer capacity": (
         {"grid"},
         lambda region, actor: region.main.market.publish_transfer_capacity({ZonePair(DAY * 96, 0, 1): 1_000}),
+    ),
+    "publish an imbalance price": (
+        {"grid"},
+        lambda region, actor: region.main.balancing.publish_imbalance_prices([ImbalancePrice(DAY * 96, 4_000, 0)], 1),
+    ),
+    "submit a sum to another organisation": (
+        MASTERS,
+        lambda region, actor: region.main.balancing.submit(MeteredTotal.KIND, b"sealed"),
+    ),
+    "name its encryption node's key": (
+        MASTERS,
+        lambda region, actor: region.main.balancing.register_encryption_key(b"key"),
     ),
     "move money between its own users": (MASTERS, on_market(move_deposit)),
     "move money between another master's users": (NOBODY, on_market(move_deposit, own=False)),
