@@ -21,16 +21,16 @@ NAMES = ("roofs", "grid", REGULATOR)
 class Organisations:
     """Everybody's region on one main chain, which all of them know as they know it from a node of theirs."""
 
-    def __init__(self, folder, clock):
-        self.folder, self.clock = folder, clock
-        self.handed_in = [make_share(folder / name, SPEC, name) for name in NAMES]
+    def __init__(self, folder, clock, spec=SPEC):
+        self.folder, self.clock, self.spec = folder, clock, spec
+        self.handed_in = [make_share(folder / name, spec, name) for name in NAMES]
         key = SigningKey.generate()
-        genesis = Genesis(SPEC.chain_id, key.address, gas_limit=BLOCK_GAS_LIMIT)
+        genesis = Genesis(spec.chain_id, key.address, gas_limit=BLOCK_GAS_LIMIT)
         self.main = EmbeddedChain(folder / "main.chain", genesis, key, clock=clock)
         self._opened = ExitStack()
 
     def found(self):
-        found(self.main, SPEC, self.handed_in)
+        found(self.main, self.spec, self.handed_in)
 
     def open(self, name, **chains):
         region = Region.open(self.folder / name, clock=self.clock, chains={MAIN: self.main, **chains})

@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import pytest
 from organisations import Organisations
-from small_region import DAY, PAYMENT, PERIOD, Clock, Fuse, PowerCut, ask, bid, records_of, trade, write
+from small_region import DAY, PAYMENT, PERIOD, SPEC, Clock, Fuse, PowerCut, ask, bid, records_of, trade, write
 
 from gridbourse.contracts.balancing import ImbalancePrice
 from gridbourse.errors import InvalidValue
+from gridbourse.grid.dispatch import Line, PowerNetwork
 from gridbourse.network.day_settlement import DUE_MARGIN_SECONDS, DaySettlement, record_metered
+from gridbourse.network.description import NodeKind, NodeSpec
 from gridbourse.network.duty_records import MeteredDetails, MeteredTotal, StatementDetails
 from gridbourse.network.loop import Pace, RegionLoop
 from gridbourse.network.region import Region
 from gridbourse.network.rotation import REGULATOR
+from gridbourse.network.schedules import Scheduling
 from gridbourse.network.settlement_files import MeteredFolder
 from gridbourse.network.statements import settle_day, statement_of
 
@@ -285,3 +288,47 @@ def test_energies_of_another_length_or_of_nobody_are_refused(traded):
         record_metered(traded.regions["roofs"], PERIODS, {"Anna": [1], "Arno": [1, 2]})
     with pytest.raises(InvalidValue, match="node_id"):
         record_metered(traded.regions["roofs"], PERIODS, GRID)
+
+
+def test_another_settlement_agent_gets_the_sums_again_and_settles_on(settled):
+    for region in settled.regions.values():
+        (master,) = region.masters.values()
+        consortium = region.main.consortium
+        master.main_wallet.send(consortium.vote(consortium.change_settlement_agent(1)))
+    record_metered(settled.regions["grid"], PERIODS, GRID | {"Bea": [-150, 0]})
+    settled.step("grid", "roofs", "roofs")
+    assert settled.prices()[2:] == [ImbalancePrice(PERIOD, 3_960, -250)]
+    assert settled.audit() == []
+
+
+SCHEDULED = replace(
+    SPEC,
+    masters=(
+        SPEC.masters[0],
+        replace(SPEC.masters[1], nodes=(*SPEC.masters[1].nodes, NodeSpec("Dispatch", NodeKind.DISPATCH, "Room 5"))),
+    ),
+)
+
+
+def test_separate_organisations_nominate_and_the_dispatcher_publishes(tmp_path, clock):
+    everybody = Organisations(tmp_path, clock, SCHEDULED)
+    everybody.found()
+    network = PowerNetwork(("all", "beyond"), [Line("line", "all", "beyond", 5_000, 100)])
+    expected = {"roofs": {"Anna": [900, 100]}, "grid": {"Bert": [-400, -400], "Bea": [-100, 0]}}
+    regions = {name: everybody.open(name) for name in expected}
+    for name, energies in expected.items():
+        scheduling = Scheduling(regions[name], network)
+        scheduling.plan(PERIOD, {"Anna": energies["Anna"]} if "Anna" in energies else {})
+        scheduling.nominate(PERIOD, energies)
+    published = Scheduling(regions["grid"], network).publish(PERIODS)
+    assert (published.delivered_wh, published.drawn_wh) == ((900, 100, 0, 0), (500, 400, 0, 0))
+    with pytest.raises(InvalidValue, match="dispatcher"):
+        Scheduling(regions["roofs"], network).publish(PERIODS)
+    for region in regions.values():
+        region.anchor()
+    chains = {name: regions[name].masters[name].slave.chain for name in regions}
+    regulator = everybody.open(REGULATOR, **chains).regulator
+    trace = regulator.trace_capacity(PERIOD, "all", "beyond")
+    assert [source.reading.name for source, _ in trace.nominations] == ["roofs", "grid"]
+    assert regulator.audit() == []
+    everybody.close()

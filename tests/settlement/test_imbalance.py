@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gridbourse.errors import InvalidValue
 from gridbourse.settlement.imbalance import ImbalanceRule, SettledDeal, settle_period
-from gridbourse.settlement.statement import Statement
+from gridbourse.settlement.statement import Statement, StatementLine
 from gridbourse.units import MAX_PRICE_TICKS
 
 TRADERS = ("Anna", "Bert", "Carl", "Dora")
@@ -25,6 +25,11 @@ deals = st.lists(
 metered = st.fixed_dictionaries(dict.fromkeys(TRADERS, st.none() | st.integers(-(10**7), 10**7)))
 complete = st.fixed_dictionaries(dict.fromkeys(TRADERS, st.integers(-(10**7), 10**7)))
 rules = st.builds(ImbalanceRule, st.integers(0, MAX_PRICE_TICKS), st.integers(0, 1_000))
+
+
+def statement_of(user_id, day, periods):
+    lines = (StatementLine(settled.period, settled.imbalances[user_id], settled.price_ticks) for settled in periods)
+    return Statement(user_id, day, tuple(lines))
 
 
 def worked(metered_wh, inflow_wh=0):
@@ -118,14 +123,14 @@ def test_the_price_is_never_on_the_wrong_side_of_the_mean_price(done, metered_wh
 @given(periods=st.lists(st.tuples(deals, metered), min_size=1, max_size=6))
 def test_statements_sum_up_to_what_the_region_settled(periods):
     settled = [settle_period(PERIOD, done, metered_wh, RULE) for done, metered_wh in periods]
-    totals = {name: Statement.of(name, PERIOD // 96, settled).totals for name in TRADERS}
+    totals = {name: statement_of(name, PERIOD // 96, settled).totals for name in TRADERS}
     sums = Counter()
     for own in totals.values():
         for field in ("bought_wh", "sold_wh", "paid", "received", "money", "open_periods"):
             sums[field] += getattr(own, field)
         assert own.long_wh - own.short_wh == own.fed_in_wh - own.drawn_wh + sum(
             line.traded.bought_wh - line.traded.sold_wh
-            for line in Statement.of(next(k for k, v in totals.items() if v is own), 0, settled).lines
+            for line in statement_of(next(k for k, v in totals.items() if v is own), 0, settled).lines
             if line.metered_wh is not None
         )
     assert sums["bought_wh"] == sums["sold_wh"] == sum(one.traded_wh for one in settled)
@@ -135,7 +140,7 @@ def test_statements_sum_up_to_what_the_region_settled(periods):
 
 
 def test_a_lines_money_is_that_of_its_deals_and_of_its_imbalance():
-    statement = Statement.of("Anna", PERIOD // 96, [worked({"Anna": 3_500, "Bert": -1_000, "Carl": -3_000})])
+    statement = statement_of("Anna", PERIOD // 96, [worked({"Anna": 3_500, "Bert": -1_000, "Carl": -3_000})])
     (line,) = statement.lines
     assert line.money == 1_000 * 3_000 + 3_000 * 3_800 - 500 * 3_960 == statement.totals.money
     assert (statement.totals.short_wh, statement.totals.short_money) == (500, 500 * 3_960)

@@ -1,4 +1,4 @@
-"""What the members of a region do all the time: take up, settle, bring down, answer, match again, settle days, anchor.
+"""What the members of a region do all the time: take up, settle, bring down, answer, match again, anchor, settle days.
 
 Everything follows from the chains, so a loop may be stopped or killed at any moment, and whoever runs next goes on.
 What others do it sees on the main chain alone.
@@ -105,13 +105,14 @@ class RegionLoop:
             yield
             uplink.rematch()
         if self._monotonic() >= self._next_anchor:
-            yield
-            self._settlement.step()
             # What users wrote since is not anchored before it is taken up: that would be keeping it back.
             for name, uplink in region.uplinks.items():
                 yield
                 uplink.anchor(taken_up[name])
             self._next_anchor = self._monotonic() + self._pace.anchor_seconds
+            # Last, so that what it waits for, from others, holds nothing else up.
+            yield
+            self._settlement.step()
 
     def run(self, stopping: Event) -> None:
         """Step until told to stop; what fails is logged and taken again."""

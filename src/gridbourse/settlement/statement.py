@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
 
-from gridbourse.settlement.imbalance import Imbalance, PeriodSettlement, Traded
+from gridbourse.settlement.imbalance import Imbalance, Traded
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +105,6 @@ class Statement:
     user_id: str
     day: int
     lines: tuple[StatementLine, ...]
-
-    @classmethod
-    def of(cls, user_id: str, day: int, periods: Sequence[PeriodSettlement]) -> Self:
-        """Draw a user's statement from the settled periods of the region."""
-        lines = (StatementLine(settled.period, settled.imbalances[user_id], settled.price_ticks) for settled in periods)
-        return cls(user_id, day, tuple(lines))
 
     @property
     def totals(self) -> Totals:
