@@ -2,6 +2,7 @@
 
 import signal
 import stat
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
@@ -12,7 +13,7 @@ from gridbourse.errors import ChainError
 from gridbourse.experiments import paper_report
 from gridbourse.experiments.consortium import DEVIATIONS_WH, MASTER_NAMES, SPEC, TRADES, Consortium
 from gridbourse.network.rotation import REGULATOR
-from gridbourse.units import money_units
+from gridbourse.units import MONEY_UNITS_PER_YUAN
 
 EVERYBODY = (*MASTER_NAMES, REGULATOR)
 
@@ -73,7 +74,7 @@ def test_the_day_is_settled_among_the_masters_by_one_price(ended):
         line = settled[user]
         assert int(line["long_wh"]) - int(line["short_wh"]) == deviation_wh
         traded = sum(trade.money * ((trade.seller == user) - (trade.buyer == user)) for trade in result.trades)
-        assert money_units(line["yuan"]) == traded + deviation_wh * price.price_ticks
+        assert Decimal(line["yuan"]) * MONEY_UNITS_PER_YUAN == traded + deviation_wh * price.price_ticks
 
 
 def test_each_organisation_holds_its_own_keys_and_chain_and_nobody_elses(ended):
