@@ -76,7 +76,8 @@ def configuration(settings: NodeSettings, abci: Path, rpc: Path, trust: Trust | 
         },
         "mempool": {"max_tx_bytes": MAX_TX_BYTES, "max_txs_bytes": 256_000_000},
         # A block is made when there is something for it, and every few seconds, because CometBFT's block time is
-        # that of the votes for the block before. Nobody waits for late votes when all are there.
+        # that of the votes for the block before. (With `skip_timeout_commit` all nodes have been seen to stand
+        # still between two heights although transactions waited.)
         "consensus": {
             "timeout_propose": "2s",
             "timeout_propose_delta": "500ms",
@@ -85,7 +86,6 @@ def configuration(settings: NodeSettings, abci: Path, rpc: Path, trust: Trust | 
             "timeout_precommit": "500ms",
             "timeout_precommit_delta": "250ms",
             "timeout_commit": "100ms",
-            "skip_timeout_commit": True,
             "create_empty_blocks": False,
             "create_empty_blocks_interval": "5s",
             "peer_gossip_sleep_duration": "40ms",
