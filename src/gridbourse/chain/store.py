@@ -150,7 +150,8 @@ class Store:
             self._db.execute("INSERT INTO blocks VALUES (?, ?, ?)", row)
             self._db.executemany("INSERT INTO transactions VALUES (?, ?, ?, ?, ?)", transactions)
             self._db.executemany("INSERT INTO logs VALUES (?, ?, ?, ?)", logs)
-            self.set_progress(progress)
+            if progress:
+                self.set_progress(progress)
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
