@@ -19,8 +19,7 @@ from gridbourse.console.settings import ServiceSettings
 from gridbourse.errors import InvalidValue
 
 GRACE_SECONDS = 10
-TICKS_BETWEEN_FREEZES = 600
-"""uvicorn ticks ten times a second."""
+YOUNG_OBJECTS, YOUNG_COLLECTIONS, NEVER = 20_000, 20, 1_000_000_000
 
 
 class JsonLines(logging.Formatter):
@@ -69,7 +68,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Server(uvicorn.Server):
-    """A web server that ends event streams when it is told to stop, and never pauses to search all of its memory.
+    """A web server that ends event streams when it is told to stop: they would never end by themselves.
 
     Parameters
     ----------
@@ -82,17 +81,6 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._app = app
-
-    async def on_tick(self, counter: int) -> bool:
-        """Take what has come to stay out of the search for cyclic garbage, which nobody is answered during.
-
-        What the market's state holds is no garbage, and walking all of it would take the longer the more orders there
-        are. Requests leave cycles behind; they are found while they are young.
-        """
-        if counter % TICKS_BETWEEN_FREEZES == 0:
-            gc.collect(1)
-            gc.freeze()
-        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, then wait for what is being answered."""
@@ -125,4 +113,7 @@ def run(app: FastAPI, host: str, port: int) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # What the market's state holds is no garbage, and nobody is answered while it is searched for cycles: the longer,
+    # the more orders there are. The cycles that requests leave behind are found while they are young.
+    gc.set_threshold(YOUNG_OBJECTS, YOUNG_COLLECTIONS, NEVER)
     server(app, host, port).run()
