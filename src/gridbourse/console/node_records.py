@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from eth_abi.abi import decode as abi_decode
@@ -106,8 +105,6 @@ class RecordWriter:
     def __init__(self, region: Region, prepare: Callable[[Sequence[tuple[NodeRecord, bytes]]], None]) -> None:
         self._region = region
         self._prepare = prepare
-        # The slave chains wait for the disk at the same time.
-        self._threads = ThreadPoolExecutor(len(region.masters) or 1, thread_name_prefix="slave chain")
 
     def write(self, records: Sequence[NodeRecord]) -> list[Written | Exception]:
         """Write records; each stands or fails for itself.
@@ -131,32 +128,12 @@ class RecordWriter:
                 if isinstance(written, Written)
             ]
         )
-        submitted = [
-            self._threads.submit(self._submit, self._region.masters[name], [batch.raw[turn] for turn in turns])
-            for name, turns in batch.turns_by_master.items()
-        ]
-        for turns, refused in zip(batch.turns_by_master.values(), submitted, strict=True):
-            for turn, refusal in zip(turns, refused.result(), strict=True):
+        for name, turns in batch.turns_by_master.items():
+            refusals = _submit(self._region.masters[name], [batch.raw[turn] for turn in turns])
+            for turn, refusal in zip(turns, refusals, strict=True):
                 results[turn] = refusal or results[turn]
         take_up([self._region.uplinks[name] for name in batch.turns_by_master])
         return results
-
-    def close(self) -> None:
-        """End the threads."""
-        self._threads.shutdown()
-
-    @staticmethod
-    def _submit(master: Master, raw: Sequence[bytes]) -> list[GridbourseError | None]:
-        """Hand records in; returns why each was not written, None for those that were."""
-        try:
-            receipts = master.slave.chain.submit(raw)
-        except GridbourseError as error:
-            return [error] * len(raw)
-        explain = master.slave.ledger.abi.explain
-        return [
-            None if receipt.succeeded else explain(contract_error(receipt.revert_data, receipt.halt))
-            for receipt in receipts
-        ]
 
 
 class _Batch:
@@ -214,6 +191,19 @@ class _Batch:
             node.forget_unsent()
             self._signers[address] = node
         return self._signers[address]
+
+
+def _submit(master: Master, raw: Sequence[bytes]) -> list[GridbourseError | None]:
+    """Hand records in; returns why each was not written, None for those that were."""
+    try:
+        receipts = master.slave.chain.submit(raw)
+    except GridbourseError as error:
+        return [error] * len(raw)
+    explain = master.slave.ledger.abi.explain
+    return [
+        None if receipt.succeeded else explain(contract_error(receipt.revert_data, receipt.halt))
+        for receipt in receipts
+    ]
 
 
 def _details(wish: Wish, node: FunctionNode) -> Wished:

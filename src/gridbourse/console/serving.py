@@ -19,7 +19,7 @@ from gridbourse.console.settings import ServiceSettings
 from gridbourse.errors import InvalidValue
 
 GRACE_SECONDS = 10
-YOUNG_OBJECTS, YOUNG_COLLECTIONS, NEVER = 20_000, 20, 1_000_000_000
+YOUNG_OBJECTS, YOUNG_COLLECTIONS, NEVER = 50_000, 2, 1_000_000_000
 
 
 class JsonLines(logging.Formatter):

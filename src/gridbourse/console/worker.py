@@ -125,7 +125,6 @@ class RegionWorker:
             logger.exception("the region stopped")
             self.failure = error
         finally:
-            self._writer.close()
             self._region.close()
             self._refuse_the_rest()
 
