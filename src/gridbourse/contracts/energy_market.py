@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, get_args, get_type_hints
 
@@ -11,6 +10,7 @@ from eth_abi.abi import decode as abi_decode
 from gridbourse.chain.block import Log
 from gridbourse.chain.interface import Chain
 from gridbourse.contracts.abi import Call, DecodedEvent
+from gridbourse.contracts.newest_blocks import NewestBlocks
 from gridbourse.contracts.transfers import Transfers
 from gridbourse.crypto.keys import Address
 from gridbourse.market.events import Event, OrderPlaced, OrderRefused
@@ -29,8 +29,6 @@ _EVENTS: dict[str, tuple[Callable[..., Event], tuple[Callable[[Any], Any], ...]]
     kind.__name__: (kind, tuple(_READERS[hint] for hint in get_type_hints(kind).values())) for kind in get_args(Event)
 }
 
-_REMEMBERED_BLOCKS = 64
-
 
 class EnergyMarket(Transfers):
     """Price-time order book, legality check, intent, cooling-off and settlement (paper, section 3.4)."""
@@ -39,7 +37,8 @@ class EnergyMarket(Transfers):
 
     def __init__(self, chain: Chain, address: Address) -> None:
         super().__init__(chain, address)
-        self._events_of_block: OrderedDict[int, list[Event]] = OrderedDict()
+        # Several masters of one process read the same newest blocks.
+        self._newest_blocks = NewestBlocks(self._read_events)
 
     def place_order(self, request: OrderRequest, record_hash: bytes) -> Call:
         """Place one order and match it; reverts if it is refused."""
@@ -84,22 +83,10 @@ class EnergyMarket(Transfers):
 
     def events_between(self, first_block: int, last_block: int) -> list[Event]:
         """Read the market's events of a range of blocks, both included."""
-        if last_block - first_block < _REMEMBERED_BLOCKS:
-            # Several masters of one process read the same newest blocks.
-            return [event for height in range(first_block, last_block + 1) for event in self._events_at(height)]
-        return self.events(self.chain.logs(address=self.address, first_block=first_block, last_block=last_block))
+        return list(self._newest_blocks.between(first_block, last_block))
 
-    def _events_at(self, height: int) -> list[Event]:
-        events = self._events_of_block.get(height)
-        if events is None:
-            logs = self.chain.logs(address=self.address, first_block=height, last_block=height)
-            events = self.events(logs)
-            if not events:
-                return events  # there may be no such block yet
-            self._events_of_block[height] = events
-            if len(self._events_of_block) > _REMEMBERED_BLOCKS:
-                self._events_of_block.popitem(last=False)
-        return events
+    def _read_events(self, first_block: int, last_block: int) -> list[Event]:
+        return self.events(self.chain.logs(address=self.address, first_block=first_block, last_block=last_block))
 
     def refused_requests(self) -> Iterator[tuple[bytes, int]]:
         """Record hash and packed request of every order that was ever refused.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gridbourse.chain.block import Log
 from gridbourse.chain.interface import Chain
 from gridbourse.contracts.abi import Call, Contract
+from gridbourse.contracts.newest_blocks import NewestBlocks
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.merkle import leaf_hash
-
-_REMEMBERED_BLOCKS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,8 @@ class SlaveLedger(Contract):
 
     def __init__(self, chain: Chain, address: Address) -> None:
         super().__init__(chain, address)
-        self._entries_of_block: OrderedDict[int, list[LedgerRecord | MasterChanged]] = OrderedDict()
+        # Up-link, anchors and whoever else watches the chain read the same newest blocks.
+        self._newest_blocks = NewestBlocks(self._read_entries)
 
     def set_writers(self, writers: Sequence[Address], *, allowed: bool) -> Call:
         """Let addresses write, or stop them; master only."""
@@ -111,23 +110,7 @@ class SlaveLedger(Contract):
     def entries(self, *, first_block: int = 1, last_block: int | None = None) -> Iterator[LedgerRecord | MasterChanged]:
         """Records of a range of blocks, and between them where the ledger got another master, also the first."""
         last = self.chain.head().height if last_block is None else last_block
-        if last - first_block < _REMEMBERED_BLOCKS:
-            # Up-link, anchors and whoever else watches the chain read the same newest blocks.
-            for height in range(first_block, last + 1):
-                yield from self._entries_at(height)
-        else:
-            yield from self._read_entries(first_block, last)
-
-    def _entries_at(self, height: int) -> list[LedgerRecord | MasterChanged]:
-        entries = self._entries_of_block.get(height)
-        if entries is None:
-            entries = list(self._read_entries(height, height))
-            if not entries:
-                return entries  # there may be no such block yet
-            self._entries_of_block[height] = entries
-            if len(self._entries_of_block) > _REMEMBERED_BLOCKS:
-                self._entries_of_block.popitem(last=False)
-        return entries
+        return self._newest_blocks.between(first_block, last)
 
     def _read_entries(self, first_block: int, last_block: int) -> Iterator[LedgerRecord | MasterChanged]:
         changed = self.abi.topic("MasterChanged")

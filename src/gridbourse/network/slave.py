@@ -10,7 +10,7 @@ from gridbourse.chain.block import Receipt
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.revert import contract_error
 from gridbourse.contracts.slave_anchors import Anchor
-from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
+from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged, SlaveLedger
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.merkle import MerkleLog
@@ -63,7 +63,8 @@ class Slave:
         last_block
             Where the anchored blocks end; at the newest by default.
         """
-        self.read_log()
+        for _ in self.entries(self._logged_height, self.chain.head().height):
+            pass
         first_block = last.last_block + 1 if last else 1
         last_block = self._logged_height if last_block is None else last_block
         if last_block < first_block:
@@ -71,14 +72,15 @@ class Slave:
         leaf_count = bisect_right(self._leaf_heights, last_block)
         return Anchor(first_block, last_block, leaf_count, self._log.root(leaf_count))
 
-    def read_log(self) -> None:
-        """Take the newest records into the Merkle log: a little now and then spares much when an anchor is due."""
-        head = self.chain.head().height
-        if head > self._logged_height:
-            for record in self.ledger.records(first_block=self._logged_height + 1, last_block=head):
-                self._log.append(record.leaf)
-                self._leaf_heights.append(record.height)
-            self._logged_height = head
+    def entries(self, after_block: int, last_block: int) -> Iterator[LedgerRecord | MasterChanged]:
+        """What the blocks behind one hold, up to another; the Merkle log takes new records in on the way."""
+        for entry in self.ledger.entries(first_block=after_block + 1, last_block=last_block):
+            if isinstance(entry, LedgerRecord) and entry.index == len(self._log):
+                self._log.append(entry.leaf)
+                self._leaf_heights.append(entry.height)
+            yield entry
+        if after_block <= self._logged_height < last_block:
+            self._logged_height = last_block
 
     def _written(self, receipt: Receipt) -> LedgerRecord:
         if not receipt.succeeded:

@@ -116,9 +116,8 @@ class UpLink(NewestRecords):
     def catch_up(self) -> None:
         """Read what both chains hold since the last time. Every other step does this first."""
         slave = self._master.slave
-        slave.read_log()
         head = slave.chain.head().height
-        for entry in slave.ledger.entries(first_block=self._slave_height + 1, last_block=head):
+        for entry in slave.entries(self._slave_height, head):
             if isinstance(entry, MasterChanged):
                 self._author = entry.master
             else:
