@@ -135,14 +135,12 @@ def offer_once(offers: Sequence[tuple[str, Offer]], region: Region) -> list[bool
         Whether each of them is recorded and was taken up.
     """
     region.take_up()
-    made = dict.fromkeys([(node_id, offer.period) for node_id, offer in offers], False)
-    placing = []
+    placing: dict[tuple[str, int], Offer] = {}
     for node_id, offer in offers:
-        if not made[node_id, offer.period] and _may_offer(region, node_id, offer.period):
-            made[node_id, offer.period] = True
-            placing.append((node_id, offer))
-    region.offer(placing)
-    return [(node_id, offer) in placing for node_id, offer in offers]
+        if (node_id, offer.period) not in placing and _may_offer(region, node_id, offer.period):
+            placing[node_id, offer.period] = offer
+    region.offer([(node_id, offer) for (node_id, _), offer in placing.items()])
+    return [placing.get((node_id, offer.period)) == offer for node_id, offer in offers]
 
 
 def consents(region: Region, questions: Sequence[Question]) -> list[Question]:
