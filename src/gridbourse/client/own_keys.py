@@ -27,19 +27,8 @@ def sign_order(
     replaces: OrderId | None = None,
 ) -> bytes:
     """Seal and sign the record of an order, or of what takes its place; returns the transaction for `orders.relay`."""
-    sells = offer.side is Side.ASK
-    quota_wh = 0 if not sells else offer.energy_wh if energy_quota_wh is None else energy_quota_wh
-    details = OrderDetails(
-        user_id=context.node_id,
-        location=context.location,
-        energy_quota_wh=quota_wh,
-        side=offer.side,
-        energy_types=offer.energy_types,
-        period=offer.period,
-        energy_wh=offer.energy_wh,
-        price_ticks=offer.price_ticks,
-        replaces=replaces.pack() if replaces else 0,
-    )
+    place = context.node_id, context.location
+    details = OrderDetails.of(*place, offer, energy_quota_wh=energy_quota_wh, replaces=replaces)
     return _sign(keys, context, details)
 
 

@@ -81,19 +81,8 @@ class FunctionNode:
         self, offer: Offer, *, energy_quota_wh: int | None = None, replaces: OrderId | None = None
     ) -> OrderDetails:
         """What `offer` signs."""
-        sells = offer.side is Side.ASK
-        quota_wh = 0 if not sells else offer.energy_wh if energy_quota_wh is None else energy_quota_wh
-        return OrderDetails(
-            user_id=self.spec.node_id,
-            location=self.spec.location,
-            energy_quota_wh=quota_wh,
-            side=offer.side,
-            energy_types=offer.energy_types,
-            period=offer.period,
-            energy_wh=offer.energy_wh,
-            price_ticks=offer.price_ticks,
-            replaces=replaces.pack() if replaces else 0,
-        )
+        place = self.spec.node_id, self.spec.location
+        return OrderDetails.of(*place, offer, energy_quota_wh=energy_quota_wh, replaces=replaces)
 
     def cancel(self, order_id: OrderId) -> bytes:
         """Sign the record that an order of this node is to leave the market."""

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import InvalidValue
-from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Side
+from gridbourse.market.types import DealState, EnergyType, Offer, OrderId, OrderRequest, Side
 from gridbourse.metering.intake import MeteringPoint
 from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.duty_records import (
@@ -67,6 +67,30 @@ class OrderDetails:
         OrderId.unpack(self.replaces)
         if not 0 <= self.energy_quota_wh <= MAX_QUOTA_WH:
             raise InvalidValue("energy_quota_wh", self.energy_quota_wh, "a quota from 0 to 2^48 - 1 Wh")
+
+    @classmethod
+    def of(
+        cls,
+        node_id: str,
+        location: str,
+        offer: Offer,
+        *,
+        energy_quota_wh: int | None = None,
+        replaces: OrderId | None = None,
+    ) -> OrderDetails:
+        """What a node states to get what it wants; its quota is just the offer if none is named."""
+        sells = offer.side is Side.ASK
+        return cls(
+            user_id=node_id,
+            location=location,
+            energy_quota_wh=0 if not sells else offer.energy_wh if energy_quota_wh is None else energy_quota_wh,
+            side=offer.side,
+            energy_types=offer.energy_types,
+            period=offer.period,
+            energy_wh=offer.energy_wh,
+            price_ticks=offer.price_ticks,
+            replaces=replaces.pack() if replaces else 0,
+        )
 
     def request(self, trader: int) -> OrderRequest:
         """The order as the market takes it, from the trader that its user is on the main chain."""
