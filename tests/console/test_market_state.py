@@ -5,16 +5,23 @@ import random
 import pytest
 from small_market import DAY, PERIOD, SPEC
 
+from gridbourse.client.values import OrderStatus
 from gridbourse.console.chain_reader import ChainReader
+from gridbourse.console.deals import Answers
 from gridbourse.console.directory import Directory
 from gridbourse.console.market_queries import MarketQueries
 from gridbourse.console.market_state import MarketState
 from gridbourse.console.news import MainBlock
-from gridbourse.market.types import DealState, EnergyType, Offer, Side
+from gridbourse.console.orders import Orders
+from gridbourse.console.shelf import Shelf
+from gridbourse.market.events import OrderPlaced
+from gridbourse.market.types import DealState, EnergyType, Offer, OrderId, Side
+from gridbourse.network.records import Decision, OrderDetails
 from gridbourse.network.region import Region
 
 NODES = ["Anna", "Arno", "Bert", "Bea"]
 PERIODS = range(PERIOD, PERIOD + 2)
+A_BID = Offer(Side.BID, EnergyType.any(), PERIOD, 100, 3_700)
 
 
 class Fold:
@@ -23,7 +30,7 @@ class Fold:
     def __init__(self, region):
         self.reader = ChainReader(region)
         self.directory = Directory()
-        self.state = MarketState(self.directory)
+        self.state = MarketState(self.directory, Shelf(kept_pages=1))
         settings = region.main.consortium.settings()
         self.queries = MarketQueries(self.state, self.directory, lambda: settings, SPEC, 1, lambda: 0)
 
@@ -34,6 +41,14 @@ class Fold:
             else:
                 self.directory.note_slave_block(block)
                 self.state.note_slave_block(block)
+
+    def orders(self):
+        """All orders that the market took."""
+        numbered = (self.state.orders[number] for number in range(len(self.state.orders)))
+        return [order.placed for order in numbered if order.placed]
+
+    def deals(self):
+        return [self.state.deals[deal_id] for deal_id in range(1, len(self.state.deals) + 1)]
 
 
 def an_offer(chance):
@@ -48,9 +63,9 @@ def do_something(region, fold, chance):
     if what < 0.5:
         offers = [(chance.choice(NODES), an_offer(chance)) for _ in range(chance.randrange(1, 6))]
         region.offer(offers, energy_quota_wh=600)
-    elif what < 0.6 and (waiting := [entry for entry in fold.state.orders.values() if entry.open_wh]):
+    elif what < 0.6 and (waiting := [order for order in fold.orders() if order.open_wh]):
         region.cancel(chance.choice(waiting).order_id)
-    elif what < 0.7 and (waiting := [entry for entry in fold.state.orders.values() if entry.open_wh]):
+    elif what < 0.7 and (waiting := [order for order in fold.orders() if order.open_wh]):
         region.amend(chance.choice(waiting).order_id, energy_wh=chance.randrange(1, 300), price_ticks=3_600)
     elif what < 0.9:
         questions = region.bring_down()
@@ -64,17 +79,21 @@ def do_something(region, fold, chance):
 def require_agreement(region, fold):
     market, state = region.main.market, fold.state
     assert len(state.deals) == market.deal_count()
-    for deal_id, entry in state.deals.items():
-        deal = market.deal(deal_id)
+    for entry in fold.deals():
+        deal = market.deal(entry.deal_id)
         assert (entry.state, entry.seller, entry.buyer, entry.energy_wh) == (
             deal.state,
             deal.seller,
             deal.buyer,
             deal.energy_wh,
         )
-    for order_id, entry in state.orders.items():
-        order = market.order(order_id)
-        assert entry.open_wh == (order.open_wh if order else 0)
+    for placed in fold.orders():
+        order = market.order(placed.order_id)
+        assert placed.open_wh == (order.open_wh if order else 0)
+        deals = [deal for deal in fold.deals() if placed.order_id in {deal.ask, deal.bid}]
+        held = [deal.energy_wh for deal in deals if deal.state not in {DealState.ABANDONED, DealState.EXPIRED}]
+        assert placed.agreed_wh == sum(held)
+        assert state.orders.with_id(placed.order_id).placed == placed
     for node_id in NODES:
         trader = fold.directory.trader(node_id, DAY)
         assert trader == region.master_of(node_id).trader(node_id, DAY)
@@ -115,7 +134,7 @@ def require_figures(market, queries):
             assert period not in prices
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_fold_of_the_events_agrees_with_the_contract(tmp_path, seed):
     chance = random.Random(seed)
     with Region.create(tmp_path / "region", SPEC) as region:
@@ -128,10 +147,53 @@ def test_the_fold_of_the_events_agrees_with_the_contract(tmp_path, seed):
             fold.read()
             if turn % 8 == 0:
                 require_agreement(region, fold)
+        region.offer([("Anna", Offer(Side.ASK, EnergyType.PV, PERIOD, 100, 1)), ("Bea", A_BID)], energy_quota_wh=10_000)
+        region.answer(region.bring_down(), confirmed=True)
+        region.settle()
+        fold.read()
         require_agreement(region, fold)
         afresh = Fold(region)
         afresh.read()
         require_agreement(region, afresh)
-        assert afresh.state.deal_counts() == fold.state.deal_counts()
-        assert fold.state.refusals
-        assert any(entry.state is DealState.SETTLED for entry in fold.state.deals.values())
+        assert afresh.state.deals.counts() == fold.state.deals.counts()
+        assert sum(fold.state.deals.counts().values()) == len(fold.state.deals)
+        assert any(entry.state is DealState.SETTLED for entry in fold.deals())
+        numbers = range(len(fold.state.orders))
+        assert {fold.state.orders.status(number) for number in numbers} == set(OrderStatus) - {OrderStatus.RECORDED}
+        by_leaf = {fold.state.orders[number].leaf: fold.state.orders[number] for number in numbers}
+        assert len(by_leaf) == len(numbers)
+        assert by_leaf == {leaf: afresh.state.orders.with_leaf(leaf) for leaf in by_leaf}
+
+
+def test_nobody_answers_for_the_node_whose_deal_it_is():
+    answers = Answers(Shelf())
+    answers.note(Decision("Bert", 5, Side.ASK, confirmed=False))
+    assert answers.answer("Anna", 5, Side.ASK) is None
+    answers.note(Decision("Anna", 5, Side.ASK, confirmed=True))
+    answers.note(Decision("Anna", 5, Side.ASK, confirmed=False))
+    assert answers.answer("Anna", 5, Side.ASK) is True, "the first answer counts"
+    assert answers.answer("Anna", 5, Side.BID) is None
+    assert answers.answer("Anna", 6, Side.ASK) is None
+
+
+def test_a_record_that_is_read_after_its_order_was_placed_is_the_orders():
+    orders, order_id, leaf = Orders(Shelf()), OrderId(PERIOD, Side.BID, 3_700, 1), b"\x05" * 32
+    details = OrderDetails.of("Bert", "home", A_BID)
+    orders.place(OrderPlaced(order_id, 7, EnergyType.any(), 100, leaf), 1_000, 3)
+    assert orders.with_leaf(leaf).details is None
+    assert not orders.of_node("Bert")
+    orders.record(leaf, details)
+    orders.record(leaf, details)
+    assert orders.with_id(order_id).details == details
+    assert [orders[number].placed.order_id for number in orders.of_node("Bert")] == [order_id]
+
+
+def test_the_same_record_placed_twice_is_two_orders_of_which_the_first_is_the_nodes():
+    orders, leaf = Orders(Shelf()), b"\x05" * 32
+    first, second = (OrderId(PERIOD, Side.BID, 3_700, turn) for turn in (1, 2))
+    orders.record(leaf, OrderDetails.of("Bert", "home", A_BID))
+    for order_id in (first, second):
+        orders.place(OrderPlaced(order_id, 7, EnergyType.any(), 100, leaf), 1_000, 3)
+    assert orders.with_leaf(leaf).placed.order_id == first
+    assert (orders.with_id(second).details, orders.with_id(second).leaf) == (None, leaf)
+    assert len(orders.of_node("Bert")) == 1

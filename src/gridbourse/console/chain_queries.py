@@ -22,8 +22,10 @@ from gridbourse.client.chain_values import (
     TransactionView,
 )
 from gridbourse.client.values import Page
-from gridbourse.console.chain_state import MAIN, AnchorEntry, ChainEntry, ChainState, Head, RecordEntry
-from gridbourse.console.paging import cut, read_cursor, write_cursor
+from gridbourse.console.chain_state import MAIN, ChainEntry, ChainState
+from gridbourse.console.chain_tables import AnchorEntry, RecordEntry
+from gridbourse.console.news import Head
+from gridbourse.console.paging import cut, newest_first, read_cursor, write_cursor
 from gridbourse.console.rights import Kind, Principal, Right, require
 from gridbourse.contracts.abi import Contract
 from gridbourse.contracts.slave_ledger import LedgerRecord
@@ -110,12 +112,20 @@ class ChainQueries:
         """Anchors of a slave chain, newest first."""
         entry = self._slave(name)
         return cut(
-            reversed(entry.anchors),
+            newest_first(entry.anchors, cursor, lambda anchor: anchor.anchor.last_block),
             cursor,
             limit,
             key=lambda anchor: -anchor.anchor.last_block,
             view=lambda anchor: _anchor(name, anchor),
         )
+
+    def anchors_in(self, height: int) -> list[AnchorView]:
+        """Anchors that were made in a block of the main chain."""
+        return [
+            _anchor(name, anchor)
+            for name, entry in self._state.chains.items()
+            for anchor in entry.anchors.made_in(height)
+        ]
 
     def records(
         self, principal: Principal, name: str, *, kind: str | None = None, cursor: str | None = None, limit: int = 50
@@ -124,13 +134,12 @@ class ChainQueries:
         require(principal, Right.READ_CHAINS)
         entry = self._slave(name)
         self._require_member(principal, name)
-        fitting = (record for record in reversed(entry.records) if kind is None or _kind(record.kind) == kind)
         return cut(
-            fitting,
+            newest_first(entry.records.of_kind(_kind_number(kind)) if kind else range(len(entry.records)), cursor),
             cursor,
             limit,
-            key=lambda record: -record.index,
-            view=lambda record: self._record_summary(principal, name, record),
+            key=lambda index: -index,
+            view=lambda index: self._record_summary(principal, name, entry.records[index]),
         )
 
     def records_of_deal(self, principal: Principal, name: str, deal_id: int, order_leaf: bytes) -> list[RecordSummary]:
@@ -138,17 +147,13 @@ class ChainQueries:
         require(principal, Right.READ_CHAINS)
         entry = self._slave(name)
         self._require_member(principal, name)
-        return [
-            self._record_summary(principal, name, record)
-            for record in entry.records
-            if record.deal_id == deal_id or record.leaf == order_leaf
-        ]
+        return [self._record_summary(principal, name, record) for record in entry.records.about(deal_id, order_leaf)]
 
     def find_record(self, principal: Principal, leaf: bytes) -> RecordSummary:
         """The record that has a leaf. Raises `NotFound`."""
         require(principal, Right.READ_CHAINS)
         for name, entry in self._state.chains.items():
-            if name != MAIN and self.is_member(principal, name) and (found := entry.records_beginning(leaf.hex())):
+            if name != MAIN and self.is_member(principal, name) and (found := entry.records.beginning(leaf.hex())):
                 return self._record_summary(principal, name, found[0])
         raise NotFound(Finding("there is no record with leaf {leaf} that you may see", leaf=_hex(leaf)))
 
@@ -180,7 +185,7 @@ class ChainQueries:
         require(principal, Right.READ_CHAINS)
         found, entry = self._record(name, index), self._slave(name)
         self._require_member(principal, name)
-        covering = entry.covering(index)
+        covering = entry.anchors.covering(index)
         if covering is None:
             text = "record {index} of {name} is not anchored yet; ask again after the next anchor"
             raise Conflict(Finding(text, index=index, name=name))
@@ -296,9 +301,7 @@ class ChainQueries:
     # What is read from the chains themselves, off the event loop
 
     def _head(self, name: str, height: int) -> Head:
-        block = self._chains[name].block(height)
-        header = block.header
-        return Head(height, header.timestamp, header.hash, header.parent_hash, len(block.transactions))
+        return Head.of(self._chains[name].block(height))
 
     def _ledger_record(self, name: str, entry: RecordEntry) -> LedgerRecord:
         ledger = self._masters[name].slave.ledger
@@ -308,9 +311,8 @@ class ChainQueries:
     def _block(self, name: str, height: int) -> BlockView:
         block = self._chains[name].block(height)
         header = block.header
-        head = Head(height, header.timestamp, header.hash, header.parent_hash, len(block.transactions))
         return BlockView(
-            block=_block(name, head),
+            block=_block(name, Head.of(block)),
             sealer=_hex(header.sealer),
             transactions_root=_hex(header.transactions_root),
             receipts_root=_hex(header.receipts_root),
@@ -366,6 +368,13 @@ def _anchor(name: str, entry: AnchorEntry) -> AnchorView:
 
 def _kind(kind: int) -> str:
     return RecordKind(kind).name.lower() if kind in set(RecordKind) else str(kind)
+
+
+def _kind_number(name: str) -> int:
+    """The number of a kind that `_kind` names; one that no record has if it names none."""
+    if name.upper() in RecordKind.__members__:
+        return RecordKind[name.upper()]
+    return int(name) if name.isascii() and name.isdigit() else -1
 
 
 def _hex(data: bytes) -> str:

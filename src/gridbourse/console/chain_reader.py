@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from gridbourse.chain.block import Log
-from gridbourse.chain.interface import Chain, HeaderView
-from gridbourse.console.news import MainBlock, News, SlaveBlock, SlaveRecord
+from gridbourse.chain.interface import Chain
+from gridbourse.console.news import Head, MainBlock, News, SlaveBlock, SlaveRecord
 from gridbourse.contracts.abi import Contract, DecodedEvent
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged
@@ -55,17 +55,16 @@ class MainReader:
 
     def news(self) -> Iterator[MainBlock]:
         """Blocks since the last time, with the market's events and the anchors in them."""
-        for header, transaction_count, logs in _blocks(self._main.chain, self._height):
+        for head, logs in _blocks(self._main.chain, self._height):
             yield MainBlock(
-                header,
-                transaction_count,
-                events=tuple(self._main.market.events_between(header.height, header.height)),
+                head,
+                events=tuple(self._main.market.events_between(head.height, head.height)),
                 anchors=tuple(
                     (event.values["masterId"], _anchor(event)) for event in _decoded(self._main.anchors, logs)
                 ),
                 governance=tuple(_decoded(self._main.consortium, logs)),
             )
-            self._read_height = header.height
+            self._read_height = head.height
 
     def go_on(self) -> None:
         """Read on from where `news` ended."""
@@ -85,16 +84,16 @@ class SlaveReader:
 
     def news(self) -> Iterator[SlaveBlock]:
         """Blocks since the last time, with their records."""
-        head = self._slave.chain.head().height
+        last = self._slave.chain.head().height
         records: dict[int, list[SlaveRecord]] = defaultdict(list)
-        for entry in self._slave.ledger.entries(first_block=self._height + 1, last_block=head):
+        for entry in self._slave.ledger.entries(first_block=self._height + 1, last_block=last):
             if isinstance(entry, MasterChanged):
                 self._author = entry.master
             else:
                 records[entry.height].append(SlaveRecord(entry, self._read(entry)))
-        for header, transaction_count, _ in _blocks(self._slave.chain, self._height, head):
-            yield SlaveBlock(self._name, header, transaction_count, tuple(records[header.height]))
-        self._read_height = head
+        for head, _ in _blocks(self._slave.chain, self._height, last):
+            yield SlaveBlock(self._name, head, tuple(records[head.height]))
+        self._read_height = last
 
     def go_on(self) -> None:
         """Read on from where `news` ended."""
@@ -130,7 +129,7 @@ def _decoded(contract: Contract, logs: Sequence[Log]) -> list[DecodedEvent]:
     return [event for event in events if event is not None]
 
 
-def _blocks(chain: Chain, after: int, last: int | None = None) -> Iterator[tuple[HeaderView, int, list[Log]]]:
+def _blocks(chain: Chain, after: int, last: int | None = None) -> Iterator[tuple[Head, list[Log]]]:
     for height in range(after + 1, (chain.head().height if last is None else last) + 1):
         block = chain.block(height)
-        yield block.header, len(block.transactions), [log for receipt in block.receipts for log in receipt.logs]
+        yield Head.of(block), [log for receipt in block.receipts for log in receipt.logs]

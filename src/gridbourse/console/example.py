@@ -13,7 +13,7 @@ from functools import partial
 from gridbourse.console.exchange import Exchange
 from gridbourse.console.rights import Kind, Principal
 from gridbourse.errors import GridbourseError
-from gridbourse.market.types import EnergyType, Offer, Side
+from gridbourse.market.types import DealState, EnergyType, Offer, Side
 from gridbourse.network.description import NodeKind
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.region import Region
@@ -148,8 +148,10 @@ class ExampleMarket:
     def _open_deals(self, node_id: str) -> Iterator[tuple[int, bool]]:
         """Deals that wait for a node, and what it makes of them; some it thinks over for longer."""
         state = self._exchange.state
-        for deal_id, side in state.deals_of_node.get(node_id, [])[-200:]:
-            waits = state.deals[deal_id].state.name == "INTENT" and (deal_id, side) not in state.answers
+        for place in state.deals.of_node(node_id)[-200:]:
+            deal_id, side = divmod(place, 2)
+            is_answered = state.answers.answer(node_id, deal_id, Side(side)) is not None
+            waits = state.deals.state(deal_id) is DealState.INTENT and not is_answered
             if waits and self._chance.random() < 0.3:
                 yield deal_id, self._chance.random() < _CONFIRMED_SHARE
 

@@ -29,6 +29,7 @@ from gridbourse.console.node_records import NodeRecord
 from gridbourse.console.offering import Offering
 from gridbourse.console.rights import Kind
 from gridbourse.console.search import Search
+from gridbourse.console.shelf import Shelf
 from gridbourse.console.signin.credentials import Credentials
 from gridbourse.console.statements import Statements
 from gridbourse.console.store import SERVICE_FILE, ServiceStore
@@ -109,8 +110,9 @@ class Exchange:
         names = {master_id: master.name for master_id, master in enumerate(region.spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
         self.directory = Directory()
-        self.state = MarketState(self.directory)
-        self.chain_state = ChainState(names)
+        self._shelf = Shelf(folder)
+        self.state = MarketState(self.directory, self._shelf)
+        self.chain_state = ChainState(names, self._shelf)
         self.feed = Feed(self.state, self.directory, names)
         self.worker = RegionWorker(region, self._publish, self._remember, pace)
         self._refresh(region)
@@ -121,7 +123,7 @@ class Exchange:
         self.offering = Offering(
             self.state, self.directory, self.metering, self.worker, self.store, self._settings, clock
         )
-        self.statements = Statements(self.trading, self.state, self.directory)
+        self.statements = Statements(self.trading, self.state)
         self.credentials = Credentials(self.store, self.directory, _members(region, names), chain_id, clock)
         opening = keys.regulator.load_node(REGULATOR).opening if keys.regulator.holds(REGULATOR) else ()
         self.chains = ChainQueries(region, self.chain_state, opening)
@@ -174,6 +176,7 @@ class Exchange:
         await asyncio.to_thread(self.audit.close)
         await asyncio.to_thread(self.worker.stop)
         await asyncio.sleep(0)
+        self._shelf.close()
         self.store.close()
 
     async def back_up(self, archive: Path) -> None:

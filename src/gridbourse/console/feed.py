@@ -17,7 +17,7 @@ from typing import Any
 
 from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import Changes, MarketState
-from gridbourse.console.news import MainBlock, SlaveBlock
+from gridbourse.console.news import Head, MainBlock, SlaveBlock
 from gridbourse.console.rights import NOBODY, Kind, Principal
 from gridbourse.console.views import deal_view, order_view, side_name, trade_view, type_name
 from gridbourse.contracts.slave_anchors import Anchor
@@ -25,6 +25,7 @@ from gridbourse.market.types import EnergyType, Side
 
 KEPT_BATCHES = 120
 HEARTBEAT_SECONDS = 15.0
+_TYPES = tuple((int(one), type_name(one)) for one in EnergyType)
 
 
 class Topic(StrEnum):
@@ -120,14 +121,14 @@ class Feed:
         self._changes.deals.update(changes.deals)
         self._changes.orders.update(changes.orders)
         self._changes.trades += changes.trades
-        self._blocks.append(_block("main", block))
+        self._blocks.append(_block("main", block.head))
         for master_id, anchor in block.anchors:
-            self._anchors.append(_anchor(self._master_names[master_id], anchor, block.header.height))
+            self._anchors.append(_anchor(self._master_names[master_id], anchor, block.head.height))
         self._schedule()
 
     def note_slave_block(self, block: SlaveBlock) -> None:
         """Take in a block of a slave chain."""
-        self._blocks.append(_block(block.master, block))
+        self._blocks.append(_block(block.master, block.head))
         self._schedule()
 
     def forget(self) -> None:
@@ -185,16 +186,17 @@ class Feed:
 
     def _level(self, period: int, side: Side, price_ticks: int) -> dict[str, Any]:
         orders = self._state.level(period, side, price_ticks)
+        waiting = [(int(order.energy_types), order.open_wh) for order in orders]
         by_type = {
-            type_name(one): energy_wh
-            for one in EnergyType
-            if (energy_wh := sum(order.open_wh for order in orders if order.energy_types & one))
+            name: energy_wh
+            for bit, name in _TYPES
+            if (energy_wh := sum([open_wh for types, open_wh in waiting if types & bit]))
         }
         return {
             "period": period,
             "side": side_name(side),
             "price_ticks": price_ticks,
-            "energy_wh": sum(order.open_wh for order in orders),
+            "energy_wh": sum([open_wh for _, open_wh in waiting]),
             "order_count": len(orders),
             "energy_wh_by_type": by_type,
         }
@@ -211,10 +213,10 @@ class Feed:
                         place = owner.node_id, owner.master, view.period
                         own.setdefault(place, []).append(_message("deal", _document(view), batch.height))
             for order_id in batch.changes.orders:
-                entry = self._state.orders[order_id]
-                recorded = self._state.recorded.get(entry.leaf)
-                if recorded and (owner := self._directory.owners.get(entry.trader)):
-                    view_of_order = order_view(self._state, entry.leaf, recorded.details)
+                order = self._state.orders.with_id(order_id)
+                placed = order.placed if order and order.details else None
+                if order and placed and (owner := self._directory.owners.get(placed.trader)):
+                    view_of_order = order_view(order)
                     place = owner.node_id, owner.master, view_of_order.period
                     own.setdefault(place, []).append(_message("order", _document(view_of_order), batch.height))
             batch.own = own
@@ -314,15 +316,14 @@ def _message(event: str, content: object, height: int) -> bytes:
     return f"event: {event}\nid: {height}\ndata: {data}\n\n".encode()
 
 
-def _block(chain: str, block: MainBlock | SlaveBlock) -> dict[str, Any]:
-    header = block.header
+def _block(chain: str, head: Head) -> dict[str, Any]:
     return {
         "chain": chain,
-        "height": header.height,
-        "timestamp": header.timestamp,
-        "hash": f"0x{header.hash.hex()}",
-        "parent_hash": f"0x{header.parent_hash.hex()}",
-        "transaction_count": block.transaction_count,
+        "height": head.height,
+        "timestamp": head.timestamp,
+        "hash": f"0x{head.hash.hex()}",
+        "parent_hash": f"0x{head.parent_hash.hex()}",
+        "transaction_count": head.transaction_count,
     }
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from heapq import merge
 from itertools import islice
+from operator import neg
 
 from gridbourse.client.values import (
     DayPrices,
@@ -18,9 +21,11 @@ from gridbourse.client.values import (
     SideName,
     Trade,
 )
+from gridbourse.console.deals import Traded
 from gridbourse.console.directory import Directory
-from gridbourse.console.market_state import DealEntry, MarketState, OrderEntry
-from gridbourse.console.paging import cut
+from gridbourse.console.half_book import WaitingOrder
+from gridbourse.console.market_state import MarketState
+from gridbourse.console.paging import cut, newest_first
 from gridbourse.console.views import price_level, trade_view, types_of
 from gridbourse.market.types import EnergyType, Offer, Reason, Settings, Side
 from gridbourse.network.description import RegionSpec
@@ -57,7 +62,7 @@ class MarketQueries:
         self._region = region
         self._chain_id = chain_id
         self._clock = clock
-        self._known_prices: dict[tuple[int, EnergyType], tuple[int, PeriodPrices | None]] = {}
+        self._known_prices: dict[tuple[int, EnergyType], _Prices] = {}
 
     def settings(self) -> MarketSettings:
         """The rules in force."""
@@ -108,16 +113,18 @@ class MarketQueries:
         limit: int = 50,
     ) -> Page[Trade]:
         """The tape, newest first."""
-        state, accepted = self._state, types_of([energy_type] if energy_type else None)
+        deals = self._state.deals
         if period is not None:
-            numbers: Iterable[int] = reversed(state.deals_of_period.get(period, []))
+            numbers = newest_first(deals.of_period(period), cursor)
         elif day is not None:
-            numbers = sorted((deal.deal_id for deal in state.deals_on(day)), reverse=True)
+            periods = range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)
+            numbers = merge(*(newest_first(deals.of_period(one), cursor) for one in periods), reverse=True)
         else:
-            numbers = reversed(state.deals)
-        deals = (state.deals[number] for number in numbers)
-        fitting = (deal for deal in deals if deal.energy_type & accepted)
-        return cut(fitting, cursor, limit, key=lambda deal: -deal.deal_id, view=trade_view)
+            numbers = newest_first(range(1, len(deals) + 1), cursor)
+        if energy_type:
+            wanted = int(types_of([energy_type]))
+            numbers = (number for number in numbers if deals.energy_type(number) == wanted)
+        return cut(numbers, cursor, limit, key=neg, view=lambda number: trade_view(deals[number]))
 
     def day_prices(self, day: int, energy_type: EnergyTypeName | None = None) -> DayPrices:
         """Prices and volumes of a delivery day, period by period."""
@@ -195,7 +202,7 @@ class MarketQueries:
         position = self._state.position(trader, period)
         return position.quota_wh - position.held_wh - position.sold_wh
 
-    def _candidates(self, offer: Offer) -> Iterable[tuple[int, OrderEntry]]:
+    def _candidates(self, offer: Offer) -> Iterable[tuple[int, WaitingOrder]]:
         for price_ticks, orders in self._state.levels(offer.period, offer.side.opposite):
             for entry in orders:
                 if entry.energy_types & offer.energy_types:
@@ -237,31 +244,71 @@ class MarketQueries:
         )
 
     def _prices(self, period: int, accepted: EnergyType) -> PeriodPrices | None:
-        """Prices and volumes of a period, computed once while its deals stay as they are; None if there are none."""
-        changes = self._state.deal_changes(period)
+        """Prices and volumes of a period; None if there are none. Deals that were counted are not looked at again."""
+        deals = self._state.deals
         known = self._known_prices.get((period, accepted))
-        if known is None or known[0] != changes:
-            deals = (self._state.deals[number] for number in self._state.deals_of_period.get(period, []))
-            traded = [deal for deal in deals if deal.transfers and deal.energy_type & accepted]
-            known = self._known_prices[period, accepted] = changes, _prices(period, traded) if traded else None
-        return known[1]
+        if known is None or known.endings != deals.endings(period):
+            known = _Prices(int(accepted), deals.endings(period))
+            if deals.of_period(period):
+                self._known_prices[period, accepted] = known
+        for traded in deals.traded(period, after=known.seen):
+            known.count(traded)
+        known.seen = len(deals.of_period(period))
+        return known.view(period) if known.deal_count else None
 
 
 def _meets(offer: Offer, price_ticks: int) -> bool:
     return price_ticks <= offer.price_ticks if offer.side is Side.BID else price_ticks >= offer.price_ticks
 
 
-def _prices(period: int, deals: list[DealEntry]) -> PeriodPrices:
-    prices = [deal.price_ticks for deal in deals]
-    energy_wh, money = sum(deal.energy_wh for deal in deals), sum(deal.money for deal in deals)
-    return PeriodPrices(
-        period=period,
-        energy_wh=energy_wh,
-        money=money,
-        deal_count=len(deals),
-        open_ticks=prices[0],
-        high_ticks=max(prices),
-        low_ticks=min(prices),
-        close_ticks=prices[-1],
-        average_ticks=money / energy_wh,
-    )
+@dataclass(slots=True)
+class _Prices:
+    """Prices and volumes of a period's deals in some energy types, as far as they were counted.
+
+    Parameters
+    ----------
+    types
+        Bits of the energy types.
+    endings
+        How many of the deals had ended without a transfer when the count began.
+    seen
+        How many of the deals were looked at.
+    """
+
+    types: int
+    endings: int
+    seen: int = 0
+    deal_count: int = 0
+    energy_wh: int = 0
+    money: int = 0
+    open_ticks: int = 0
+    high_ticks: int = 0
+    low_ticks: int = 0
+    close_ticks: int = 0
+
+    def count(self, deal: Traded) -> None:
+        """Count the next deal."""
+        if not deal.energy_type & self.types:
+            return
+        ticks = deal.price_ticks
+        if not self.deal_count:
+            self.open_ticks = self.high_ticks = self.low_ticks = ticks
+        self.deal_count += 1
+        self.energy_wh += deal.energy_wh
+        self.money += deal.energy_wh * ticks
+        self.high_ticks, self.low_ticks = max(self.high_ticks, ticks), min(self.low_ticks, ticks)
+        self.close_ticks = ticks
+
+    def view(self, period: int) -> PeriodPrices:
+        """What is told of them."""
+        return PeriodPrices(
+            period=period,
+            energy_wh=self.energy_wh,
+            money=self.money,
+            deal_count=self.deal_count,
+            open_ticks=self.open_ticks,
+            high_ticks=self.high_ticks,
+            low_ticks=self.low_ticks,
+            close_ticks=self.close_ticks,
+            average_ticks=self.money / self.energy_wh,
+        )

@@ -99,7 +99,7 @@ class Metering:
             if isinstance(found.details, MeterRegistered):
                 point, own = found.details.point, self._of_node[found.details.node_id]
                 self._meters[point.meter] = found.details
-                self._registered_at.setdefault(point.meter, block.header.timestamp)
+                self._registered_at.setdefault(point.meter, block.head.timestamp)
                 if point.meter in own:
                     own.remove(point.meter)
                 own.append(point.meter)

@@ -96,8 +96,8 @@ class NetworkQueries:
                 location=node.location,
                 address=f"0x{node.address_hex}",
                 is_revoked=node_id in self._directory.revoked,
-                order_count=len(self._market.leaves_of_node.get(node_id, [])),
-                deal_count=len(self._market.deals_of_node.get(node_id, [])),
+                order_count=len(self._market.orders.of_node(node_id)),
+                deal_count=len(self._market.deals.of_node(node_id)),
             )
             for node_id, node in self._directory.nodes.items()
             if principal.reaches(node_id, self._directory.master_of[node_id])

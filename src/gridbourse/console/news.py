@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gridbourse.chain.interface import HeaderView
+from gridbourse.chain.interface import BlockView
 from gridbourse.contracts.abi import DecodedEvent
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import LedgerRecord
@@ -13,13 +13,30 @@ from gridbourse.network.records import Details
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """A block's head, as block strips show it; the hash was computed where the block was read."""
+
+    height: int
+    timestamp: int
+    hash: bytes
+    parent_hash: bytes
+    transaction_count: int
+
+    @classmethod
+    def of(cls, block: BlockView) -> Head:
+        """The head of a block."""
+        header = block.header
+        return cls(header.height, header.timestamp, header.hash, header.parent_hash, len(block.transactions))
+
+
+@dataclass(frozen=True, slots=True)
 class MainBlock:
     """A block of the main chain.
 
     Parameters
     ----------
-    header, transaction_count
-        The block.
+    head
+        The block's head.
     events
         The market's events in it.
     anchors
@@ -28,8 +45,7 @@ class MainBlock:
         The consortium's events: votes, and what they carried.
     """
 
-    header: HeaderView
-    transaction_count: int
+    head: Head
     events: tuple[Event, ...]
     anchors: tuple[tuple[int, Anchor], ...]
     governance: tuple[DecodedEvent, ...]
@@ -48,8 +64,7 @@ class SlaveBlock:
     """A block of a slave chain and its records."""
 
     master: str
-    header: HeaderView
-    transaction_count: int
+    head: Head
     records: tuple[SlaveRecord, ...]
 
 

@@ -198,7 +198,8 @@ class Offering:
                 return None
             outcome = OfferOutcome.ORDERED
         leaf = own or (leaves[0] if leaves else None)
-        order = order_view(self._state, leaf, self._state.recorded[leaf].details) if leaf else None
+        found = self._state.orders.with_leaf(leaf) if leaf else None
+        order = order_view(found) if found else None
         expected = row["expected_wh"], row["error_wh"]
         return AutomaticOffer(node_id, period, outcome, *expected, row["decided_at"], order)
 
@@ -279,9 +280,10 @@ class Offering:
 
     def _is_of(self, leaf: bytes, row: Row) -> bool:
         """Whether a recorded order is the one that was decided on."""
-        details = self._state.recorded[leaf].details
+        found = self._state.orders.with_leaf(leaf)
+        details = found.details if found else None
         decided = row["side"], row["energy_wh"], row["price_ticks"]
-        return decided == (int(details.side), details.energy_wh, details.price_ticks)
+        return details is not None and decided == (int(details.side), details.energy_wh, details.price_ticks)
 
 
 def _periods_of(day: int) -> range:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import dropwhile, islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gridbourse.client.values import Page
 from gridbourse.errors import InvalidValue
@@ -46,6 +47,28 @@ def cut(
     found = list(islice(rest, limit + 1))
     next_cursor = write_cursor(key(found[limit - 1])) if len(found) > limit else None
     return Page([view(entry) for entry in found[:limit]], next_cursor)
+
+
+def newest_first(entries: Sequence[_Entry], cursor: str | None, place: Callable[[Any], int] = int) -> Iterator[_Entry]:
+    """Entries from the newest down, past those of the pages before, which are not looked at.
+
+    Parameters
+    ----------
+    entries
+        All entries, by rising place.
+    cursor
+        As for `cut`, whose keys are the negated places.
+    place
+        Where an entry stands; by default the entry itself is a number.
+
+    Raises
+    ------
+    InvalidValue
+        The cursor is none of ours.
+    """
+    last = read_cursor(cursor)
+    end = len(entries) if last is None else bisect_left(entries, -last, key=place)
+    return (entries[turn] for turn in range(end - 1, -1, -1))
 
 
 def read_cursor(cursor: str | None) -> int | None:

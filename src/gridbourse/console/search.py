@@ -97,13 +97,14 @@ class Search:
 
     def _by_beginning(self, principal: Principal, wanted: str) -> Iterator[SearchHit]:
         """Orders by their ids, records and the newest blocks by the beginning of their hashes."""
-        entry = self._market.orders.get(OrderId.unpack(int(wanted, 16))) if len(wanted) == 16 else None
-        if entry and self._reaches(principal, entry.trader):
-            side, trader = Finding(entry.order_id.side.name.lower()), self._name(principal, entry.trader)
-            key = order_text(entry.order_id)
+        order = self._market.orders.with_id(OrderId.unpack(int(wanted, 16))) if len(wanted) == 16 else None
+        if order and order.placed and self._reaches(principal, order.placed.trader):
+            placed = order.placed
+            side, trader = Finding(placed.order_id.side.name.lower()), self._name(principal, placed.trader)
+            key = order_text(placed.order_id)
             yield SearchHit("order", key, MAIN, Finding("{side} of {trader}", side=side, trader=trader))
         for name in self._readable(principal):
-            for record in self._chains.chains[name].records_beginning(wanted):
+            for record in self._chains.chains[name].records.beginning(wanted):
                 text = Finding("record {index} of {chain}", index=record.index, chain=_chain(name))
                 yield SearchHit("record", str(record.index), name, text)
             if len(wanted) < _HASH:

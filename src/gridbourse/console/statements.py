@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gridbourse.client.values import SideName, Statement, StatementItem, StatementLine
-from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import MarketState
 from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.trading import Trading
 from gridbourse.console.views import metered_views, side_name, type_name
-from gridbourse.market.types import DealState, Side
+from gridbourse.market.types import DealState
 from gridbourse.network.duty_records import StatementDetails
 
 
@@ -21,21 +20,23 @@ class Statements:
     ----------
     trading
         Knows whose nodes are whose.
-    state, directory
-        The market and who is who.
+    state
+        The market.
     """
 
-    def __init__(self, trading: Trading, state: MarketState, directory: Directory) -> None:
+    def __init__(self, trading: Trading, state: MarketState) -> None:
         self._trading = trading
         self._state = state
-        self._directory = directory
 
     def statement(self, principal: Principal, day: int, *, node_id: str | None = None) -> Statement:
         """The statement of a delivery day, for the caller's nodes. Raises `NotFound`."""
         require(principal, Right.READ_NODE)
         nodes = self._trading.nodes(principal, node_id)
         settled = {own: found for own in nodes if (found := self._state.statements.get((own, day)))}
-        lines = [*self._deals(frozenset(nodes), day), *(line for own in settled.values() for line in _imbalances(own))]
+        lines = [
+            *(line for own in nodes for line in self._deals(own, day)),
+            *(line for own in settled.values() for line in _imbalances(own)),
+        ]
         lines.sort(key=lambda line: (line.period, line.node_id, line.item, line.deal_id or 0, line.side))
         return Statement(
             day=day,
@@ -47,22 +48,20 @@ class Statements:
             unsettled_nodes=[own for own in nodes if own not in settled],
         )
 
-    def _deals(self, nodes: frozenset[str], day: int) -> Iterator[StatementLine]:
-        for deal in self._state.deals_on(day):
-            for side in Side if deal.state is DealState.SETTLED else ():
-                owner = self._directory.owners.get(deal.trader(side))
-                if owner is not None and owner.node_id in nodes:
-                    yield StatementLine(
-                        node_id=owner.node_id,
-                        item=StatementItem.DEAL,
-                        period=deal.ask.period,
-                        deal_id=deal.deal_id,
-                        side=side_name(side),
-                        energy_type=type_name(deal.energy_type),
-                        energy_wh=deal.energy_wh,
-                        price_ticks=deal.price_ticks,
-                        money=deal.money,
-                    )
+    def _deals(self, node_id: str, day: int) -> Iterator[StatementLine]:
+        for deal, side in self._state.deals_of(node_id, day):
+            if deal.state is DealState.SETTLED:
+                yield StatementLine(
+                    node_id=node_id,
+                    item=StatementItem.DEAL,
+                    period=deal.ask.period,
+                    deal_id=deal.deal_id,
+                    side=side_name(side),
+                    energy_type=type_name(deal.energy_type),
+                    energy_wh=deal.energy_wh,
+                    price_ticks=deal.price_ticks,
+                    money=deal.money,
+                )
 
 
 def _imbalances(settled: StatementDetails) -> Iterator[StatementLine]:

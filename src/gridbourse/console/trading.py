@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from heapq import merge
-from operator import itemgetter
+from operator import neg
 
 from gridbourse.client.values import (
     Deal,
@@ -22,9 +22,10 @@ from gridbourse.client.values import (
     SigningContext,
 )
 from gridbourse.console.directory import Directory
-from gridbourse.console.market_state import MarketState, OrderEntry, RecordedOrder
+from gridbourse.console.market_state import MarketState
 from gridbourse.console.node_records import Answer, Cancel, NodeRecord, Place, SetLimits, Written
-from gridbourse.console.paging import cut
+from gridbourse.console.orders import OrderEntry, PlacedOrder
+from gridbourse.console.paging import cut, newest_first
 from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.store import ServiceStore
 from gridbourse.console.views import deal_view, metered_views, order_text, order_view
@@ -177,14 +178,13 @@ class Trading:
             raise NotFound(Finding("the owner of {name!r} has never set limits", name=node_id))
         return mandate.limits()
 
-    def _waiting(self, principal: Principal, order_id: str) -> OrderEntry:
+    def _waiting(self, principal: Principal, order_id: str) -> PlacedOrder:
         require(principal, Right.TRADE)
         _require_keys(principal)
-        self.order(principal, order_id)
-        entry = self._state.orders[_order_id(order_id)]
-        if not entry.open_wh:
+        placed = self._own_order(principal, order_id).placed
+        if placed is None or not placed.open_wh:
             raise Conflict(Finding("nothing of order {order} waits any more", order=order_id))
-        return entry
+        return placed
 
     async def relay(
         self, principal: Principal, raw: bytes, *, idempotency_key: str | None = None
@@ -239,26 +239,31 @@ class Trading:
     ) -> Page[Order]:
         """Orders of the caller's nodes, newest first."""
         require(principal, Right.READ_NODE)
-        views = (
-            (-recorded.turn, order_view(self._state, leaf, recorded.details))
-            for leaf, recorded in self._recorded(self.nodes(principal, node_id))
-        )
-        fitting = (
-            (place, order)
-            for place, order in views
-            if (period is None or order.period == period) and (status is None or order.status is status)
-        )
-        return cut(fitting, cursor, limit, key=itemgetter(0), view=itemgetter(1))
+        orders = self._state.orders
+
+        def fitting(node_id: str) -> Iterator[int]:
+            return (
+                number
+                for number in newest_first(orders.of_node(node_id), cursor)
+                if (period is None or orders.period(number) == period)
+                and (status is None or orders.status(number) is status)
+            )
+
+        found = merge(*map(fitting, self.nodes(principal, node_id)), reverse=True)
+        return cut(found, cursor, limit, key=neg, view=lambda number: order_view(orders[number]))
 
     def order(self, principal: Principal, order_id: str) -> Order:
         """One order of the caller's nodes. Raises `NotFound`."""
         require(principal, Right.READ_NODE)
-        entry = self._state.orders.get(_order_id(order_id))
-        if entry is None or entry.leaf not in self._state.recorded:
-            raise NotFound(Finding("there is no order {order} of yours", order=order_id))
-        details = self._state.recorded[entry.leaf].details
-        self._require_reach(principal, details.user_id, Finding("there is no order {order} of yours", order=order_id))
-        return order_view(self._state, entry.leaf, details)
+        return order_view(self._own_order(principal, order_id))
+
+    def _own_order(self, principal: Principal, order_id: str) -> OrderEntry:
+        order = self._state.orders.with_id(_order_id(order_id))
+        otherwise = Finding("there is no order {order} of yours", order=order_id)
+        if order is None or order.details is None:
+            raise NotFound(otherwise)
+        self._require_reach(principal, order.details.user_id, otherwise)
+        return order
 
     # Deals
 
@@ -273,12 +278,17 @@ class Trading:
     ) -> Page[Deal]:
         """Deals of the caller's nodes, newest first; one between two of them stands there twice."""
         require(principal, Right.READ_NODE)
-        newest_first = merge(*(self._deals_of(own) for own in self.nodes(principal, node_id)))
-        state = DealState[status.upper()] if status else None
-        fitting = (found for found in newest_first if state is None or self._state.deals[found[2]].state is state)
-        return cut(
-            fitting, cursor, limit, key=lambda deal: deal[0], view=lambda deal: deal_view(self._state, *deal[1:])
-        )
+        deals, state = self._state.deals, DealState[status.upper()] if status else None
+
+        def fitting(node_id: str) -> Iterator[tuple[int, str]]:
+            return (
+                (place, node_id)
+                for place in newest_first(deals.of_node(node_id), cursor)
+                if state is None or deals.state(place // 2) is state
+            )
+
+        found = merge(*map(fitting, self.nodes(principal, node_id)), reverse=True)
+        return cut(found, cursor, limit, key=lambda deal: -deal[0], view=self._deal_at)
 
     def deal(self, principal: Principal, deal_id: int, side: Side | None = None) -> Deal:
         """One deal, as the caller's node on a side sees it; by default the first side that is the caller's."""
@@ -363,20 +373,15 @@ class Trading:
 
     def _order_of(self, written: Written) -> Order:
         assert isinstance(written.details, OrderDetails), "an order was written"
-        return order_view(self._state, written.leaf, written.details)
+        order = self._state.orders.with_leaf(written.leaf)
+        if order is None:  # the chains could not be read; it is on them
+            order = OrderEntry(written.leaf, OrderStatus.RECORDED, written.details)
+        return order_view(order)
 
-    def _deals_of(self, node_id: str) -> Iterator[tuple[int, str, int, Side]]:
-        """Deals of a node, newest first, each with its place among all."""
-        for deal_id, side in reversed(self._state.deals_of_node.get(node_id, [])):
-            yield -2 * deal_id - side, node_id, deal_id, side
-
-    def _recorded(self, nodes: Sequence[str]) -> Iterator[tuple[bytes, RecordedOrder]]:
-        """Orders that nodes recorded with their leaves, newest first."""
-        newest_first = (
-            ((leaf, self._state.recorded[leaf]) for leaf in reversed(self._state.leaves_of_node.get(node_id, [])))
-            for node_id in nodes
-        )
-        return merge(*newest_first, key=lambda found: -found[1].turn)
+    def _deal_at(self, found: tuple[int, str]) -> Deal:
+        place, node_id = found
+        deal_id, side = divmod(place, 2)
+        return deal_view(self._state, node_id, deal_id, Side(side))
 
     def _offered_wh(self, node_id: str, period: int) -> int:
         trader = self._directory.trader(node_id, period // PERIODS_PER_DAY)
@@ -398,8 +403,9 @@ class Trading:
         if row is not None and row["digest"] != digest:
             text = "Idempotency-Key {key!r} came with another order before; give each order a key of its own"
             raise KeyReused(Finding(text, key=key))
-        if row is not None and row["leaf"] in self._state.recorded:
-            return Written(row["leaf"], self._state.recorded[row["leaf"]].details)
+        written = self._state.orders.with_leaf(row["leaf"]) if row is not None else None
+        if written is not None and written.details is not None:
+            return Written(written.leaf, written.details)
         future = asyncio.get_running_loop().create_future()
         self._in_flight[place] = future
         try:

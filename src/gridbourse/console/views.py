@@ -11,16 +11,17 @@ from gridbourse.client.values import (
     Limits,
     MeteredPeriod,
     Order,
-    OrderStatus,
     PriceLevel,
     SideName,
     Trade,
 )
-from gridbourse.console.market_state import DealEntry, MarketState, OrderEntry
+from gridbourse.console.deals import DealEntry
+from gridbourse.console.half_book import WaitingOrder
+from gridbourse.console.market_state import MarketState
+from gridbourse.console.orders import OrderEntry
 from gridbourse.market.types import EnergyType, OrderId, Side
 from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.duty_records import StatementDetails
-from gridbourse.network.records import OrderDetails
 
 
 def side_name(side: Side) -> SideName:
@@ -56,7 +57,7 @@ def order_text(order_id: OrderId) -> str:
     return f"{order_id.pack():016x}"
 
 
-def price_level(price_ticks: int, orders: list[OrderEntry], accepted: EnergyType) -> PriceLevel | None:
+def price_level(price_ticks: int, orders: list[WaitingOrder], accepted: EnergyType) -> PriceLevel | None:
     """Sum up the orders at a price that offer or accept one of some energy types; None if there are none."""
     fitting = [order for order in orders if order.energy_types & accepted]
     return PriceLevel(price_ticks, sum(order.open_wh for order in fitting), len(fitting)) if fitting else None
@@ -92,7 +93,7 @@ def deal_view(state: MarketState, node_id: str, deal_id: int, side: Side) -> Dea
         status=DealStatus(deal.state.name.lower()),
         own_confirmed=side in deal.confirmed_sides,
         other_confirmed=side.opposite in deal.confirmed_sides,
-        answered=state.answers.get((deal_id, side)),
+        answered=state.answers.answer(node_id, deal_id, side),
         confirm_before=deal.confirm_before,
         agreed_at=deal.agreed_at,
         own_order=order_text(deal.ask if side is Side.ASK else deal.bid),
@@ -100,36 +101,27 @@ def deal_view(state: MarketState, node_id: str, deal_id: int, side: Side) -> Dea
     )
 
 
-def order_view(state: MarketState, leaf: bytes, details: OrderDetails) -> Order:
+def order_view(order: OrderEntry) -> Order:
     """A node's order, from its record and from what the market made of it."""
-    order_id = state.order_of_leaf.get(leaf)
-    entry = state.orders[order_id] if order_id is not None else None
-    refusal = state.refusals.get(leaf) if entry is None else None
+    details, placed = order.details, order.placed
+    assert details is not None, "the node recorded it"
     return Order(
-        order_id=order_text(order_id) if order_id is not None else None,
+        order_id=order_text(placed.order_id) if placed else None,
         node_id=details.user_id,
         side=side_name(details.side),
         energy_types=type_names(details.energy_types),
         period=details.period,
         energy_wh=details.energy_wh,
         price_ticks=details.price_ticks,
-        open_wh=entry.open_wh if entry else 0,
-        agreed_wh=entry.agreed_wh if entry else 0,
-        status=_status(entry, is_refused=refusal is not None),
-        refusal=refusal.name.lower() if refusal is not None else None,
+        open_wh=placed.open_wh if placed else 0,
+        agreed_wh=placed.agreed_wh if placed else 0,
+        status=order.status,
+        refusal=order.refusal.name.lower() if order.refusal is not None else None,
         replaces=order_text(OrderId.unpack(details.replaces)) if details.replaces else None,
-        record_leaf=f"0x{leaf.hex()}",
-        placed_at=entry.placed_at if entry else None,
-        height=entry.height if entry else None,
+        record_leaf=f"0x{order.leaf.hex()}",
+        placed_at=placed.placed_at if placed else None,
+        height=placed.height if placed else None,
     )
-
-
-def _status(entry: OrderEntry | None, *, is_refused: bool) -> OrderStatus:
-    if entry is None:
-        return OrderStatus.REFUSED if is_refused else OrderStatus.RECORDED
-    if entry.is_cancelled:
-        return OrderStatus.CANCELLED
-    return OrderStatus.WAITING if entry.open_wh else OrderStatus.FILLED
 
 
 def metered_views(statement: StatementDetails) -> Iterator[MeteredPeriod]:

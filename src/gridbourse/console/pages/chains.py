@@ -86,7 +86,7 @@ async def block(frame: PageFrame, name: str, height: int) -> Response:
     """One block."""
     view = await frame.exchange.chains.block(frame.principal, name, height)
     newest = next(one.height for one in frame.exchange.chains.chains() if one.name == name)
-    held = [one for one in _newest_anchors(frame, None) if one.height == height] if name == MAIN else []
+    held = frame.exchange.chains.anchors_in(height) if name == MAIN else []
     return frame.render("block.html", view=view, newest=newest, anchors=held)
 
 
@@ -127,10 +127,10 @@ def _why(principal: Principal, view: RecordView) -> str:
     return "why.broken"
 
 
-def _newest_anchors(frame: Frame, limit: int | None) -> list[AnchorView]:
+def _newest_anchors(frame: Frame, limit: int) -> list[AnchorView]:
     queries = frame.exchange.chains
     names = (one.name for one in queries.chains() if one.name != MAIN)
-    return [anchor for name in names for anchor in queries.anchors(name, None, limit or 10**6).items]
+    return [anchor for name in names for anchor in queries.anchors(name, None, limit).items]
 
 
 def _hash(text: str) -> bytes:
