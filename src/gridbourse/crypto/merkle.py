@@ -116,18 +116,18 @@ def verify_consistency(old_size: int, new_size: int, proof: Sequence[bytes], old
 class MerkleLog:
     """A growing log of leaves that proves what it holds and that it only ever grew.
 
-    Every full subtree is hashed once and kept (about two hashes a leaf), so appending costs one hash on
+    Every full subtree is hashed once and kept (about two hashes, 64 bytes, a leaf), so appending costs one hash on
     average and the root of any earlier size, like each node of a proof, costs at most log2(size) hashes.
     """
 
     def __init__(self, leaves: Iterable[bytes] = ()) -> None:
-        # _levels[k][i] is the root of the full subtree over leaves i * 2**k to (i + 1) * 2**k - 1.
-        self._levels: list[list[bytes]] = [[]]
+        # Hash number i of _levels[k] is the root of the full subtree over leaves i * 2**k to (i + 1) * 2**k - 1.
+        self._levels = [bytearray()]
         for leaf in leaves:
             self.append(leaf)
 
     def __len__(self) -> int:
-        return len(self._levels[0])
+        return len(self._levels[0]) // HASH_BYTES
 
     def append(self, leaf: bytes) -> int:
         """Add a leaf hash and return its index.
@@ -139,11 +139,11 @@ class MerkleLog:
         """
         node = _require_hash("leaf", leaf)
         for level in self._levels:
-            level.append(node)
-            if len(level) & 1:
+            level.extend(node)
+            if len(level) // HASH_BYTES & 1:
                 return len(self) - 1
-            node = _parent(level[-2], level[-1])
-        self._levels.append([node])
+            node = _parent(level[-2 * HASH_BYTES : -HASH_BYTES], node)
+        self._levels.append(bytearray(node))
         return len(self) - 1
 
     def root(self, size: int | None = None) -> bytes:
@@ -212,7 +212,8 @@ class MerkleLog:
         width = end - start
         if width & (width - 1) == 0:
             level = width.bit_length() - 1
-            return self._levels[level][start >> level]
+            place = (start >> level) * HASH_BYTES
+            return bytes(self._levels[level][place : place + HASH_BYTES])
         middle = start + _left_width(width)
         return _parent(self._subtree(start, middle), self._subtree(middle, end))
 
@@ -224,7 +225,7 @@ class MerkleLog:
         return size
 
 
-def _parent(left: bytes, right: bytes) -> bytes:
+def _parent(left: bytes | bytearray, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
