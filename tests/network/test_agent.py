@@ -14,9 +14,9 @@ from gridbourse.metering.intake import Intake, MeteringPoint
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import OfferLimits
 from gridbourse.network.agent import Agent, Obstacle, _allows, consents, decide, expect_from, offer_once
+from gridbourse.network.own_deals import Question
 from gridbourse.network.records import Mandate, MeterRegistered, OrderDetails
 from gridbourse.network.region import Region
-from gridbourse.network.uplink import Question
 
 SELLER = OfferLimits(
     active=True,

@@ -25,6 +25,7 @@ from small_region import (
 from gridbourse.errors import InvalidValue
 from gridbourse.market.events import DealSettled, OrderPlaced, OrderRefused, PartyConfirmed, QuotaSet
 from gridbourse.market.types import DealState, Side
+from gridbourse.network.market_view import MarketView
 from gridbourse.network.records import DayOpened, DealDetails
 from gridbourse.network.region import Region
 from gridbourse.network.uplink import UpLink
@@ -135,7 +136,8 @@ def test_another_up_link_over_the_same_chains_finds_nothing_left_to_do(region):
     write_orders(region)
     trade(region)
     heights = [region.main.chain.head().height, *(slave_height(master) for master in region.masters.values())]
-    region.uplinks = {name: UpLink(master) for name, master in region.masters.items()}
+    market = MarketView(region.main)
+    region.uplinks = {name: UpLink(master, market) for name, master in region.masters.items()}
     trade(region)
     assert [region.main.chain.head().height, *(slave_height(master) for master in region.masters.values())] == heights
     require_everything_once(region)

@@ -32,10 +32,10 @@ from gridbourse.network.agent import Agent, consents
 from gridbourse.network.description import NodeKind
 from gridbourse.network.duty_records import CapacityDetails
 from gridbourse.network.market_view import MarketView
+from gridbourse.network.own_deals import Question
 from gridbourse.network.region import Region
 from gridbourse.network.schedules import Scheduling
 from gridbourse.network.statements import settle_day
-from gridbourse.network.uplink import Question
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, money_units, period_at, period_start
 
 DAY = datetime(2016, 4, 12, tzinfo=UTC)
@@ -138,6 +138,7 @@ class _Day:
         self._seed = seed
         self._seconds = seconds
         self._view = MarketView(region.main)
+        self._happened = self._view.follow(CandidatePassedOver)
         self._agent = Agent(region, self._expected_wh)
         self._draw = random.Random(seed)  # noqa: S311 - a day to repeat, not a secret
         profiles = Profiles.load()
@@ -390,7 +391,9 @@ class _Day:
     # What the main chain tells
 
     def _catch_up(self) -> None:
-        for event in self._view.catch_up():
+        self._view.catch_up()
+        while self._happened:
+            event = self._happened.popleft()
             if isinstance(event, CandidatePassedOver) and event.reason is Reason.NO_TRANSFER_CAPACITY:
                 # The ask first, whoever of the two came later.
                 ask, bid = sorted((event.order_id, event.candidate), key=lambda order: order.side)
@@ -411,16 +414,16 @@ class _Day:
 
     def _trades(self, periods: range) -> Iterator[Trade]:
         for deal_id, deal in self._view.deals.items():
-            if deal.intent.ask.period in periods:
-                energy_type = self._view.orders[deal.intent.ask].energy_types
+            if deal.ask.period in periods:
+                energy_type = self._view.orders[deal.ask].energy_types
                 yield Trade(
                     deal_id,
-                    deal.intent.ask.period,
+                    deal.ask.period,
                     *self._node_of[deal.seller],
                     *self._node_of[deal.buyer],
                     energy_type,
-                    deal.intent.energy_wh,
-                    deal.intent.price_ticks,
+                    deal.energy_wh,
+                    deal.price_ticks,
                     deal.state,
                 )
 

@@ -224,6 +224,14 @@ class Deal:
     buyer_confirmed: bool
     state: DealState
 
+    def trader(self, side: Side) -> int:
+        """Number of the party on a side."""
+        return self.seller if side is Side.ASK else self.buyer
+
+    def has_confirmed(self, side: Side) -> bool:
+        """Whether the party on a side has confirmed."""
+        return self.seller_confirmed if side is Side.ASK else self.buyer_confirmed
+
     @property
     def price_ticks(self) -> int:
         """Price in 0.0001 yuan/kWh."""

@@ -15,8 +15,8 @@ from gridbourse.market.types import Offer, Settings, Side
 from gridbourse.metering.forecast import forecast
 from gridbourse.metering.intake import Intake
 from gridbourse.metering.surplus import OfferLimits, propose
+from gridbourse.network.own_deals import Question
 from gridbourse.network.region import Region
-from gridbourse.network.uplink import Question
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
 Expectation = Callable[[str, int], int | None]

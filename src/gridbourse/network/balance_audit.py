@@ -13,12 +13,13 @@ from functools import cache
 from gridbourse.contracts.balancing import ImbalancePrice, Publication, Submission
 from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.errors import EnvelopeError
+from gridbourse.market.types import Deal
 from gridbourse.network.balance_view import BalanceView, imbalance_price
 from gridbourse.network.duty_audit import Nominations, Source, sources
 from gridbourse.network.duty_records import MeteredDetails, MeteredTotal, Nomination, StatementDetails
 from gridbourse.network.finding import Finding
 from gridbourse.network.main_chain import MainChain
-from gridbourse.network.market_view import DealView, MarketView
+from gridbourse.network.market_view import MarketView
 from gridbourse.network.sealing import open_record
 from gridbourse.network.slave_reading import SlaveReading
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, format_price
@@ -169,14 +170,13 @@ class BalanceAudit:
         """By trader, what it sold less what it bought, as the main chain held it at a block."""
         positions: dict[int, int] = {}
         for deal in self._deals(period, as_of_block):
-            energy_wh = deal.intent.energy_wh
-            positions[deal.seller] = positions.get(deal.seller, 0) + energy_wh
-            positions[deal.buyer] = positions.get(deal.buyer, 0) - energy_wh
+            positions[deal.seller] = positions.get(deal.seller, 0) + deal.energy_wh
+            positions[deal.buyer] = positions.get(deal.buyer, 0) - deal.energy_wh
         return positions
 
-    def _deals(self, period: int, as_of_block: int) -> list[DealView]:
-        deals = self._market.settled.get(period, ())
-        return [deal for deal in deals if self._settled_at[deal.intent.deal_id] <= as_of_block]
+    def _deals(self, period: int, as_of_block: int) -> list[Deal]:
+        numbers = self._market.settled_numbers(period)
+        return [self._market.deals[deal_id] for deal_id in numbers if self._settled_at[deal_id] <= as_of_block]
 
     # Prices
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from gridbourse.contracts.balancing import ImbalancePrice, Publication, Submission
-from gridbourse.market.types import Settings
+from gridbourse.market.types import Deal, Settings
 from gridbourse.network.duty_records import MeteredTotal, Nomination
 from gridbourse.network.main_chain import MainChain
-from gridbourse.network.market_view import DealView
 from gridbourse.settlement.imbalance import ImbalanceRule, SettledDeal, settle_period
 
 
@@ -38,23 +37,17 @@ class BalanceView:
         return self.published[period][-1].price if period in self.published else None
 
 
-def settled_deals(deals: Iterable[DealView], name: Callable[[int], str]) -> list[SettledDeal]:
+def settled_deals(deals: Iterable[Deal], name: Callable[[int], str]) -> list[SettledDeal]:
     """Deals that were carried out, their parties called by what `name` makes of trader numbers."""
     return [
-        SettledDeal(
-            deal.intent.ask.period,
-            name(deal.seller),
-            name(deal.buyer),
-            deal.intent.energy_wh,
-            deal.intent.price_ticks,
-        )
+        SettledDeal(deal.ask.period, name(deal.seller), name(deal.buyer), deal.energy_wh, deal.price_ticks)
         for deal in deals
     ]
 
 
 def imbalance_price(
     period: int,
-    deals: Iterable[DealView],
+    deals: Iterable[Deal],
     master_of: Mapping[int, int],
     totals: Mapping[int, MeteredTotal],
     settings: Settings,

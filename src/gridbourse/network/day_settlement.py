@@ -163,7 +163,7 @@ class DaySettlement:
             periods = sorted(period for period in stated if period // PERIODS_PER_DAY == day)
             ready = [period for period in periods if is_due or awaited <= totals_of(period).keys()]
             prices = [
-                imbalance_price(period, market.settled.get(period, ()), market.master_of, totals_of(period), settings)
+                imbalance_price(period, market.settled(period), market.master_of, totals_of(period), settings)
                 for period in ready
             ]
             news = [price for price in prices if price != self._view.price(price.period)]
@@ -214,7 +214,7 @@ def own_trades(master: Master, market: MarketView, period: int) -> dict[str, Tra
         node = master.node_of(trader)
         return node.spec.node_id if node else ""
 
-    return traded_by(settled_deals(market.settled.get(period, ()), name))
+    return traded_by(settled_deals(market.settled(period), name))
 
 
 def day_of(periods: range) -> int:
@@ -240,7 +240,7 @@ def _require_meters(master: Master, market: MarketView, periods: range, metered_
 
 def _deals_of(market: MarketView, day: int) -> int:
     """How many deals of a day were carried out: it tells whether there are new ones."""
-    return sum(len(market.settled.get(period, ())) for period in _periods_of(day))
+    return sum(len(market.settled_numbers(period)) for period in _periods_of(day))
 
 
 def _periods_of(day: int) -> range:

@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import TypeVar
 
 from gridbourse.errors import InvalidValue
-from gridbourse.market.types import DealState, ZonePair
+from gridbourse.market.types import Deal, DealState, ZonePair
 from gridbourse.network.description import NodeKind
 from gridbourse.network.duty_records import (
     CapacityDetails,
@@ -19,7 +19,6 @@ from gridbourse.network.duty_records import (
     Submitted,
 )
 from gridbourse.network.finding import Finding
-from gridbourse.network.market_view import DealView
 from gridbourse.network.slave_reading import Opened, SlaveReading
 from gridbourse.units import PERIODS_PER_DAY
 
@@ -134,7 +133,7 @@ def wrong_publications(
 
 
 def wrong_statements(
-    readings: Sequence[SlaveReading], deals: Collection[DealView], trader_of: Callable[[bytes], int]
+    readings: Sequence[SlaveReading], deals: Collection[Deal], trader_of: Callable[[bytes], int]
 ) -> Iterator[Finding]:
     """Find statements that say of a user's deals otherwise than the main chain.
 
@@ -239,13 +238,12 @@ def sources(readings: Iterable[SlaveReading], kind: type[_OnSlaveChain]) -> dict
     }
 
 
-def _traded(deals: Iterable[DealView]) -> dict[tuple[int, int], tuple[int, int, int, int]]:
+def _traded(deals: Iterable[Deal]) -> dict[tuple[int, int], tuple[int, int, int, int]]:
     """By trader and period: bought, sold, paid, received."""
     traded: dict[tuple[int, int], tuple[int, int, int, int]] = {}
     for deal in deals:
         if deal.state is DealState.SETTLED:
-            period, energy_wh = deal.intent.ask.period, deal.intent.energy_wh
-            money = energy_wh * deal.intent.price_ticks
+            period, energy_wh, money = deal.ask.period, deal.energy_wh, deal.money
             for trader, side in ((deal.seller, (0, energy_wh, 0, money)), (deal.buyer, (energy_wh, 0, money, 0))):
                 before = traded.get((trader, period), (0, 0, 0, 0))
                 bought, sold, paid, received = (old + new for old, new in zip(before, side, strict=True))

@@ -99,7 +99,8 @@ class RegionLoop:
             region.end_deals()
         for uplink in region.uplinks.values():
             yield
-            if allowed := consents(region, uplink.bring_down()):
+            uplink.bring_down()
+            if allowed := consents(region, uplink.questions(uplink.limits)):
                 region.answer(allowed, confirmed=True)
         for uplink in region.uplinks.values():
             yield

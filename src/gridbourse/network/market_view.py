@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from array import array
+from collections import deque
 
 from gridbourse.market.events import (
     DealAbandoned,
@@ -20,64 +20,43 @@ from gridbourse.market.events import (
     QuotaSet,
     TraderRegistered,
 )
-from gridbourse.market.types import DealState, OrderId, Reason, Side
+from gridbourse.market.types import Deal, DealState, OrderId, Reason
 from gridbourse.network.main_chain import MainChain
-from gridbourse.network.records import DealDetails
+from gridbourse.network.market_tables import DealTable, OrderTable
 
-_ENDS: dict[type[Event], DealState] = {
+BLOCKS_AT_ONCE = 256
+"""So many blocks are read together, so that a long chain is never in memory as a whole."""
+
+STATE_AFTER: dict[type[Event], DealState] = {
+    IntentRecorded: DealState.INTENT,
+    DealConfirmed: DealState.CONFIRMED,
     DealAbandoned: DealState.ABANDONED,
     DealExpired: DealState.EXPIRED,
     DealSettled: DealState.SETTLED,
 }
+"""Where a deal stands after an event."""
 
-
-@dataclass(slots=True)
-class DealView:
-    """A deal as its events tell it."""
-
-    intent: IntentRecorded
-    seller: int
-    buyer: int
-    state: DealState = DealState.INTENT
-    confirmed_sides: set[Side] = field(default_factory=set)
-
-    def trader(self, side: Side) -> int:
-        """Number of the party on a side."""
-        return self.seller if side is Side.ASK else self.buyer
-
-    def details(self, user_id: str, side: Side) -> DealDetails:
-        """What its party on a side is told of it."""
-        own, other = self.intent.ask, self.intent.bid
-        if side is Side.BID:
-            own, other = other, own
-        return DealDetails(
-            user_id=user_id,
-            side=side,
-            deal_id=self.intent.deal_id,
-            own_order=own.pack(),
-            other_order=other.pack(),
-            energy_wh=self.intent.energy_wh,
-            price_ticks=self.intent.price_ticks,
-            state=self.state,
-        )
+DEAL_EVENTS = (*STATE_AFTER, PartyConfirmed)
+"""All that may happen to deals."""
 
 
 class MarketView:
-    """Orders and deals of the whole market, kept up with the main chain block by block."""
+    """Orders and deals of the whole market, kept up with the main chain block by block for all who look at it."""
 
     def __init__(self, main: MainChain) -> None:
         self._main = main
         self._height = 0
-        self.orders: dict[OrderId, OrderPlaced] = {}
+        self._followers: list[tuple[tuple[type[Event], ...], deque[Event]]] = []
+        self._intents: dict[int, array[int]] = {}
+        """Deals that may still wait for an answer, by the end of their cooling-off time."""
+        self.orders = OrderTable()
         self.withdrawn: set[OrderId] = set()
         """Orders that were cancelled, or replaced by another."""
-        self.order_of_record: dict[bytes, OrderId] = {}
         self.refusal_of_record: dict[bytes, Reason] = {}
-        self.deals: dict[int, DealView] = {}
-        self.running: dict[int, DealView] = {}
-        """The deals that have not ended: intents, and what is confirmed and not settled."""
-        self.settled: dict[int, list[DealView]] = {}
-        """The deals that were carried out, by delivery period."""
+        self.deals = DealTable()
+        self.confirmed: set[int] = set()
+        """The deals that are binding and not settled."""
+        self._settled: dict[int, array[int]] = {}
         self.master_of: dict[int, int] = {}
         """By trader, the number of its master."""
         self.payments: dict[bytes, dict[int, int]] = {}
@@ -90,21 +69,55 @@ class MarketView:
         """The newest block that was read."""
         return self._height
 
-    def catch_up(self) -> Iterator[Event]:
-        """Read the events since the last call, each after it has been taken in."""
+    def follow(self, *kinds: type[Event]) -> deque[Event]:
+        """A queue of all events of some kinds in the blocks to come.
+
+        Several may follow one view, each at its own pace: whoever calls `catch_up`, an event waits in a follower's
+        queue, taken in here already, until the follower has taken it off.
+        """
+        queue: deque[Event] = deque()
+        self._followers.append((kinds, queue))
+        return queue
+
+    def catch_up(self) -> None:
+        """Read the blocks since the last time."""
         head = self._main.chain.head().height
-        events = self._main.market.events_between(self._height + 1, head) if head > self._height else []
-        self._height = head
-        for event in events:
-            self._take_in(event)
-            yield event
+        while self._height < head:
+            last = min(self._height + BLOCKS_AT_ONCE, head)
+            events = self._main.market.events_between(self._height + 1, last)
+            self._height = last
+            for event in events:
+                self._take_in(event)
+                for kinds, queue in self._followers:
+                    if isinstance(event, kinds):
+                        queue.append(event)
+
+    def is_known(self, record_hash: bytes) -> bool:
+        """Whether a record was taken up: it became an order, or was refused."""
+        return self.orders.of_record(record_hash) is not None or record_hash in self.refusal_of_record
+
+    def overdue(self, now: int) -> list[int]:
+        """The deals whose cooling-off time ended before a moment, in seconds since the epoch, without both answers."""
+        overdue: list[int] = []
+        for end in [end for end in self._intents if end < now]:
+            waiting = [deal_id for deal_id in self._intents[end] if self.deals.state(deal_id) is DealState.INTENT]
+            if not waiting:
+                del self._intents[end]
+            overdue += waiting
+        return overdue
+
+    def settled_numbers(self, period: int) -> array[int]:
+        """The numbers of the deals of a delivery period that were carried out."""
+        return self._settled.get(period, array("I"))
+
+    def settled(self, period: int) -> list[Deal]:
+        """The deals of a delivery period that were carried out."""
+        return [self.deals[deal_id] for deal_id in self.settled_numbers(period)]
 
     def _take_in(self, event: Event) -> None:
         match event:
             case OrderPlaced():
-                self.orders[event.order_id] = event
-                # A record stands for one order: who uploads its hash again does not take its place.
-                self.order_of_record.setdefault(event.record_hash, event.order_id)
+                self.orders.add(event)
             case OrderCancelled():
                 self.withdrawn.add(event.order_id)
             case OrderRefused():
@@ -115,20 +128,22 @@ class MarketView:
             case QuotaSet():
                 self.quotas_wh[event.trader, event.period] = event.quota_wh
             case IntentRecorded():
-                seller, buyer = self.orders[event.ask].trader, self.orders[event.bid].trader
-                self.deals[event.deal_id] = self.running[event.deal_id] = DealView(event, seller, buyer)
+                self.deals.add(event, self.orders[event.ask].trader, self.orders[event.bid].trader)
+                self._intents.setdefault(event.confirm_before, array("I")).append(event.deal_id)
             case PartyConfirmed():
-                self.deals[event.deal_id].confirmed_sides.add(event.side)
-            case DealConfirmed():
-                self.deals[event.deal_id].state = DealState.CONFIRMED
-            case DealAbandoned() | DealExpired() | DealSettled():
-                self._end(self.running.pop(event.deal_id), _ENDS[type(event)])
+                self.deals.confirm(event.deal_id, event.side)
+            case DealConfirmed() | DealAbandoned() | DealExpired() | DealSettled():
+                self._enter(event.deal_id, STATE_AFTER[type(event)])
             case TraderRegistered():
                 self.master_of[event.trader] = event.master_id
             case _:
                 pass
 
-    def _end(self, deal: DealView, state: DealState) -> None:
-        deal.state = state
+    def _enter(self, deal_id: int, state: DealState) -> None:
+        self.deals.enter(deal_id, state)
+        if state is DealState.CONFIRMED:
+            self.confirmed.add(deal_id)
+        else:
+            self.confirmed.discard(deal_id)
         if state is DealState.SETTLED:
-            self.settled.setdefault(deal.intent.ask.period, []).append(deal)
+            self._settled.setdefault(self.deals[deal_id].ask.period, array("I")).append(deal_id)

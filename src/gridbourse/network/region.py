@@ -30,11 +30,13 @@ from gridbourse.network.disclosure import Disclosure, disclose
 from gridbourse.network.engines import Engines, Observe, watch_nothing
 from gridbourse.network.founding import new_folder, refresh_public_keys
 from gridbourse.network.function_node import FunctionNode
+from gridbourse.network.market_view import MarketView
 from gridbourse.network.master import Master
+from gridbourse.network.own_deals import Question
 from gridbourse.network.records import Mandate, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.rotation import enter_on_slave_chains
-from gridbourse.network.uplink import Question, UpLink, take_up
+from gridbourse.network.uplink import UpLink, take_up
 
 
 class Region:
@@ -352,7 +354,9 @@ class Region:
 
     def bring_down(self) -> list[Question]:
         """Bring the market's news to every slave chain; returns the deals that wait for an answer."""
-        return [question for uplink in self.uplinks.values() for question in uplink.bring_down()]
+        for uplink in self.uplinks.values():
+            uplink.bring_down()
+        return [question for uplink in self.uplinks.values() for question in uplink.questions()]
 
     def answer(self, questions: Sequence[Question], *, confirmed: bool) -> None:
         """Let nodes sign their answers, and take them up to the main chain."""
@@ -457,7 +461,8 @@ class Region:
 
     def _assemble(self) -> None:
         self.main, self.masters, self._regulator = self._parts.assemble()
-        self.uplinks = {name: UpLink(master) for name, master in self.masters.items()}
+        market = MarketView(self.main)
+        self.uplinks = {name: UpLink(master, market) for name, master in self.masters.items()}
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
         for uplink in self.uplinks.values():
             uplink.catch_up()

@@ -38,7 +38,7 @@ from gridbourse.network.duty_audit import (
 from gridbourse.network.finding import Finding
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.main_chain import MainChain
-from gridbourse.network.market_view import MarketView
+from gridbourse.network.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
 from gridbourse.network.records import Cancellation, DealDetails, NodeReport, OrderDetails
 from gridbourse.network.slave import Slave
 from gridbourse.network.slave_reading import Opened, SlaveReading
@@ -71,6 +71,7 @@ class Regulator:
         self._main = main
         self._names = names
         self._view = MarketView(main)
+        self._happened = self._view.follow(TraderRegistered, TransferCapacityPublished, *DEAL_EVENTS)
         self._readings = {
             master_id: SlaveReading(names[master_id], slave, partial(main.consortium.accounts, master_id), keys.opening)
             for master_id, slave in slaves.items()
@@ -205,8 +206,8 @@ class Regulator:
                     leaf=leaf.hex(),
                 )
             )
-        place, first = reading.place(order.record), self._view.order_of_record[leaf]
-        if first != order_id:
+        place, first = reading.place(order.record), self._view.orders.of_record(leaf)
+        if first is not None and first != order_id:
             text = "main chain, order {order}: {place} already stands for order {first}"
             raise ProofError(Finding(text, order=_hex(order_id), place=place, first=_hex(first)))
         return place
@@ -326,7 +327,7 @@ class Regulator:
             details = order.details
             day = details.period // PERIODS_PER_DAY
             is_due = _is_anchored(order, anchor) and reading.is_named(details.user_id, day)
-            if not is_due or leaf in self._view.order_of_record:
+            if not is_due or self._view.orders.of_record(leaf) is not None:
                 continue
             if details.replaces:
                 replaced = OrderId.unpack(details.replaces)
@@ -388,7 +389,7 @@ class Regulator:
             *(
                 opened
                 for opened in reading.amendments.get(order_id, [])
-                if opened.record.leaf in self._view.order_of_record
+                if self._view.orders.of_record(opened.record.leaf) is not None
             ),
         ]
         return any(opened.fault is None and opened.details.user_id == user_id for opened in signed)
@@ -404,8 +405,8 @@ class Regulator:
 
     def _wrong_answer(self, deal_id: int, side: Side) -> Iterator[str]:
         """Find an answer that its user did not give. An order without a record is another finding."""
-        intent = self._view.deals[deal_id].intent
-        party = self._party(intent.ask if side is Side.ASK else intent.bid)
+        deal = self._view.deals[deal_id]
+        party = self._party(deal.ask if side is Side.ASK else deal.bid)
         try:
             party.order = self._reading(party).orders.get(party.placed.record_hash)
             if party.order is not None:
@@ -421,12 +422,12 @@ class Regulator:
         if deal is None:
             text = "{place}: states deal {deal}, which is not on the main chain"
             return Finding(text, place=reading.place(opened.record), deal=stated.deal_id)
-        own, other = deal.intent.ask, deal.intent.bid
+        own, other = deal.ask, deal.bid
         if stated.side is Side.BID:
             own, other = other, own
         order = reading.orders.get(self._view.orders[own].record_hash)
         told = (stated.user_id, *stated.orders, stated.energy_wh, stated.price_ticks)
-        agreed = (order and order.details.user_id, own, other, deal.intent.energy_wh, deal.intent.price_ticks)
+        agreed = (order and order.details.user_id, own, other, deal.energy_wh, deal.price_ticks)
         if told != agreed or stated.state not in self._states[stated.deal_id]:
             text = "{place}: states deal {deal} otherwise than the main chain"
             return Finding(text, place=reading.place(opened.record), deal=stated.deal_id)
@@ -455,8 +456,9 @@ class Regulator:
 
     def _catch_up(self) -> None:
         """Read the main chain, always before the slave chains: what it holds was on one of them before."""
-        for event in self._view.catch_up():
-            self._note(event)
+        self._view.catch_up()
+        while self._happened:
+            self._note(self._happened.popleft())
         self._balance.catch_up()
 
     def _note(self, event: Event) -> None:
@@ -467,17 +469,17 @@ class Regulator:
                 pair = ZonePair(event.period, event.from_zone, event.to_zone)
                 self._published.append((pair, event.capacity_wh))
             case IntentRecorded() | DealConfirmed() | DealExpired() | DealSettled():
-                self._note_state(event.deal_id)
+                self._note_state(event.deal_id, STATE_AFTER[type(event)])
             case PartyConfirmed():
                 self._answers[event.deal_id, event.side] = True
             case DealAbandoned():
                 self._answers[event.deal_id, event.side] = False
-                self._note_state(event.deal_id)
+                self._note_state(event.deal_id, DealState.ABANDONED)
             case _:
                 pass
 
-    def _note_state(self, deal_id: int) -> None:
-        self._states.setdefault(deal_id, set()).add(self._view.deals[deal_id].state)
+    def _note_state(self, deal_id: int, state: DealState) -> None:
+        self._states.setdefault(deal_id, set()).add(state)
 
 
 def _reached(value: _Value | None) -> _Value:

@@ -29,7 +29,7 @@ class FreedOrders:
     master
         The master.
     view
-        What it knows of the market.
+        What is known of the market.
     """
 
     def __init__(self, master: Master, view: MarketView) -> None:
@@ -42,10 +42,9 @@ class FreedOrders:
         """Take note of what happened on the market, after the view has."""
         match event:
             case DealAbandoned() | DealExpired():
-                intent = self._view.deals[event.deal_id].intent
-                self._failed |= {(intent.ask, intent.bid), (intent.bid, intent.ask)}
-                self._add(intent.ask)
-                self._add(intent.bid)
+                deal = self._view.deals[event.deal_id]
+                self._add(deal.ask, deal.bid)
+                self._add(deal.bid, deal.ask)
             case MatchingStopped() if event.reason is Reason.CANDIDATE_LIMIT:
                 self._add(event.order_id)
             case _:
@@ -53,8 +52,12 @@ class FreedOrders:
 
     def rematch(self) -> list[Event]:
         """Let the market match again those orders at which the book is crossed, the best first; each once."""
+        if not self._orders:
+            return []
         market, events = self._master.main.market, list[Event]()
-        for order_id in sorted(self._orders, key=_best_first):
+        now = self._master.main.chain.head().timestamp
+        self._failed = {pair for pair in self._failed if _is_ahead(pair[0], now)}
+        for order_id in sorted((order_id for order_id in self._orders if _is_ahead(order_id, now)), key=_best_first):
             searching = self._to_match(order_id)
             if searching is not None:
                 with suppress(OrderRefused):  # its gate has closed, or its master is suspended
@@ -62,11 +65,12 @@ class FreedOrders:
         self._orders.clear()
         return events
 
-    def _add(self, order_id: OrderId) -> None:
-        """Note an order of an own node, as long as its period has not begun."""
-        is_own = self._master.node_of(self._view.orders[order_id].trader) is not None
-        if is_own and order_id.period * PERIOD_SECONDS > self._master.main.chain.head().timestamp:
+    def _add(self, order_id: OrderId, other: OrderId | None = None) -> None:
+        """Note an order of an own node, and with which other one it failed."""
+        if self._master.node_of(self._view.orders[order_id].trader) is not None:
             self._orders.add(order_id)
+            if other is not None:
+                self._failed.add((order_id, other))
 
     def _to_match(self, order_id: OrderId) -> OrderId | None:
         """Which order the market has to match so that this one finds another than it failed with; None if none would.
@@ -86,6 +90,11 @@ class FreedOrders:
             if (order_id, other) not in self._failed:
                 return other if place else order_id
         return None
+
+
+def _is_ahead(order_id: OrderId, now: int) -> bool:
+    """Whether the period of an order has not begun."""
+    return order_id.period * PERIOD_SECONDS > now
 
 
 def _crosses(one: OrderId, other: OrderId) -> bool:

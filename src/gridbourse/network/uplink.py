@@ -8,9 +8,8 @@ was interrupted is simply taken again, and nothing enters either chain twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import TypeVar
@@ -21,21 +20,12 @@ from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged
 from gridbourse.contracts.wallet import Wallet, send_together
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import ContractReverted, EnvelopeError, InvalidValue, TransactionRejected
-from gridbourse.market.events import (
-    DealAbandoned,
-    DealConfirmed,
-    DealExpired,
-    DealSettled,
-    Event,
-    IntentRecorded,
-    OrderPlaced,
-    PartyConfirmed,
-)
+from gridbourse.market.events import Event, MatchingStopped, OrderPlaced
 from gridbourse.market.types import DealState, OrderId, Side
-from gridbourse.network.function_node import FunctionNode
-from gridbourse.network.market_view import DealView, MarketView
+from gridbourse.network.market_view import DEAL_EVENTS, MarketView
 from gridbourse.network.master import Master
 from gridbourse.network.newest_records import NewestRecords
+from gridbourse.network.own_deals import OwnDeals, Question
 from gridbourse.network.records import (
     Cancellation,
     DayOpened,
@@ -61,17 +51,6 @@ _TOO_LATE = {"WrongState", "ConfirmedAlready", "PartySuspended"}
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A deal that waits for a function node's answer."""
-
-    node: FunctionNode
-    side: Side
-    deal_id: int
-    energy_wh: int
-    price_ticks: int
-
-
 class UpLink(NewestRecords):
     """Connects one master's slave chain with the main chain.
 
@@ -79,27 +58,27 @@ class UpLink(NewestRecords):
     ----------
     master
         The master that runs it.
+    market
+        The market of the main chain, which other up-links may look at, too.
     """
 
-    def __init__(self, master: Master) -> None:
+    def __init__(self, master: Master, market: MarketView) -> None:
         super().__init__()
         self._master = master
-        self._view = MarketView(master.main)
+        self._market = market
+        self._happened = market.follow(*DEAL_EVENTS, MatchingStopped)
         self._slave_height = 0
         self._orders: dict[bytes, OrderDetails] = {}
         self._changes: list[tuple[bytes, OrderDetails | Cancellation]] = []
         self._decisions: list[Decision] = []
-        self._decided: set[tuple[str, int, Side]] = set()
-        self._questions: dict[tuple[int, Side], Question] = {}
-        self._news: dict[tuple[int, Side], tuple[FunctionNode, DealDetails]] = {}
-        self._written: set[tuple[int, Side, DealState]] = set()
+        self._deals = OwnDeals(master, market)
         self._author: Address | None = None
         self.addresses: dict[str, Address] = {}
         """Who speaks for each node, as its newest registration says."""
         self.record_count = 0
         """How many records of the slave chain were read."""
         self._offered: set[tuple[str, int]] = set()
-        self._freed = FreedOrders(master, self._view)
+        self._freed = FreedOrders(master, market)
         self.rejected_records: list[LedgerRecord] = []
         """Records that the encryption node could not open, or that another than the named node signed."""
 
@@ -110,8 +89,8 @@ class UpLink(NewestRecords):
 
     @property
     def market(self) -> MarketView:
-        """What it knows of the market."""
-        return self._view
+        """The market of the main chain."""
+        return self._market
 
     def catch_up(self) -> None:
         """Read what both chains hold since the last time. Every other step does this first."""
@@ -146,7 +125,7 @@ class UpLink(NewestRecords):
     def ready_orders(self) -> dict[bytes, OrderDetails]:
         """Orders of open days that the main chain does not know, by leaf."""
         self.catch_up()
-        self._orders = {leaf: order for leaf, order in self._orders.items() if not self._is_known(leaf)}
+        self._orders = {leaf: order for leaf, order in self._orders.items() if not self._market.is_known(leaf)}
         return {leaf: order for leaf, order in self._orders.items() if self._is_named(order)}
 
     def calls_for(self, orders: Mapping[bytes, OrderDetails]) -> list[tuple[Wallet, Call]]:
@@ -162,7 +141,7 @@ class UpLink(NewestRecords):
     def finish(self, orders: Mapping[bytes, OrderDetails]) -> list[Event]:
         """Place what is missing of orders, then take changes and answers up."""
         self._catch_up_main()
-        missing = {leaf: order for leaf, order in orders.items() if not self._is_known(leaf)}
+        missing = {leaf: order for leaf, order in orders.items() if not self._market.is_known(leaf)}
         self._raise_quotas(missing.values())
         placed = self._send_batches(list(missing.items()), ORDERS_PER_TRANSACTION, self._place_call)
         events = [*placed, *self._change(), *self._answer()]
@@ -185,32 +164,22 @@ class UpLink(NewestRecords):
     def order_of(self, leaf: bytes) -> OrderId | None:
         """The order that a record became on the main chain; None if it was refused or is not there yet."""
         self.catch_up()
-        return self._view.order_of_record.get(leaf)
+        return self._market.orders.of_record(leaf)
 
     def placed(self, order_id: OrderId) -> OrderPlaced | None:
         """An order as it entered the market, whosever it is; None if it never did."""
         self.catch_up()
-        return self._view.orders.get(order_id)
+        return self._market.orders.get(order_id)
 
-    def bring_down(self) -> list[Question]:
-        """Write what happened to the nodes' deals to the slave chain.
-
-        Returns
-        -------
-        list of Question
-            All deals that wait for a node's answer.
-        """
+    def bring_down(self) -> None:
+        """Write what happened to the nodes' deals to the slave chain."""
         self.catch_up()
-        master = self._master
-        news = [(node, deal) for node, deal in self._news.values() if _key(deal) not in self._written]
-        master.write([(deal, (node.encryption_public,)) for node, deal in news])
-        self._news.clear()
-        return [
-            question
-            for question in self._questions.values()
-            if (question.node.spec.node_id, question.deal_id, question.side) not in self._decided
-            and question.node.spec.node_id not in master.revoked
-        ]
+        self._master.write([(details, (node.encryption_public,)) for details, node in self._deals.news()])
+        self._deals.were_told()
+
+    def questions(self, node_ids: Collection[str] | None = None) -> list[Question]:
+        """The deals that wait for an answer, of some nodes or of all, in the order of their numbers."""
+        return self._deals.questions(node_ids)
 
     def withdraw_revoked(self) -> None:
         """Cancel what orders of revoked nodes still wait, or would again if a deal of theirs ended.
@@ -219,11 +188,11 @@ class UpLink(NewestRecords):
         """
         self.catch_up()
         market, open_deals = self._master.main.market, (DealState.INTENT, DealState.CONFIRMED)
-        held = [deal.intent for deal in self._view.deals.values() if deal.state in open_deals]
-        bound = {order_id for intent in held for order_id in (intent.ask, intent.bid)}
+        held = [deal for deal in self._market.deals.values() if deal.state in open_deals]
+        bound = {order_id for deal in held for order_id in (deal.ask, deal.bid)}
         waiting = [
             order_id
-            for order_id, placed in self._view.orders.items()
+            for order_id, placed in self._market.orders.items()
             if (node := self._master.node_of(placed.trader)) is not None
             and node.spec.node_id in self._master.revoked
             and (order := market.order(order_id)) is not None
@@ -249,7 +218,7 @@ class UpLink(NewestRecords):
             Under this reference other deposits were credited.
         """
         self.catch_up()
-        credited = self._view.payments.get(payment_reference)
+        credited = self._market.payments.get(payment_reference)
         if credited is None:
             self._master.deposit(moneys, payment_reference)
         elif credited != moneys:
@@ -259,8 +228,9 @@ class UpLink(NewestRecords):
     def settle(self) -> list[Event]:
         """Settle every confirmed deal of the market; any master may, the settlement agent does."""
         self.catch_up()
-        confirmed = [deal_id for deal_id, deal in self._view.running.items() if deal.state is DealState.CONFIRMED]
-        return self._send_batches(confirmed, DEALS_PER_TRANSACTION, self._master.main.market.settle)
+        return self._send_batches(
+            sorted(self._market.confirmed), DEALS_PER_TRANSACTION, self._master.main.market.settle
+        )
 
     def expire(self, now: int) -> list[Event]:
         """End every deal of the market whose cooling-off time is over without both answers; any master may.
@@ -271,12 +241,7 @@ class UpLink(NewestRecords):
             Seconds since the epoch.
         """
         self.catch_up()
-        overdue = [
-            deal_id
-            for deal_id, deal in self._view.running.items()
-            if deal.state is DealState.INTENT and deal.intent.confirm_before < now
-        ]
-        return self._send_batches(overdue, DEALS_PER_TRANSACTION, self._master.main.market.expire)
+        return self._send_batches(self._market.overdue(now), DEALS_PER_TRANSACTION, self._master.main.market.expire)
 
     def anchor(self, last_block: int | None = None) -> None:
         """Anchor the slave chain's new blocks on the main chain, up to `last_block` or the newest."""
@@ -292,7 +257,7 @@ class UpLink(NewestRecords):
         raised: dict[tuple[int, int], int] = {}
         for order in orders:
             key = self._trader(order), order.period
-            known_wh = raised.get(key, self._view.quotas_wh.get(key, 0))
+            known_wh = raised.get(key, self._market.quotas_wh.get(key, 0))
             if order.side is Side.ASK and order.energy_quota_wh > known_wh:
                 raised[key] = order.energy_quota_wh
         batches = _batches(list(raised.items()), QUOTAS_PER_TRANSACTION)
@@ -311,7 +276,7 @@ class UpLink(NewestRecords):
         market, events = self._master.main.market, list[Event]()
         for leaf, wanted in self._changes:
             order_id = OrderId.unpack(wanted.order if isinstance(wanted, Cancellation) else wanted.replaces)
-            if self._is_known(leaf) or not self._is_changeable(order_id, wanted):
+            if self._market.is_known(leaf) or not self._is_changeable(order_id, wanted):
                 continue
             if isinstance(wanted, Cancellation):
                 call = market.cancel_orders([order_id])
@@ -324,8 +289,8 @@ class UpLink(NewestRecords):
 
     def _is_changeable(self, order_id: OrderId, wanted: OrderDetails | Cancellation) -> bool:
         """Whether an order stands and is that of the user who wants it changed; what it trades cannot change."""
-        placed = self._view.orders.get(order_id)
-        if placed is None or order_id in self._view.withdrawn:
+        placed = self._market.orders.get(order_id)
+        if placed is None or order_id in self._market.withdrawn:
             return False
         node = self._master.node_of(placed.trader)
         return node is not None and node.spec.node_id == wanted.user_id and keeps_its_place(placed, wanted)
@@ -359,12 +324,9 @@ class UpLink(NewestRecords):
             raise
         return self.read(receipt)
 
-    def _is_known(self, leaf: bytes) -> bool:
-        return leaf in self._view.order_of_record or leaf in self._view.refusal_of_record
-
     def _is_open(self, decision: Decision) -> bool:
-        deal = self._view.deals.get(decision.deal_id)
-        if deal is None or deal.state is not DealState.INTENT or decision.side in deal.confirmed_sides:
+        deal = self._market.deals.get(decision.deal_id)
+        if deal is None or deal.state is not DealState.INTENT or deal.has_confirmed(decision.side):
             return False
         node = self._master.node_of(deal.trader(decision.side))
         return node is not None and node.spec.node_id == decision.user_id
@@ -378,8 +340,12 @@ class UpLink(NewestRecords):
     # What both chains hold
 
     def _catch_up_main(self) -> None:
-        for event in self._view.catch_up():
-            self._note(event)
+        self._market.catch_up()
+        # An event is taken off when it was noted, so that none is lost where something fails between.
+        while self._happened:
+            self._deals.note(self._happened[0])
+            self._freed.note(self._happened[0])
+            self._happened.popleft()
 
     def _read(self, record: LedgerRecord) -> None:
         self.record_count = record.index + 1
@@ -401,9 +367,9 @@ class UpLink(NewestRecords):
                 self._offered.add((details.user_id, details.period))
             case Decision():
                 self._decisions.append(details)
-                self._decided.add((details.user_id, details.deal_id, details.side))
+                self._deals.note_answer(details)
             case DealDetails():
-                self._written.add(_key(details))
+                self._deals.note_record(details)
             case DayOpened():
                 self._master.recall_day(details.day)
             case NodeRegistered():
@@ -420,34 +386,6 @@ class UpLink(NewestRecords):
         if isinstance(details, MasterDetails):
             return record.author == self._author
         return details.user_id not in self._master.revoked and record.author == self.addresses.get(details.user_id)
-
-    def _note(self, event: Event) -> None:
-        self._freed.note(event)
-        match event:
-            case PartyConfirmed():
-                self._questions.pop((event.deal_id, event.side), None)
-            case DealConfirmed():
-                self._close_questions(event.deal_id)
-            case IntentRecorded() | DealAbandoned() | DealExpired() | DealSettled():
-                self._close_questions(event.deal_id)
-                self._note_deal(event.deal_id, self._view.deals[event.deal_id])
-            case _:
-                pass
-
-    def _close_questions(self, deal_id: int) -> None:
-        for side in Side:
-            self._questions.pop((deal_id, side), None)
-
-    def _note_deal(self, deal_id: int, deal: DealView) -> None:
-        for side in Side:
-            node = self._master.node_of(deal.trader(side))
-            if node is None:
-                continue
-            if deal.state is DealState.INTENT:
-                energy_wh, price_ticks = deal.intent.energy_wh, deal.intent.price_ticks
-                self._questions[deal_id, side] = Question(node, side, deal_id, energy_wh, price_ticks)
-            # Where several things happened to a deal since the last time, the newest says it all.
-            self._news[deal_id, side] = (node, deal.details(node.spec.node_id, side))
 
 
 def take_up(uplinks: Sequence[UpLink]) -> list[Event]:
@@ -474,10 +412,6 @@ def keeps_its_place(placed: OrderPlaced, wanted: OrderDetails | Cancellation) ->
         placed.order_id.period,
         placed.energy_types,
     )
-
-
-def _key(deal: DealDetails) -> tuple[int, Side, DealState]:
-    return deal.deal_id, deal.side, deal.state
 
 
 def _kind_of_decision(decision: Decision) -> tuple[int, bool]:
