@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 
 from gridbourse.console.chain_tables import AnchorEntry, Anchors, Records
 from gridbourse.console.news import Head, MainBlock, SlaveBlock
-from gridbourse.console.shelf import Shelf
+from gridbourse.console.shelf import Hashes, Shelf
 from gridbourse.contracts.abi import DecodedEvent
 from gridbourse.crypto.merkle import MerkleLog
 from gridbourse.network.records import Details, NodeRegistered, NodeReport, NodeRevoked
@@ -61,7 +62,7 @@ class ChainEntry:
     def __init__(self, shelf: Shelf) -> None:
         self.heads: deque[Head] = deque(maxlen=KEPT_HEADS)
         self.records = Records(shelf)
-        self.log = MerkleLog()
+        self.log = MerkleLog(new_list=partial(Hashes, shelf))
         self.anchors = Anchors(shelf)
         self.unanchored_since: int | None = None
 

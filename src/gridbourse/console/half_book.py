@@ -82,16 +82,17 @@ class HalfBook:
 
     def levels(self) -> Iterator[tuple[int, list[WaitingOrder]]]:
         """Prices at which orders wait, best first, with the orders."""
-        price_ticks = self.best()
+        price_ticks = self.best(EnergyType.any())
         while price_ticks is not None:
             yield price_ticks, self.level(price_ticks)
             price_ticks = self._next(price_ticks)
 
-    def best(self) -> int | None:
-        """The best price at which anything waits."""
-        if not self._places:
-            return None
-        return self._places[0 if self._side is Side.ASK else -1] >> _TURN_BITS
+    def best(self, accepted: EnergyType) -> int | None:
+        """The best price at which anything of some energy types waits."""
+        mask, turns = int(accepted), range(len(self._places))
+        best = (turn for turn in (turns if self._side is Side.ASK else reversed(turns)) if self._types[turn] & mask)
+        turn = next(best, None)
+        return None if turn is None else self._places[turn] >> _TURN_BITS
 
     def _next(self, price_ticks: int) -> int | None:
         """The next worse price."""

@@ -218,14 +218,10 @@ class MarketQueries:
             ask - bid
             for one in EnergyType
             if one & accepted
-            and (ask := self._best(period, Side.ASK, one)) is not None
-            and (bid := self._best(period, Side.BID, one)) is not None
+            and (ask := self._state.best(period, Side.ASK, one)) is not None
+            and (bid := self._state.best(period, Side.BID, one)) is not None
         ]
         return min(spreads, default=None)
-
-    def _best(self, period: int, side: Side, energy_type: EnergyType) -> int | None:
-        levels = self._state.levels(period, side)
-        return next((ticks for ticks, orders in levels if any(one.energy_types & energy_type for one in orders)), None)
 
     def _summary(self, period: int) -> PeriodSummary:
         state, traded = self._state, self._prices(period, EnergyType.any())

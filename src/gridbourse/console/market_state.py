@@ -33,7 +33,7 @@ from gridbourse.market.events import (
     TraderRegistered,
     Withdrawn,
 )
-from gridbourse.market.types import DealState, OrderId, Position, Side, Trader
+from gridbourse.market.types import DealState, EnergyType, OrderId, Position, Side, Trader
 from gridbourse.network.duty_records import StatementDetails
 from gridbourse.network.records import Decision, Mandate, OrderDetails
 from gridbourse.units import PERIODS_PER_DAY
@@ -215,10 +215,10 @@ class MarketState:
         book = self.orders.book(period, side)
         return book.levels() if book else iter(())
 
-    def best(self, period: int, side: Side) -> int | None:
-        """The best price at which anything waits."""
+    def best(self, period: int, side: Side, types: EnergyType | None = None) -> int | None:
+        """The best price at which anything waits, of some energy types or of all; None if nothing does."""
         book = self.orders.book(period, side)
-        return book.best() if book else None
+        return book.best(EnergyType.any() if types is None else types) if book else None
 
     def waiting_wh(self, period: int, side: Side) -> int:
         """How much waits."""
@@ -235,8 +235,8 @@ class MarketState:
             for deal_id in self.deals.of_period(period):
                 yield self.deals[deal_id]
 
-    def deals_of(self, node_id: str, day: int) -> Iterator[tuple[DealEntry, Side]]:
-        """Deals of a node for delivery on a day, with its side, by number."""
+    def settled_deals(self, node_id: str, day: int) -> Iterator[tuple[DealEntry, Side]]:
+        """Settled deals of a node for delivery on a day, with its side, by number."""
         periods = range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)
         on_day = [numbers for period in periods if (numbers := self.deals.of_period(period))]
         first = min((numbers[0] for numbers in on_day), default=1)
@@ -244,9 +244,10 @@ class MarketState:
         own = self.deals.of_node(node_id)
         for place in own[bisect_left(own, 2 * first) : bisect_left(own, 2 * last + 2)]:
             deal_id, side = divmod(place, 2)
-            deal = self.deals[deal_id]
-            if deal.ask.period in periods:
-                yield deal, Side(side)
+            if self.deals.state(deal_id) is DealState.SETTLED:
+                deal = self.deals[deal_id]
+                if deal.ask.period in periods:
+                    yield deal, Side(side)
 
     def account(self, trader: int) -> Trader:
         """A trader's master and money."""

@@ -25,7 +25,7 @@ from gridbourse.crypto.merkle import HASH_BYTES
 logger = logging.getLogger(__name__)
 
 PAGE_BYTES = 4_096
-KEPT_PAGES = 1_024
+KEPT_PAGES = 512
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _SEALED_BYTES = _NONCE_BYTES + PAGE_BYTES + _TAG_BYTES

@@ -9,7 +9,6 @@ from gridbourse.console.market_state import MarketState
 from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.trading import Trading
 from gridbourse.console.views import metered_views, side_name, type_name
-from gridbourse.market.types import DealState
 from gridbourse.network.duty_records import StatementDetails
 
 
@@ -49,19 +48,18 @@ class Statements:
         )
 
     def _deals(self, node_id: str, day: int) -> Iterator[StatementLine]:
-        for deal, side in self._state.deals_of(node_id, day):
-            if deal.state is DealState.SETTLED:
-                yield StatementLine(
-                    node_id=node_id,
-                    item=StatementItem.DEAL,
-                    period=deal.ask.period,
-                    deal_id=deal.deal_id,
-                    side=side_name(side),
-                    energy_type=type_name(deal.energy_type),
-                    energy_wh=deal.energy_wh,
-                    price_ticks=deal.price_ticks,
-                    money=deal.money,
-                )
+        for deal, side in self._state.settled_deals(node_id, day):
+            yield StatementLine(
+                node_id=node_id,
+                item=StatementItem.DEAL,
+                period=deal.ask.period,
+                deal_id=deal.deal_id,
+                side=side_name(side),
+                energy_type=type_name(deal.energy_type),
+                energy_wh=deal.energy_wh,
+                price_ticks=deal.price_ticks,
+                money=deal.money,
+            )
 
 
 def _imbalances(settled: StatementDetails) -> Iterator[StatementLine]:

@@ -7,8 +7,9 @@ the log never changes a full subtree, which is what keeps both kinds of proof sh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
+from typing import Protocol
 
 from gridbourse.errors import InvalidValue, ProofError
 
@@ -113,21 +114,57 @@ def verify_consistency(old_size: int, new_size: int, proof: Sequence[bytes], old
     _verify_growth(old_size, new_size, proof, old_root, new_root)
 
 
+class HashList(Protocol):
+    """A growing list of hashes."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> bytes: ...
+
+    def append(self, value: bytes, /) -> None:
+        """Add a hash."""
+
+
+class PackedHashes:
+    """Hashes side by side in memory, 32 bytes each."""
+
+    def __init__(self) -> None:
+        self._octets = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._octets) // HASH_BYTES
+
+    def __getitem__(self, number: int) -> bytes:
+        return bytes(self._octets[number * HASH_BYTES : (number + 1) * HASH_BYTES])
+
+    def append(self, value: bytes) -> None:
+        """Add a hash."""
+        self._octets += value
+
+
 class MerkleLog:
     """A growing log of leaves that proves what it holds and that it only ever grew.
 
     Every full subtree is hashed once and kept (about two hashes, 64 bytes, a leaf), so appending costs one hash on
     average and the root of any earlier size, like each node of a proof, costs at most log2(size) hashes.
+
+    Parameters
+    ----------
+    leaves
+        Its first leaves.
+    new_list
+        Makes a list to keep hashes in, by default in memory.
     """
 
-    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
+    def __init__(self, leaves: Iterable[bytes] = (), new_list: Callable[[], HashList] = PackedHashes) -> None:
+        self._new_list = new_list
         # Hash number i of _levels[k] is the root of the full subtree over leaves i * 2**k to (i + 1) * 2**k - 1.
-        self._levels = [bytearray()]
+        self._levels = [new_list()]
         for leaf in leaves:
             self.append(leaf)
 
     def __len__(self) -> int:
-        return len(self._levels[0]) // HASH_BYTES
+        return len(self._levels[0])
 
     def append(self, leaf: bytes) -> int:
         """Add a leaf hash and return its index.
@@ -139,11 +176,13 @@ class MerkleLog:
         """
         node = _require_hash("leaf", leaf)
         for level in self._levels:
-            level.extend(node)
-            if len(level) // HASH_BYTES & 1:
+            level.append(node)
+            count = len(level)
+            if count & 1:
                 return len(self) - 1
-            node = _parent(level[-2 * HASH_BYTES : -HASH_BYTES], node)
-        self._levels.append(bytearray(node))
+            node = _parent(level[count - 2], node)
+        self._levels.append(self._new_list())
+        self._levels[-1].append(node)
         return len(self) - 1
 
     def root(self, size: int | None = None) -> bytes:
@@ -212,8 +251,7 @@ class MerkleLog:
         width = end - start
         if width & (width - 1) == 0:
             level = width.bit_length() - 1
-            place = (start >> level) * HASH_BYTES
-            return bytes(self._levels[level][place : place + HASH_BYTES])
+            return self._levels[level][start >> level]
         middle = start + _left_width(width)
         return _parent(self._subtree(start, middle), self._subtree(middle, end))
 
@@ -225,7 +263,7 @@ class MerkleLog:
         return size
 
 
-def _parent(left: bytes | bytearray, right: bytes) -> bytes:
+def _parent(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
