@@ -67,6 +67,16 @@ __all__ = [
 class GridbourseError(Exception):
     """Root of the tree: catch this to catch everything gridbourse raises on purpose."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors go from process to process, and most constructors take something else than the text.
+        return _copy, (type(self), self.args, self.__dict__)
+
+
+def _copy(kind: type[GridbourseError], args: tuple[object, ...], fields: dict[str, object]) -> GridbourseError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
+
 
 class InvalidValue(GridbourseError, ValueError):
     """An input is outside what its field accepts.

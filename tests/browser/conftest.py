@@ -36,9 +36,9 @@ def service(tmp_path_factory):
         running.account(name)
     running.account("grid", Kind.MASTER)
     running.account("regulator", Kind.REGULATOR)
-    running.region(lambda region: region.open_day(DAY))
-    running.region(lambda region: region.deposit({"Bert": 10**12, "Bea": 10**12}, DAY, b"\x01" * 32))
-    running.region(lambda region: region.report(dispatch.node_id, EVIL, json.dumps({"says": EVIL})))
+    running.region(Region.open_day, DAY)
+    running.region(Region.deposit, {"Bert": 10**12, "Bea": 10**12}, DAY, b"\x01" * 32)
+    running.region(Region.report, dispatch.node_id, EVIL, json.dumps({"says": EVIL}))
     yield running
     running.stop()
 

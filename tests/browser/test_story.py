@@ -6,6 +6,7 @@ from test_metering import counted
 
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.metering.meter import Meter
+from gridbourse.network.region import Region
 
 
 def place(visitor, side, kwh, price, energy_type=None, period=PERIOD):
@@ -24,7 +25,7 @@ def test_an_owner_lets_a_node_offer_what_its_meter_lets_expect(visit, service, l
     owner = visit(name, language=language)
     t, page = owner.t, owner.page
     meter = Meter(SigningKey.generate())
-    service.region(lambda region: region.register_meter(name, meter.address, 17_000))
+    service.region(Region.register_meter, name, meter.address, 17_000)
     owner.go("/energy/meter")
     owner.sees(t("meter.no_readings"))
     page.get_by_label(t("meter.switch")).check()

@@ -43,8 +43,8 @@ def open_valley(folder: Path) -> Service:
         for node in master.nodes:
             service.account(node.node_id)
     service.account("regulator", Kind.REGULATOR)
-    service.region(lambda region: region.open_day(DAY))
-    service.region(lambda region: region.deposit(dict.fromkeys(BUYERS, 3_000 * 10**7), DAY, b"\x01" * 32))
+    service.region(Region.open_day, DAY)
+    service.region(Region.deposit, dict.fromkeys(BUYERS, 3_000 * 10**7), DAY, b"\x01" * 32)
     return service
 
 
@@ -52,20 +52,20 @@ def trade_a_while(service: Service) -> None:
     """Fill the books of tomorrow; confirm most deals, abandon some, leave the newest to be answered."""
     dice = random.Random(2021)
     for batch in range(6):
-        service.region(lambda region, batch=batch: region.offer(list(_orders(dice, batch)), energy_quota_wh=QUOTA_WH))
+        service.region(Region.offer, list(_orders(dice, batch)), energy_quota_wh=QUOTA_WH)
         service.region(_answer)
-    service.region(lambda region: region.offer(list(_the_book_at_noon()), energy_quota_wh=QUOTA_WH))
+    service.region(Region.offer, list(_the_book_at_noon()), energy_quota_wh=QUOTA_WH)
     service.region(_report)
     service.region(_settle_the_day)
-    service.region(lambda region: region.set_limits({"Roof 01": LIMITS}))
+    service.region(Region.set_limits, {"Roof 01": LIMITS})
     _meter_the_roof(service)
-    service.region(lambda region: region.anchor())
+    service.region(Region.anchor)
 
 
 def _meter_the_roof(service: Service) -> None:
     """Let the roof's meter tell of the last days, and the roof offer by itself what that lets expect."""
     meter, last = Meter(SigningKey.generate()), int(time.time()) // 900 - 1
-    service.region(lambda region: region.register_meter("Roof 01", meter.address, 60_000))
+    service.region(Region.register_meter, "Roof 01", meter.address, 60_000)
     sun = Profiles.load().energies_wh("pv_5", 60_000)
     readings = []
     for turn in range(3 * 96):

@@ -28,8 +28,8 @@ def prepared(tmp_path_factory):
             "regulator": Kind.REGULATOR,
         }.items():
             service.account(name, kind)
-        service.region(lambda region: region.open_day(DAY))
-        service.region(lambda region: region.deposit({"Bert": 10**12, "Bea": 10**12}, DAY, b"\x01" * 32))
+        service.region(Region.open_day, DAY)
+        service.region(Region.deposit, {"Bert": 10**12, "Bea": 10**12}, DAY, b"\x01" * 32)
     finally:
         service.stop()
     return folder

@@ -1,11 +1,14 @@
 """A service that really runs: a region on disk, the application, a server on a free port of this machine."""
 
 import asyncio
+import os
 import socket
+import sys
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import httpx
 
@@ -18,6 +21,8 @@ from gridbourse.network.loop import Pace
 from gridbourse.network.rotation import RegionKeys
 
 PASSWORD = "correct horse battery staple"
+# The region's process finds here what tests let it do.
+os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
 QUICK = Pace(step_seconds=0.05, anchor_seconds=0.2)
 
 
@@ -57,9 +62,13 @@ class Service:
         self._thread.join(20)
         assert not self._thread.is_alive(), "the service stops"
 
-    def region(self, work):
-        """Do something on the region, as its own thread does."""
-        return self.exchange.worker.run(work).result(20)
+    def region(self, work, *arguments, **named):
+        """Do something on the region, in its own process: call a function of a module with it and some arguments."""
+        return self.ask(self.exchange.region.run(partial(_on_region, work, arguments, named)))
+
+    def ask(self, question):
+        """Wait for what the service does in its event loop."""
+        return asyncio.run_coroutine_threadsafe(question, self.loop).result(30)
 
     def account(self, name, kind=Kind.NODE):
         """An account of somebody, under its own name."""
@@ -74,6 +83,10 @@ class Service:
                 answer = client.post("/sign-in/password", json={"account": name, "password": PASSWORD})
                 assert answer.status_code == 200, answer.text
             yield client
+
+
+def _on_region(work, arguments, named, region):
+    return work(region, *arguments, **named)
 
 
 def until(holds, seconds=20.0):

@@ -62,10 +62,7 @@ def listing(members, name, content=b"x"):
 def test_a_backup_of_a_running_service_holds_every_order_it_has_answered(service, tmp_path):
     with service.browser("Anna") as anna:
         order = place(anna, ask(), key="k")
-        future = service.exchange.back_up(tmp_path / "backup.tar")
-        import asyncio
-
-        asyncio.run_coroutine_threadsafe(future, service.loop).result(30)
+        service.ask(service.exchange.back_up(tmp_path / "backup.tar"))
         place(anna, ask(2_000))
     assert (tmp_path / "backup.tar").stat().st_mode & 0o077 == 0
     restore(tmp_path / "backup.tar", tmp_path / "again")

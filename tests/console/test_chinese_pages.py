@@ -97,7 +97,7 @@ def busy(shared):
         until(lambda: seller.get("/deals/1").json()["status"] == "settled")
     still = [None if period == PERIOD + 1 else 0 for period in DAY_PERIODS]
     metered = dict.fromkeys(("Anna", "Arno", "Bert"), still)
-    shared.region(lambda region: settle_day(region, DAY_PERIODS, metered))
+    shared.region(settle_day, DAY_PERIODS, metered)
     with shared.browser("grid") as grid, shared.browser("regulator") as regulator, shared.browser("Anna") as anna:
         grid.post("/votes/settings", json={"cooling_off_seconds": 400})
         grid.post("/votes/suspension", json={"master": "roofs"})

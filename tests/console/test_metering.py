@@ -5,7 +5,6 @@ import runpy
 import shutil
 import socket
 import time
-from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -97,13 +96,13 @@ def offered(client, node_id="Anna", count=3):
 
 def recorded(service, node_id="Anna"):
     """Periods of the orders on a node's slave chain, in their sequence."""
+    return service.region(_recorded, node_id)
 
-    def read(region):
-        master = region.master_of(node_id)
-        details = map(master.encryption_node.open, master.slave.records())
-        return [one.period for one in details if isinstance(one, OrderDetails) and one.user_id == node_id]
 
-    return service.region(read)
+def _recorded(region, node_id):
+    master = region.master_of(node_id)
+    details = map(master.encryption_node.open, master.slave.records())
+    return [one.period for one in details if isinstance(one, OrderDetails) and one.user_id == node_id]
 
 
 def test_readings_that_are_handed_in_lead_to_offers_on_both_chains(service, anna, meter):
@@ -387,10 +386,10 @@ def test_killed_between_reading_and_offer_a_service_loses_nothing_and_offers_onc
 
 def test_killed_between_decision_and_offer_a_service_offers_once(service, anna, meter, tmp_path):
     class Dead:
-        def run(self, work):
-            return Future()
+        async def run(self, work):
+            await asyncio.Event().wait()
 
-    service.exchange.offering._worker = Dead()
+    service.exchange.offering._region = Dead()
     anna.send(orders.set_limits(LIMITS))
     anna.send(meters.hand_in(counted(meter, exported_wh=SUN_WH)))
     until(lambda: service.exchange.store.rows("SELECT * FROM decisions"))
@@ -422,7 +421,7 @@ def test_a_service_that_was_killed_after_an_offer_knows_that_it_made_it(service,
 
 def test_a_backup_holds_the_readings(service, anna, meter, tmp_path):
     anna.send(meters.hand_in(counted(meter, exported_wh=SUN_WH)))
-    asyncio.run_coroutine_threadsafe(service.exchange.back_up(tmp_path / "archive.tar"), service.loop).result(30)
+    service.ask(service.exchange.back_up(tmp_path / "archive.tar"))
     restore(tmp_path / "archive.tar", tmp_path / "restored")
     kept = (tmp_path / "restored" / READINGS_FILE).read_bytes()
     assert kept == (service.folder / READINGS_FILE).read_bytes() != b""
@@ -431,4 +430,4 @@ def test_a_backup_holds_the_readings(service, anna, meter, tmp_path):
 def test_a_region_whose_name_no_topic_can_have_gets_no_head_end(tmp_path):
     Region.create(tmp_path / "region", replace(SPEC, name="a/b")).close()
     with pytest.raises(InvalidValue, match="region"):
-        Exchange.open(tmp_path / "region", broker=Broker("127.0.0.1", 1))
+        asyncio.run(Exchange.open(tmp_path / "region", broker=Broker("127.0.0.1", 1)))

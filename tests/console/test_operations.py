@@ -12,8 +12,9 @@ import pytest
 from service import until
 from test_trade import place
 
+from gridbourse.console.process import JsonLines
 from gridbourse.console.rate_limit import RateLimit
-from gridbourse.console.serving import JsonLines, require_safe
+from gridbourse.console.serving import require_safe
 from gridbourse.console.settings import ServiceSettings
 from gridbourse.errors import InvalidValue
 
@@ -30,9 +31,13 @@ def test_the_service_says_that_it_is_alive_and_ready(shared):
 def test_a_region_that_stopped_is_not_ready_and_refuses_orders_instead_of_losing_them(service):
     with service.browser("Anna") as anna:
         until(lambda: service.exchange.is_running)
-        service.exchange.worker.run(lambda region: region.main.chain.close())
+        service.region(_close_main_chain)
         until(lambda: httpx.get(f"{service.url}/ready").status_code == 503)
         assert anna.post("/orders", json=ask()).status_code == 503
+
+
+def _close_main_chain(region):
+    region.main.chain.close()
 
 
 def test_every_metric_of_the_dashboard_and_the_alerts_is_told(shared):

@@ -171,7 +171,7 @@ def test_metered_energy_is_shown_beside_what_was_traded_and_a_silent_meter_raise
     fed_in = [None if period == PERIOD + 1 else 1_200 if period == PERIOD else 0 for period in DAY_PERIODS]
     still = [0] * len(DAY_PERIODS)
     metered = {"Anna": fed_in, "Arno": still, "Bert": still, "Bea": still}
-    service.region(lambda region: settle_day(region, DAY_PERIODS, metered))
+    service.region(settle_day, DAY_PERIODS, metered)
     with visitor(service, "Anna") as anna, visitor(service, "regulator") as regulator:
         shown = until(lambda: re.search(r"12:00–12:15 (1.2 0 1.2 1 0 0.2)", text_of(anna.get(METER_PAGE).text)))
         assert shown

@@ -35,7 +35,7 @@ def settled(shared):
     drawn = [-900 if period == PERIOD else 0 for period in DAY_PERIODS]
     still = [0] * len(DAY_PERIODS)
     metered = {"Anna": fed_in, "Arno": still, "Bert": drawn}
-    shared.region(lambda region: settle_day(region, DAY_PERIODS, metered))
+    shared.region(settle_day, DAY_PERIODS, metered)
     with shared.browser("Anna") as seller:
         until(lambda: not seller.get(STATEMENT).json()["unsettled_nodes"])
     return shared

@@ -131,9 +131,9 @@ def connected(command: _Command) -> _Command:
     return run  # type: ignore[return-value]
 
 
-def _open_exchange(folder: Path) -> Exchange:
+async def _open_exchange(folder: Path) -> Exchange:
     try:
-        return Exchange.open(folder)
+        return await Exchange.open(folder)
     except ChainLocked as error:
         raise ChainLocked(f"{folder} is open in another process; if that serves it, give --url instead") from error
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from gridbourse.client.values import Account
+from gridbourse.console.constitution import Constitution, read_constitution
 from gridbourse.console.directory import Directory
-from gridbourse.console.network_queries import Members
+from gridbourse.console.region_process import RegionProcess
 from gridbourse.console.rights import Kind, Principal, Right, require
 from gridbourse.console.signin.credentials import Credentials
-from gridbourse.console.worker import RegionWorker
 from gridbourse.contracts.abi import Call
 from gridbourse.contracts.consortium import Consortium
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import Forbidden, InvalidValue, NotFound
-from gridbourse.market.types import Role, Settings
+from gridbourse.market.types import Role
 from gridbourse.network.finding import Finding
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.region import Region
@@ -28,39 +30,39 @@ class Administration:
 
     Parameters
     ----------
-    worker
+    region
         Runs the region.
     credentials
         Keeps accounts.
     directory
         Who is who.
-    members
-        Asks who the main chain's members are.
+    constitution
+        Asks what is in force.
     names
         Names of the masters, by number.
     node_keys
         Reads a node's keys, to put them into its account.
-    refresh
-        Reads the market settings and the members anew, after a vote.
+    adopt
+        Is told what is in force after a vote.
     """
 
     def __init__(
         self,
-        worker: RegionWorker,
+        region: RegionProcess,
         credentials: Credentials,
         directory: Directory,
-        members: Callable[[], Members],
+        constitution: Callable[[], Constitution],
         names: Mapping[int, str],
         node_keys: Callable[[str], NodeKeys],
-        refresh: Callable[[Region], None],
+        adopt: Callable[[Constitution], None],
     ) -> None:
-        self._worker = worker
+        self._region = region
         self._credentials = credentials
         self._directory = directory
-        self._members = members
+        self._constitution = constitution
         self._names = names
         self._node_keys = node_keys
-        self._refresh = refresh
+        self._adopt = adopt
 
     # Accounts
 
@@ -107,7 +109,7 @@ class Administration:
         require(principal, Right.KEEP_METERS)
         if self._directory.master_of.get(node_id) != principal.name:
             raise NotFound(Finding("you have no node {name!r}", name=node_id))
-        await asyncio.wrap_future(self._worker.run(partial(_register_meter, node_id, meter, limit_w)))
+        await self._region.run(partial(_register_meter, node_id, meter, limit_w))
 
     # Deposits
 
@@ -122,57 +124,71 @@ class Administration:
             A node takes no part, or the day is not open.
         """
         require(principal, Right.CREDIT)
-        if self._names[self._members().settlement_agent] != principal.name:
+        if self._names[self._constitution().settlement_agent] != principal.name:
             raise Forbidden(Finding("only the settlement agent credits deposits"))
         for node_id in moneys:
             if self._directory.trader(node_id, day) is None:
                 remedy = Finding("a node of this region that trades on day {day}", day=day)
                 raise InvalidValue("node_id", node_id, remedy)
-        await asyncio.wrap_future(self._worker.run(lambda region: region.deposit(moneys, day, payment_reference)))
+        await self._region.run(partial(_deposit, dict(moneys), day, payment_reference))
 
     # Votes
 
-    async def vote_settings(self, principal: Principal, change: Callable[[Settings], Settings]) -> None:
-        """Vote for other market settings, made from those in force. Raises `InvalidValue`."""
-
-        def action(consortium: Consortium) -> Call:
-            wanted = change(consortium.settings())
-            if wanted.floor_ticks > wanted.cap_ticks:
-                remedy = Finding("a price no higher than the highest, {cap}", cap=format_price(wanted.cap_ticks))
-                raise InvalidValue("floor", format_price(wanted.floor_ticks), remedy)
-            return consortium.change_settings(wanted)
-
-        await self._vote(principal, action)
+    async def vote_settings(self, principal: Principal, changes: Mapping[str, Any]) -> None:
+        """Vote for other market settings: those in force with some fields changed. Raises `InvalidValue`."""
+        await self._vote(principal, partial(_change_settings, dict(changes)))
 
     async def vote_admission(self, principal: Principal, account: Address, role: Role) -> None:
         """Vote for admitting a master, or a suspended one again."""
-        await self._vote(principal, lambda consortium: consortium.admit(account, role))
+        await self._vote(principal, partial(_admit, account, role))
 
     async def vote_suspension(self, principal: Principal, master: str) -> None:
         """Vote for suspending a master."""
-        master_id = self._number(master)
-        await self._vote(principal, lambda consortium: consortium.suspend(master_id))
+        await self._vote(principal, partial(_suspend, self._number(master)))
 
     async def vote_settlement_agent(self, principal: Principal, master: str) -> None:
         """Vote for another settlement agent."""
-        master_id = self._number(master)
-        await self._vote(principal, lambda consortium: consortium.change_settlement_agent(master_id))
+        await self._vote(principal, partial(_change_settlement_agent, self._number(master)))
 
     async def _vote(self, principal: Principal, action: Callable[[Consortium], Call]) -> None:
         require(principal, Right.VOTE)
-
-        def vote(region: Region) -> None:
-            consortium = region.main.consortium
-            region.masters[principal.name].main_wallet.send(consortium.vote(action(consortium)))
-            self._refresh(region)
-
-        await asyncio.wrap_future(self._worker.run(vote))
+        self._adopt(await self._region.run(partial(_vote, principal.name, action)))
 
     def _number(self, master: str) -> int:
         number = next((number for number, name in self._names.items() if name == master), None)
         if number is None:
             raise InvalidValue("master", master, Finding("one of {names}", names=", ".join(self._names.values())))
         return number
+
+
+def _vote(master: str, action: Callable[[Consortium], Call], region: Region) -> Constitution:
+    consortium = region.main.consortium
+    region.masters[master].main_wallet.send(consortium.vote(action(consortium)))
+    return read_constitution(region)
+
+
+def _change_settings(changes: Mapping[str, Any], consortium: Consortium) -> Call:
+    wanted = replace(consortium.settings(), **changes)
+    if wanted.floor_ticks > wanted.cap_ticks:
+        remedy = Finding("a price no higher than the highest, {cap}", cap=format_price(wanted.cap_ticks))
+        raise InvalidValue("floor", format_price(wanted.floor_ticks), remedy)
+    return consortium.change_settings(wanted)
+
+
+def _admit(account: Address, role: Role, consortium: Consortium) -> Call:
+    return consortium.admit(account, role)
+
+
+def _suspend(master_id: int, consortium: Consortium) -> Call:
+    return consortium.suspend(master_id)
+
+
+def _change_settlement_agent(master_id: int, consortium: Consortium) -> Call:
+    return consortium.change_settlement_agent(master_id)
+
+
+def _deposit(moneys: Mapping[str, int], day: int, payment_reference: bytes, region: Region) -> None:
+    region.deposit(moneys, day, payment_reference)
 
 
 def _register_meter(node_id: str, meter: Address, limit_w: int, region: Region) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
@@ -64,7 +64,7 @@ _TAGS = {
 }
 
 
-def create_app(open_exchange: Callable[[], Exchange], settings: ServiceSettings) -> FastAPI:
+def create_app(open_exchange: Callable[[], Awaitable[Exchange]], settings: ServiceSettings) -> FastAPI:
     """Make the application.
 
     Parameters
@@ -77,7 +77,7 @@ def create_app(open_exchange: Callable[[], Exchange], settings: ServiceSettings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        exchange = app.state.exchange = open_exchange()
+        exchange = app.state.exchange = await open_exchange()
         await exchange.start()
         app.state.metrics.watch(exchange)
         app.state.frames = Frames(exchange.local)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from gridbourse.client.chain_values import AnchorView, AuditReport, TraceParty, TraceStep, TraceView
 from gridbourse.client.values import DealStatus, SideName
@@ -13,6 +12,8 @@ from gridbourse.console.chain_state import ChainState
 from gridbourse.console.csv_text import csv_text
 from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import MarketState
+from gridbourse.console.messages import Lane
+from gridbourse.console.region_process import RegionProcess
 from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.views import order_text, type_name
 from gridbourse.errors import NotFound
@@ -36,16 +37,14 @@ _EXPORT_COLUMNS = (
     "bid",
 )
 
-_Answer = TypeVar("_Answer")
-
 
 class Audit:
-    """Acts for the regulator, in a thread of its own: a long audit delays no order.
+    """Acts for the regulator, beside the thread that owns the region: a long audit delays no order.
 
     Parameters
     ----------
     region
-        The region, whose regulator no other thread uses; a folder without its keys cannot audit.
+        Runs the region; one without the regulator's keys cannot audit.
     market, chains, directory
         The states to search.
     clock
@@ -54,7 +53,7 @@ class Audit:
 
     def __init__(
         self,
-        region: Region,
+        region: RegionProcess,
         market: MarketState,
         chains: ChainState,
         directory: Directory,
@@ -65,7 +64,6 @@ class Audit:
         self._chains = chains
         self._directory = directory
         self._clock = clock
-        self._thread = ThreadPoolExecutor(1, "regulator")
         self.last_report: AuditReport | None = None
         """What the last audit found."""
 
@@ -96,7 +94,7 @@ class Audit:
         require(principal, Right.AUDIT)
         records = sum(len(chain.records) for chain in self._chains.chains.values())
         deals = len(self._market.deals)
-        findings = await self._run(self._region.regulator.audit)
+        findings = await self._region.run(_audit, Lane.REGULATOR)
         self.last_report = AuditReport(not findings, findings, records, deals, self._clock())
         return self.last_report
 
@@ -122,22 +120,23 @@ class Audit:
         )
         return csv_text(_EXPORT_COLUMNS, rows)
 
-    def close(self) -> None:
-        """Let what runs finish, and end the thread."""
-        self._thread.shutdown(cancel_futures=True)
-
     async def _trace(self, principal: Principal, deal_id: int) -> Trace:
         require(principal, Right.AUDIT)
         if deal_id not in self._market.deals:
             raise NotFound(Finding("the main chain has no deal {deal}", deal=deal_id))
-        return await self._run(lambda: self._region.regulator.trace(deal_id))
-
-    async def _run(self, work: Callable[[], _Answer]) -> _Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await self._region.run(partial(_trace, deal_id), Lane.REGULATOR)
 
     def _name(self, trader: int) -> str:
         owner = self._directory.owners.get(trader)
         return owner.node_id if owner else Finding("trader {number}", number=trader)
+
+
+def _audit(region: Region) -> list[str]:
+    return region.regulator.audit()
+
+
+def _trace(deal_id: int, region: Region) -> Trace:
+    return region.regulator.trace(deal_id)
 
 
 def _party(party: PartyTrace) -> TraceParty:

@@ -38,19 +38,19 @@ _MEMBER = re.compile(
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 
 
-def back_up(region: Region, folder: Path, store: ServiceStore | None, archive: Path) -> None:
+def back_up(folder: Path, archive: Path, region: Region) -> None:
     """Write a region into an archive, which appears when it is complete.
 
     Nothing is written to the region meanwhile: call it in the thread that runs it.
 
     Parameters
     ----------
-    region, folder
-        The open region, and where it lies.
-    store
-        The service's file, if it is open.
+    folder
+        Where the region lies.
     archive
         A new file.
+    region
+        The open region.
 
     Raises
     ------
@@ -65,11 +65,9 @@ def back_up(region: Region, folder: Path, store: ServiceStore | None, archive: P
         for chain in {region.main.chain, *(master.slave.chain for master in region.masters.values())}:
             if isinstance(chain, LocalChain):
                 chain.back_up(copies / chain.path.name)
-        service = store or (ServiceStore(folder / SERVICE_FILE) if (folder / SERVICE_FILE).exists() else None)
-        if service is not None:
-            service.back_up(copies / SERVICE_FILE)
-        if service is not store and service is not None:
-            service.close()
+        if (folder / SERVICE_FILE).exists():
+            with closing(ServiceStore(folder / SERVICE_FILE)) as service:
+                service.back_up(copies / SERVICE_FILE)
         if (folder / READINGS_FILE).exists():
             shutil.copyfile(folder / READINGS_FILE, copies / READINGS_FILE)  # it only grows, and its end is cut clean
         members = {path.name: path for path in copies.iterdir()} | {

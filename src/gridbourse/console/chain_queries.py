@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from enum import Enum
+from functools import partial
+from typing import TypeVar
 
-from gridbourse.chain.block import Log, Receipt
-from gridbourse.chain.interface import Chain
-from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.client.chain_values import (
     AnchorView,
     BlockSummary,
     BlockView,
     ChainSummary,
-    EventView,
     InclusionProof,
     RecordSummary,
     RecordView,
     TransactionView,
 )
 from gridbourse.client.values import Page
+from gridbourse.console.chain_source import (
+    block_summary,
+    hex_text,
+    read_block,
+    read_head,
+    read_height_of_block,
+    read_height_of_transaction,
+    read_record,
+    read_record_as_master,
+    read_transaction,
+)
 from gridbourse.console.chain_state import MAIN, ChainEntry, ChainState
 from gridbourse.console.chain_tables import AnchorEntry, RecordEntry
+from gridbourse.console.messages import Lane
 from gridbourse.console.news import Head
 from gridbourse.console.paging import cut, newest_first, read_cursor, write_cursor
+from gridbourse.console.region_process import RegionProcess
 from gridbourse.console.rights import Kind, Principal, Right, require
-from gridbourse.contracts.abi import Contract
-from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.crypto.envelope import EncryptionKey, recipients_of
 from gridbourse.crypto.merkle import HASH_BYTES
-from gridbourse.errors import Conflict, EnvelopeError, Forbidden, NotFound
+from gridbourse.errors import Conflict, Forbidden, NotFound
+from gridbourse.network.description import RegionSpec
 from gridbourse.network.finding import Finding
-from gridbourse.network.master import Master
 from gridbourse.network.record_kind import RecordKind
-from gridbourse.network.records import Details
-from gridbourse.network.region import Region
-from gridbourse.network.sealing import open_record
+
+_Answer = TypeVar("_Answer")
 
 
 class ChainQueries:
@@ -46,25 +53,30 @@ class ChainQueries:
     Parameters
     ----------
     region
-        The region; its chains may be read by any thread.
+        Runs the region, whose chains it reads.
+    spec
+        Who takes part.
+    chain_ids
+        Ids of the chains that are kept here, by name.
     state
         The chains as they stand.
     regulator_keys
         With which the regulator opens records.
     """
 
-    def __init__(self, region: Region, state: ChainState, regulator_keys: Sequence[EncryptionKey]) -> None:
+    def __init__(
+        self,
+        region: RegionProcess,
+        spec: RegionSpec,
+        chain_ids: Mapping[str, int],
+        state: ChainState,
+        regulator_keys: Sequence[EncryptionKey],
+    ) -> None:
+        self._region = region
+        self._roles = {master.name: master.role.name.lower() for master in spec.masters}
+        self._chain_ids = chain_ids
         self._state = state
-        self._roles = {master.name: master.role.name.lower() for master in region.spec.masters}
-        self._masters: dict[str, Master] = region.masters
         self._regulator_keys = regulator_keys
-        self._chains: dict[str, Chain] = {MAIN: region.main.chain}
-        self._contracts: dict[str, list[Contract]] = {
-            MAIN: [region.main.consortium, region.main.market, region.main.anchors, region.main.balancing]
-        }
-        for name, master in region.masters.items():
-            self._chains[name] = master.slave.chain
-            self._contracts[name] = [master.slave.ledger]
 
     def chains(self) -> list[ChainSummary]:
         """All chains; main chain first."""
@@ -80,7 +92,7 @@ class ChainQueries:
         heights = range(start, max(0, start - limit), -1)
         kept = {head.height: head for head in entry.heads}
         blocks = [
-            _block(name, kept[height] if height in kept else await asyncio.to_thread(self._head, name, height))
+            block_summary(name, kept[height] if height in kept else await self._read(read_head, name, height))
             for height in heights
         ]
         return Page(blocks, write_cursor(heights[-1]) if heights and heights[-1] > 1 else None)
@@ -94,7 +106,7 @@ class ChainQueries:
         self._require_kept(name)
         if name != MAIN:
             self._require_member(principal, name)
-        return await asyncio.to_thread(self._block, name, height)
+        return await self._read(read_block, name, height)
 
     async def transaction(self, principal: Principal, name: str, tx_hash: bytes) -> TransactionView:
         """One transaction. Raises `NotFound`."""
@@ -103,9 +115,9 @@ class ChainQueries:
         self._require_kept(name)
         if name != MAIN:
             self._require_member(principal, name)
-        found = await asyncio.to_thread(self._transaction, name, tx_hash)
+        found = await self._read(read_transaction, name, tx_hash)
         if found is None:
-            raise NotFound(Finding("chain {name} has no transaction {hash}", name=name, hash=_hex(tx_hash)))
+            raise NotFound(Finding("chain {name} has no transaction {hash}", name=name, hash=hex_text(tx_hash)))
         return found
 
     def anchors(self, name: str, cursor: str | None, limit: int) -> Page[AnchorView]:
@@ -155,20 +167,26 @@ class ChainQueries:
         for name, entry in self._state.chains.items():
             if name != MAIN and self.is_member(principal, name) and (found := entry.records.beginning(leaf.hex())):
                 return self._record_summary(principal, name, found[0])
-        raise NotFound(Finding("there is no record with leaf {leaf} that you may see", leaf=_hex(leaf)))
+        raise NotFound(Finding("there is no record with leaf {leaf} that you may see", leaf=hex_text(leaf)))
 
     async def record(self, principal: Principal, name: str, index: int) -> RecordView:
         """A record, and what the caller may read of it."""
         require(principal, Right.READ_CHAINS)
         found = self._record(name, index)
         self._require_member(principal, name)
-        record = await asyncio.to_thread(self._ledger_record, name, found)
-        details, explanation = self._open(principal, name, found, record)
+        keys, explanation = self._opening(principal, found)
+        place = name, found.index, found.height
+        if keys is None:
+            read = await self._read(read_record_as_master, *place)
+        else:
+            read = await self._read(read_record, *place, keys)
+        if read.fault is not None:
+            explanation = f"does not open: {read.fault}"
         return RecordView(
             record=self._record_summary(principal, name, found),
-            content_bytes=len(record.content),
-            readers=[reader.hex() for reader in recipients_of(record.content[HASH_BYTES:])],
-            details=details,
+            content_bytes=len(read.record.content),
+            readers=[reader.hex() for reader in recipients_of(read.record.content[HASH_BYTES:])],
+            details={key: _plain(value) for key, value in asdict(read.details).items()} if read.details else None,
             explanation=explanation,
         )
 
@@ -193,47 +211,36 @@ class ChainQueries:
         return InclusionProof(
             chain=name,
             index=index,
-            leaf=_hex(found.leaf),
+            leaf=hex_text(found.leaf),
             leaf_count=leaf_count,
-            path=[_hex(node) for node in entry.log.inclusion_proof(index, leaf_count)],
-            root=_hex(covering.anchor.root),
+            path=[hex_text(node) for node in entry.log.inclusion_proof(index, leaf_count)],
+            root=hex_text(covering.anchor.root),
             anchor=_anchor(name, covering),
         )
 
-    def _open(
-        self, principal: Principal, name: str, entry: RecordEntry, record: LedgerRecord
-    ) -> tuple[dict[str, str | int | bool] | None, str]:
+    def _opening(self, principal: Principal, entry: RecordEntry) -> tuple[Sequence[EncryptionKey] | None, str]:
+        """With which keys a record is opened for the caller, None being those of its encryption node; and why."""
         if principal.kind is Kind.NODE and entry.node_id != principal.name:
-            return None, "sealed to another function node, its encryption node and the regulator"
+            return (), "sealed to another function node, its encryption node and the regulator"
         if principal.kind is Kind.NODE and principal.keys is None:
-            return None, "sealed to your own key, which the service does not have; open it with that key"
-        try:
-            details, because = self._opened(principal, name, record)
-        except EnvelopeError as error:
-            return None, f"does not open: {error}"
-        return {key: _plain(value) for key, value in asdict(details).items()}, because
-
-    def _opened(self, principal: Principal, name: str, record: LedgerRecord) -> tuple[Details, str]:
-        master = self._masters[name]
+            return (), "sealed to your own key, which the service does not have; open it with that key"
         if principal.kind is Kind.MASTER:
-            return master.encryption_node.open(record), "sealed to the encryption node of this chain"
+            return None, "sealed to the encryption node of this chain"
         if principal.keys is not None:
-            return open_record(master.slave.ledger, record, *principal.keys.opening), "sealed to this function node"
-        opened = open_record(master.slave.ledger, record, *self._regulator_keys)
-        return opened, "sealed to the regulator, which reads everything"
+            return principal.keys.opening, "sealed to this function node"
+        return self._regulator_keys, "sealed to the regulator, which reads everything"
 
     async def height_of(self, principal: Principal, name: str, block_hash: bytes) -> int | None:
         """Height of the block of a chain that has a hash; None if there is none."""
         require(principal, Right.READ_CHAINS)
-        return await asyncio.to_thread(self._chains[name].height_of, block_hash) if name in self._chains else None
+        return await self._read(read_height_of_block, name, block_hash) if self._is_kept(name) else None
 
     async def height_of_transaction(self, principal: Principal, name: str, tx_hash: bytes) -> int | None:
         """Height of the block of a chain that holds a transaction; None if there is none that the caller may see."""
         require(principal, Right.READ_CHAINS)
-        if name not in self._chains or (name != MAIN and not self.is_member(principal, name)):
+        if not self._is_kept(name) or (name != MAIN and not self.is_member(principal, name)):
             return None
-        receipt = await asyncio.to_thread(self._chains[name].receipt, tx_hash)
-        return receipt.height if receipt else None
+        return await self._read(read_height_of_transaction, name, tx_hash)
 
     def is_member(self, principal: Principal, name: str) -> bool:
         """Whether the caller reads a slave chain."""
@@ -248,8 +255,14 @@ class ChainQueries:
             raise Forbidden(Finding(text, name=name))
 
     def _require_kept(self, name: str) -> None:
-        if name not in self._chains:
+        if not self._is_kept(name):
             raise NotFound(Finding("slave chain {name} is not kept here, but by its master", name=name))
+
+    async def _read(self, reading: Callable[..., _Answer], *what: object) -> _Answer:
+        return await self._region.run(partial(reading, *what), Lane.READER)
+
+    def _is_kept(self, name: str) -> bool:
+        return name in self._chain_ids
 
     def _chain(self, name: str) -> ChainEntry:
         entry = self._state.chains.get(name)
@@ -274,10 +287,10 @@ class ChainQueries:
         last = entry.anchors[-1].anchor if entry.anchors else None
         return ChainSummary(
             name=name,
-            chain_id=self._chains[name].chain_id if name in self._chains else None,
+            chain_id=self._chain_ids.get(name),
             role=self._roles.get(name),
             height=head.height,
-            hash=_hex(head.hash),
+            hash=hex_text(head.hash),
             timestamp=head.timestamp,
             record_count=len(entry.records) if is_slave else None,
             anchored_count=entry.anchored_count if is_slave else None,
@@ -290,80 +303,20 @@ class ChainQueries:
             chain=name,
             index=entry.index,
             kind=_kind(entry.kind),
-            author=_hex(entry.author),
-            leaf=_hex(entry.leaf),
+            author=hex_text(entry.author),
+            leaf=hex_text(entry.leaf),
             height=entry.height,
-            transaction=_hex(entry.transaction_hash),
+            transaction=hex_text(entry.transaction_hash),
             is_anchored=entry.index < self._state.chains[name].anchored_count,
             is_readable=is_own,
         )
 
-    # What is read from the chains themselves, off the event loop
-
-    def _head(self, name: str, height: int) -> Head:
-        return Head.of(self._chains[name].block(height))
-
-    def _ledger_record(self, name: str, entry: RecordEntry) -> LedgerRecord:
-        ledger = self._masters[name].slave.ledger
-        records = ledger.records(first_block=entry.height, last_block=entry.height)
-        return next(record for record in records if record.index == entry.index)
-
-    def _block(self, name: str, height: int) -> BlockView:
-        block = self._chains[name].block(height)
-        header = block.header
-        return BlockView(
-            block=_block(name, Head.of(block)),
-            sealer=_hex(header.sealer),
-            transactions_root=_hex(header.transactions_root),
-            receipts_root=_hex(header.receipts_root),
-            state_root=_hex(header.state_root),
-            gas_used=header.gas_used,
-            transactions=[
-                self._transaction_view(name, SignedTransaction.decode(raw), receipt)
-                for raw, receipt in zip(block.transactions, block.receipts, strict=True)
-            ],
-        )
-
-    def _transaction(self, name: str, tx_hash: bytes) -> TransactionView | None:
-        chain = self._chains[name]
-        signed, receipt = chain.transaction(tx_hash), chain.receipt(tx_hash)
-        return self._transaction_view(name, signed, receipt) if signed and receipt else None
-
-    def _transaction_view(self, name: str, signed: SignedTransaction, receipt: Receipt) -> TransactionView:
-        called = next((own for own in self._contracts[name] if own.address == signed.transaction.to), None)
-        read = called.abi.read_call(signed.transaction.data) if called else None
-        return TransactionView(
-            chain=name,
-            hash=_hex(signed.hash),
-            height=receipt.height,
-            position=receipt.position,
-            sender=_hex(signed.sender),
-            to=_hex(signed.transaction.to) if signed.transaction.to else None,
-            contract=called.NAME if called else None,
-            function=read[0] if read else None,
-            nonce=signed.transaction.nonce,
-            gas_used=receipt.gas_used,
-            succeeded=receipt.succeeded,
-            events=[view for log in receipt.logs if (view := self._event_view(name, log)) is not None],
-        )
-
-    def _event_view(self, name: str, log: Log) -> EventView | None:
-        contract = next((own for own in self._contracts[name] if own.address == log.address), None)
-        event = contract.abi.event(log) if contract else None
-        if contract is None or event is None:
-            return None
-        return EventView(contract.NAME, event.name, {key: _text(value) for key, value in event.values.items()})
-
-
-def _block(name: str, head: Head) -> BlockSummary:
-    return BlockSummary(
-        name, head.height, head.timestamp, _hex(head.hash), _hex(head.parent_hash), head.transaction_count
-    )
-
 
 def _anchor(name: str, entry: AnchorEntry) -> AnchorView:
     anchor = entry.anchor
-    return AnchorView(name, anchor.first_block, anchor.last_block, anchor.leaf_count, _hex(anchor.root), entry.height)
+    return AnchorView(
+        name, anchor.first_block, anchor.last_block, anchor.leaf_count, hex_text(anchor.root), entry.height
+    )
 
 
 def _kind(kind: int) -> str:
@@ -375,14 +328,6 @@ def _kind_number(name: str) -> int:
     if name.upper() in RecordKind.__members__:
         return RecordKind[name.upper()]
     return int(name) if name.isascii() and name.isdigit() else -1
-
-
-def _hex(data: bytes) -> str:
-    return f"0x{data.hex()}"
-
-
-def _text(value: object) -> str:
-    return _hex(value) if isinstance(value, bytes) else str(value)
 
 
 def _plain(value: object) -> str | int | bool:

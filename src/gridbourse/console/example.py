@@ -108,7 +108,7 @@ class ExampleMarket:
         """Let everybody have a deposit on every day that is open."""
         for day in set(self._exchange.directory.days()) - paid:
             moneys = dict.fromkeys(self._nodes, money_units(_DEPOSIT_YUAN))
-            await asyncio.wrap_future(self._exchange.worker.run(partial(_deposit, moneys, day)))
+            await self._exchange.region.run(partial(_deposit, moneys, day))
             paid.add(day)
 
     async def _place(self) -> None:

@@ -131,7 +131,7 @@ class ExampleMeters:
         """Enter the meters; the head-end then asks them for all that they have counted."""
         points = {plant.node_id: (meter.address, plant.limit_w) for plant, meter in meters.items()}
         limits = {plant.node_id: OFFERING[plant.kind] for plant in meters if allow and plant.kind in OFFERING}
-        await asyncio.wrap_future(self._exchange.worker.run(partial(_enter, points, limits)))
+        await self._exchange.region.run(partial(_enter, points, limits))
         self._exchange.metering.ask_again()
 
     async def _publish(self, meters: Mapping[_Plant, Meter], concentrator: Concentrator, ahead: int) -> None:

@@ -1,7 +1,7 @@
 """The exchange: one region, everything one may ask of it, and everything one may do.
 
-The region and its chains belong to one thread (`worker`). What it reads from the chains goes to the event loop as news,
-which folds it into the market state; questions are answered from there, and so never wait for a chain.
+The region and its chains have a process of their own (`region_process`). What that reads from the chains comes here as
+news, which is folded into the market state; questions are answered from there, and so never wait for a chain.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from gridbourse.client.chain_values import Alarm
@@ -16,17 +17,19 @@ from gridbourse.console.administration import Administration
 from gridbourse.console.audit import Audit
 from gridbourse.console.backup import back_up
 from gridbourse.console.chain_queries import ChainQueries
-from gridbourse.console.chain_state import ChainState
+from gridbourse.console.chain_state import MAIN, ChainState
+from gridbourse.console.constitution import Constitution, read_constitution
 from gridbourse.console.directory import Directory
 from gridbourse.console.feed import Feed
 from gridbourse.console.local_time import LocalTime
 from gridbourse.console.market_queries import MarketQueries
 from gridbourse.console.market_state import MarketState
+from gridbourse.console.messages import Lane
 from gridbourse.console.metering import READINGS_FILE, Metering
-from gridbourse.console.network_queries import Members, NetworkQueries
+from gridbourse.console.network_queries import NetworkQueries
 from gridbourse.console.news import MainBlock, News
-from gridbourse.console.node_records import NodeRecord
 from gridbourse.console.offering import Offering
+from gridbourse.console.region_process import RegionProcess
 from gridbourse.console.rights import Kind
 from gridbourse.console.search import Search
 from gridbourse.console.shelf import Shelf
@@ -34,13 +37,12 @@ from gridbourse.console.signin.credentials import Credentials
 from gridbourse.console.statements import Statements
 from gridbourse.console.store import SERVICE_FILE, ServiceStore
 from gridbourse.console.trading import Trading
-from gridbourse.console.worker import RegionWorker
 from gridbourse.crypto.keys import Address
 from gridbourse.market.types import Settings
 from gridbourse.metering.mqtt import Broker
+from gridbourse.network.description import RegionSpec, read_region
 from gridbourse.network.finding import Finding
 from gridbourse.network.loop import Pace
-from gridbourse.network.region import Region
 from gridbourse.network.rotation import REGULATOR, RegionKeys
 
 LATE_ANCHOR_ROUNDS = 5
@@ -56,7 +58,9 @@ class Exchange:
     Parameters
     ----------
     region
-        The open region; the exchange closes it.
+        Runs the region.
+    constitution
+        What is in force there.
     folder
         The region's folder, where the service keeps its own file.
     pace
@@ -94,76 +98,76 @@ class Exchange:
 
     def __init__(
         self,
-        region: Region,
+        region: RegionProcess,
+        constitution: Constitution,
         folder: Path,
+        spec: RegionSpec,
         *,
-        pace: Pace | None = None,
+        pace: Pace,
         broker: Broker | None = None,
         clock: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
-        self._pace = pace = pace or Pace()
+        self.region = region
+        self._constitution = constitution
+        self._pace = pace
         self._clock = clock
-        self._loop: asyncio.AbstractEventLoop | None = None
         self.folder = folder
-        self.spec = region.spec
-        self.local = LocalTime(region.spec.time_zone)
-        names = {master_id: master.name for master_id, master in enumerate(region.spec.masters, start=1)}
+        self.spec = spec
+        self.local = LocalTime(spec.time_zone)
+        names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
         self.directory = Directory()
         self._shelf = Shelf(folder)
         self.state = MarketState(self.directory, self._shelf)
         self.chain_state = ChainState(names, self._shelf)
         self.feed = Feed(self.state, self.directory, names)
-        self.worker = RegionWorker(region, self._publish, self._remember, pace)
-        self._refresh(region)
-        keys, chain_id = RegionKeys(folder), region.main.chain.chain_id
-        self.market = MarketQueries(self.state, self.directory, self._settings, region.spec, chain_id, clock)
-        self.trading = Trading(self.state, self.directory, self.worker, self.store, clock)
-        self.metering = Metering(folder / READINGS_FILE, region.spec.name, self.directory, broker, clock)
-        self.offering = Offering(
-            self.state, self.directory, self.metering, self.worker, self.store, self._settings, clock
-        )
+        keys, chain_id = RegionKeys(folder), constitution.kept_chain_ids[MAIN]
+        self.market = MarketQueries(self.state, self.directory, self._settings, spec, chain_id, clock)
+        self.trading = Trading(self.state, self.directory, region, self.store, clock)
+        self.metering = Metering(folder / READINGS_FILE, spec.name, self.directory, broker, clock)
+        self.offering = Offering(self.state, self.directory, self.metering, region, self.store, self._settings, clock)
         self.statements = Statements(self.trading, self.state)
-        self.credentials = Credentials(self.store, self.directory, _members(region, names), chain_id, clock)
+        self.credentials = Credentials(self.store, self.directory, _members(constitution, names), chain_id, clock)
         opening = keys.regulator.load_node(REGULATOR).opening if keys.regulator.holds(REGULATOR) else ()
-        self.chains = ChainQueries(region, self.chain_state, opening)
+        self.chains = ChainQueries(region, spec, constitution.kept_chain_ids, self.chain_state, opening)
         self.search = Search(self.state, self.chain_state, self.directory, self.chains)
         self.network = NetworkQueries(
             self.chain_state,
             self.state,
             self.directory,
             names,
-            self._member_list,
+            self._in_force,
             late_anchor_seconds=int(pace.anchor_seconds * LATE_ANCHOR_ROUNDS),
             clock=clock,
         )
         self.administration = Administration(
-            self.worker,
+            region,
             self.credentials,
             self.directory,
-            self._member_list,
+            self._in_force,
             names,
             keys.nodes.load_node,
-            self._refresh,
+            self._adopt,
         )
         self.audit = Audit(region, self.state, self.chain_state, self.directory, clock)
 
     @classmethod
-    def open(cls, folder: Path, *, pace: Pace | None = None, broker: Broker | None = None) -> Exchange:
+    async def open(cls, folder: Path, *, pace: Pace | None = None, broker: Broker | None = None) -> Exchange:
         """Open the exchange of a region on disk. Raises like `Region.open`."""
-        region = Region.open(folder)
+        pace = pace or Pace()
+        region = await RegionProcess.open(folder, pace)
         try:
-            return cls(region, folder, pace=pace, broker=broker)
+            constitution = await region.run(read_constitution, Lane.READER)
+            spec = read_region(folder / "region.toml")
+            return cls(region, constitution, folder, spec, pace=pace, broker=broker)
         except BaseException:
-            region.close()
+            await region.stop()
             raise
 
     async def start(self) -> None:
         """Read the chains, then run."""
-        self._loop = asyncio.get_running_loop()
         self.store.change("DELETE FROM idempotency WHERE created_at < ?", self._clock() - KEYS_KEPT_SECONDS)
-        await asyncio.to_thread(self.worker.start)
-        await asyncio.sleep(0)  # what was published before is folded now
+        await self.region.start(self._fold)
         self.feed.forget()
         await asyncio.to_thread(self.metering.start)
         self._offering = asyncio.create_task(self.offering.run(self._pace.step_seconds))
@@ -173,15 +177,13 @@ class Exchange:
         self.feed.close()
         self._offering.cancel()
         await asyncio.to_thread(self.metering.stop)
-        await asyncio.to_thread(self.audit.close)
-        await asyncio.to_thread(self.worker.stop)
-        await asyncio.sleep(0)
+        await self.region.stop()
         self._shelf.close()
         self.store.close()
 
     async def back_up(self, archive: Path) -> None:
         """Write the region and the service's file into an archive; orders wait meanwhile. Raises like `back_up`."""
-        await asyncio.wrap_future(self.worker.run(lambda region: back_up(region, self.folder, self.store, archive)))
+        await self.region.run(partial(back_up, self.folder, archive))
 
     def alarms(self) -> list[Alarm]:
         """What asks for attention."""
@@ -190,7 +192,7 @@ class Exchange:
         if report := self.audit.last_report:
             found += [Alarm("broken_proof", "region", finding, report.checked_at) for finding in report.findings]
         if not self.is_running:
-            since = int(self.worker.last_round_at)
+            since = int(self.region.last_round_at)
             found.append(
                 Alarm("stalled", "region", Finding("the masters' rounds do not take place; see the log"), since)
             )
@@ -199,13 +201,9 @@ class Exchange:
     @property
     def is_running(self) -> bool:
         """Whether the masters' rounds take place."""
-        return self.worker.is_alive and self._clock() - self.worker.last_round_at < STALLED_SECONDS
+        return self.region.is_alive and self._clock() - self.region.last_round_at < STALLED_SECONDS
 
     # News
-
-    def _publish(self, news: Sequence[News]) -> None:
-        if news and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._fold, news)
 
     def _fold(self, news: Sequence[News]) -> None:
         for block in news:
@@ -221,35 +219,18 @@ class Exchange:
                 self.offering.note_slave_block(block)
                 self.feed.note_slave_block(block)
 
-    def _remember(self, records: Sequence[tuple[NodeRecord, bytes]]) -> None:
-        """Keep under which keys records are about to be written: durable before they are."""
-        rows = [
-            (*record.idempotency, leaf, self._clock()) for record, leaf in records if record.idempotency is not None
-        ]
-        if rows:
-            self.store.change_many("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?)", rows)
+    # What is in force
 
-    # The rules in force
-
-    def _refresh(self, region: Region) -> None:
-        """Read the market settings and the members anew."""
-        consortium = region.main.consortium
-        self._rules = consortium.settings()
-        slaves = {number: consortium.slave_chain(number) for number in consortium.masters()}
-        self._known_members = Members(
-            consortium.masters(),
-            consortium.settlement_agent(),
-            {number: slave.chain_id for number, slave in slaves.items() if slave},
-        )
+    def _adopt(self, constitution: Constitution) -> None:
+        self._constitution = constitution
 
     def _settings(self) -> Settings:
-        return self._rules
+        return self._constitution.settings
 
-    def _member_list(self) -> Members:
-        return self._known_members
+    def _in_force(self) -> Constitution:
+        return self._constitution
 
 
-def _members(region: Region, names: Mapping[int, str]) -> dict[Address, tuple[Kind, str]]:
-    consortium = region.main.consortium
-    members = {consortium.master(number).account: (Kind.MASTER, name) for number, name in names.items()}
-    return members | {consortium.regulator().account: (Kind.REGULATOR, REGULATOR)}
+def _members(constitution: Constitution, names: Mapping[int, str]) -> dict[Address, tuple[Kind, str]]:
+    members = {constitution.masters[number].account: (Kind.MASTER, name) for number, name in names.items()}
+    return members | {constitution.regulator: (Kind.REGULATOR, REGULATOR)}

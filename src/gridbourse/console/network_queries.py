@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from gridbourse.client.chain_values import Alarm, MasterView, NodeView, ReportView, VoteView
 from gridbourse.client.values import Page
 from gridbourse.console.chain_state import MAIN, ChainState, ReportEntry, VoteEntry
+from gridbourse.console.constitution import Constitution
 from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import MarketState
 from gridbourse.console.paging import cut
 from gridbourse.console.rights import Principal, Right, require
 from gridbourse.contracts.abi import contract_abi
-from gridbourse.contracts.consortium import Consortium, Master
+from gridbourse.contracts.consortium import Consortium
 from gridbourse.market.types import Role
 from gridbourse.network.finding import Finding
 from gridbourse.units import PERIOD_SECONDS
-
-
-@dataclass(slots=True)
-class Members:
-    """The members of the main chain as it names them now."""
-
-    masters: dict[int, Master]
-    settlement_agent: int
-    slave_chain_ids: dict[int, int]
 
 
 class NetworkQueries:
@@ -37,7 +28,7 @@ class NetworkQueries:
         The states it reads.
     names
         Names of the masters, by number.
-    members
+    constitution
         Asks who the main chain's members are.
     late_anchor_seconds
         After so long without an anchor, records are late.
@@ -51,7 +42,7 @@ class NetworkQueries:
         market: MarketState,
         directory: Directory,
         names: Mapping[int, str],
-        members: Callable[[], Members],
+        constitution: Callable[[], Constitution],
         late_anchor_seconds: int,
         clock: Callable[[], int],
     ) -> None:
@@ -59,13 +50,13 @@ class NetworkQueries:
         self._market = market
         self._directory = directory
         self._names = names
-        self._members = members
+        self._constitution = constitution
         self._late_anchor_seconds = late_anchor_seconds
         self._clock = clock
 
     def masters(self) -> list[MasterView]:
         """The members of the main chain."""
-        members = self._members()
+        members = self._constitution()
         views = []
         for master_id, name in self._names.items():
             chain, member = self._chains.chains[name], members.masters[master_id]

@@ -20,10 +20,10 @@ from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import MarketState
 from gridbourse.console.metering import Metering
 from gridbourse.console.news import SlaveBlock
+from gridbourse.console.region_process import RegionProcess
 from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.store import ServiceStore
 from gridbourse.console.views import order_view
-from gridbourse.console.worker import RegionWorker
 from gridbourse.errors import GridbourseError, NotFound
 from gridbourse.market.types import Offer, Settings
 from gridbourse.metering.forecast import Forecast
@@ -71,7 +71,7 @@ class Offering:
         The market and who is who.
     metering
         The readings.
-    worker
+    region
         Runs the region, which offers.
     store
         Remembers decisions.
@@ -91,7 +91,7 @@ class Offering:
         state: MarketState,
         directory: Directory,
         metering: Metering,
-        worker: RegionWorker,
+        region: RegionProcess,
         store: ServiceStore,
         rules: Callable[[], Settings],
         clock: Callable[[], int],
@@ -100,7 +100,7 @@ class Offering:
         self._state = state
         self._directory = directory
         self._metering = metering
-        self._worker = worker
+        self._region = region
         self._store = store
         self._rules = rules
         self._clock = clock
@@ -247,7 +247,7 @@ class Offering:
         offers = [(decision.node_id, decision.offer) for decision in offered if decision.offer]
         if not offers:
             return
-        made = await asyncio.wrap_future(self._worker.run(partial(offer_once, offers)))
+        made = await self._region.run(partial(offer_once, offers))
         self.made += sum(made)
         late = [decision for decision, is_made in zip(offered, made, strict=True) if not is_made]
         self._keep([replace(decision, outcome=self._why_not(decision), offer=None) for decision in late])

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import gc
 import ipaddress
-import json
-import logging
 import socket
-import sys
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
 
 from gridbourse.console.exchange import Exchange
+from gridbourse.console.process import begin_process
 from gridbourse.console.settings import ServiceSettings
 from gridbourse.errors import InvalidValue
 
 GRACE_SECONDS = 10
-YOUNG_OBJECTS, YOUNG_COLLECTIONS, NEVER = 50_000, 2, 1_000_000_000
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object for each line of the log."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write a line."""
-        entry = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-        }
-        message = record.getMessage()
-        entry |= json.loads(message) if record.name == "gridbourse.access" else {"message": message}
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
 
 
 def require_safe(host: str, settings: ServiceSettings) -> None:
@@ -110,10 +88,5 @@ def server(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Server:
 
 def run(app: FastAPI, host: str, port: int) -> None:
     """Serve until the process is told to stop; then take nothing new, finish what was taken, and return."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # What the market's state holds is no garbage, and nobody is answered while it is searched for cycles: the longer,
-    # the more orders there are. The cycles that requests leave behind are found while they are young.
-    gc.set_threshold(YOUNG_OBJECTS, YOUNG_COLLECTIONS, NEVER)
+    begin_process()
     server(app, host, port).run()

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from heapq import merge
 from operator import neg
 
@@ -26,10 +27,10 @@ from gridbourse.console.market_state import MarketState
 from gridbourse.console.node_records import Answer, Cancel, NodeRecord, Place, SetLimits, Written
 from gridbourse.console.orders import OrderEntry, PlacedOrder
 from gridbourse.console.paging import cut, newest_first
+from gridbourse.console.region_process import RegionProcess
 from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.store import ServiceStore
 from gridbourse.console.views import deal_view, metered_views, order_text, order_view
-from gridbourse.console.worker import RegionWorker
 from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import (
@@ -54,7 +55,7 @@ class Trading:
     ----------
     state, directory
         The market and who is who.
-    worker
+    region
         Writes records.
     store
         Remembers idempotency keys.
@@ -66,13 +67,13 @@ class Trading:
         self,
         state: MarketState,
         directory: Directory,
-        worker: RegionWorker,
+        region: RegionProcess,
         store: ServiceStore,
         clock: Callable[[], int],
     ) -> None:
         self._state = state
         self._directory = directory
-        self._worker = worker
+        self._region = region
         self._store = store
         self._clock = clock
         self._in_flight: dict[tuple[str, str], asyncio.Future[Written]] = {}
@@ -211,21 +212,9 @@ class Trading:
         """What the calling node needs to seal and sign its next record by itself."""
         require(principal, Right.TRADE)
 
-        def read(region: Region) -> SigningContext:
-            master = region.master_of(principal.name)
-            ledger, node = master.slave.ledger, self._directory.nodes[principal.name]
-            address = Address(bytes.fromhex(node.address_hex))
-            return SigningContext(
-                node_id=principal.name,
-                location=node.location,
-                chain_id=ledger.chain.chain_id,
-                ledger=f"0x{ledger.address.hex()}",
-                nonce=ledger.chain.next_nonce(address),
-                gas_limit=GAS_LIMIT,
-                readers=[key.hex() for key in master.encryption_node.readers],
-            )
-
-        return await asyncio.wrap_future(self._worker.run(read))
+        node = self._directory.nodes[principal.name]
+        address = Address(bytes.fromhex(node.address_hex))
+        return await self._region.run(partial(_signing_context, principal.name, node.location, address))
 
     def orders(
         self,
@@ -415,7 +404,21 @@ class Trading:
             future.cancel()
 
     async def _write(self, record: NodeRecord) -> Written:
-        return await asyncio.wrap_future(self._worker.write(record))
+        return await self._region.write(record)
+
+
+def _signing_context(node_id: str, location: str, address: Address, region: Region) -> SigningContext:
+    master = region.master_of(node_id)
+    ledger = master.slave.ledger
+    return SigningContext(
+        node_id=node_id,
+        location=location,
+        chain_id=ledger.chain.chain_id,
+        ledger=f"0x{ledger.address.hex()}",
+        nonce=ledger.chain.next_nonce(address),
+        gas_limit=GAS_LIMIT,
+        readers=[key.hex() for key in master.encryption_node.readers],
+    )
 
 
 def _require_keys(principal: Principal) -> None:

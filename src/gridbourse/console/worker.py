@@ -35,6 +35,14 @@ _Answer = TypeVar("_Answer")
 _OVER = object()
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """When the masters' last round ended, and whether it was cut short."""
+
+    ended_at: float
+    is_failing: bool
+
+
 @dataclass(slots=True)
 class _Task:
     run: Callable[[Region], object]
@@ -58,6 +66,8 @@ class RegionWorker:
         Is told what is new on the chains, always before whoever caused it gets an answer.
     prepare
         Makes what is durable of records before they are written, given their leaves.
+    report
+        Is told of each round when it is over, or was cut short.
     pace
         How often it does what masters do.
     """
@@ -67,10 +77,12 @@ class RegionWorker:
         region: Region,
         publish: Callable[[Sequence[News]], None],
         prepare: Callable[[Sequence[tuple[NodeRecord, bytes]]], None],
+        report: Callable[[Round], None],
         pace: Pace,
     ) -> None:
         self._region = region
         self._publish = publish
+        self._report = report
         self._writer = RecordWriter(region, prepare)
         self._reader = ChainReader(region)
         self._pace = pace
@@ -79,9 +91,7 @@ class RegionWorker:
         self._loop = RegionLoop(region, pace)
         self._round: Iterator[None] | None = None
         self._next_round = 0.0
-        self._is_stopping = self._is_failing = False
-        self.failure: BaseException | None = None
-        self.last_round_at = 0.0
+        self._is_stopping = False
 
     def start(self) -> None:
         """Read what the chains hold, then begin."""
@@ -89,9 +99,8 @@ class RegionWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what has been taken, anchor, and close the region; returns when that is done."""
+        """Let it finish what has been taken, anchor, and close the region."""
         self._queue.put(None)
-        self._thread.join()
 
     def write(self, record: NodeRecord) -> Future[Written]:
         """Write a node's record to its slave chain and take it up."""
@@ -105,15 +114,9 @@ class RegionWorker:
         self._queue.put(task)
         return task.future  # type: ignore[return-value]
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether the region is being run, and its last round took place."""
-        return self._thread.is_alive() and self.failure is None and not self._is_failing
-
-    @property
-    def waiting(self) -> int:
-        """How much waits to be done."""
-        return self._queue.qsize()
+    def join(self) -> None:
+        """Wait until it has stopped, for whatever reason."""
+        self._thread.join()
 
     def _run(self) -> None:
         try:
@@ -121,9 +124,8 @@ class RegionWorker:
                 self._turn()
             self._region.anchor()
             self._tell()
-        except BaseException as error:
+        except BaseException:
             logger.exception("the region stopped")
-            self.failure = error
         finally:
             self._region.close()
             self._refuse_the_rest()
@@ -150,8 +152,6 @@ class RegionWorker:
             timeout = 0.0
             if item is None:
                 self._is_stopping = True
-            elif not item.future.set_running_or_notify_cancel():
-                continue  # whoever asked is gone, and nothing has been done yet
             elif isinstance(item, _Entry):
                 if not entries and self._round is None:
                     time.sleep(GATHER_SECONDS)
@@ -191,13 +191,13 @@ class RegionWorker:
         try:
             is_over = next(self._round, _OVER) is _OVER
             self._tell()
-            if is_over:
-                self.last_round_at, self._is_failing = time.time(), False
+            is_failing = False
         except GridbourseError:
             logger.exception("a round was cut short")
-            is_over = self._is_failing = True
+            is_over = is_failing = True
         if is_over:
             self._round, self._next_round = None, time.monotonic() + self._pace.step_seconds
+            self._report(Round(time.time(), is_failing))
 
     def _tell(self) -> None:
         self._publish(self._reader.news())

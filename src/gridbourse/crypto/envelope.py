@@ -30,7 +30,7 @@ from typing import NewType
 
 from cryptography.exceptions import InvalidTag
 
-from gridbourse.crypto.suite import HPKE, SECRET_BYTES, Suite, suite_numbered
+from gridbourse.crypto.suite import HPKE, SECRET_BYTES, Suite, suite_named, suite_numbered
 from gridbourse.errors import EnvelopeError, InvalidValue
 
 KeyId = NewType("KeyId", bytes)
@@ -80,8 +80,15 @@ class EncryptionKey:
         """Find the secret in this key's slot of an envelope; raises cryptography's `InvalidTag` if it is not there."""
         return self._private_key.open_secret(sealed)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _encryption_key, (self.secret, self.suite.name)
+
     def __repr__(self) -> str:
         return f"EncryptionKey({self.key_id.hex()})"
+
+
+def _encryption_key(secret: bytes, suite: str) -> EncryptionKey:
+    return EncryptionKey(secret, suite_named(suite))
 
 
 def key_id(public_key: bytes) -> KeyId:

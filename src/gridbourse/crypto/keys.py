@@ -54,6 +54,9 @@ class SigningKey:
         """Sign a 32-byte digest; the result is ``r || s || parity``, 65 bytes, with low s."""
         return self._key.sign_recoverable(digest, hasher=None)
 
+    def __reduce__(self) -> tuple[type[SigningKey], tuple[bytes]]:
+        return SigningKey, (self.secret,)
+
     def __repr__(self) -> str:
         return f"SigningKey(0x{self.address.hex()})"
 

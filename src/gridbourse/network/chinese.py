@@ -217,6 +217,7 @@ CHINESE = {
     "Idempotency-Key {key!r} came with another order before; give each order a key of its own": (
         "幂等键 {key} 此前已用于另一份订单；请为每份订单使用各自的键"
     ),
+    "the region's process ended before the region was open; see the log": "区域进程在打开区域之前已结束；请查看日志",
     "the service is stopping; try again when it is back": "服务正在停止；请在恢复后再试",
     "readings: {refused} of {count} are refused, first {fault}; the others are taken": (
         "读数：{count} 个中有 {refused} 个被拒收，首个为 {fault}；其余已收下"

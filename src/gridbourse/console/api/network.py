@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -108,7 +107,7 @@ async def list_votes(exchange: ExchangeOf) -> list[VoteView]:
 async def vote_settings(exchange: ExchangeOf, principal: CurrentUser, wanted: SettingsVote) -> None:
     """Vote for other market settings. More than half of the active masters carry it."""
     changes = wanted.model_dump(exclude_none=True)
-    await exchange.administration.vote_settings(principal, lambda settings: replace(settings, **changes))
+    await exchange.administration.vote_settings(principal, changes)
 
 
 @router.post("/votes/admission", **_VOTE)

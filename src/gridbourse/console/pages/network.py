@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import replace
 from hashlib import sha256
 from typing import Annotated, Literal
 
@@ -61,13 +60,12 @@ async def vote_settings(
     floor_ticks, cap_ticks = price_ticks(floor_yuan_per_kwh.strip()), price_ticks(cap_yuan_per_kwh.strip())
     await frame.exchange.administration.vote_settings(
         frame.principal,
-        lambda settings: replace(
-            settings,
-            cooling_off_seconds=cooling_off_seconds,
-            gate_lead_seconds=gate_lead_seconds,
-            floor_ticks=floor_ticks,
-            cap_ticks=cap_ticks,
-        ),
+        {
+            "cooling_off_seconds": cooling_off_seconds,
+            "gate_lead_seconds": gate_lead_seconds,
+            "floor_ticks": floor_ticks,
+            "cap_ticks": cap_ticks,
+        },
     )
     return frame.go("/network", done="voted")
 
