@@ -14,10 +14,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from threading import Lock
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from gridbourse.chain.block import Log, Receipt
-from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS, Account, Chain, Fees
+from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS, Account, Chain, Confirmations, Fees
 from gridbourse.chain.rpc import values
 from gridbourse.chain.rpc.client import Call, RpcClient
 from gridbourse.chain.rpc.errors import Code, execution_error, rejection
@@ -33,9 +33,6 @@ from gridbourse.chain.rpc.reading import (
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address, keccak256
 from gridbourse.errors import ChainError, ChainReorganised, InvalidValue, RpcError, TransactionRejected
-
-Confirmations = int | Literal["finalized"]
-"""How many blocks on top make a block final, or that the network itself says which are."""
 
 _LOG_BLOCKS = 5_000
 _NOT_NOW = frozenset({Code.INTERNAL_ERROR, Code.RESOURCE_UNAVAILABLE, Code.LIMIT_EXCEEDED})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gridbourse.chain.block import Log, Receipt
 from gridbourse.chain.transaction import SignedTransaction
@@ -12,6 +12,9 @@ from gridbourse.crypto.keys import Address
 
 ZERO_ADDRESS = Address(bytes(20))
 DEFAULT_TIMEOUT_SECONDS = 30.0
+
+Confirmations = int | Literal["finalized"]
+"""How many blocks on top make a block final, or that the network itself says which are."""
 
 
 class HeaderView(Protocol):

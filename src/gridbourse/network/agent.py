@@ -12,7 +12,6 @@ from enum import StrEnum
 
 from gridbourse.crypto.keys import Address
 from gridbourse.market.types import Offer, Settings, Side
-from gridbourse.metering.forecast import forecast
 from gridbourse.metering.intake import Intake
 from gridbourse.metering.surplus import OfferLimits, propose
 from gridbourse.network.own_deals import Question
@@ -159,6 +158,7 @@ def expect_from(intake: Intake, meters: Mapping[str, Address]) -> Expectation:
     meters
         By node: its meter. Of a node without one nothing is expected.
     """
+    from gridbourse.metering.forecast import forecast  # noqa: PLC0415 - it loads numpy, for those who expect anything
 
     def expected_wh(node_id: str, period: int) -> int | None:
         latest = intake.latest(meters[node_id]) if node_id in meters else None

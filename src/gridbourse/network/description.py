@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from gridbourse.chain.ethereum import Confirmations
-from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS
+from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, Confirmations
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.suite import HPKE, suite_named
 from gridbourse.errors import InvalidValue

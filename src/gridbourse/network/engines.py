@@ -8,14 +8,17 @@ import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain
-from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.interface import Chain
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ChainError, InvalidValue
 from gridbourse.network.description import Engine, RegionSpec
+
+if TYPE_CHECKING:
+    from gridbourse.chain.ethereum import EthereumChain
 
 BLOCK_GAS_LIMIT = 30_000_000_000
 MAIN = "main"
@@ -70,7 +73,7 @@ def read_token(folder: Path, chain: str) -> str:
 def reach_main_chain(spec: RegionSpec) -> EthereumChain:
     """The main chain of a region in which others order it, as its description says."""
     main = spec.main_chain
-    return EthereumChain(
+    return _ethereum_engine()(
         main.url,
         chain_id=spec.chain_id,
         confirmations=main.confirmations,
@@ -145,7 +148,7 @@ class Engines:
         if name in self._chains or not url:
             return self._chains.get(name)
         try:
-            engine = EthereumChain(
+            engine = _ethereum_engine()(
                 url,
                 confirmations=master.slave_chain_confirmations,
                 token=read_token(self._folder, name),
@@ -176,3 +179,9 @@ class Engines:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.chain"
+
+
+def _ethereum_engine() -> type[EthereumChain]:
+    from gridbourse.chain.ethereum import EthereumChain  # noqa: PLC0415 - half a second, for those who ask a node
+
+    return EthereumChain
