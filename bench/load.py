@@ -51,9 +51,10 @@ class Measured:
     failures: list[str] = field(default_factory=list)
     event_bytes: int = 0
     event_chunks: int = 0
-    memory: list[tuple[float, int, int]] = field(default_factory=list)
-    """Seconds since the start, orders placed, bytes in use."""
-    cpu_seconds: list[float] = field(default_factory=list)
+    memory: list[tuple[float, int, dict[str, int]]] = field(default_factory=list)
+    """Seconds since the start, orders placed, bytes in use by process."""
+    cpu_seconds: dict[str, list[float]] = field(default_factory=dict)
+    """By process, since its start."""
 
 
 class Connection:
@@ -215,15 +216,20 @@ async def place_orders(port: int, tokens: dict[str, str], rate: float, seconds: 
 
 
 async def sample(process: subprocess.Popen[bytes], measured: Measured) -> None:
-    """Note once a second how much memory and time the service takes."""
+    """Note once a second how much memory and time the web server and the region's process take."""
     started = time.monotonic()
     ticks = os.sysconf("SC_CLK_TCK")
+    (region,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("utf-8").split()
+    processes = {"web server": process.pid, "region": int(region)}
     while True:
-        status = Path(f"/proc/{process.pid}/status").read_text("utf-8")
-        (resident,) = (int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+        resident = dict.fromkeys(processes, 0)
+        for name, pid in processes.items():
+            status = Path(f"/proc/{pid}/status").read_text("utf-8")
+            (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
+            resident[name] = int(kilobytes) * 1024
+            fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()
+            measured.cpu_seconds.setdefault(name, []).append((int(fields[11]) + int(fields[12])) / ticks)
         measured.memory.append((time.monotonic() - started, len(measured.order_ids), resident))
-        fields = Path(f"/proc/{process.pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()
-        measured.cpu_seconds.append((int(fields[11]) + int(fields[12])) / ticks)
         await asyncio.sleep(1)
 
 
@@ -304,10 +310,15 @@ def summary(
         "placing, ms, p99": round(parts[989] * 1e3, 1),
         "placing, ms, p99.9": round(parts[998] * 1e3, 1),
         "events to watchers, MB": round(measured.event_bytes / 1e6, 1),
-        "service, CPU seconds per second": round((measured.cpu_seconds[-1] - measured.cpu_seconds[0]) / took, 2),
-        "memory at a third, MB": round(memory_first / 1e6, 1),
-        "memory at the end, MB": round(memory_last / 1e6, 1),
-        "memory per further order, bytes": round((memory_last - memory_first) / max(1, orders_last - orders_first)),
+        "CPU seconds per second": {
+            name: round((seconds[-1] - seconds[0]) / took, 2) for name, seconds in measured.cpu_seconds.items()
+        },
+        "memory at a third, MB": {name: round(size / 1e6, 1) for name, size in memory_first.items()},
+        "memory at the end, MB": {name: round(size / 1e6, 1) for name, size in memory_last.items()},
+        "memory per further order, bytes": {
+            name: round((memory_last[name] - memory_first[name]) / max(1, orders_last - orders_first))
+            for name in memory_last
+        },
         "orders lost by a kill": missing,
         "restart after the kill, s": round(restart_seconds, 1),
     }
