@@ -25,6 +25,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import iter_unpack
 from typing import cast
 
@@ -229,6 +230,7 @@ def _hex(address: Address) -> str:
     return "0x" + address.hex()
 
 
+@lru_cache(maxsize=1_024)
 def _address(text: str) -> Address:
     return Address(bytes.fromhex(text[2:]))
 

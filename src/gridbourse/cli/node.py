@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +13,8 @@ from gridbourse.chain.cometbft.config import Trust
 from gridbourse.chain.cometbft.folder import NodeFolder
 from gridbourse.chain.cometbft.node import Node
 from gridbourse.errors import ChainCorrupted, InvalidValue
+
+YOUNG_OBJECTS = 50_000
 
 
 @click.command()
@@ -43,6 +46,9 @@ def node(folder: Path, *, rejoin: bool, servers: tuple[str, ...], trust: str | N
         running.wait_ready()
         height, comet = running.chain.head().height, running.comet_pid
         click.echo(f"{running.settings.name}: height {height}; CometBFT is process {comet}")
+        # A block makes tens of thousands of objects at once, none of them part of a cycle: by default they are searched
+        # for cycles again and again while it is run.
+        gc.set_threshold(YOUNG_OBJECTS)
         running.run()
 
 
