@@ -216,7 +216,6 @@ class Exchange:
                 self.state.note_slave_block(block)
                 self.chain_state.note_slave_block(block)
                 self.metering.note_slave_block(block)
-                self.offering.note_slave_block(block)
                 self.feed.note_slave_block(block)
 
     # What is in force

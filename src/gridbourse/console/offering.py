@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +18,7 @@ from gridbourse.client.metering_values import AutomaticOffer, OfferOutcome, Peri
 from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import MarketState
 from gridbourse.console.metering import Metering
-from gridbourse.console.news import SlaveBlock
+from gridbourse.console.orders import OrderEntry
 from gridbourse.console.region_process import RegionProcess
 from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.store import ServiceStore
@@ -29,7 +28,7 @@ from gridbourse.market.types import Offer, Settings
 from gridbourse.metering.forecast import Forecast
 from gridbourse.network.agent import decide, is_open, offer_once
 from gridbourse.network.finding import Finding
-from gridbourse.network.records import Mandate, OrderDetails
+from gridbourse.network.records import Mandate
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
 logger = logging.getLogger(__name__)
@@ -38,9 +37,6 @@ PERIODS_OFFERED = 4
 """A node decides about so many delivery periods after each reading: the hour whose gates close next."""
 KEPT_DAYS = 60
 """How long decisions are remembered."""
-
-_Place = tuple[str, int]
-"""Node and delivery period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +100,7 @@ class Offering:
         self._store = store
         self._rules = rules
         self._clock = clock
-        self._orders: dict[_Place, list[bytes]] = defaultdict(list)
         self._seen: dict[str, tuple[int, Mandate, Settings]] = {}
-
-    def note_slave_block(self, block: SlaveBlock) -> None:
-        """Take in who ordered in which period."""
-        for found in block.records:
-            if isinstance(found.details, OrderDetails):
-                self._orders[found.details.user_id, found.details.period].append(found.record.leaf)
 
     async def run(self, pause_seconds: float) -> None:
         """Decide and offer, again and again; what fails is decided anew."""
@@ -191,24 +180,23 @@ class Offering:
     def _told(self, node_id: str, row: Row) -> AutomaticOffer | None:
         """A decision as it turned out; None of an offer that did not get to the chain: it will be decided anew."""
         period, outcome = row["period"], OfferOutcome(row["outcome"])
-        leaves = self._orders.get((node_id, period), [])
-        own = next((leaf for leaf in leaves if self._is_of(leaf, row)), None)
+        orders = [self._state.orders[number] for number in self._state.orders.of_node_in(node_id, period)]
+        own = next((order for order in orders if _is_of(order, row)), None)
         if outcome is OfferOutcome.OFFERED and own is None:
-            if not leaves:
+            if not orders:
                 return None
             outcome = OfferOutcome.ORDERED
-        leaf = own or (leaves[0] if leaves else None)
-        found = self._state.orders.with_leaf(leaf) if leaf else None
-        order = order_view(found) if found else None
+        shown = own or (orders[0] if orders else None)
+        order = order_view(shown) if shown else None
         expected = row["expected_wh"], row["error_wh"]
         return AutomaticOffer(node_id, period, outcome, *expected, row["decided_at"], order)
 
     def _waiting(self, node_id: str, period: int) -> AutomaticOffer | None:
         """Why a node has not decided about one of the periods that are traded next."""
-        mandate, leaves = self._state.mandates.get(node_id), self._orders.get((node_id, period))
+        mandate = self._state.mandates.get(node_id)
         if mandate is None or not mandate.active:
             outcome = OfferOutcome.OFF
-        elif leaves:
+        elif self._has_ordered(node_id, period):
             return None
         elif not self._metering.has_meter(node_id):
             outcome = OfferOutcome.NO_METER
@@ -226,7 +214,7 @@ class Offering:
         for period in tradable:
             if period * PERIOD_SECONDS <= now:
                 continue  # a reading that comes so late says nothing about what is to be traded
-            if self._orders.get((node_id, period)):
+            if self._has_ordered(node_id, period):
                 if period not in decided:
                     found.append(_Decision(node_id, period, OfferOutcome.ORDERED))
                 continue
@@ -254,8 +242,11 @@ class Offering:
 
     def _why_not(self, decision: _Decision) -> OfferOutcome:
         """What came between a decision and its offer."""
-        has_ordered = (decision.node_id, decision.period) in self._orders
+        has_ordered = self._has_ordered(decision.node_id, decision.period)
         return OfferOutcome.ORDERED if has_ordered else OfferOutcome.OFF
+
+    def _has_ordered(self, node_id: str, period: int) -> bool:
+        return bool(self._state.orders.of_node_in(node_id, period))
 
     def _tradable(self, node_id: str) -> range:
         """The periods whose gates close next after a node's newest reading was taken: of later ones little is known."""
@@ -278,12 +269,12 @@ class Offering:
         query = "SELECT * FROM decisions WHERE node_id = ? AND period >= ? AND period < ?"
         return {row["period"]: row for row in self._store.rows(query, node_id, periods.start, periods.stop)}
 
-    def _is_of(self, leaf: bytes, row: Row) -> bool:
-        """Whether a recorded order is the one that was decided on."""
-        found = self._state.orders.with_leaf(leaf)
-        details = found.details if found else None
-        decided = row["side"], row["energy_wh"], row["price_ticks"]
-        return details is not None and decided == (int(details.side), details.energy_wh, details.price_ticks)
+
+def _is_of(order: OrderEntry, row: Row) -> bool:
+    """Whether a recorded order is the one that was decided on."""
+    details = order.details
+    decided = row["side"], row["energy_wh"], row["price_ticks"]
+    return details is not None and decided == (int(details.side), details.energy_wh, details.price_ticks)
 
 
 def _periods_of(day: int) -> range:

@@ -92,6 +92,7 @@ class Orders:
         self._by_leaf = Finder()
         self._by_id = Finder()
         self._of_node: dict[str, array[int]] = defaultdict(lambda: array("I"))
+        self._of_node_in: dict[tuple[str, int], array[int]] = defaultdict(lambda: array("I"))
         self._names = Names()
         self._books: dict[tuple[int, Side], HalfBook] = {}
 
@@ -118,6 +119,7 @@ class Orders:
         )
         self._periods[number] = details.period
         _insert(self._of_node[details.user_id], number)
+        _insert(self._of_node_in[details.user_id, details.period], number)
 
     def refuse(self, leaf: bytes, reason: Reason) -> None:
         """Take in that the market refused an order."""
@@ -198,6 +200,10 @@ class Orders:
     def of_node(self, node_id: str) -> Sequence[int]:
         """Numbers of the orders that a node recorded, rising."""
         return self._of_node.get(node_id, ())
+
+    def of_node_in(self, node_id: str, period: int) -> Sequence[int]:
+        """Numbers of the orders that a node recorded for a delivery period, rising."""
+        return self._of_node_in.get((node_id, period), ())
 
     def status(self, number: int) -> OrderStatus:
         """What became of an order."""
