@@ -137,7 +137,8 @@ def require_figures(market, queries):
 @pytest.mark.parametrize("seed", range(4))
 def test_the_fold_of_the_events_agrees_with_the_contract(tmp_path, seed):
     chance = random.Random(seed)
-    with Region.create(tmp_path / "region", SPEC) as region:
+    Region.create(tmp_path / "region", SPEC).close()
+    with Region.open(tmp_path / "region", watched=True) as region:
         region.open_day(DAY)
         region.deposit(dict.fromkeys(NODES, 3_000_000), DAY, b"\x01" * 32)
         fold = Fold(region)
@@ -152,6 +153,7 @@ def test_the_fold_of_the_events_agrees_with_the_contract(tmp_path, seed):
         region.settle()
         fold.read()
         require_agreement(region, fold)
+    with Region.open(tmp_path / "region", watched=True) as region:
         afresh = Fold(region)
         afresh.read()
         require_agreement(region, afresh)

@@ -28,6 +28,7 @@ from gridbourse.market.types import DealState, Side
 from gridbourse.network.market_view import MarketView
 from gridbourse.network.records import DayOpened, DealDetails
 from gridbourse.network.region import Region
+from gridbourse.network.slave_records import SlaveRecords
 from gridbourse.network.uplink import UpLink
 
 TRADE_SUBMISSIONS = 13
@@ -137,6 +138,8 @@ def test_another_up_link_over_the_same_chains_finds_nothing_left_to_do(region):
     trade(region)
     heights = [region.main.chain.head().height, *(slave_height(master) for master in region.masters.values())]
     market = MarketView(region.main)
+    for master in region.masters.values():
+        master.records = SlaveRecords(master.slave, master.encryption_node)
     region.uplinks = {name: UpLink(master, market) for name, master in region.masters.items()}
     trade(region)
     assert [region.main.chain.head().height, *(slave_height(master) for master in region.masters.values())] == heights

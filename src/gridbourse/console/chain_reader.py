@@ -7,16 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from gridbourse.chain.block import Log
 from gridbourse.chain.interface import Chain
-from gridbourse.console.news import Head, MainBlock, News, SlaveBlock, SlaveRecord
+from gridbourse.console.news import Head, MainBlock, News, SlaveBlock
 from gridbourse.contracts.abi import Contract, DecodedEvent
 from gridbourse.contracts.slave_anchors import Anchor
-from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged
-from gridbourse.crypto.keys import Address
-from gridbourse.errors import EnvelopeError
 from gridbourse.network.main_chain import MainChain
-from gridbourse.network.master import Master
-from gridbourse.network.records import Details, MasterDetails, NodeRegistered
 from gridbourse.network.region import Region
+from gridbourse.network.slave_records import SlaveRecord
 
 
 class ChainReader:
@@ -25,12 +21,12 @@ class ChainReader:
     Parameters
     ----------
     region
-        Whose chains.
+        Whose chains; opened to be watched.
     """
 
     def __init__(self, region: Region) -> None:
         self._main = MainReader(region.main)
-        self._slaves = [SlaveReader(name, master) for name, master in region.masters.items()]
+        self._slaves = [SlaveReader(name, region) for name in region.masters]
 
     def news(self) -> list[News]:
         """Blocks since the last time.
@@ -72,51 +68,33 @@ class MainReader:
 
 
 class SlaveReader:
-    """Reads a slave chain through its master's encryption node."""
+    """Reads a slave chain of a watched region through its master's encryption node."""
 
-    def __init__(self, name: str, master: Master) -> None:
+    def __init__(self, name: str, region: Region) -> None:
         self._name = name
-        self._slave = master.slave
-        self._encryption_node = master.encryption_node
-        self._height = self._read_height = 0
-        self._author: Address | None = None
-        self._addresses: dict[str, Address] = {}
+        self._region = region
+        self._height = self._read_height = self._read_count = 0
 
     def news(self) -> Iterator[SlaveBlock]:
         """Blocks since the last time, with their records."""
-        last = self._slave.chain.head().height
+        master, unread = self._region.masters[self._name], self._region.unread[self._name]
+        master.records.catch_up()
+        last = master.records.height
         records: dict[int, list[SlaveRecord]] = defaultdict(list)
-        for entry in self._slave.ledger.entries(first_block=self._height + 1, last_block=last):
-            if isinstance(entry, MasterChanged):
-                self._author = entry.master
-            else:
-                records[entry.height].append(SlaveRecord(entry, self._read(entry)))
-        for head, _ in _blocks(self._slave.chain, self._height, last):
+        for found in unread:
+            # Where keys have changed, the chain is read from its first block again.
+            if found.record.height > self._height:
+                records[found.record.height].append(found)
+        for head, _ in _blocks(master.slave.chain, self._height, last):
             yield SlaveBlock(self._name, head, tuple(records[head.height]))
-        self._read_height = last
+        self._read_height, self._read_count = last, len(unread)
 
     def go_on(self) -> None:
         """Read on from where `news` ended."""
         self._height = self._read_height
-
-    def _read(self, record: LedgerRecord) -> Details | None:
-        try:
-            details = self._encryption_node.open(record)
-        except EnvelopeError:
-            return None
-        if not self._may_say(record.author, details):
-            return None
-        if isinstance(details, NodeRegistered):
-            self._addresses[details.node_id] = Address(bytes.fromhex(details.address_hex))
-        return details
-
-    def _may_say(self, author: Address, details: Details) -> bool:
-        """Nodes speak for themselves only, with the key of their time; the master writes the rest."""
-        if isinstance(details, NodeRegistered):
-            return author == self._addresses.get(details.node_id, self._author)
-        if isinstance(details, MasterDetails):
-            return author == self._author
-        return author == self._addresses.get(details.user_id)
+        for _ in range(self._read_count):
+            self._region.unread[self._name].popleft()
+        self._read_count = 0
 
 
 def _anchor(event: DecodedEvent) -> Anchor:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from gridbourse.chain.interface import BlockView
 from gridbourse.contracts.abi import DecodedEvent
 from gridbourse.contracts.slave_anchors import Anchor
-from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.market.events import Event
-from gridbourse.network.records import Details
+from gridbourse.network.slave_records import SlaveRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +48,6 @@ class MainBlock:
     events: tuple[Event, ...]
     anchors: tuple[tuple[int, Anchor], ...]
     governance: tuple[DecodedEvent, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SlaveRecord:
-    """A record, and what it says; None where it does not open, or somebody signed it who may not say so."""
-
-    record: LedgerRecord
-    details: Details | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     reports = Reports(_own_output())
     try:
-        region = Region.open(given.folder)
+        region = Region.open(given.folder, watched=True)
         store = ServiceStore(given.folder / SERVICE_FILE)
     except GridbourseError as error:
         reports.send(Refusal(0, error))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gridbourse.contracts.slave_ledger import LedgerRecord
@@ -18,6 +19,7 @@ from gridbourse.network.keys import MasterKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.records import DayOpened, MasterDetails
 from gridbourse.network.slave import Slave
+from gridbourse.network.slave_records import SlaveRecords
 
 RECORDS_PER_TRANSACTION = 50
 
@@ -67,12 +69,25 @@ class Master:
         self.main_wallet = Wallet(main.chain, keys.node.signing)
         # The single-chain model has both on one chain, where nonces are counted together.
         self.slave_wallet = self.main_wallet if slave.chain is main.chain else Wallet(slave.chain, keys.node.signing)
+        self.records = SlaveRecords(slave, encryption_node)
         self._pseudonyms = keys.pseudonyms
         self._traders: dict[tuple[str, int], int] = {}
         self._node_of: dict[int, FunctionNode] = {}
         self._recorded_days: set[int] = set()
         self.revoked: set[str] = set()
         """Function nodes that act no more; what they wrote stays."""
+
+    @contextmanager
+    def signing(self) -> Iterator[None]:
+        """What nodes sign here and does not get to their slave chain is void; what they signed elsewhere counts."""
+        for node in self.nodes.values():
+            node.forget_unsent()
+        try:
+            yield
+        except BaseException:
+            for node in self.nodes.values():
+                node.forget_unsent()
+            raise
 
     def open_day(self, day: int) -> None:
         """Name the function nodes on the main chain for a delivery day; those that are named already stay.

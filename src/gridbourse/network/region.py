@@ -12,8 +12,7 @@ one machine or with one organisation's share of it::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -48,6 +47,8 @@ class Region:
         Makes its parts, and makes them anew when keys have changed.
     clock
         Tells what time it is.
+    watched
+        Whether somebody takes what the slave chains hold off `unread`, where it would pile up otherwise.
 
     Attributes
     ----------
@@ -55,12 +56,16 @@ class Region:
         The main chain.
     masters, uplinks
         The masters whose keys lie in the folder, by name, and their up-links.
+    unread
+        By master, for who watches the region: a queue of its slave chain's records from the first on. It begins anew
+        when keys have changed.
     clock
         Tells what time it is.
     """
 
-    def __init__(self, parts: Assembly, clock: Callable[[], int]) -> None:
+    def __init__(self, parts: Assembly, clock: Callable[[], int], *, watched: bool = False) -> None:
         self._parts = parts
+        self._is_watched = watched
         self.spec = parts.spec
         self.clock = clock
         self._assemble()
@@ -133,6 +138,7 @@ class Region:
         clock: Callable[[], int] = system_clock,
         observe: Observe = watch_nothing,
         chains: Mapping[str, Chain] | None = None,
+        watched: bool = False,
     ) -> Self:
         """Open a region from disk, with everything it had.
 
@@ -150,6 +156,8 @@ class Region:
         chains
             Chains that this process has open already, by name: ``"main"``, or that of a master whose slave chain the
             regulator reads. They are not closed with the region.
+        watched
+            Whether somebody reads `unread`.
 
         Raises
         ------
@@ -164,7 +172,7 @@ class Region:
         engines = Engines(folder, spec, clock, observe, chains or {})
         try:
             engines.require_main()
-            return cls(Assembly(folder, spec, engines), clock)
+            return cls(Assembly(folder, spec, engines), clock, watched=watched)
         except BaseException:
             engines.close()
             raise
@@ -228,7 +236,7 @@ class Region:
         order_ids: dict[int, OrderId | None] = {}
         for name, turns in turns_by_master.items():
             master, uplink = self.masters[name], self.uplinks[name]
-            with _signing(master):
+            with master.signing():
                 signed = [
                     master.nodes[node_id].offer(offer, energy_quota_wh=energy_quota_wh)
                     for node_id, offer in (offers[turn] for turn in turns)
@@ -269,7 +277,7 @@ class Region:
             claims = self.main.market.position(placed.trader, order_id.period)
             energy_quota_wh = claims.held_wh + claims.sold_wh + energy_wh
         uplink = self.uplinks[master.membership.name]
-        with _signing(master):
+        with master.signing():
             signed = node.offer(offer, energy_quota_wh=energy_quota_wh, replaces=order_id)
             (leaf,) = master.slave.submit_records([signed])
         uplink.take_up()
@@ -284,7 +292,7 @@ class Region:
             No node of this folder has such an order.
         """
         master, node, _ = self._placed(order_id)
-        with _signing(master):
+        with master.signing():
             master.slave.submit_records([node.cancel(order_id)])
         self.uplinks[master.membership.name].take_up()
 
@@ -338,7 +346,7 @@ class Region:
         for master in self.masters.values():
             turns = [turn for turn, stated in enumerate(statements) if self.master_of(stated.user_id) is master]
             if turns:
-                with _signing(master):
+                with master.signing():
                     signed = [master.nodes[statements[turn].user_id].sign(statements[turn]) for turn in turns]
                     leaves.update(zip(turns, master.slave.submit_records(signed), strict=True))
         return [leaves[turn] for turn in range(len(statements))]
@@ -363,7 +371,7 @@ class Region:
         for name, master in self.masters.items():
             own = [question for question in questions if question.node.spec.node_id in master.nodes]
             if own:
-                with _signing(master):
+                with master.signing():
                     master.slave.submit_records(
                         [question.node.decide(question.deal_id, question.side, confirmed=confirmed) for question in own]
                     )
@@ -462,6 +470,7 @@ class Region:
     def _assemble(self) -> None:
         self.main, self.masters, self._regulator = self._parts.assemble()
         market = MarketView(self.main)
+        self.unread = {name: master.records.follow() for name, master in self.masters.items() if self._is_watched}
         self.uplinks = {name: UpLink(master, market) for name, master in self.masters.items()}
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
         for uplink in self.uplinks.values():
@@ -489,16 +498,3 @@ class Region:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@contextmanager
-def _signing(master: Master) -> Iterator[None]:
-    """What nodes sign here and does not get to their slave chain is void; what they signed elsewhere counts."""
-    for node in master.nodes.values():
-        node.forget_unsent()
-    try:
-        yield
-    except BaseException:
-        for node in master.nodes.values():
-            node.forget_unsent()
-        raise

@@ -126,7 +126,7 @@ def enter_on_slave_chains(keys: RegionKeys, masters: Mapping[str, Master], uplin
             if node_id in master.revoked:
                 _stop(master, own.generations)
             elif own.before is not None:
-                _announce(master, uplinks[name].addresses[node_id], node.spec, own)
+                _announce(master, master.records.addresses[node_id], node.spec, own)
         if master.revoked:
             uplinks[name].withdraw_revoked()
 

@@ -16,10 +16,9 @@ from typing import TypeVar
 
 from gridbourse.chain.block import Receipt
 from gridbourse.contracts.abi import Call
-from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged
+from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.contracts.wallet import Wallet, send_together
-from gridbourse.crypto.keys import Address
-from gridbourse.errors import ContractReverted, EnvelopeError, InvalidValue, TransactionRejected
+from gridbourse.errors import ContractReverted, InvalidValue, TransactionRejected
 from gridbourse.market.events import Event, MatchingStopped, OrderPlaced
 from gridbourse.market.types import DealState, OrderId, Side
 from gridbourse.network.market_view import DEAL_EVENTS, MarketView
@@ -31,13 +30,11 @@ from gridbourse.network.records import (
     DayOpened,
     DealDetails,
     Decision,
-    Details,
-    MasterDetails,
-    NodeRegistered,
     NodeRevoked,
     OrderDetails,
 )
 from gridbourse.network.rematch import FreedOrders
+from gridbourse.network.slave_records import SlaveRecord
 from gridbourse.units import PERIODS_PER_DAY
 
 ORDERS_PER_TRANSACTION = 250
@@ -65,6 +62,7 @@ class UpLink(NewestRecords):
     def __init__(self, master: Master, market: MarketView) -> None:
         super().__init__()
         self._master = master
+        self._unread = master.records.follow()
         self._market = market
         self._happened = market.follow(*DEAL_EVENTS, MatchingStopped)
         self._slave_height = 0
@@ -72,9 +70,6 @@ class UpLink(NewestRecords):
         self._changes: list[tuple[bytes, OrderDetails | Cancellation]] = []
         self._decisions: list[Decision] = []
         self._deals = OwnDeals(master, market)
-        self._author: Address | None = None
-        self.addresses: dict[str, Address] = {}
-        """Who speaks for each node, as its newest registration says."""
         self.record_count = 0
         """How many records of the slave chain were read."""
         self._offered: set[tuple[str, int]] = set()
@@ -94,14 +89,12 @@ class UpLink(NewestRecords):
 
     def catch_up(self) -> None:
         """Read what both chains hold since the last time. Every other step does this first."""
-        slave = self._master.slave
-        head = slave.chain.head().height
-        for entry in slave.entries(self._slave_height, head):
-            if isinstance(entry, MasterChanged):
-                self._author = entry.master
-            else:
-                self._read(entry)
-        self._slave_height = head
+        self._master.records.catch_up()
+        # What is read is taken off afterwards, so that nothing is lost where something fails between.
+        while self._unread:
+            self._read(self._unread[0])
+            self._unread.popleft()
+        self._slave_height = self._master.records.height
         self._catch_up_main()
 
     def open_day(self, day: int) -> None:
@@ -341,23 +334,17 @@ class UpLink(NewestRecords):
 
     def _catch_up_main(self) -> None:
         self._market.catch_up()
-        # An event is taken off when it was noted, so that none is lost where something fails between.
         while self._happened:
             self._deals.note(self._happened[0])
             self._freed.note(self._happened[0])
             self._happened.popleft()
 
-    def _read(self, record: LedgerRecord) -> None:
+    def _read(self, found: SlaveRecord) -> None:
+        record, details = found.record, found.details
         self.record_count = record.index + 1
-        try:
-            details = self._master.encryption_node.open(record)
-        except EnvelopeError:
-            self.rejected_records.append(record)
-            return
-        if not self._is_authentic(record, details):
-            self.rejected_records.append(record)
-            return
         match details:
+            case None:
+                self.rejected_records.append(record)
             case Cancellation():
                 self._changes.append((record.leaf, details))
             case OrderDetails() if details.replaces:
@@ -372,20 +359,10 @@ class UpLink(NewestRecords):
                 self._deals.note_record(details)
             case DayOpened():
                 self._master.recall_day(details.day)
-            case NodeRegistered():
-                self.addresses[details.node_id] = Address(bytes.fromhex(details.address_hex))
             case NodeRevoked():
                 self._master.revoked.add(details.node_id)
             case _:
                 self.keep(details)
-
-    def _is_authentic(self, record: LedgerRecord, details: Details) -> bool:
-        """Function nodes speak for themselves only, with the key of their time; the master writes the rest."""
-        if isinstance(details, NodeRegistered):
-            return record.author == self.addresses.get(details.node_id, self._author)
-        if isinstance(details, MasterDetails):
-            return record.author == self._author
-        return details.user_id not in self._master.revoked and record.author == self.addresses.get(details.user_id)
 
 
 def take_up(uplinks: Sequence[UpLink]) -> list[Event]:
