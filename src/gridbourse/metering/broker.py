@@ -18,18 +18,10 @@ _LOOPBACK = "127.0.0.1"
 _START_SECONDS = 60
 _LOOK_SECONDS = 0.05
 
-# A broker that only this machine reaches lets everybody in; sessions end with it, and `$SYS` topics are not needed.
-_CONFIGURATION = """\
-listeners:
-  default: {{type: tcp, bind: "{host}:{port}"}}
-plugins:
-  amqtt.plugins.authentication.AnonymousAuthPlugin: {{allow_anonymous: true}}
-"""
-
 
 @contextmanager
 def local_broker(port: int | None = None) -> Iterator[Broker]:
-    """Run a broker on the loopback address; it ends with the block.
+    """Run a broker on the loopback address; it ends with the block, and with this process if that is killed.
 
     It keeps nothing on disk and serves this machine only. For real meters, give the address of a broker that stays.
 
@@ -41,19 +33,21 @@ def local_broker(port: int | None = None) -> Iterator[Broker]:
     Raises
     ------
     InvalidValue
-        The broker does not start; the error holds what it said.
+        The port is taken, or the broker does not start; the error holds what it said.
     """
     with tempfile.TemporaryDirectory() as folder:
         broker = Broker(_LOOPBACK, port or _free_port())
-        configuration, log = Path(folder) / "broker.yaml", Path(folder) / "broker.log"
-        configuration.write_text(_CONFIGURATION.format(host=broker.host, port=broker.port), encoding="utf-8")
-        command = [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(configuration)]
-        with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:  # noqa: S603
-            try:
-                _await(process, broker, log)
-                yield broker
-            finally:
-                process.terminate()
+        if _answers(broker):
+            raise InvalidValue("broker", f"{broker.host}:{broker.port}", "a port on which nobody listens")
+        log = Path(folder) / "broker.log"
+        command = [sys.executable, "-m", "gridbourse.metering.broker_main", broker.host, str(broker.port)]
+        with (
+            log.open("wb") as output,
+            # Leaving the block closes its standard input, which ends it, and waits until it has ended.
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output) as process,  # noqa: S603
+        ):
+            _await(process, broker, log)
+            yield broker
 
 
 def _await(process: subprocess.Popen[bytes], broker: Broker, log: Path) -> None:
