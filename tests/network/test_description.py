@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gridbourse.chain import ethereum
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role, Settings
@@ -131,7 +132,7 @@ def test_what_is_left_out_has_a_default(read):
 
 def test_what_a_network_charges_and_when_it_is_final_reaches_the_engine(read, monkeypatch):
     asked = {}
-    monkeypatch.setattr(engines, "EthereumChain", lambda url, **options: asked.update(url=url, **options))
+    monkeypatch.setattr(ethereum, "EthereumChain", lambda url, **options: asked.update(url=url, **options))
     options = 'confirmations = "finalized"\ncharges_gas = true\nfinal_within_seconds = 1800\n'
     engines.reach_main_chain(read(TEXT.replace("[market]", f"{ETHEREUM}{options}[market]")))
     assert asked == {
