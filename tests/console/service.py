@@ -8,7 +8,6 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 
 import httpx
 
@@ -64,7 +63,7 @@ class Service:
 
     def region(self, work, *arguments, **named):
         """Do something on the region, in its own process: call a function of a module with it and some arguments."""
-        return self.ask(self.exchange.region.run(partial(_on_region, work, arguments, named)))
+        return self.ask(self.exchange.region.run(work, *arguments, **named))
 
     def ask(self, question):
         """Wait for what the service does in its event loop."""
@@ -83,10 +82,6 @@ class Service:
                 answer = client.post("/sign-in/password", json={"account": name, "password": PASSWORD})
                 assert answer.status_code == 200, answer.text
             yield client
-
-
-def _on_region(work, arguments, named, region):
-    return work(region, *arguments, **named)
 
 
 def until(holds, seconds=20.0):

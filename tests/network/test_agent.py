@@ -156,15 +156,15 @@ def test_what_was_decided_is_offered_only_if_nothing_came_in_between(trading):
     sun = Offer(Side.ASK, EnergyType.PV, PERIOD, 2_000, 3_000)
     offers = [("Anna", sun), ("Arno", sun), ("Bert", Offer(Side.BID, EnergyType.any(), PERIOD, 500, 3_500))]
     write(trading, "Bert", Offer(Side.BID, EnergyType.any(), PERIOD, 10, 3_000))
-    assert offer_once([*offers, ("Anna", sun)], trading) == [True, False, False, True]
-    assert offer_once(offers, trading) == [False, False, False]
+    assert offer_once(trading, [*offers, ("Anna", sun)]) == [True, False, False, True]
+    assert offer_once(trading, offers) == [False, False, False]
     assert [order.energy_wh for order in records_of(trading, "roofs", OrderDetails)] == [2_000]
     assert [order.energy_wh for order in records_of(trading, "grid", OrderDetails)] == [10]
 
 
 def test_a_revoked_node_offers_nothing(trading):
     trading.revoke_node("Anna")
-    assert offer_once([("Anna", Offer(Side.ASK, EnergyType.PV, PERIOD, 2_000, 3_000))], trading) == [False]
+    assert offer_once(trading, [("Anna", Offer(Side.ASK, EnergyType.PV, PERIOD, 2_000, 3_000))]) == [False]
 
 
 def test_a_meter_is_a_record_of_its_master_and_entered_once(region):

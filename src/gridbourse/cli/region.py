@@ -75,7 +75,7 @@ def status(folder: Path) -> None:
 def backup(folder: Path, archive: Path) -> None:
     """Write the region in FOLDER, which nobody has open, to one new file. It holds the keys: keep it like them."""
     with Region.open(folder) as opened:
-        back_up(folder, archive, opened)
+        back_up(opened, folder, archive)
     click.echo(f"{folder} is backed up in {archive}")
 
 

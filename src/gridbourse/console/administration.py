@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from gridbourse.client.values import Account
 from gridbourse.console.constitution import Constitution, read_constitution
@@ -23,6 +22,8 @@ from gridbourse.network.finding import Finding
 from gridbourse.network.keys import NodeKeys
 from gridbourse.network.region import Region
 from gridbourse.units import format_price
+
+_Args = TypeVarTuple("_Args")
 
 
 class Administration:
@@ -109,7 +110,7 @@ class Administration:
         require(principal, Right.KEEP_METERS)
         if self._directory.master_of.get(node_id) != principal.name:
             raise NotFound(Finding("you have no node {name!r}", name=node_id))
-        await self._region.run(partial(_register_meter, node_id, meter, limit_w))
+        await self._region.run(Region.register_meter, node_id, meter, limit_w)
 
     # Deposits
 
@@ -130,29 +131,29 @@ class Administration:
             if self._directory.trader(node_id, day) is None:
                 remedy = Finding("a node of this region that trades on day {day}", day=day)
                 raise InvalidValue("node_id", node_id, remedy)
-        await self._region.run(partial(_deposit, dict(moneys), day, payment_reference))
+        await self._region.run(Region.deposit, dict(moneys), day, payment_reference)
 
     # Votes
 
     async def vote_settings(self, principal: Principal, changes: Mapping[str, Any]) -> None:
         """Vote for other market settings: those in force with some fields changed. Raises `InvalidValue`."""
-        await self._vote(principal, partial(_change_settings, dict(changes)))
+        await self._vote(principal, _change_settings, dict(changes))
 
     async def vote_admission(self, principal: Principal, account: Address, role: Role) -> None:
         """Vote for admitting a master, or a suspended one again."""
-        await self._vote(principal, partial(_admit, account, role))
+        await self._vote(principal, Consortium.admit, account, role)
 
     async def vote_suspension(self, principal: Principal, master: str) -> None:
         """Vote for suspending a master."""
-        await self._vote(principal, partial(_suspend, self._number(master)))
+        await self._vote(principal, Consortium.suspend, self._number(master))
 
     async def vote_settlement_agent(self, principal: Principal, master: str) -> None:
         """Vote for another settlement agent."""
-        await self._vote(principal, partial(_change_settlement_agent, self._number(master)))
+        await self._vote(principal, Consortium.change_settlement_agent, self._number(master))
 
-    async def _vote(self, principal: Principal, action: Callable[[Consortium], Call]) -> None:
+    async def _vote(self, principal: Principal, action: Callable[[Consortium, *_Args], Call], *args: *_Args) -> None:
         require(principal, Right.VOTE)
-        self._adopt(await self._region.run(partial(_vote, principal.name, action)))
+        self._adopt(await self._region.run(_vote, principal.name, action, args))
 
     def _number(self, master: str) -> int:
         number = next((number for number, name in self._names.items() if name == master), None)
@@ -161,35 +162,17 @@ class Administration:
         return number
 
 
-def _vote(master: str, action: Callable[[Consortium], Call], region: Region) -> Constitution:
+def _vote(
+    region: Region, master: str, action: Callable[[Consortium, *_Args], Call], args: tuple[*_Args]
+) -> Constitution:
     consortium = region.main.consortium
-    region.masters[master].main_wallet.send(consortium.vote(action(consortium)))
+    region.masters[master].main_wallet.send(consortium.vote(action(consortium, *args)))
     return read_constitution(region)
 
 
-def _change_settings(changes: Mapping[str, Any], consortium: Consortium) -> Call:
+def _change_settings(consortium: Consortium, changes: Mapping[str, Any]) -> Call:
     wanted = replace(consortium.settings(), **changes)
     if wanted.floor_ticks > wanted.cap_ticks:
         remedy = Finding("a price no higher than the highest, {cap}", cap=format_price(wanted.cap_ticks))
         raise InvalidValue("floor", format_price(wanted.floor_ticks), remedy)
     return consortium.change_settings(wanted)
-
-
-def _admit(account: Address, role: Role, consortium: Consortium) -> Call:
-    return consortium.admit(account, role)
-
-
-def _suspend(master_id: int, consortium: Consortium) -> Call:
-    return consortium.suspend(master_id)
-
-
-def _change_settlement_agent(master_id: int, consortium: Consortium) -> Call:
-    return consortium.change_settlement_agent(master_id)
-
-
-def _deposit(moneys: Mapping[str, int], day: int, payment_reference: bytes, region: Region) -> None:
-    region.deposit(moneys, day, payment_reference)
-
-
-def _register_meter(node_id: str, meter: Address, limit_w: int, region: Region) -> None:
-    region.register_meter(node_id, meter, limit_w)

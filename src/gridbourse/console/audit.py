@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from gridbourse.client.chain_values import AnchorView, AuditReport, TraceParty, TraceStep, TraceView
@@ -12,7 +11,6 @@ from gridbourse.console.chain_state import ChainState
 from gridbourse.console.csv_text import csv_text
 from gridbourse.console.directory import Directory
 from gridbourse.console.market_state import MarketState
-from gridbourse.console.messages import Lane
 from gridbourse.console.region_process import RegionProcess
 from gridbourse.console.rights import Principal, Right, require
 from gridbourse.console.views import order_text, type_name
@@ -94,7 +92,7 @@ class Audit:
         require(principal, Right.AUDIT)
         records = sum(len(chain.records) for chain in self._chains.chains.values())
         deals = len(self._market.deals)
-        findings = await self._region.run(_audit, Lane.REGULATOR)
+        findings = await self._region.regulate(_audit)
         self.last_report = AuditReport(not findings, findings, records, deals, self._clock())
         return self.last_report
 
@@ -124,7 +122,7 @@ class Audit:
         require(principal, Right.AUDIT)
         if deal_id not in self._market.deals:
             raise NotFound(Finding("the main chain has no deal {deal}", deal=deal_id))
-        return await self._region.run(partial(_trace, deal_id), Lane.REGULATOR)
+        return await self._region.regulate(_trace, deal_id)
 
     def _name(self, trader: int) -> str:
         owner = self._directory.owners.get(trader)
@@ -135,7 +133,7 @@ def _audit(region: Region) -> list[str]:
     return region.regulator.audit()
 
 
-def _trace(deal_id: int, region: Region) -> Trace:
+def _trace(region: Region, deal_id: int) -> Trace:
     return region.regulator.trace(deal_id)
 
 

@@ -38,19 +38,17 @@ _MEMBER = re.compile(
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 
 
-def back_up(folder: Path, archive: Path, region: Region) -> None:
+def back_up(region: Region, folder: Path, archive: Path) -> None:
     """Write a region into an archive, which appears when it is complete.
 
     Nothing is written to the region meanwhile: call it in the thread that runs it.
 
     Parameters
     ----------
-    folder
-        Where the region lies.
+    region, folder
+        The open region, and where it lies.
     archive
         A new file.
-    region
-        The open region.
 
     Raises
     ------

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from enum import Enum
-from functools import partial
-from typing import TypeVar
 
 from gridbourse.client.chain_values import (
     AnchorView,
@@ -32,7 +30,6 @@ from gridbourse.console.chain_source import (
 )
 from gridbourse.console.chain_state import MAIN, ChainEntry, ChainState
 from gridbourse.console.chain_tables import AnchorEntry, RecordEntry
-from gridbourse.console.messages import Lane
 from gridbourse.console.news import Head
 from gridbourse.console.paging import cut, newest_first, read_cursor, write_cursor
 from gridbourse.console.region_process import RegionProcess
@@ -43,8 +40,6 @@ from gridbourse.errors import Conflict, Forbidden, NotFound
 from gridbourse.network.description import RegionSpec
 from gridbourse.network.finding import Finding
 from gridbourse.network.record_kind import RecordKind
-
-_Answer = TypeVar("_Answer")
 
 
 class ChainQueries:
@@ -92,7 +87,7 @@ class ChainQueries:
         heights = range(start, max(0, start - limit), -1)
         kept = {head.height: head for head in entry.heads}
         blocks = [
-            block_summary(name, kept[height] if height in kept else await self._read(read_head, name, height))
+            block_summary(name, kept[height] if height in kept else await self._region.read(read_head, name, height))
             for height in heights
         ]
         return Page(blocks, write_cursor(heights[-1]) if heights and heights[-1] > 1 else None)
@@ -106,7 +101,7 @@ class ChainQueries:
         self._require_kept(name)
         if name != MAIN:
             self._require_member(principal, name)
-        return await self._read(read_block, name, height)
+        return await self._region.read(read_block, name, height)
 
     async def transaction(self, principal: Principal, name: str, tx_hash: bytes) -> TransactionView:
         """One transaction. Raises `NotFound`."""
@@ -115,7 +110,7 @@ class ChainQueries:
         self._require_kept(name)
         if name != MAIN:
             self._require_member(principal, name)
-        found = await self._read(read_transaction, name, tx_hash)
+        found = await self._region.read(read_transaction, name, tx_hash)
         if found is None:
             raise NotFound(Finding("chain {name} has no transaction {hash}", name=name, hash=hex_text(tx_hash)))
         return found
@@ -177,9 +172,9 @@ class ChainQueries:
         keys, explanation = self._opening(principal, found)
         place = name, found.index, found.height
         if keys is None:
-            read = await self._read(read_record_as_master, *place)
+            read = await self._region.read(read_record_as_master, *place)
         else:
-            read = await self._read(read_record, *place, keys)
+            read = await self._region.read(read_record, *place, keys)
         if read.fault is not None:
             explanation = f"does not open: {read.fault}"
         return RecordView(
@@ -233,14 +228,14 @@ class ChainQueries:
     async def height_of(self, principal: Principal, name: str, block_hash: bytes) -> int | None:
         """Height of the block of a chain that has a hash; None if there is none."""
         require(principal, Right.READ_CHAINS)
-        return await self._read(read_height_of_block, name, block_hash) if self._is_kept(name) else None
+        return await self._region.read(read_height_of_block, name, block_hash) if self._is_kept(name) else None
 
     async def height_of_transaction(self, principal: Principal, name: str, tx_hash: bytes) -> int | None:
         """Height of the block of a chain that holds a transaction; None if there is none that the caller may see."""
         require(principal, Right.READ_CHAINS)
         if not self._is_kept(name) or (name != MAIN and not self.is_member(principal, name)):
             return None
-        return await self._read(read_height_of_transaction, name, tx_hash)
+        return await self._region.read(read_height_of_transaction, name, tx_hash)
 
     def is_member(self, principal: Principal, name: str) -> bool:
         """Whether the caller reads a slave chain."""
@@ -257,9 +252,6 @@ class ChainQueries:
     def _require_kept(self, name: str) -> None:
         if not self._is_kept(name):
             raise NotFound(Finding("slave chain {name} is not kept here, but by its master", name=name))
-
-    async def _read(self, reading: Callable[..., _Answer], *what: object) -> _Answer:
-        return await self._region.run(partial(reading, *what), Lane.READER)
 
     def _is_kept(self, name: str) -> bool:
         return name in self._chain_ids

@@ -5,7 +5,7 @@ All of it only reads, which any thread may; `gridbourse.console.chain_queries` s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gridbourse.chain.block import Log, Receipt
@@ -42,12 +42,12 @@ class ReadRecord:
     fault: str | None = None
 
 
-def read_head(name: str, height: int, region: Region) -> Head:
+def read_head(region: Region, name: str, height: int) -> Head:
     """Read a block's head."""
     return Head.of(_chain(region, name).block(height))
 
 
-def read_block(name: str, height: int, region: Region) -> BlockView:
+def read_block(region: Region, name: str, height: int) -> BlockView:
     """Read a block with its transactions."""
     block = _chain(region, name).block(height)
     header = block.header
@@ -65,42 +65,35 @@ def read_block(name: str, height: int, region: Region) -> BlockView:
     )
 
 
-def read_transaction(name: str, tx_hash: bytes, region: Region) -> TransactionView | None:
+def read_transaction(region: Region, name: str, tx_hash: bytes) -> TransactionView | None:
     """Read a transaction; None if there is none."""
     chain = _chain(region, name)
     signed, receipt = chain.transaction(tx_hash), chain.receipt(tx_hash)
     return _transaction_view(region, name, signed, receipt) if signed and receipt else None
 
 
-def read_height_of_block(name: str, block_hash: bytes, region: Region) -> int | None:
+def read_height_of_block(region: Region, name: str, block_hash: bytes) -> int | None:
     """Find the height of the block with a hash; None if there is none."""
     return _chain(region, name).height_of(block_hash)
 
 
-def read_height_of_transaction(name: str, tx_hash: bytes, region: Region) -> int | None:
+def read_height_of_transaction(region: Region, name: str, tx_hash: bytes) -> int | None:
     """Find the height of the block with a transaction; None if there is none."""
     receipt = _chain(region, name).receipt(tx_hash)
     return receipt.height if receipt else None
 
 
-def read_record(name: str, index: int, height: int, keys: Sequence[EncryptionKey], region: Region) -> ReadRecord:
+def read_record(region: Region, name: str, index: int, height: int, keys: Sequence[EncryptionKey]) -> ReadRecord:
     """Read a record, and open it with the first of some keys that does; without any, it stays sealed."""
     record = _record(region, name, index, height)
-    if not keys:
-        return ReadRecord(record)
-    try:
-        return ReadRecord(record, open_record(region.masters[name].slave.ledger, record, *keys))
-    except EnvelopeError as error:
-        return ReadRecord(record, fault=str(error))
+    ledger = region.masters[name].slave.ledger
+    return _opened(record, lambda: open_record(ledger, record, *keys)) if keys else ReadRecord(record)
 
 
-def read_record_as_master(name: str, index: int, height: int, region: Region) -> ReadRecord:
+def read_record_as_master(region: Region, name: str, index: int, height: int) -> ReadRecord:
     """Read a record, opened by its master's encryption node."""
     record = _record(region, name, index, height)
-    try:
-        return ReadRecord(record, region.masters[name].encryption_node.open(record))
-    except EnvelopeError as error:
-        return ReadRecord(record, fault=str(error))
+    return _opened(record, lambda: region.masters[name].encryption_node.open(record))
 
 
 def block_summary(name: str, head: Head) -> BlockSummary:
@@ -127,6 +120,13 @@ def _contracts(region: Region, name: str) -> list[Contract]:
 def _record(region: Region, name: str, index: int, height: int) -> LedgerRecord:
     records = region.masters[name].slave.ledger.records(first_block=height, last_block=height)
     return next(record for record in records if record.index == index)
+
+
+def _opened(record: LedgerRecord, opening: Callable[[], Details]) -> ReadRecord:
+    try:
+        return ReadRecord(record, opening())
+    except EnvelopeError as error:
+        return ReadRecord(record, fault=str(error))
 
 
 def _transaction_view(region: Region, name: str, signed: SignedTransaction, receipt: Receipt) -> TransactionView:

@@ -8,7 +8,6 @@ import random
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 from gridbourse.console.exchange import Exchange
 from gridbourse.console.rights import Kind, Principal
@@ -108,7 +107,7 @@ class ExampleMarket:
         """Let everybody have a deposit on every day that is open."""
         for day in set(self._exchange.directory.days()) - paid:
             moneys = dict.fromkeys(self._nodes, money_units(_DEPOSIT_YUAN))
-            await self._exchange.region.run(partial(_deposit, moneys, day))
+            await self._exchange.region.run(Region.deposit, moneys, day, day.to_bytes(32, "big"))
             paid.add(day)
 
     async def _place(self) -> None:
@@ -154,10 +153,6 @@ class ExampleMarket:
             waits = state.deals.state(deal_id) is DealState.INTENT and not is_answered
             if waits and self._chance.random() < 0.3:
                 yield deal_id, self._chance.random() < _CONFIRMED_SHARE
-
-
-def _deposit(moneys: dict[str, int], day: int, region: Region) -> None:
-    region.deposit(moneys, day, day.to_bytes(32, "big"))
 
 
 def _principal(node_id: str, master: str, keys: NodeKeys) -> Principal:

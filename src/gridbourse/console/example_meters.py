@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -131,7 +130,7 @@ class ExampleMeters:
         """Enter the meters; the head-end then asks them for all that they have counted."""
         points = {plant.node_id: (meter.address, plant.limit_w) for plant, meter in meters.items()}
         limits = {plant.node_id: OFFERING[plant.kind] for plant in meters if allow and plant.kind in OFFERING}
-        await self._exchange.region.run(partial(_enter, points, limits))
+        await self._exchange.region.run(_enter, points, limits)
         self._exchange.metering.ask_again()
 
     async def _publish(self, meters: Mapping[_Plant, Meter], concentrator: Concentrator, ahead: int) -> None:
@@ -196,7 +195,7 @@ def _count(plant: _Plant, meter: Meter, period: int, ahead: int) -> SignedReadin
     return meter.read(period)
 
 
-def _enter(points: Mapping[str, tuple[Address, int]], limits: Mapping[str, OfferLimits], region: Region) -> None:
+def _enter(region: Region, points: Mapping[str, tuple[Address, int]], limits: Mapping[str, OfferLimits]) -> None:
     for node_id, (meter, limit_w) in points.items():
         region.register_meter(node_id, meter, limit_w)
     region.set_limits(limits)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from gridbourse.client.chain_values import Alarm
@@ -24,7 +23,6 @@ from gridbourse.console.feed import Feed
 from gridbourse.console.local_time import LocalTime
 from gridbourse.console.market_queries import MarketQueries
 from gridbourse.console.market_state import MarketState
-from gridbourse.console.messages import Lane
 from gridbourse.console.metering import READINGS_FILE, Metering
 from gridbourse.console.network_queries import NetworkQueries
 from gridbourse.console.news import MainBlock, News
@@ -157,7 +155,7 @@ class Exchange:
         pace = pace or Pace()
         region = await RegionProcess.open(folder, pace)
         try:
-            constitution = await region.run(read_constitution, Lane.READER)
+            constitution = await region.read(read_constitution)
             spec = read_region(folder / "region.toml")
             return cls(region, constitution, folder, spec, pace=pace, broker=broker)
         except BaseException:
@@ -183,7 +181,7 @@ class Exchange:
 
     async def back_up(self, archive: Path) -> None:
         """Write the region and the service's file into an archive; orders wait meanwhile. Raises like `back_up`."""
-        await self.region.run(partial(back_up, self.folder, archive))
+        await self.region.run(back_up, self.folder, archive)
 
     def alarms(self) -> list[Alarm]:
         """What asks for attention."""

@@ -14,7 +14,6 @@ from typing import Any
 from gridbourse.console.news import News
 from gridbourse.console.node_records import NodeRecord
 from gridbourse.console.worker import Round
-from gridbourse.network.region import Region
 
 LENGTH_BYTES = 4
 
@@ -47,11 +46,13 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Do:
-    """Do some work on the region: a function of a module, its arguments bound by `functools.partial`."""
+    """Do some work: call a function of a module, or a method, with the region and these arguments."""
 
     number: int
     lane: Lane
-    work: Callable[[Region], object]
+    work: Callable[..., object]
+    args: tuple[object, ...]
+    named: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)

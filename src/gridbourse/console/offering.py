@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from sqlite3 import Row
 
 from gridbourse.client.metering_values import AutomaticOffer, OfferOutcome, PeriodReading
@@ -235,7 +234,7 @@ class Offering:
         offers = [(decision.node_id, decision.offer) for decision in offered if decision.offer]
         if not offers:
             return
-        made = await self._region.run(partial(offer_once, offers))
+        made = await self._region.run(offer_once, offers)
         self.made += sum(made)
         late = [decision for decision, is_made in zip(offered, made, strict=True) if not is_made]
         self._keep([replace(decision, outcome=self._why_not(decision), offer=None) for decision in late])

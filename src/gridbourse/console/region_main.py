@@ -124,10 +124,10 @@ class RegionMain:
                     self._reports.send(Answer(number, None))
                 case Write(number, record):
                     self._answer(number, self._worker.write(record))
-                case Do(number, Lane.OWNER, work):
-                    self._answer(number, self._worker.run(work))
-                case Do(number, lane, work):
-                    self._answer(number, self._pools[lane].submit(work, self._region))
+                case Do(number, Lane.OWNER, work, args, named):
+                    self._answer(number, self._worker.run(work, *args, **named))
+                case Do(number, lane, work, args, named):
+                    self._answer(number, self._pools[lane].submit(work, self._region, *args, **named))
                 case Stop():
                     self._stop()
                     return

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from gridbourse.console.messages import (
     LENGTH_BYTES,
@@ -47,6 +47,7 @@ logger = logging.getLogger(__name__)
 
 _BUFFER_BYTES = 2**20
 
+_P = ParamSpec("_P")
 _Answer = TypeVar("_Answer")
 
 
@@ -109,9 +110,25 @@ class RegionProcess:
         written: Written = await self._ask(Write(next(self._numbers), record))
         return written
 
-    async def run(self, work: Callable[[Region], _Answer], lane: Lane = Lane.OWNER) -> _Answer:
-        """Do some work on the region; `work` is a function of a module, or `functools.partial` of one."""
-        answer: _Answer = await self._ask(Do(next(self._numbers), lane, work))
+    async def run(
+        self, work: Callable[Concatenate[Region, _P], _Answer], *args: _P.args, **named: _P.kwargs
+    ) -> _Answer:
+        """Call a function of a module, or a method, with the region and some arguments, in the thread that owns it."""
+        answer: _Answer = await self._ask(Do(next(self._numbers), Lane.OWNER, work, args, named))
+        return answer
+
+    async def read(
+        self, work: Callable[Concatenate[Region, _P], _Answer], *args: _P.args, **named: _P.kwargs
+    ) -> _Answer:
+        """The same, beside that thread, for what only reads chains."""
+        answer: _Answer = await self._ask(Do(next(self._numbers), Lane.READER, work, args, named))
+        return answer
+
+    async def regulate(
+        self, work: Callable[Concatenate[Region, _P], _Answer], *args: _P.args, **named: _P.kwargs
+    ) -> _Answer:
+        """The same, in the thread that acts for the regulator."""
+        answer: _Answer = await self._ask(Do(next(self._numbers), Lane.REGULATOR, work, args, named))
         return answer
 
     @property
@@ -131,7 +148,7 @@ class RegionProcess:
 
     async def _ask(self, request: Begin | Write | Do) -> Any:
         if self._listening.done():
-            raise RegionStopped(Finding("the service is stopping; try again when it is back"))
+            raise _stopped()
         future = self._running[request.number] = asyncio.get_running_loop().create_future()
         try:
             self._send(request)
@@ -154,7 +171,7 @@ class RegionProcess:
         finally:
             for future in self._running.values():
                 if not future.done():
-                    future.set_exception(RegionStopped(Finding("the service is stopping; try again when it is back")))
+                    future.set_exception(_stopped())
 
     def _take(self, report: Report) -> None:
         match report:
@@ -169,6 +186,10 @@ class RegionProcess:
                     future.set_exception(error)
             case Round():
                 self._last_round = report
+
+
+def _stopped() -> RegionStopped:
+    return RegionStopped(Finding("the service is stopping; try again when it is back"))
 
 
 def _pipes(process: Process) -> tuple[StreamWriter, StreamReader]:

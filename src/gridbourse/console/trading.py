@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from heapq import merge
 from operator import neg
 
@@ -214,7 +213,7 @@ class Trading:
 
         node = self._directory.nodes[principal.name]
         address = Address(bytes.fromhex(node.address_hex))
-        return await self._region.run(partial(_signing_context, principal.name, node.location, address))
+        return await self._region.run(_signing_context, principal.name, node.location, address)
 
     def orders(
         self,
@@ -407,7 +406,7 @@ class Trading:
         return await self._region.write(record)
 
 
-def _signing_context(node_id: str, location: str, address: Address, region: Region) -> SigningContext:
+def _signing_context(region: Region, node_id: str, location: str, address: Address) -> SigningContext:
     master = region.master_of(node_id)
     ledger = master.slave.ledger
     return SigningContext(

@@ -14,13 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from gridbourse.console.chain_reader import ChainReader
 from gridbourse.console.news import News
 from gridbourse.console.node_records import NodeRecord, RecordWriter, Written
-from gridbourse.errors import GridbourseError, RegionStopped
-from gridbourse.network.finding import Finding
+from gridbourse.errors import GridbourseError
 from gridbourse.network.loop import Pace, RegionLoop
 from gridbourse.network.region import Region
 
@@ -31,6 +30,7 @@ MAX_BATCH = 500
 GATHER_SECONDS = 0.015
 """How long the first record of a batch waits for others: a block for two takes hardly longer than one for one."""
 
+_P = ParamSpec("_P")
 _Answer = TypeVar("_Answer")
 _OVER = object()
 
@@ -108,9 +108,11 @@ class RegionWorker:
         self._queue.put(entry)
         return entry.future
 
-    def run(self, work: Callable[[Region], _Answer]) -> Future[_Answer]:
-        """Let the thread do some work on the region."""
-        task = _Task(work)
+    def run(
+        self, work: Callable[Concatenate[Region, _P], _Answer], *args: _P.args, **named: _P.kwargs
+    ) -> Future[_Answer]:
+        """Let the thread call a function with the region and some arguments."""
+        task = _Task(lambda region: work(region, *args, **named))
         self._queue.put(task)
         return task.future  # type: ignore[return-value]
 
@@ -128,7 +130,6 @@ class RegionWorker:
             logger.exception("the region stopped")
         finally:
             self._region.close()
-            self._refuse_the_rest()
 
     def _turn(self) -> None:
         entries, tasks = self._take()
@@ -208,12 +209,3 @@ class RegionWorker:
             self._tell()
         except GridbourseError:
             logger.exception("news were not read")
-
-    def _refuse_the_rest(self) -> None:
-        while True:
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                return
-            if item is not None:
-                item.future.set_exception(RegionStopped(Finding("the service is stopping; try again when it is back")))

@@ -118,15 +118,15 @@ class Agent:
         return proposals
 
 
-def offer_once(offers: Sequence[tuple[str, Offer]], region: Region) -> list[bool]:
+def offer_once(region: Region, offers: Sequence[tuple[str, Offer]]) -> list[bool]:
     """Let nodes place offers, except where one has an order for that period by now, or its owner switched it off.
 
     Parameters
     ----------
+    region
+        The nodes' region. Between the look at its chains and the offer nobody else may act on it.
     offers
         Nodes and what each is to offer.
-    region
-        Their region. Between the look at its chains and the offer nobody else may act on it.
 
     Returns
     -------

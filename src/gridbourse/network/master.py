@@ -74,8 +74,7 @@ class Master:
         self._traders: dict[tuple[str, int], int] = {}
         self._node_of: dict[int, FunctionNode] = {}
         self._recorded_days: set[int] = set()
-        self.revoked: set[str] = set()
-        """Function nodes that act no more; what they wrote stays."""
+        self.revoked = self.records.revoked
 
     @contextmanager
     def signing(self) -> Iterator[None]:

@@ -41,7 +41,8 @@ class SlaveRecords:
         self._followers: list[deque[SlaveRecord]] = []
         self._height = 0
         self._author: Address | None = None
-        self._revoked: set[str] = set()
+        self.revoked: set[str] = set()
+        """Function nodes that act no more; what they wrote stays."""
         self.addresses: dict[str, Address] = {}
         """Who speaks for each node, as its newest registration says."""
 
@@ -83,7 +84,7 @@ class SlaveRecords:
         if isinstance(details, NodeRegistered):
             self.addresses[details.node_id] = Address(bytes.fromhex(details.address_hex))
         elif isinstance(details, NodeRevoked):
-            self._revoked.add(details.node_id)
+            self.revoked.add(details.node_id)
         return details
 
     def _may_say(self, author: Address, details: Details) -> bool:
@@ -92,4 +93,4 @@ class SlaveRecords:
             return author == self.addresses.get(details.node_id, self._author)
         if isinstance(details, MasterDetails):
             return author == self._author
-        return details.user_id not in self._revoked and author == self.addresses.get(details.user_id)
+        return details.user_id not in self.revoked and author == self.addresses.get(details.user_id)

@@ -30,7 +30,6 @@ from gridbourse.network.records import (
     DayOpened,
     DealDetails,
     Decision,
-    NodeRevoked,
     OrderDetails,
 )
 from gridbourse.network.rematch import FreedOrders
@@ -359,8 +358,6 @@ class UpLink(NewestRecords):
                 self._deals.note_record(details)
             case DayOpened():
                 self._master.recall_day(details.day)
-            case NodeRevoked():
-                self._master.revoked.add(details.node_id)
             case _:
                 self.keep(details)
 
