@@ -95,14 +95,14 @@ def offered(client, node_id="Anna", count=3):
 
 
 def recorded(service, node_id="Anna"):
-    """Periods of the orders on a node's slave chain, in their sequence."""
+    """Periods of the orders on a node's slave chain, rising: they were offered in the order in which readings came."""
     return service.region(_recorded, node_id)
 
 
 def _recorded(region, node_id):
     master = region.master_of(node_id)
     details = map(master.encryption_node.open, master.slave.records())
-    return [one.period for one in details if isinstance(one, OrderDetails) and one.user_id == node_id]
+    return sorted(one.period for one in details if isinstance(one, OrderDetails) and one.user_id == node_id)
 
 
 def test_readings_that_are_handed_in_lead_to_offers_on_both_chains(service, anna, meter):
