@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import shutil
+import signal
 import socket
 import sys
 import threading
@@ -22,6 +24,8 @@ from gridbourse.network.rotation import RegionKeys
 PASSWORD = "correct horse battery staple"
 # The region's process finds here what tests let it do.
 os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+PATIENCE_SECONDS = 60.0
+"""How long something may take on a machine that is busy with other tests."""
 QUICK = Pace(step_seconds=0.05, anchor_seconds=0.2)
 
 
@@ -60,7 +64,7 @@ class Service:
 
     def stop(self):
         self._server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(PATIENCE_SECONDS)
         assert not self._thread.is_alive(), "the service stops"
 
     def region(self, work, *arguments, **named):
@@ -69,7 +73,22 @@ class Service:
 
     def ask(self, question):
         """Wait for what the service does in its event loop."""
-        return asyncio.run_coroutine_threadsafe(question, self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(question, self.loop).result(PATIENCE_SECONDS)
+
+    def left_by_a_kill(self, folder):
+        """What a kill leaves: the files as they are at one moment, with their write-ahead logs, in another folder."""
+        self.ask(self._copy_at_one_moment(folder))
+        return folder
+
+    async def _copy_at_one_moment(self, folder):
+        # The web server's loop, in which this runs, does nothing else meanwhile; the region's process is held.
+        held = self.exchange.region._process
+        held.send_signal(signal.SIGSTOP)
+        try:
+            os.waitid(os.P_PID, held.pid, os.WSTOPPED)
+            shutil.copytree(self.folder, folder)
+        finally:
+            held.send_signal(signal.SIGCONT)
 
     def account(self, name, kind=Kind.NODE):
         """An account of somebody, under its own name."""
@@ -79,14 +98,15 @@ class Service:
     @contextmanager
     def browser(self, name=None):
         """A browser, signed in if it is somebody's."""
-        with httpx.Client(base_url=f"{self.url}/api/v1", headers={"Origin": self.url}, timeout=30) as client:
+        own = {"base_url": f"{self.url}/api/v1", "headers": {"Origin": self.url}}
+        with httpx.Client(**own, timeout=PATIENCE_SECONDS) as client:
             if name is not None:
                 answer = client.post("/sign-in/password", json={"account": name, "password": PASSWORD})
                 assert answer.status_code == 200, answer.text
             yield client
 
 
-def until(holds, seconds=20.0):
+def until(holds, seconds=PATIENCE_SECONDS):
     """Wait until something holds."""
     deadline = time.monotonic() + seconds
     while not (found := holds()):

@@ -5,14 +5,12 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import tarfile
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from service import Service, until
+from service import PATIENCE_SECONDS, Service, until
+from serving_process import serving
 from small_market import ask
 from test_trade import place
 
@@ -189,15 +187,9 @@ def test_a_service_file_of_a_newer_version_is_left_alone(folder):
 
 def test_a_served_region_is_backed_up_on_a_signal(folder, tmp_path):
     (tmp_path / "backups").mkdir()
-    command = [str(Path(sys.executable).with_name("gridbourse")), "serve", str(folder), "--port", "18231"]
-    with subprocess.Popen([*command, "--backups", str(tmp_path / "backups")], stderr=subprocess.PIPE) as process:
-        try:
-            while b"startup complete" not in process.stderr.readline():
-                assert process.poll() is None
-            process.send_signal(signal.SIGUSR1)
-            (archive,) = until(lambda: list((tmp_path / "backups").glob("region-*.tar")))
-            restore(archive, tmp_path / "again")
-        finally:
-            process.terminate()
-            process.stderr.read()
-    assert process.returncode in {0, -signal.SIGTERM}
+    with serving(folder, "--backups", tmp_path / "backups") as running:
+        running.process.send_signal(signal.SIGUSR1)
+        (archive,) = until(lambda: list((tmp_path / "backups").glob("region-*.tar")))
+        restore(archive, tmp_path / "again")
+        running.process.terminate()
+        assert running.process.wait(PATIENCE_SECONDS) in {0, -signal.SIGTERM}

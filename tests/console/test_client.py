@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 import pytest
-from service import PASSWORD, until
+from service import PASSWORD, PATIENCE_SECONDS, until
 from small_market import PERIOD
 
 from gridbourse.client import AsyncClient, Client, chains, market, orders, own_keys, session
@@ -54,19 +54,22 @@ def test_the_same_requests_go_through_the_asynchronous_client(service):
         async with AsyncClient(service.url) as anna, AsyncClient(service.url) as bert:
             await anna.send(session.sign_in_with_password("Anna", PASSWORD))
             await bert.send(session.sign_in_with_password("Bert", PASSWORD))
-            watching = asyncio.create_task(_first_trade(bert))
-            await asyncio.sleep(0.2)
+            is_watching = asyncio.Event()
+            watching = asyncio.create_task(_first_trade(bert, is_watching))
+            await asyncio.wait_for(is_watching.wait(), PATIENCE_SECONDS)
             await asyncio.gather(*(anna.send(orders.place(ASK)) for _ in range(5)))
             await bert.send(orders.place(BID))
-            return await asyncio.wait_for(watching, 10), [order async for order in anna.entries(orders.orders(limit=2))]
+            traded = await asyncio.wait_for(watching, PATIENCE_SECONDS)
+            return traded, [order async for order in anna.entries(orders.orders(limit=2))]
 
     traded, listed = asyncio.run(trade())
     assert traded["energy_wh"] == 400
     assert len({order.order_id for order in listed}) == 5
 
 
-async def _first_trade(client):
+async def _first_trade(client, is_watching):
     async for event in client.watch(["trades"]):
+        is_watching.set()  # the first event says that there is nothing to go on from
         if event.event == "trades":
             return event.data[0]
     return None

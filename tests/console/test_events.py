@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from service import until
+from service import Service, until
 from small_market import PERIOD, ask, bid
 from test_trade import place
 
@@ -75,7 +75,9 @@ def test_everybody_is_told_of_book_and_trades_and_only_the_parties_of_their_deal
         assert (level["period"], level["side"]) in {(PERIOD, "ask"), (PERIOD, "bid")}
         deal = until(lambda: own.told("deal"))[0]
         assert (deal["node_id"], deal["side"]) == ("Bert", "bid")
-        assert {order["node_id"] for order in own.told("order")} == {"Bert"}
+        order = until(lambda: own.told("order"))[0]
+        assert (order["node_id"], order["side"]) == ("Bert", "bid")
+        assert {told["node_id"] for told in own.told("order") + own.told("deal")} == {"Bert"}
         assert not public.told("deal")
         assert not public.told("order")
 
@@ -87,12 +89,30 @@ def test_who_comes_back_with_the_last_id_misses_nothing_and_is_told_nothing_twic
             until(lambda: first.told("book"))
             last_id = first.last_id
         place(anna, ask(1_000, 3_602))
-        until(lambda: service.exchange.feed.latest_height() >= service.exchange.state.height)
         with watching(nobody, last_id, topics="book") as second:
             place(anna, ask(1_000, 3_603))
-            until(lambda: len(second.told("book")) >= 2)
-            prices = [level["price_ticks"] for levels in second.told("book") for level in levels]
-            assert prices == [3_602, 3_603]
+            until(lambda: 3_603 in prices_of(second))
+            assert prices_of(second) == [3_602, 3_603]
+            assert not second.told("reset")
+
+
+def prices_of(watcher):
+    """Prices whose level changed, in the order in which that was told: one by one, or some together."""
+    return [level["price_ticks"] for levels in watcher.told("book") for level in levels]
+
+
+def test_who_comes_back_while_news_are_gathered_is_not_told_to_load_anew(service, anna):
+    with service.browser() as nobody:
+        with watching(nobody, topics="book") as first:
+            place(anna, ask(1_000, 3_601))
+            until(lambda: first.told("book"))
+            last_id = first.last_id
+        service.exchange.feed._interval_seconds = 3_600
+        place(anna, ask(1_000, 3_602))
+        with watching(nobody, last_id, topics="book") as second:
+            service.loop.call_soon_threadsafe(service.exchange.feed._tell)
+            until(lambda: prices_of(second))
+            assert prices_of(second) == [3_602]
             assert not second.told("reset")
 
 
@@ -106,13 +126,10 @@ def test_blocks_and_anchors_of_all_chains_are_told(service, anna):
         place(anna, ask())
         anchor = until(lambda: watcher.told("anchors"))[0][0]
         assert anchor["master"] in {"roofs", "grid"}
-        chains = {block["chain"] for blocks in watcher.told("blocks") for block in blocks}
-        assert {"main", "roofs"} <= chains
+        until(lambda: {"main", "roofs"} <= {block["chain"] for blocks in watcher.told("blocks") for block in blocks})
 
 
 def test_stopping_the_service_ends_every_stream(folder):
-    from service import Service
-
     running = Service(folder).start()
     with running.browser() as nobody, watching(nobody) as watcher:
         running.stop()

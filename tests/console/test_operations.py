@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from region_work import close_main_chain
 from service import until
 from test_trade import place
 
@@ -31,13 +32,9 @@ def test_the_service_says_that_it_is_alive_and_ready(shared):
 def test_a_region_that_stopped_is_not_ready_and_refuses_orders_instead_of_losing_them(service):
     with service.browser("Anna") as anna:
         until(lambda: service.exchange.is_running)
-        service.region(_close_main_chain)
+        service.region(close_main_chain)
         until(lambda: httpx.get(f"{service.url}/ready").status_code == 503)
         assert anna.post("/orders", json=ask()).status_code == 503
-
-
-def _close_main_chain(region):
-    region.main.chain.close()
 
 
 def test_every_metric_of_the_dashboard_and_the_alerts_is_told(shared):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from service import until
+from region_work import divide_by_zero, process_number
+from service import PATIENCE_SECONDS, until
 
 from gridbourse import errors
 from gridbourse.chain.revert import contract_error
@@ -86,11 +87,7 @@ def test_killed_the_regions_process_takes_the_service_out_of_rotation_and_nobody
 def test_it_goes_on_when_a_terminal_tells_both_processes_to_stop(service, number):
     until(lambda: service.exchange.is_running)
     os.kill(region_of(service), number)
-    assert service.region(_process_number) == region_of(service)
-
-
-def _process_number(region):
-    return os.getpid()
+    assert service.region(process_number) == region_of(service)
 
 
 def test_it_ends_at_once_when_the_web_server_is_gone(folder):
@@ -98,7 +95,7 @@ def test_it_ends_at_once_when_the_web_server_is_gone(folder):
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout.read(4), "the region is open"
     process.stdin.close()
-    assert process.wait(10) == 1
+    assert process.wait(PATIENCE_SECONDS) == 1
     Region.open(folder).close()
 
 
@@ -109,17 +106,13 @@ def test_a_folder_that_holds_no_region_is_refused_by_name(tmp_path):
 
 def test_work_that_fails_unexpectedly_is_told_and_the_region_goes_on(service):
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        service.region(_fail)
-    assert service.region(_process_number) == region_of(service)
-
-
-def _fail(region):
-    return 1 // 0
+        service.region(divide_by_zero)
+    assert service.region(process_number) == region_of(service)
 
 
 def test_what_is_asked_of_a_stopped_process_is_refused(service):
     until(lambda: service.exchange.is_running)
     service.ask(service.exchange.region.stop())
     with pytest.raises(RegionStopped):
-        service.region(_process_number)
+        service.region(process_number)
     assert not service.exchange.is_running

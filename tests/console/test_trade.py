@@ -1,7 +1,5 @@
 """A trade from order to settlement, as two browsers see it."""
 
-import shutil
-
 import pytest
 from service import Service, until
 from small_market import PERIOD, ask, bid
@@ -83,9 +81,7 @@ def test_the_same_key_places_one_order_also_after_a_restart(folder):
 
 def test_what_a_killed_service_had_taken_is_there_when_it_is_started_again(service, anna, tmp_path):
     order = place(anna, ask())
-    # What a kill leaves: the files as they are, with their write-ahead logs.
-    left = shutil.copytree(service.folder, tmp_path / "left")
-    again = Service(left).start()
+    again = Service(service.left_by_a_kill(tmp_path / "left")).start()
     try:
         with again.browser("Anna") as client:
             assert client.get(f"/orders/{order['order_id']}").json() == order

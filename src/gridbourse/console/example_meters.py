@@ -10,7 +10,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -95,11 +95,14 @@ class ExampleMeters:
         The running exchange.
     broker
         Where its head-end listens.
+    clock
+        Seconds since the epoch.
     """
 
-    def __init__(self, exchange: Exchange, broker: Broker) -> None:
+    def __init__(self, exchange: Exchange, broker: Broker, clock: Callable[[], float] = time.time) -> None:
         self._exchange = exchange
         self._broker = broker
+        self._clock = clock
 
     async def run(self) -> None:
         """Let the meters count and publish, period after period.
@@ -113,16 +116,19 @@ class ExampleMeters:
         plants = _plants(node for master in spec.masters for node in master.nodes)
         path = self._exchange.folder / FILE
         is_new = not path.exists()
-        first, keys = await asyncio.to_thread(_keys, path, [plant.node_id for plant in plants])
+        last = self._last_period()
+        first, keys = await asyncio.to_thread(_keys, path, [plant.node_id for plant in plants], last)
         ahead = _periods_ahead(spec.time_zone, first)
-        meters = {plant: await asyncio.to_thread(_meter, plant, keys[plant.node_id], first, ahead) for plant in plants}
+        meters = {
+            plant: await asyncio.to_thread(_meter, plant, keys[plant.node_id], first, last, ahead) for plant in plants
+        }
         self._exchange.metering.simulated = frozenset(meter.address for meter in meters.values())
         concentrator = Concentrator(self._broker, spec.name, "simulated-meters", meters.values())
         try:
             if not await asyncio.to_thread(concentrator.await_broker, _PATIENCE_SECONDS):
                 raise InvalidValue("broker", f"{self._broker.host}:{self._broker.port}", "one that takes subscriptions")
             await self._enter(meters, allow=is_new)
-            await self._publish(meters, concentrator, ahead)
+            await self._publish(meters, concentrator, last, ahead)
         finally:
             concentrator.close()
 
@@ -133,15 +139,21 @@ class ExampleMeters:
         await self._exchange.region.run(_enter, points, limits)
         self._exchange.metering.ask_again()
 
-    async def _publish(self, meters: Mapping[_Plant, Meter], concentrator: Concentrator, ahead: int) -> None:
-        reported = _last_period()
+    async def _publish(
+        self, meters: Mapping[_Plant, Meter], concentrator: Concentrator, reported: int, ahead: int
+    ) -> None:
+        """Count each period once it has ended, from the one after `reported` on, however late it has become by then."""
         while True:
             next_end = (reported + 2) * PERIOD_SECONDS + _AFTER_THE_END_SECONDS
-            await asyncio.sleep(max(0.0, next_end - time.time()))
-            for period in range(reported + 1, _last_period() + 1):
+            await asyncio.sleep(max(0.0, next_end - self._clock()))
+            for period in range(reported + 1, self._last_period() + 1):
                 for plant, meter in meters.items():
                     concentrator.publish(_count(plant, meter, period, ahead))
-            reported = _last_period()
+                reported = period
+
+    def _last_period(self) -> int:
+        """The delivery period that ended last."""
+        return int(self._clock()) // PERIOD_SECONDS - 1
 
 
 def _plants(nodes: Iterable[NodeSpec]) -> list[_Plant]:
@@ -160,11 +172,11 @@ def _plants(nodes: Iterable[NodeSpec]) -> list[_Plant]:
     return found
 
 
-def _keys(path: Path, nodes: Sequence[str]) -> tuple[int, dict[str, SigningKey]]:
+def _keys(path: Path, nodes: Sequence[str], last: int) -> tuple[int, dict[str, SigningKey]]:
     """The period from which on the meters count, and their keys; made if there are none yet."""
     if not path.exists():
         stored = {
-            "first_period": _last_period() - HISTORY_PERIODS,
+            "first_period": last - HISTORY_PERIODS,
             "keys": {node_id: secrets.token_hex(32) for node_id in nodes},
         }
         draft = path.with_suffix(".draft")
@@ -175,9 +187,8 @@ def _keys(path: Path, nodes: Sequence[str]) -> tuple[int, dict[str, SigningKey]]
     return stored["first_period"], {name: SigningKey(bytes.fromhex(key)) for name, key in stored["keys"].items()}
 
 
-def _meter(plant: _Plant, key: SigningKey, first: int, ahead: int) -> Meter:
-    """A meter that has counted since its first period, and remembers the last days of it."""
-    last = _last_period()
+def _meter(plant: _Plant, key: SigningKey, first: int, last: int, ahead: int) -> Meter:
+    """A meter that has counted from its first period to the last one, and remembers the last days of it."""
     remembered = max(first, last - HISTORY_PERIODS)
     flows = [plant.flow_wh(period + ahead) for period in range(first + 1, remembered + 1)]
     drawn_wh, fed_in_wh = -sum(wh for wh in flows if wh < 0), sum(wh for wh in flows if wh > 0)
@@ -205,8 +216,3 @@ def _periods_ahead(time_zone: str, period: int) -> int:
     """How many periods the region's clocks are ahead of UTC, so that the sun rises there in the morning."""
     offset = datetime.fromtimestamp(period * PERIOD_SECONDS, ZoneInfo(time_zone)).utcoffset()
     return int(offset.total_seconds()) // PERIOD_SECONDS if offset else 0
-
-
-def _last_period() -> int:
-    """The delivery period that ended last."""
-    return int(time.time()) // PERIOD_SECONDS - 1

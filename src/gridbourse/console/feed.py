@@ -269,8 +269,8 @@ class Feed:
         if last_event_id is None or not last_event_id.isascii() or not last_event_id.isdigit():
             return None
         seen = int(last_event_id)
-        if seen == self._state.height:
-            return []
+        if self.latest_height() <= seen <= self._state.height:
+            return []  # what came after is still being gathered
         missed = [batch for batch in self._batches if batch.height > seen]
         return missed if missed and missed[0].first_height <= seen + 1 else None
 

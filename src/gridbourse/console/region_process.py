@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import sys
+import time
 from asyncio import Future, IncompleteReadError, StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
@@ -98,6 +99,8 @@ class RegionProcess:
         """Let it read what the chains hold, then run; returns when `publish` has been told all of that."""
         self._publish = publish
         await self._ask(Begin(next(self._numbers)))
+        # The first round is awaited from now on, not since 1970.
+        self._last_round = Round(time.time(), self._last_round.is_failing)
 
     async def stop(self) -> None:
         """Let it finish what has been taken, anchor, and close the region; returns when that is done."""
@@ -138,7 +141,7 @@ class RegionProcess:
 
     @property
     def last_round_at(self) -> float:
-        """When the masters' last round ended, in seconds since the epoch; 0 before the first."""
+        """When the masters' last round ended, in seconds since the epoch; before the first, when they began."""
         return self._last_round.ended_at
 
     @property
