@@ -8,7 +8,6 @@ contract SlaveLedger is ISlaveLedger {
     address public master;
     uint64 public leafCount;
     mapping(address writer => bool) public mayWrite;
-    mapping(uint64 index => bytes32 leaf) public leafAt;
 
     /// @param master_ The master, which may write from the start.
     constructor(address master_) {
@@ -48,7 +47,6 @@ contract SlaveLedger is ISlaveLedger {
 
     function _append(uint64 index, uint8 kind, bytes calldata content) private {
         bytes32 leaf = sha256(abi.encodePacked(bytes1(0x00), msg.sender, kind, content));
-        leafAt[index] = leaf;
         emit RecordAppended(index, msg.sender, kind, leaf, content);
     }
 

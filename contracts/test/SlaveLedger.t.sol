@@ -77,7 +77,6 @@ contract SlaveLedgerTest is Test {
         emit ISlaveLedger.RecordAppended(0, MASTER, kind, leaf, content);
         vm.prank(MASTER);
         _ledger.append(kind, content);
-        assertTrue(_ledger.leafAt(0) == leaf, "leaf");
     }
 
     function test_recordsAreNumberedInTheirOrder() public {
@@ -88,16 +87,16 @@ contract SlaveLedgerTest is Test {
         }
         vm.prank(MASTER);
         assertEq(_ledger.append(KIND, "first"), 0, "the first record");
+        for (uint8 i; i < 3; ++i) {
+            bytes32 leaf = sha256(abi.encodePacked(hex"00", bytes20(MASTER), bytes1(i), abi.encode(i)));
+            vm.expectEmit(address(_ledger));
+            emit ISlaveLedger.RecordAppended(1 + i, MASTER, i, leaf, abi.encode(i));
+        }
         vm.prank(MASTER);
         assertEq(_ledger.appendMany(kinds, contents), 1, "the first of the batch");
         vm.prank(MASTER);
         assertEq(_ledger.append(KIND, "last"), 4, "the last record");
         assertEq(_ledger.leafCount(), 5, "all records");
-        for (uint8 i; i < 3; ++i) {
-            bytes32 leaf = sha256(abi.encodePacked(hex"00", bytes20(MASTER), bytes1(i), abi.encode(i)));
-            assertTrue(_ledger.leafAt(1 + i) == leaf, "leaf of the batch");
-        }
-        assertTrue(_ledger.leafAt(5) == 0, "no record");
     }
 
     function test_aBatchNeedsAKindForEachRecord() public {

@@ -13,11 +13,11 @@ from gridbourse.console.market_queries import MarketQueries
 from gridbourse.console.market_state import MarketState
 from gridbourse.console.news import MainBlock
 from gridbourse.console.orders import Orders
-from gridbourse.console.shelf import Shelf
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import DealState, EnergyType, Offer, OrderId, Side
 from gridbourse.network.records import Decision, OrderDetails
 from gridbourse.network.region import Region
+from gridbourse.network.shelf import Shelf
 
 NODES = ["Anna", "Arno", "Bert", "Bea"]
 PERIODS = range(PERIOD, PERIOD + 2)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gridbourse.crypto.merkle import (
     EMPTY_ROOT,
+    MerkleFrontier,
     MerkleLog,
     leaf_hash,
     merkle_root,
@@ -248,6 +249,24 @@ def test_append_returns_the_index_and_keeps_earlier_roots():
     assert [log.append(leaf) for leaf in LEAVES[:9]] == list(range(9))
     assert len(log) == 9
     assert [log.root(size) for size in range(10)] == [defined_root(0, size) for size in range(10)]
+
+
+def test_a_frontier_has_the_root_of_the_whole_log_at_every_size():
+    frontier = MerkleFrontier()
+    for size in range(len(LEAVES)):
+        assert (len(frontier), frontier.root()) == (size, defined_root(0, size))
+        frontier.append(LEAVES[size])
+
+
+def test_a_copy_of_a_frontier_goes_on_by_itself():
+    frontier = MerkleFrontier()
+    for leaf in LEAVES[:3]:
+        frontier.append(leaf)
+    other = frontier.copy()
+    other.append(LEAVES[3])
+    frontier.append(LEAVES[4])
+    assert (len(other), other.root()) == (4, defined_root(0, 4))
+    assert frontier.root() == MerkleLog([*LEAVES[:3], LEAVES[4]]).root()
 
 
 def test_a_log_says_which_size_or_index_it_does_not_have():

@@ -28,6 +28,7 @@ from gridbourse.market.types import DealState, Side
 from gridbourse.network.market_view import MarketView
 from gridbourse.network.records import DayOpened, DealDetails
 from gridbourse.network.region import Region
+from gridbourse.network.shelf import Shelf
 from gridbourse.network.slave_records import SlaveRecords
 from gridbourse.network.uplink import UpLink
 
@@ -137,7 +138,7 @@ def test_another_up_link_over_the_same_chains_finds_nothing_left_to_do(region):
     write_orders(region)
     trade(region)
     heights = [region.main.chain.head().height, *(slave_height(master) for master in region.masters.values())]
-    market = MarketView(region.main)
+    market = MarketView(region.main, Shelf())
     for master in region.masters.values():
         master.records = SlaveRecords(master.slave, master.encryption_node)
     region.uplinks = {name: UpLink(master, market) for name, master in region.masters.items()}

@@ -10,10 +10,11 @@ from small_region import PERIOD, ask, bid, records_of, times_written, trade, wri
 from gridbourse.errors import ChainError
 from gridbourse.market.events import DealConfirmed, DealSettled, IntentRecorded, OrderPlaced, PartyConfirmed
 from gridbourse.market.types import DealState, EnergyType, OrderId, Side
-from gridbourse.network.market_tables import OrderTable
+from gridbourse.network.market_tables import OrderTable, RecordSet
 from gridbourse.network.market_view import DEAL_EVENTS, MarketView
 from gridbourse.network.own_deals import OwnDeals
 from gridbourse.network.records import DealDetails
+from gridbourse.network.shelf import Shelf
 
 
 def write_orders(region):
@@ -52,7 +53,7 @@ def test_the_view_holds_what_the_contract_holds(agreed):
 
 
 def test_whoever_reads_the_chain_every_follower_gets_every_event_once(agreed):
-    view = MarketView(agreed.main)
+    view = MarketView(agreed.main, Shelf())
     early, deals_only = view.follow(OrderPlaced, *DEAL_EVENTS), view.follow(IntentRecorded)
     view.catch_up()
     view.catch_up()
@@ -138,7 +139,7 @@ orders = st.builds(
 
 @given(st.lists(orders, unique_by=lambda placed: placed.order_id))
 def test_a_table_of_orders_gives_back_what_was_put_in_and_a_record_stays_the_first_order(placed):
-    table = OrderTable()
+    table = OrderTable(Shelf())
     for order in placed:
         table.add(order)
     assert dict(table) == {order.order_id: order for order in placed}
@@ -146,3 +147,30 @@ def test_a_table_of_orders_gives_back_what_was_put_in_and_a_record_stays_the_fir
         first = next(other for other in placed if other.record_hash == order.record_hash)
         assert table.of_record(order.record_hash) == first.order_id
     assert table.of_record(bytes(31)) is None
+
+
+@given(st.lists(st.tuples(orders, st.booleans()), unique_by=lambda placed: placed[0].order_id))
+def test_a_table_of_orders_knows_which_of_them_were_withdrawn(placed):
+    table = OrderTable(Shelf())
+    for order, _ in placed:
+        table.add(order)
+    gone = {order.order_id for order, is_withdrawn in placed if is_withdrawn}
+    for order_id in gone:
+        table.withdraw(order_id)
+    assert set(table.withdrawn()) == gone
+    assert {order_id for order_id in table if table.is_withdrawn(order_id)} == gone
+    assert dict(table) == {order.order_id: order for order, _ in placed}, "they stay known"
+
+
+def test_an_order_that_never_was_is_not_withdrawn():
+    assert not OrderTable(Shelf()).is_withdrawn(OrderId(1, Side.ASK, 2, 3))
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32)), st.binary(min_size=32, max_size=32))
+def test_a_set_of_records_holds_each_once(hashes, other):
+    refused = RecordSet(Shelf())
+    for record_hash in hashes * 2:
+        refused.add(record_hash)
+    assert len(refused) == len(set(hashes))
+    assert all(record_hash in refused for record_hash in hashes)
+    assert (other in refused) == (other in hashes)

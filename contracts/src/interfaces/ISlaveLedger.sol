@@ -43,7 +43,4 @@ interface ISlaveLedger {
 
     /// @notice How many records there are.
     function leafCount() external view returns (uint64);
-
-    /// @notice The leaf of a record by its number; zero if there is none.
-    function leafAt(uint64 index) external view returns (bytes32);
 }

@@ -11,10 +11,10 @@ from functools import partial
 
 from gridbourse.console.chain_tables import AnchorEntry, Anchors, Records
 from gridbourse.console.news import Head, MainBlock, SlaveBlock
-from gridbourse.console.shelf import Hashes, Shelf
 from gridbourse.contracts.abi import DecodedEvent
 from gridbourse.crypto.merkle import MerkleLog
 from gridbourse.network.records import Details, NodeRegistered, NodeReport, NodeRevoked
+from gridbourse.network.shelf import Hashes, Shelf
 
 KEPT_HEADS = 500
 MAIN = "main"

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from gridbourse.console.shelf import Finder, Names, Rows, Shelf
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.crypto.keys import Address
+from gridbourse.network.shelf import Finder, Names, Rows, Shelf
 
 _RECORD = "<IB20s32s32sIQ"
 """Height, kind, author, leaf, hash of the transaction, number of the node's name, deal or 0."""

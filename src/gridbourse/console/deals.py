@@ -8,9 +8,9 @@ from collections.abc import Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gridbourse.console.shelf import Finder, Names, Rows, Shelf
 from gridbourse.market.types import DealState, EnergyType, OrderId, Side
 from gridbourse.network.records import Decision
+from gridbourse.network.shelf import Finder, Names, Rows, Shelf
 from gridbourse.units import MAX_PRICE_TICKS
 
 ENDED_WITHOUT_TRANSFER = frozenset({DealState.ABANDONED, DealState.EXPIRED})

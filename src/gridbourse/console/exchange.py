@@ -30,7 +30,6 @@ from gridbourse.console.offering import Offering
 from gridbourse.console.region_process import RegionProcess
 from gridbourse.console.rights import Kind
 from gridbourse.console.search import Search
-from gridbourse.console.shelf import Shelf
 from gridbourse.console.signin.credentials import Credentials
 from gridbourse.console.statements import Statements
 from gridbourse.console.store import SERVICE_FILE, ServiceStore
@@ -42,6 +41,7 @@ from gridbourse.network.description import RegionSpec, read_region
 from gridbourse.network.finding import Finding
 from gridbourse.network.loop import Pace
 from gridbourse.network.rotation import REGULATOR, RegionKeys
+from gridbourse.network.shelf import Shelf
 
 LATE_ANCHOR_ROUNDS = 5
 """Records are late when so many anchorings should have taken place."""
@@ -115,9 +115,9 @@ class Exchange:
         names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
         self.directory = Directory()
-        self._shelf = Shelf(folder)
-        self.state = MarketState(self.directory, self._shelf)
-        self.chain_state = ChainState(names, self._shelf)
+        shelf = Shelf(folder)
+        self.state = MarketState(self.directory, shelf)
+        self.chain_state = ChainState(names, shelf)
         self.feed = Feed(self.state, self.directory, names)
         keys, chain_id = RegionKeys(folder), constitution.kept_chain_ids[MAIN]
         self.market = MarketQueries(self.state, self.directory, self._settings, spec, chain_id, clock)
@@ -176,7 +176,6 @@ class Exchange:
         self._offering.cancel()
         await asyncio.to_thread(self.metering.stop)
         await self.region.stop()
-        self._shelf.close()
         self.store.close()
 
     async def back_up(self, archive: Path) -> None:

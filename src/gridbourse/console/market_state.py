@@ -15,7 +15,6 @@ from gridbourse.console.directory import Directory
 from gridbourse.console.half_book import WaitingOrder
 from gridbourse.console.news import MainBlock, SlaveBlock
 from gridbourse.console.orders import Orders
-from gridbourse.console.shelf import Shelf
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -36,6 +35,7 @@ from gridbourse.market.events import (
 from gridbourse.market.types import DealState, EnergyType, OrderId, Position, Side, Trader
 from gridbourse.network.duty_records import StatementDetails
 from gridbourse.network.records import Decision, Mandate, OrderDetails
+from gridbourse.network.shelf import Shelf
 from gridbourse.units import PERIODS_PER_DAY
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from gridbourse.client.values import OrderStatus
 from gridbourse.console.half_book import HalfBook, WaitingOrder
-from gridbourse.console.shelf import Finder, Names, Rows, Shelf
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import EnergyType, OrderId, Reason, Side
 from gridbourse.network.records import OrderDetails
+from gridbourse.network.shelf import Finder, Names, Rows, Shelf
 
 _STATUSES = tuple(OrderStatus)
 _RECORDED, _WAITING, _FILLED, _CANCELLED, _REFUSED = range(len(_STATUSES))

@@ -91,11 +91,6 @@ class SlaveLedger(Contract):
         (count,) = self._view("leafCount")
         return int(count)
 
-    def leaf_at(self, index: int) -> bytes:
-        """Leaf of a record as the contract's storage holds it; 32 zero bytes if there is none."""
-        (leaf,) = self._view("leafAt", index)
-        return bytes(leaf)
-
     def may_write(self, writer: Address) -> bool:
         """Whether an address may write."""
         (allowed,) = self._view("mayWrite", writer)

@@ -263,6 +263,49 @@ class MerkleLog:
         return size
 
 
+class MerkleFrontier:
+    """The right edge of a log: all that is needed to append to it and to know its root, in log2(size) hashes.
+
+    The tree over n leaves is made of one full subtree for each bit of n, the largest on the left (RFC 9162, 2.1.1).
+    """
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._subtrees: list[bytes] = []
+
+    def __len__(self) -> int:
+        return self._size
+
+    def copy(self) -> MerkleFrontier:
+        """The same log, which goes on by itself."""
+        other = MerkleFrontier()
+        other._size, other._subtrees = self._size, self._subtrees.copy()
+        return other
+
+    def append(self, leaf: bytes) -> None:
+        """Add a leaf hash.
+
+        Raises
+        ------
+        InvalidValue
+            `leaf` is not 32 bytes.
+        """
+        node, rest = _require_hash("leaf", leaf), self._size
+        while rest & 1:
+            node, rest = _parent(self._subtrees.pop(), node), rest >> 1
+        self._subtrees.append(node)
+        self._size += 1
+
+    def root(self) -> bytes:
+        """Root of all leaves; SHA-256 of nothing when there are none."""
+        if not self._subtrees:
+            return EMPTY_ROOT
+        *left, root = self._subtrees
+        for subtree in reversed(left):
+            root = _parent(subtree, root)
+        return root
+
+
 def _parent(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 

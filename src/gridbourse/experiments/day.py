@@ -35,6 +35,7 @@ from gridbourse.network.market_view import MarketView
 from gridbourse.network.own_deals import Question
 from gridbourse.network.region import Region
 from gridbourse.network.schedules import Scheduling
+from gridbourse.network.shelf import Shelf
 from gridbourse.network.statements import settle_day
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, money_units, period_at, period_start
 
@@ -137,7 +138,7 @@ class _Day:
         self._clock = clock
         self._seed = seed
         self._seconds = seconds
-        self._view = MarketView(region.main)
+        self._view = MarketView(region.main, Shelf())
         self._happened = self._view.follow(CandidatePassedOver)
         self._agent = Agent(region, self._expected_wh)
         self._draw = random.Random(seed)  # noqa: S311 - a day to repeat, not a secret
@@ -242,7 +243,7 @@ class _Day:
             periods=len(self.span),
             nodes=len(self._members),
             orders=tuple(self._orders()),
-            refused=len(self._view.refusal_of_record),
+            refused=len(self._view.refused),
             trades=tuple(self._trades(range(self.span[0], self.span[-1] + 1))),
             readings=self._meters.readings,
             findings=tuple(self._meters.findings),

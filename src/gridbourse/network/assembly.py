@@ -20,6 +20,7 @@ from gridbourse.network.main_chain import MainChain
 from gridbourse.network.master import Master, Membership
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.rotation import REGULATOR, RegionKeys, enter_on_main_chain
+from gridbourse.network.shelf import Shelf
 from gridbourse.network.slave import Slave
 
 
@@ -105,7 +106,7 @@ class Assembly:
         names = {master_id: master.name for master_id, master in enumerate(self.spec.masters, start=1)}
         readable = {master_id: self.slave(main, name, masters) for master_id, name in names.items()}
         slaves = {master_id: slave for master_id, slave in readable.items() if slave is not None}
-        return Regulator(self.keys.regulator.load_node(REGULATOR), main, slaves, names)
+        return Regulator(self.keys.regulator.load_node(REGULATOR), main, slaves, names, Shelf(self.folder))
 
     def slave(self, main: MainChain, name: str, masters: Mapping[str, Master]) -> Slave | None:
         """The slave chain of a master of this folder, or of one that lets it read; None of any other."""

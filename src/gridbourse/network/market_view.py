@@ -20,9 +20,10 @@ from gridbourse.market.events import (
     QuotaSet,
     TraderRegistered,
 )
-from gridbourse.market.types import Deal, DealState, OrderId, Reason
+from gridbourse.market.types import Deal, DealState
 from gridbourse.network.main_chain import MainChain
-from gridbourse.network.market_tables import DealTable, OrderTable
+from gridbourse.network.market_tables import DealTable, OrderTable, RecordSet
+from gridbourse.network.shelf import Shelf
 
 BLOCKS_AT_ONCE = 256
 """So many blocks are read together, so that a long chain is never in memory as a whole."""
@@ -41,19 +42,26 @@ DEAL_EVENTS = (*STATE_AFTER, PartyConfirmed)
 
 
 class MarketView:
-    """Orders and deals of the whole market, kept up with the main chain block by block for all who look at it."""
+    """Orders and deals of the whole market, kept up with the main chain block by block for all who look at it.
 
-    def __init__(self, main: MainChain) -> None:
+    Parameters
+    ----------
+    main
+        The main chain.
+    shelf
+        Where what is long is kept.
+    """
+
+    def __init__(self, main: MainChain, shelf: Shelf) -> None:
         self._main = main
         self._height = 0
         self._followers: list[tuple[tuple[type[Event], ...], deque[Event]]] = []
         self._intents: dict[int, array[int]] = {}
         """Deals that may still wait for an answer, by the end of their cooling-off time."""
-        self.orders = OrderTable()
-        self.withdrawn: set[OrderId] = set()
-        """Orders that were cancelled, or replaced by another."""
-        self.refusal_of_record: dict[bytes, Reason] = {}
-        self.deals = DealTable()
+        self.orders = OrderTable(shelf)
+        self.refused = RecordSet(shelf)
+        """Records that the market refused to take for orders."""
+        self.deals = DealTable(shelf)
         self.confirmed: set[int] = set()
         """The deals that are binding and not settled."""
         self._settled: dict[int, array[int]] = {}
@@ -94,7 +102,7 @@ class MarketView:
 
     def is_known(self, record_hash: bytes) -> bool:
         """Whether a record was taken up: it became an order, or was refused."""
-        return self.orders.of_record(record_hash) is not None or record_hash in self.refusal_of_record
+        return self.orders.of_record(record_hash) is not None or record_hash in self.refused
 
     def overdue(self, now: int) -> list[int]:
         """The deals whose cooling-off time ended before a moment, in seconds since the epoch, without both answers."""
@@ -119,9 +127,9 @@ class MarketView:
             case OrderPlaced():
                 self.orders.add(event)
             case OrderCancelled():
-                self.withdrawn.add(event.order_id)
+                self.orders.withdraw(event.order_id)
             case OrderRefused():
-                self.refusal_of_record[event.record_hash] = event.reason
+                self.refused.add(event.record_hash)
             case Deposited():
                 credited = self.payments.setdefault(event.payment_reference, {})
                 credited[event.trader] = credited.get(event.trader, 0) + event.money

@@ -6,6 +6,8 @@ whichever is read first; what is left over is still to be done, and nothing else
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -56,8 +58,8 @@ class OwnDeals:
         self._master = master
         self._market = market
         self._newest_deal = 0
-        self._unanswered: defaultdict[str, set[_Party]] = defaultdict(set)
-        """By node, the deals that wait for its answer."""
+        self._unanswered: defaultdict[str, array[_Party]] = defaultdict(lambda: array("Q"))
+        """By node, the deals that wait for its answer, rising."""
         self._answered: set[tuple[str, _Party]] = set()
         """Answers that were read before their deal."""
         self._news: dict[_Party, DealState] = {}
@@ -78,7 +80,7 @@ class OwnDeals:
             case PartyConfirmed() | DealConfirmed() | DealAbandoned() | DealExpired() | DealSettled():
                 for party, node in self._parties(event.deal_id):
                     if not isinstance(event, PartyConfirmed) or event.side == party & 1:
-                        self._unanswered[node.spec.node_id].discard(party)
+                        self._wait_no_more(node.spec.node_id, party)
                     # That both confirmed is not written down again: the parties wrote it themselves.
                     if not isinstance(event, PartyConfirmed | DealConfirmed):
                         self._note_state(party, STATE_AFTER[type(event)])
@@ -101,7 +103,7 @@ class OwnDeals:
         if decision.deal_id > self._newest_deal:
             self._answered.add((decision.user_id, party))
         else:
-            self._unanswered[decision.user_id].discard(party)
+            self._wait_no_more(decision.user_id, party)
 
     def news(self) -> list[tuple[DealDetails, FunctionNode]]:
         """What the slave chain is to be told now, and whose deals they are."""
@@ -138,7 +140,13 @@ class OwnDeals:
         if answer in self._answered:
             self._answered.remove(answer)
         else:
-            self._unanswered[node.spec.node_id].add(party)
+            insort(self._unanswered[node.spec.node_id], party)
+
+    def _wait_no_more(self, node_id: str, party: _Party) -> None:
+        waiting = self._unanswered[node_id]
+        turn = bisect_left(waiting, party)
+        if waiting[turn : turn + 1] == array("Q", [party]):
+            del waiting[turn]
 
     def _note_state(self, party: _Party, state: DealState) -> None:
         self._news.pop(party, None)

@@ -35,6 +35,7 @@ from gridbourse.network.own_deals import Question
 from gridbourse.network.records import Mandate, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.rotation import enter_on_slave_chains
+from gridbourse.network.shelf import Shelf
 from gridbourse.network.uplink import UpLink, take_up
 
 
@@ -469,7 +470,7 @@ class Region:
 
     def _assemble(self) -> None:
         self.main, self.masters, self._regulator = self._parts.assemble()
-        market = MarketView(self.main)
+        market = MarketView(self.main, Shelf(self._parts.folder))
         self.unread = {name: master.records.follow() for name, master in self.masters.items() if self._is_watched}
         self.uplinks = {name: UpLink(master, market) for name, master in self.masters.items()}
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}

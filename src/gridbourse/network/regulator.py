@@ -40,6 +40,7 @@ from gridbourse.network.keys import NodeKeys
 from gridbourse.network.main_chain import MainChain
 from gridbourse.network.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
 from gridbourse.network.records import Cancellation, DealDetails, NodeReport, OrderDetails
+from gridbourse.network.shelf import Shelf
 from gridbourse.network.slave import Slave
 from gridbourse.network.slave_reading import Opened, SlaveReading
 from gridbourse.network.trace import STATES, PartyTrace, Step, Trace, order_text
@@ -65,12 +66,16 @@ class Regulator:
         The slave chains by the number of their master, as far as they are open for reading.
     names
         The masters' names by their number.
+    shelf
+        Where what is long is kept.
     """
 
-    def __init__(self, keys: NodeKeys, main: MainChain, slaves: Mapping[int, Slave], names: Mapping[int, str]) -> None:
+    def __init__(
+        self, keys: NodeKeys, main: MainChain, slaves: Mapping[int, Slave], names: Mapping[int, str], shelf: Shelf
+    ) -> None:
         self._main = main
         self._names = names
-        self._view = MarketView(main)
+        self._view = MarketView(main, shelf)
         self._happened = self._view.follow(TraderRegistered, TransferCapacityPublished, *DEAL_EVENTS)
         self._readings = {
             master_id: SlaveReading(names[master_id], slave, partial(main.consortium.accounts, master_id), keys.opening)
@@ -120,7 +125,7 @@ class Regulator:
             findings += self._wrong_order(placed)
         for deal_id, side in self._answers:
             findings += self._wrong_answer(deal_id, side)
-        for order_id in sorted(self._view.withdrawn):
+        for order_id in sorted(self._view.orders.withdrawn()):
             findings += self._wrong_withdrawal(order_id)
         readings = list(self._readings.values())
         findings += self._balance.wrong()
@@ -245,7 +250,7 @@ class Regulator:
         if not details.replaces:
             return told
         replaced = OrderId.unpack(details.replaces)
-        if replaced not in self._view.withdrawn:
+        if not self._view.orders.is_withdrawn(replaced):
             text = "main chain, order {order}: stands beside {replaced}, which it replaces"
             raise ProofError(Finding(text, order=_hex(order_id), replaced=_hex(replaced)))
         return Finding("{told}, in place of order {replaced}", told=told, replaced=_hex(replaced))
@@ -320,7 +325,7 @@ class Regulator:
     def _dropped_orders(self, master_id: int) -> Iterator[str]:
         """Find orders that the master anchored, had named the user for, and did not place as they are."""
         reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
-        market, some_refused = self._main.market, bool(self._view.refusal_of_record)
+        market, some_refused = self._main.market, bool(len(self._view.refused))
         refused = set(market.refused_requests()) if some_refused else set()
         refused_amendments = set(market.refused_amendments()) if some_refused else set()
         for leaf, order in reading.orders.items():
@@ -357,7 +362,7 @@ class Regulator:
             placed is not None
             and order is not None
             and order.details.user_id == wanted.user_id
-            and order_id not in self._view.withdrawn
+            and not self._view.orders.is_withdrawn(order_id)
             and keeps_its_place(placed, wanted)
         )
 

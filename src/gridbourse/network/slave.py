@@ -1,4 +1,4 @@
-"""A slave chain as its master runs it: the ledger of records, and the Merkle log over them."""
+"""A slave chain as its master runs it: the ledger of records, and what the next anchor says of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged, SlaveLedger
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import Address
-from gridbourse.crypto.merkle import MerkleLog
+from gridbourse.crypto.merkle import HASH_BYTES, MerkleFrontier
 
 
 class Slave:
@@ -30,9 +30,7 @@ class Slave:
     def __init__(self, chain: Chain, ledger: Address) -> None:
         self.chain = chain
         self.ledger = SlaveLedger(chain, ledger)
-        self._log = MerkleLog()
-        self._logged_height = 0
-        self._leaf_heights = array("Q")
+        self._log = _Log()
 
     @classmethod
     def create(cls, chain: Chain, master: Wallet) -> Slave:
@@ -63,27 +61,72 @@ class Slave:
         last_block
             Where the anchored blocks end; at the newest by default.
         """
-        for _ in self.entries(self._logged_height, self.chain.head().height):
-            pass
         first_block = last.last_block + 1 if last else 1
-        last_block = self._logged_height if last_block is None else last_block
+        if first_block <= self._log.anchored_height:  # the main chain took an anchor back with its block
+            self._log = _Log()
+        for _ in self.entries(self._log.height, self.chain.head().height):
+            pass
+        last_block = self._log.height if last_block is None else last_block
         if last_block < first_block:
             return None
-        leaf_count = bisect_right(self._leaf_heights, last_block)
-        return Anchor(first_block, last_block, leaf_count, self._log.root(leaf_count))
+        self._log.let_go(first_block - 1)
+        return Anchor(first_block, last_block, *self._log.at(last_block))
 
     def entries(self, after_block: int, last_block: int) -> Iterator[LedgerRecord | MasterChanged]:
-        """What the blocks behind one hold, up to another; the Merkle log takes new records in on the way."""
+        """What the blocks behind one hold, up to another; new records are noted for the next anchor on the way."""
         for entry in self.ledger.entries(first_block=after_block + 1, last_block=last_block):
             if isinstance(entry, LedgerRecord) and entry.index == len(self._log):
-                self._log.append(entry.leaf)
-                self._leaf_heights.append(entry.height)
+                self._log.append(entry.leaf, entry.height)
             yield entry
-        if after_block <= self._logged_height < last_block:
-            self._logged_height = last_block
+        if after_block <= self._log.height < last_block:
+            self._log.height = last_block
 
     def _written(self, receipt: Receipt) -> LedgerRecord:
         if not receipt.succeeded:
             raise self.ledger.abi.explain(contract_error(receipt.revert_data, receipt.halt))
         (log,) = receipt.logs
         return self.ledger.record(log)
+
+
+class _Log:
+    """The leaves of a chain's records: of those that are anchored the Merkle frontier, the others one by one.
+
+    Attributes
+    ----------
+    height
+        The newest block that was read.
+    anchored_height
+        The newest block of which no single leaf is kept.
+    """
+
+    def __init__(self) -> None:
+        self.height = self.anchored_height = 0
+        self._anchored = MerkleFrontier()
+        self._leaves = bytearray()
+        self._heights = array("Q")
+
+    def __len__(self) -> int:
+        return len(self._anchored) + len(self._heights)
+
+    def append(self, leaf: bytes, height: int) -> None:
+        """Add the leaf of a record in a block."""
+        self._leaves += leaf
+        self._heights.append(height)
+
+    def let_go(self, height: int) -> None:
+        """Keep no single leaf up to a block: no anchor will end before it."""
+        self._anchored = self._up_to(height)
+        count = bisect_right(self._heights, height)
+        del self._leaves[: count * HASH_BYTES], self._heights[:count]
+        self.anchored_height = height
+
+    def at(self, height: int) -> tuple[int, bytes]:
+        """How many leaves there are up to a block, and their root."""
+        log = self._up_to(height)
+        return len(log), log.root()
+
+    def _up_to(self, height: int) -> MerkleFrontier:
+        log = self._anchored.copy()
+        for turn in range(bisect_right(self._heights, height)):
+            log.append(bytes(self._leaves[turn * HASH_BYTES : (turn + 1) * HASH_BYTES]))
+        return log

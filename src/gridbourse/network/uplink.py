@@ -282,7 +282,7 @@ class UpLink(NewestRecords):
     def _is_changeable(self, order_id: OrderId, wanted: OrderDetails | Cancellation) -> bool:
         """Whether an order stands and is that of the user who wants it changed; what it trades cannot change."""
         placed = self._market.orders.get(order_id)
-        if placed is None or order_id in self._market.withdrawn:
+        if placed is None or self._market.orders.is_withdrawn(order_id):
             return False
         node = self._master.node_of(placed.trader)
         return node is not None and node.spec.node_id == wanted.user_id and keeps_its_place(placed, wanted)

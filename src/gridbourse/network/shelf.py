@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import weakref
 from array import array
 from bisect import bisect_left, insort
 from collections import OrderedDict
@@ -46,7 +47,8 @@ class Shelf:
     """
 
     def __init__(self, folder: Path | None = None, kept_pages: int = KEPT_PAGES) -> None:
-        self._file = tempfile.TemporaryFile(buffering=0, dir=folder)  # noqa: SIM115 - open as long as the shelf
+        self._file = tempfile.TemporaryFile(buffering=0, dir=folder)  # noqa: SIM115 - goes with the shelf
+        weakref.finalize(self, self._file.close)
         self._cipher = AESGCM(AESGCM.generate_key(128))
         self._seals = 0
         self._kept_pages = kept_pages
@@ -76,10 +78,6 @@ class Shelf:
         page = self.page(number)
         self._changed.add(number)
         return page
-
-    def close(self) -> None:
-        """Give the file up."""
-        self._file.close()
 
     def _keep(self, number: int, page: bytearray) -> None:
         self._pages[number] = page
