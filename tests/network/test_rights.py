@@ -27,6 +27,7 @@ from gridbourse.network.region import Region
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.rotation import REGULATOR
 from gridbourse.network.sealing import open_record
+from gridbourse.network.shelf import Shelf
 
 ROLES = {"source": Role.SOURCE, "grid": Role.GRID, "aggregator": Role.AGGREGATOR, "user": Role.USER}
 ACTORS = [*ROLES, "function node", "encryption node", "regulator", "stranger", "suspended"]
@@ -414,7 +415,7 @@ def test_of_tracing(folder, actors):
         for actor in actors:
             keys = NodeKeys(actor.signing, actor.encryption)
             deal = deal_id(region, "source", DEAL)
-            if Regulator(keys, region.main, slaves, names).trace(deal).holds:
+            if Regulator(keys, region.main, slaves, names, Shelf()).trace(deal).holds:
                 traced.add(actor.name)
         assert traced == TRACING["trace a deal"]
 

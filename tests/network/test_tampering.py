@@ -28,6 +28,7 @@ from gridbourse.network.region import Region
 from gridbourse.network.regulator import Regulator
 from gridbourse.network.rotation import REGULATOR
 from gridbourse.network.sealing import seal_record
+from gridbourse.network.shelf import Shelf
 from gridbourse.network.slave import Slave
 
 
@@ -465,6 +466,7 @@ def test_a_chain_that_is_not_the_registered_one(agreed, folder):
         agreed.main,
         {1: other, 2: agreed.masters["grid"].slave},
         {1: "roofs", 2: "grid"},
+        Shelf(),
     )
     assert "slave chain roofs is not the one that its master registered" in regulator.audit()
 
