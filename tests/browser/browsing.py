@@ -20,7 +20,7 @@ QUIET = (
 EVIL = '<img src=x onerror="window.hacked=1">\'"><script>window.hacked=1</script>{{7*7}}'
 """What somebody might write into a field that others see."""
 DESK, PHONE = (1280, 800), (390, 844)
-PATIENCE_MS = 10_000
+PATIENCE_MS = 60_000
 
 
 @contextmanager

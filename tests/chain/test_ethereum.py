@@ -6,7 +6,7 @@ What it shares with every engine is in `conformance/`.
 from __future__ import annotations
 
 import json
-import time
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,10 +77,10 @@ class TestFinality:
 
     def test_how_long_a_submission_waits_is_the_callers_choice(self, anvil):
         with EthereumChain(anvil(*self.FREE), confirmations=2, final_within_seconds=0.3, resend_seconds=0.1) as chain:
-            started = time.monotonic()
-            with pytest.raises(ChainError, match="not final"):
+            with pytest.raises(ChainError, match="not final") as given_up:
                 chain.submit([deployment()])
-            assert 0.2 < time.monotonic() - started < 5
+            [last_wait] = re.findall(r"within (\S+) s", str(given_up.value))
+            assert float(last_wait) <= 0.3
             assert chain.next_nonce(ALICE.address) == 1, "sent again, it was still one transaction"
 
     def test_the_network_itself_can_say_what_is_final(self, anvil):
@@ -248,10 +248,8 @@ class TestNodes:
             EthereumChain(server.url, chain_id=7)
 
     def test_nobody_there_is_an_error_after_the_patience(self):
-        started = time.monotonic()
         with pytest.raises(ChainError, match=r"no answer within 0\.3 s"):
             EthereumChain(f"http://127.0.0.1:{free_port()}", patience_seconds=0.3)
-        assert time.monotonic() - started < 5
 
     @pytest.mark.parametrize("url", ["127.0.0.1:8545", "ftp://127.0.0.1", "http://", ""])
     def test_what_is_no_url_is_refused_at_once(self, url):

@@ -221,7 +221,7 @@ def test_a_chain_is_served_until_it_is_ended(region, chain, chain_id):
         request = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
         assert httpx.post(url, json=request, trust_env=False).json()["result"] == hex(chain_id)
         server.send_signal(signal.SIGTERM)
-        assert server.wait(timeout=20) == 0
+        assert server.wait(timeout=60) == 0
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_what_cannot_be_served_is_one_line_that_says_why(region, options, said, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").write_text("\n")
     with start_rpc(region, "--port", "0", *options) as server:
-        output, complaint = server.communicate(timeout=20)
+        output, complaint = server.communicate(timeout=60)
     assert (server.returncode, output) == (1, "")
     assert said in complaint
     assert "Traceback" not in complaint

@@ -105,7 +105,7 @@ def test_a_master_waits_for_the_main_chain_and_ends_when_it_is_told(grid):
     )
     assert "waiting for the main chain" in process.stdout.readline()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     process.stdout.close()
 
 

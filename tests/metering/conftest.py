@@ -56,7 +56,7 @@ class RunningBroker:
 
     def wait_for_connections(self, count):
         """Wait until it serves so many: it forgets a client that is back before its old connection is cleaned up."""
-        for _ in range(600):
+        for _ in range(1_200):
             if re.findall(r"'default': (\d+)/", self._log.read_text())[-1:] == [str(count)]:
                 return
             time.sleep(0.05)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from queue import Queue
+from types import SimpleNamespace
 
 import pytest
 from ordering_peer import ACCEPTED, GENESIS, REJECTED, Peer, bundle
@@ -12,6 +13,7 @@ from probe import ALICE, BOB, NOON, SEALER, deployment, signed, store, stores
 
 from gridbourse.chain.block import NO_SEALER
 from gridbourse.chain.cometbft import chain as chain_module
+from gridbourse.chain.cometbft.chain import GAP_SECONDS
 from gridbourse.chain.cometbft.ordering import Ordering
 from gridbourse.chain.cometbft.wire import Misbehaviour, encode
 from gridbourse.chain.embedded import EmbeddedChain
@@ -24,6 +26,18 @@ DOUBLE_SIGNING = Misbehaviour(1, b"\x07" * 20, 3, NOON)
 def probe(peer):
     [receipt] = peer.chain.submit([deployment()])
     return receipt.contract_address
+
+
+@pytest.fixture
+def pass_time(monkeypatch):
+    """Lets so many seconds pass for the chain; otherwise its time stands still."""
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now, sleep=time.sleep)
+    monkeypatch.setattr(chain_module, "time", clock)
+
+    def pass_time(seconds):
+        clock.now += seconds
+
+    return pass_time
 
 
 class TestBlocks:
@@ -177,29 +191,26 @@ class TestMempool:
         peer.order([bundle(*stores(probe, 2, 1))])
         assert "nonces have been used" in peer.check(both, again=True)
 
-    def test_what_waits_for_a_nonce_that_never_comes_leaves(self, peer, probe, monkeypatch):
-        monkeypatch.setattr(chain_module, "GAP_SECONDS", 0.05)
+    def test_what_waits_for_a_nonce_that_never_comes_leaves(self, peer, probe, pass_time):
         ahead = bundle(*stores(probe, 3, 2))
         assert not peer.check(ahead)
         for _ in range(2):
             assert not peer.check(ahead, again=True)
-        time.sleep(0.06)
+        pass_time(GAP_SECONDS + 1)
         assert "nonce 1 did not come" in peer.check(ahead, again=True)
 
-    def test_what_waits_behind_a_transaction_that_is_there_stays(self, peer, probe, monkeypatch):
-        monkeypatch.setattr(chain_module, "GAP_SECONDS", 0.05)
+    def test_what_waits_behind_a_transaction_that_is_there_stays(self, peer, probe, pass_time):
         first, second = (bundle(raw) for raw in stores(probe, 1, 2))
         for _ in range(3):
             assert not peer.check(second, again=True)
             assert not peer.check(first, again=True)
-            time.sleep(0.06)
+            pass_time(GAP_SECONDS + 1)
 
-    def test_who_sent_what_never_comes_through_is_told(self, peer, probe, monkeypatch):
-        monkeypatch.setattr(chain_module, "GAP_SECONDS", 0.05)
+    def test_who_sent_what_never_comes_through_is_told(self, peer, probe, pass_time):
         peer.chain._broadcast = lambda _: None
         _, second = peer.chain.send(stores(probe, 1, 2))
         peer.check(bundle(stores(probe, 2, 1)[0]), again=True)
-        time.sleep(0.06)
+        pass_time(GAP_SECONDS + 1)
         peer.check(bundle(stores(probe, 2, 1)[0]), again=True)
         with pytest.raises(ChainError, match="unknown to this chain"):
             peer.chain.wait([second])

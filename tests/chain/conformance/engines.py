@@ -69,7 +69,7 @@ class Process:
 
     def start(self) -> None:
         self._process = subprocess.Popen(self._command, start_new_session=True)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
@@ -86,10 +86,17 @@ class Process:
             self._process.wait()
 
 
+def free_ports(count: int) -> list[int]:
+    """So many ports on which nobody listens, all of them different."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(server.getsockname()[1]) for server in held]
+    for server in held:
+        server.close()
+    return ports
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 @contextmanager
@@ -131,10 +138,9 @@ def consortium(folder: Path) -> Iterator[Network]:
         find_cometbft()
     except ChainError as error:
         pytest.skip(str(error))
-    organisations = [
-        Organisation(name, f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}", "", None, None)
-        for name in ("hydro", "grid", "retailer", "industry")
-    ]
+    names = ("hydro", "grid", "retailer", "industry")
+    endpoints = iter([f"127.0.0.1:{port}" for port in free_ports(2 * len(names))])
+    organisations = [Organisation(name, next(endpoints), next(endpoints), "", None, None) for name in names]
     found_network(NetworkSpec(CHAIN_ID, GAS_LIMIT, None, tuple(organisations)), folder / "consortium")
     nodes = [
         Process(

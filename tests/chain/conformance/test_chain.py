@@ -228,8 +228,8 @@ class TestReconnecting:
         [before] = chain.submit([alice.sign(probe, store(1, 1))])
         network.kill()
         restart = Timer(0.5, network.start)
-        restart.start()
         started = time.monotonic()
+        restart.start()
         [after] = chain.submit([alice.sign(probe, store(1, 2))])
         restart.join()
         assert time.monotonic() - started >= 0.5

@@ -294,7 +294,7 @@ class TestSending:
         assert receipt == caller.ask("eth_getTransactionReceipt", hexed(keccak256(raw)))
 
     def test_a_wait_that_is_too_short_ends_with_the_hash(self, path):
-        with EmbeddedChain(path, GENESIS, SEALER, interval_seconds=0.3) as chain, RpcServer(chain, port=0) as server:
+        with EmbeddedChain(path, GENESIS, SEALER, interval_seconds=60) as chain, RpcServer(chain, port=0) as server:
             caller, raw = Caller(server), deployment()
             error = caller.post(caller.request("eth_sendRawTransactionSync", hexed(raw), 20))["error"]
             assert (error["code"], error["data"]) == (4, hexed(keccak256(raw)))

@@ -30,7 +30,7 @@ class Connection:
         return self.pushed.pop(0)
 
     def _receive(self):
-        return json.loads(self._socket.recv(timeout=5))
+        return json.loads(self._socket.recv(timeout=60))
 
 
 @pytest.fixture
@@ -95,4 +95,4 @@ def test_a_server_that_stops_ends_its_connections(chain, probe):
         server.close()
         server.close()
         with pytest.raises(ConnectionClosed):
-            socket.recv(timeout=5)
+            socket.recv(timeout=60)

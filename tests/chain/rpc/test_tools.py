@@ -107,7 +107,7 @@ class TestWeb3:
     def carry(self, web3, account, transaction):
         fields = transaction.build_transaction({"nonce": web3.eth.get_transaction_count(account.address, "pending")})
         raw = account.sign_transaction(fields).raw_transaction
-        return web3.eth.wait_for_transaction_receipt(web3.eth.send_raw_transaction(raw), timeout=10, poll_latency=0.01)
+        return web3.eth.wait_for_transaction_receipt(web3.eth.send_raw_transaction(raw), timeout=60, poll_latency=0.01)
 
     def test_it_deploys_sends_calls_and_reads_events_as_on_any_network(self, web3, account):
         created = self.carry(web3, account, web3.eth.contract(abi=ABI, bytecode=BYTECODE).constructor())
@@ -172,6 +172,6 @@ class TestWeb3:
                         break
                 return receipt, found[heads], found[logs]
 
-        receipt, head, log = asyncio.run(asyncio.wait_for(follow(), timeout=10))
+        receipt, head, log = asyncio.run(asyncio.wait_for(follow(), timeout=60))
         assert head["hash"] == receipt.blockHash
         assert log["transactionHash"] == receipt.transactionHash
