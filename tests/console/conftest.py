@@ -2,17 +2,11 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from argon2 import PasswordHasher
 from service import Service
 from small_market import DAY, SPEC
 
 from gridbourse.console.rights import Kind
-from gridbourse.console.signin import keystore
 from gridbourse.network.region import Region
-
-# What makes passwords hard to guess would only make the tests slow.
-keystore._TIME_COST, keystore._MEMORY_KIB = 1, 64
-keystore._hasher = PasswordHasher(1, 64, 1)
 
 
 @pytest.fixture(scope="session")

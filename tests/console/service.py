@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
+from argon2 import PasswordHasher
 
 from gridbourse.console.app import create_app
 from gridbourse.console.exchange import Exchange
 from gridbourse.console.rights import Kind
 from gridbourse.console.serving import server
 from gridbourse.console.settings import ServiceSettings
+from gridbourse.console.signin import keystore
 from gridbourse.network.loop import Pace
 from gridbourse.network.rotation import RegionKeys
 
@@ -26,6 +28,9 @@ PASSWORD = "correct horse battery staple"
 os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
 PATIENCE_SECONDS = 60.0
 """How long something may take on a machine that is busy with other tests."""
+# What makes passwords hard to guess would only make the tests slow.
+keystore._TIME_COST, keystore._MEMORY_KIB = 1, 64
+keystore._hasher = PasswordHasher(1, 64, 1)
 QUICK = Pace(step_seconds=0.05, anchor_seconds=0.2)
 
 
