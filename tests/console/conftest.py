@@ -3,10 +3,11 @@ from dataclasses import replace
 
 import pytest
 from service import Service
-from small_market import DAY, SPEC
+from small_market import DAY, PERIOD, SPEC
 
 from gridbourse.console.rights import Kind
 from gridbourse.network.region import Region
+from gridbourse.units import PERIODS_PER_DAY
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +48,17 @@ def shared(prepared, tmp_path_factory):
     running = Service(shutil.copytree(prepared, tmp_path_factory.mktemp("shared") / "region")).start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def quiet_periods():
+    return iter(range(PERIOD + 1, (DAY + 1) * PERIODS_PER_DAY))
+
+
+@pytest.fixture
+def period(quiet_periods):
+    """A delivery period of tomorrow in which no other test trades, so that they may share a service."""
+    return next(quiet_periods)
 
 
 @pytest.fixture

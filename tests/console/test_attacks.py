@@ -189,30 +189,30 @@ def test_the_key_of_nobody_signs_nobody_in(nobody):
 
 
 @pytest.fixture
-def arno(service):
+def arno(shared):
     """Holds its own keys."""
-    keys = RegionKeys(service.folder).nodes.load_node("Arno")
-    with Client(service.url) as client:
+    keys = RegionKeys(shared.folder).nodes.load_node("Arno")
+    with Client(shared.url) as client:
         message = client.send(session.sign_in_message(keys.address)).message
         client.send(session.sign_in_with_key(message, own_keys.sign_message(keys.signing, message)))
         yield client, keys
 
 
-def test_a_signed_order_is_taken_once(service, arno):
+def test_a_signed_order_is_taken_once(arno, period):
     client, keys = arno
     context = client.send(orders.signing_context())
-    offer = Offer(Side.ASK, EnergyType.STORAGE, PERIOD, 500, 3_000)
+    offer = Offer(Side.ASK, EnergyType.STORAGE, period, 500, 3_000)
     raw = own_keys.sign_order(keys, context, offer)
     client.send(orders.relay(raw))
     with pytest.raises(Exception, match="nonce"):
         client.send(orders.relay(raw))
-    assert len(list(client.entries(orders.orders()))) == 1
+    assert len(list(client.entries(orders.orders(period=period)))) == 1
 
 
-def test_nobody_relays_what_another_signed_or_what_is_no_record_of_its_own(service, arno):
+def test_nobody_relays_what_another_signed_or_what_is_no_record_of_its_own(arno, period):
     client, keys = arno
     context: SigningContext = client.send(orders.signing_context())
-    offer = Offer(Side.ASK, EnergyType.STORAGE, PERIOD, 500, 3_000)
+    offer = Offer(Side.ASK, EnergyType.STORAGE, period, 500, 3_000)
     wrong = {
         "another chain": replace(context, chain_id=context.chain_id + 1),
         "another ledger": replace(context, ledger="0x" + "11" * 20),

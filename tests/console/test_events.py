@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 from service import Service, until
-from small_market import PERIOD, ask, bid
+from small_market import ask, bid
 from test_trade import place
 
 
@@ -54,25 +54,29 @@ def watching(client, last_id=None, **params):
 
 
 @pytest.fixture
-def anna(service):
-    with service.browser("Anna") as client:
+def anna(shared):
+    with shared.browser("Anna") as client:
         yield client
 
 
 @pytest.fixture
-def bert(service):
-    with service.browser("Bert") as client:
+def bert(shared):
+    with shared.browser("Bert") as client:
         yield client
 
 
-def test_everybody_is_told_of_book_and_trades_and_only_the_parties_of_their_deal(service, anna, bert):
-    with service.browser() as nobody, watching(nobody) as public, watching(bert, topics="deals") as own:
-        place(anna, ask(1_000, 3_600))
-        place(bert, bid(400, 3_700))
+def test_everybody_is_told_of_book_and_trades_and_only_the_parties_of_their_deal(shared, anna, bert, period):
+    with (
+        shared.browser() as nobody,
+        watching(nobody, period=period) as public,
+        watching(bert, period=period, topics="deals") as own,
+    ):
+        place(anna, ask(1_000, 3_600, period))
+        place(bert, bid(400, 3_700, period))
         (traded,) = until(lambda: public.told("trades"))
         assert (traded[0]["energy_wh"], traded[0]["price_ticks"]) == (400, 3_600)
         level = public.told("book")[-1][-1]
-        assert (level["period"], level["side"]) in {(PERIOD, "ask"), (PERIOD, "bid")}
+        assert (level["period"], level["side"]) in {(period, "ask"), (period, "bid")}
         deal = until(lambda: own.told("deal"))[0]
         assert (deal["node_id"], deal["side"]) == ("Bert", "bid")
         order = until(lambda: own.told("order"))[0]
@@ -82,15 +86,15 @@ def test_everybody_is_told_of_book_and_trades_and_only_the_parties_of_their_deal
         assert not public.told("order")
 
 
-def test_who_comes_back_with_the_last_id_misses_nothing_and_is_told_nothing_twice(service, anna):
-    with service.browser() as nobody:
-        with watching(nobody, topics="book") as first:
-            place(anna, ask(1_000, 3_601))
+def test_who_comes_back_with_the_last_id_misses_nothing_and_is_told_nothing_twice(shared, anna, period):
+    with shared.browser() as nobody:
+        with watching(nobody, topics="book", period=period) as first:
+            place(anna, ask(1_000, 3_601, period))
             until(lambda: first.told("book"))
             last_id = first.last_id
-        place(anna, ask(1_000, 3_602))
-        with watching(nobody, last_id, topics="book") as second:
-            place(anna, ask(1_000, 3_603))
+        place(anna, ask(1_000, 3_602, period))
+        with watching(nobody, last_id, topics="book", period=period) as second:
+            place(anna, ask(1_000, 3_603, period))
             until(lambda: 3_603 in prices_of(second))
             assert prices_of(second) == [3_602, 3_603]
             assert not second.told("reset")
@@ -101,29 +105,32 @@ def prices_of(watcher):
     return [level["price_ticks"] for levels in watcher.told("book") for level in levels]
 
 
-def test_who_comes_back_while_news_are_gathered_is_not_told_to_load_anew(service, anna):
-    with service.browser() as nobody:
-        with watching(nobody, topics="book") as first:
-            place(anna, ask(1_000, 3_601))
+def test_who_comes_back_while_news_are_gathered_is_not_told_to_load_anew(shared, anna, period, monkeypatch):
+    feed = shared.exchange.feed
+    with shared.browser() as nobody:
+        with watching(nobody, topics="book", period=period) as first:
+            place(anna, ask(1_000, 3_601, period))
             until(lambda: first.told("book"))
             last_id = first.last_id
-        service.exchange.feed._interval_seconds = 3_600
-        place(anna, ask(1_000, 3_602))
-        with watching(nobody, last_id, topics="book") as second:
-            service.loop.call_soon_threadsafe(service.exchange.feed._tell)
-            until(lambda: prices_of(second))
-            assert prices_of(second) == [3_602]
-            assert not second.told("reset")
+        with monkeypatch.context() as gathering:
+            gathering.setattr(feed, "_interval_seconds", 3_600)
+            place(anna, ask(1_000, 3_602, period))
+            with watching(nobody, last_id, topics="book", period=period) as second:
+                shared.loop.call_soon_threadsafe(feed._tell)
+                until(lambda: prices_of(second))
+                assert prices_of(second) == [3_602]
+                assert not second.told("reset")
+        shared.loop.call_soon_threadsafe(feed._tell)  # what was gathered since would wait for the rest of the hour
 
 
-def test_who_was_away_for_too_long_is_told_to_load_anew(service):
-    with service.browser() as nobody, watching(nobody, "1") as watcher:
+def test_who_was_away_for_too_long_is_told_to_load_anew(shared):
+    with shared.browser() as nobody, watching(nobody, "1") as watcher:
         until(lambda: watcher.told("reset"))
 
 
-def test_blocks_and_anchors_of_all_chains_are_told(service, anna):
-    with service.browser() as nobody, watching(nobody, topics=["blocks", "anchors"]) as watcher:
-        place(anna, ask())
+def test_blocks_and_anchors_of_all_chains_are_told(shared, anna, period):
+    with shared.browser() as nobody, watching(nobody, topics=["blocks", "anchors"]) as watcher:
+        place(anna, ask(1_000, 3_600, period))
         anchor = until(lambda: watcher.told("anchors"))[0][0]
         assert anchor["master"] in {"roofs", "grid"}
         until(lambda: {"main", "roofs"} <= {block["chain"] for blocks in watcher.told("blocks") for block in blocks})

@@ -134,17 +134,17 @@ def test_an_order_is_amended_and_cancelled(service):
         assert not re.search(r"/energy/orders/[0-9a-f]{16}", cancelled.text)
 
 
-def test_a_payment_that_is_entered_twice_is_credited_once(service):
-    form = {"node_id": "Anna", "day": date_text(DAY), "yuan": "12.5", "payment": "2026/11-0815"}
-    with visitor(service, "grid") as grid, service.browser("Anna") as anna:
+def test_a_payment_that_is_entered_twice_is_credited_once(shared):
+    form = {"node_id": "Arno", "day": date_text(DAY), "yuan": "12.5", "payment": "2026/11-0815"}
+    with visitor(shared, "grid") as grid, shared.browser("Arno") as arno:
         for _ in range(2):
             assert "The deposit is credited." in grid.post("/network/deposits", data=form).text
-        assert anna.get("/deposits", params={"day": DAY}).json()[0]["free_money"] == 125_000_000
+        assert arno.get("/deposits", params={"day": DAY}).json()[0]["free_money"] == 125_000_000
         grid.post("/network/deposits", data=form | {"payment": "another"})
-        assert anna.get("/deposits", params={"day": DAY}).json()[0]["free_money"] == 250_000_000
+        assert arno.get("/deposits", params={"day": DAY}).json()[0]["free_money"] == 250_000_000
 
 
-def test_automatic_offering_is_switched_on_and_off(service):
+def test_automatic_offering_is_switched_on_and_off(shared):
     limits = {
         "energy_type": "pv",
         "lowest_sell": "0.31",
@@ -152,13 +152,13 @@ def test_automatic_offering_is_switched_on_and_off(service):
         "reserve": "0.5",
         "share_percent": "80",
     }
-    with visitor(service, "Anna") as anna:
-        assert 'value="0.0100"' in anna.get("/energy/meter").text
-        page = anna.post("/energy/limits", data=limits | {"active": "yes"}).text
+    with visitor(shared, "Arno") as arno:
+        assert 'value="0.0100"' in arno.get("/energy/meter").text
+        page = arno.post("/energy/limits", data=limits | {"active": "yes"}).text
         assert "The limits are in force." in page
         assert 'value="0.3100"' in page
         assert ">on</span>" in page
-        assert ">off</span>" in anna.post("/energy/limits", data=limits).text
+        assert ">off</span>" in arno.post("/energy/limits", data=limits).text
 
 
 def test_metered_energy_is_shown_beside_what_was_traded_and_a_silent_meter_raises_an_alarm(service):
@@ -220,15 +220,15 @@ def test_the_head_of_an_endless_stream_ends(shared):
     until(lambda: shared.exchange.feed.watchers == watching)
 
 
-def test_the_spread_is_that_of_orders_that_could_meet(service):
-    with service.browser("Anna") as seller, service.browser("Bert") as buyer:
-        seller.post("/orders", json=ask(price_ticks=3_400, energy_types=["wind"]))
-        buyer.post("/orders", json=bid(price_ticks=3_700, energy_types=["pv"]))
-        book = f"/market/periods/{PERIOD}/book"
+def test_the_spread_is_that_of_orders_that_could_meet(shared, period):
+    with shared.browser("Anna") as seller, shared.browser("Bert") as buyer:
+        seller.post("/orders", json=ask(price_ticks=3_400, period=period, energy_types=["wind"]))
+        buyer.post("/orders", json=bid(price_ticks=3_700, period=period, energy_types=["pv"]))
+        book = f"/market/periods/{period}/book"
         assert buyer.get(book).json()["spread_ticks"] is None
-        with visitor(service) as client:
-            assert "no bid accepts what is offered" in client.get(f"/market?period={PERIOD}").text
-        seller.post("/orders", json=ask(price_ticks=3_950))
+        with visitor(shared) as client:
+            assert "no bid accepts what is offered" in client.get(f"/market?period={period}").text
+        seller.post("/orders", json=ask(price_ticks=3_950, period=period))
         assert buyer.get(book).json()["spread_ticks"] == 250
         assert buyer.get(book, params={"energy_type": "wind"}).json()["spread_ticks"] is None
 
