@@ -11,7 +11,8 @@ from small_market import DAY, PERIOD, ask, bid
 from gridbourse.client import Client, orders
 from gridbourse.client.values import SideName, Statement, StatementItem, StatementLine
 from gridbourse.console.local_time import LocalTime
-from gridbourse.console.statement_files import MAX_PDF_LINES, statement_csv, statement_pdf
+from gridbourse.console.statement_pdf import MAX_PDF_LINES, statement_pdf
+from gridbourse.console.statement_text import statement_csv
 from gridbourse.console.translation import read_translation
 from gridbourse.errors import InvalidValue
 from gridbourse.network.statements import settle_day

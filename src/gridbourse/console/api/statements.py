@@ -11,11 +11,11 @@ from fastapi import APIRouter, Query, Request, Response
 from gridbourse.client.values import Day, Statement
 from gridbourse.console.api.parameters import NodeFilter
 from gridbourse.console.api.routing import operation
-from gridbourse.console.local_time import date_text
+from gridbourse.console.local_time import LocalTime, date_text
 from gridbourse.console.rights import Right
 from gridbourse.console.signin.current import CurrentUser, ExchangeOf
-from gridbourse.console.statement_files import statement_csv, statement_pdf
-from gridbourse.console.translation import LanguageTag, language_of, read_translation
+from gridbourse.console.statement_text import statement_csv
+from gridbourse.console.translation import LanguageTag, Translation, language_of, read_translation
 
 router = APIRouter(prefix="/statements", tags=["money and energy"])
 CSV, PDF = "text/csv", "application/pdf"
@@ -50,7 +50,7 @@ async def read_statement_pdf(
     """The statement of a delivery day as PDF, for people, in Chinese or English, at most 2,000 lines."""
     statement = exchange.statements.statement(principal, day, node_id=node_id)
     t = read_translation(language or language_of(request.headers))
-    content = await asyncio.to_thread(statement_pdf, statement, exchange.spec.name, exchange.local, t)
+    content = await asyncio.to_thread(_pdf, statement, exchange.spec.name, exchange.local, t)
     return _download(content, PDF, f"statement-{date_text(day)}.pdf")
 
 
@@ -60,6 +60,12 @@ async def read_statement(
 ) -> Statement:
     """What your nodes paid and received for delivery on a day: settled deals, and imbalances once they are settled."""
     return exchange.statements.statement(principal, day, node_id=node_id)
+
+
+def _pdf(statement: Statement, region: str, local: LocalTime, t: Translation) -> bytes:
+    from gridbourse.console.statement_pdf import statement_pdf  # noqa: PLC0415 - for those who ask for one
+
+    return statement_pdf(statement, region, local, t)
 
 
 def _download(content: bytes, media_type: str, name: str) -> Response:

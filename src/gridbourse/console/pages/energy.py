@@ -13,7 +13,7 @@ from gridbourse.client.values import DealStatus, EnergyTypeName, Limits, OrderSt
 from gridbourse.console.local_time import date_day, today
 from gridbourse.console.pages.frame import Frame, PageFrame, page_router
 from gridbourse.console.rights import Kind
-from gridbourse.console.statement_files import statement_notes
+from gridbourse.console.statement_text import statement_notes
 from gridbourse.console.views import limits_view, types_of
 from gridbourse.errors import InvalidValue, NotFound
 from gridbourse.metering.surplus import OfferLimits

@@ -1,4 +1,4 @@
-"""Settlement statements as files: CSV for programs, PDF for people."""
+"""Settlement statements as PDF, for people. Loading this takes as long as loading half of the service."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from fpdf.fonts import FontFace
 from matplotlib import get_data_path
 from matplotlib.font_manager import findSystemFonts
 
-from gridbourse.client.values import SideName, Statement, StatementLine
-from gridbourse.console.csv_text import csv_text
+from gridbourse.client.values import Statement
 from gridbourse.console.local_time import LocalTime, date_text
+from gridbourse.console.statement_text import paid_and_received, statement_notes
 from gridbourse.console.translation import Translation
 from gridbourse.errors import InvalidValue
 from gridbourse.network.finding import Finding
@@ -28,41 +28,7 @@ _CHINESE_FONTS = {
     "simhei.ttf": 0,
 }
 """Files of fonts that have Chinese glyphs, and which of the fonts in them is the one for simplified Chinese."""
-_COLUMNS = (
-    "node",
-    "item",
-    "deal",
-    "delivery_from",
-    "side",
-    "energy_type",
-    "energy_kwh",
-    "price_yuan_per_kwh",
-    "paid_yuan",
-    "received_yuan",
-)
 MAX_PDF_LINES = 2_000
-NODES_NAMED = 8
-
-
-def statement_csv(statement: Statement, local: LocalTime) -> bytes:
-    """A statement as CSV (RFC 4180) in UTF-8 with a byte order mark, which spreadsheets need; amounts are exact."""
-    return csv_text(
-        _COLUMNS,
-        (
-            (
-                line.node_id,
-                line.item,
-                line.deal_id,
-                local.begins(line.period),
-                line.side,
-                line.energy_type,
-                format_kwh(line.energy_wh),
-                format_price(line.price_ticks),
-                *_paid_and_received(line),
-            )
-            for line in statement.lines
-        ),
-    ).encode("utf-8-sig")
 
 
 def statement_pdf(statement: Statement, region: str, local: LocalTime, t: Translation) -> bytes:
@@ -103,18 +69,6 @@ def statement_pdf(statement: Statement, region: str, local: LocalTime, t: Transl
     return bytes(pdf.output())
 
 
-def statement_notes(statement: Statement, t: Translation) -> list[str]:
-    """What the reader of a statement must know about what is not in it yet."""
-    notes = []
-    if statement.unsettled_nodes:
-        named = statement.unsettled_nodes[:NODES_NAMED]
-        more = ["…"] if len(statement.unsettled_nodes) > NODES_NAMED else []
-        notes.append(t("statement.unsettled", nodes=t("list.comma").join([*named, *more])))
-    if statement.open_periods:
-        notes.append(t("statement.open", count=statement.open_periods))
-    return notes
-
-
 def _write_text(pdf: FPDF, text: str) -> None:
     pdf.multi_cell(0, h=5, text=text, align="LEFT", new_x="LMARGIN", new_y="NEXT")
 
@@ -147,17 +101,12 @@ def _write_lines(pdf: FPDF, statement: Statement, local: LocalTime, t: Translati
                     t(f"type.{line.energy_type}") if line.energy_type else "",
                     format_kwh(line.energy_wh),
                     format_price(line.price_ticks),
-                    *_paid_and_received(line),
+                    *paid_and_received(line),
                 ]
             )
         paid, received = format_yuan(statement.paid), format_yuan(statement.received)
         table.row([t("statement.total"), "", "", "", "", "", "", paid, received])
     pdf.set_font("text", size=9)
-
-
-def _paid_and_received(line: StatementLine) -> tuple[str, str]:
-    amount = format_yuan(line.money)
-    return (amount, "") if line.side is SideName.BID else ("", amount)
 
 
 def _latin_font() -> Path:
