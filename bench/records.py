@@ -54,7 +54,7 @@ def records_of(suite_name: str) -> Row:
     keys = [EncryptionKey.generate(suite) for _ in range(READERS)]
     readers = [key.public_bytes for key in keys]
     content = seal_record(LEDGER, AUTHOR, ORDER, readers, suite)
-    record = LedgerRecord(0, AUTHOR, ORDER.KIND, bytes(32), content, 1, bytes(32))
+    record = LedgerRecord(0, AUTHOR, ORDER.KIND, bytes(32), 1, bytes(32), content)
     return {
         "suite": suite.title,
         "bytes": len(content),

@@ -264,7 +264,7 @@ def test_whatever_a_payload_says_it_opens_as_typed_details_or_not_at_all(kind, f
     place = _place(LEDGER, bytes(20), kind, commitment)
     content = commitment + seal(bytes(32) + payload, place=place, recipients=[KEY.public_bytes])
     try:
-        details = open_record(LEDGER, LedgerRecord(0, bytes(20), kind, bytes(32), content, 1, bytes(32)), KEY)
+        details = open_record(LEDGER, LedgerRecord(0, bytes(20), kind, bytes(32), 1, bytes(32), content), KEY)
     except EnvelopeError:
         return
     assert json.loads(payload) == json.loads(json.dumps(asdict(details)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import overload
 
 from gridbourse.contracts.slave_anchors import Anchor
-from gridbourse.contracts.slave_ledger import LedgerRecord
+from gridbourse.contracts.slave_ledger import RecordHead
 from gridbourse.crypto.keys import Address
 from gridbourse.network.shelf import Finder, Names, Rows, Shelf
 
@@ -60,7 +60,7 @@ class Records:
         self._by_deal = Finder()
         self._of_kind: dict[int, array[int]] = defaultdict(lambda: array("I"))
 
-    def append(self, record: LedgerRecord, node_id: str | None, deal_id: int | None) -> None:
+    def append(self, record: RecordHead, node_id: str | None, deal_id: int | None) -> None:
         """Add the next record, and which node and deal it is about."""
         assert record.index == len(self), "a slave chain numbers its records"
         place = record.height, record.kind, record.author, record.leaf, record.transaction_hash

@@ -243,7 +243,7 @@ def read_record(signed: SignedTransaction, master: Master, node_id: str) -> Writ
     except Exception as error:  # eth_abi has no one error for data that is not what it says
         raise InvalidValue("transaction", "malformed call data", "a call of `append(uint8,bytes)`") from error
     leaf = record_leaf(signed.sender, kind, content)
-    details = master.encryption_node.open(LedgerRecord(0, signed.sender, kind, leaf, content, 0, signed.hash))
+    details = master.encryption_node.open(LedgerRecord(0, signed.sender, kind, leaf, 0, signed.hash, content))
     if not isinstance(details, Wished):
         remedy = "the record of an order, a cancellation, an answer, or limits"
         raise InvalidValue("transaction", type(details).__name__, remedy)

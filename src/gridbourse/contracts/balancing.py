@@ -80,7 +80,7 @@ class Balancing(Contract):
                 author, kind, content = said["author"], said["kind"], said["content"]
                 leaf = record_leaf(author, kind, content)
                 place = log.height, log.transaction_hash
-                yield Submission(said["masterId"], LedgerRecord(said["index"], author, kind, leaf, content, *place))
+                yield Submission(said["masterId"], LedgerRecord(said["index"], author, kind, leaf, *place, content))
             else:
                 price = ImbalancePrice(said["period"], said["priceTicks"], said["regionWh"])
                 yield Publication(price, said["asOfBlock"], log.height)

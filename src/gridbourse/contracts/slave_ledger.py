@@ -14,8 +14,8 @@ from gridbourse.crypto.merkle import leaf_hash
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerRecord:
-    """A record as it lies on a slave chain; `content` is an envelope.
+class RecordHead:
+    """All of a record but its content.
 
     Parameters
     ----------
@@ -27,8 +27,6 @@ class LedgerRecord:
         What it is (see ``gridbourse.network.records``).
     leaf
         Its leaf as the ledger computed it.
-    content
-        The encrypted record.
     height, transaction_hash
         The slave block and the transaction it lies in.
     """
@@ -37,9 +35,20 @@ class LedgerRecord:
     author: Address
     kind: int
     leaf: bytes
-    content: bytes
     height: int
     transaction_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRecord(RecordHead):
+    """A record as it lies on a slave chain; `content` is an envelope."""
+
+    content: bytes
+
+    @property
+    def head(self) -> RecordHead:
+        """What stays to be known of it once it was opened."""
+        return RecordHead(self.index, self.author, self.kind, self.leaf, self.height, self.transaction_hash)
 
 
 @dataclass(frozen=True, slots=True)

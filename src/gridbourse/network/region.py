@@ -474,6 +474,8 @@ class Region:
         self.unread = {name: master.records.follow() for name, master in self.masters.items() if self._is_watched}
         self.uplinks = {name: UpLink(master, market) for name, master in self.masters.items()}
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
+        # Orders that the market knows need not be kept in mind while the slave chains are read.
+        market.catch_up()
         for uplink in self.uplinks.values():
             uplink.catch_up()
         enter_on_slave_chains(self._parts.keys, self.masters, self.uplinks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged
+from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged, RecordHead
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import EnvelopeError
 from gridbourse.network.encryption_node import EncryptionNode
@@ -20,7 +20,7 @@ BLOCKS_AT_ONCE = 256
 class SlaveRecord:
     """A record, and what it says; None where it does not open, or somebody signed it who may not say so."""
 
-    record: LedgerRecord
+    record: RecordHead
     details: Details | None
 
 
@@ -59,16 +59,22 @@ class SlaveRecords:
 
     def catch_up(self) -> None:
         """Read the blocks since the last time."""
-        head = self._slave.chain.head().height
-        while self._height < head:
-            last = min(self._height + BLOCKS_AT_ONCE, head)
-            entries = list(self._slave.entries(self._height, last))
-            self._height = last
-            for entry in entries:
-                if isinstance(entry, MasterChanged):
-                    self._author = entry.master
-                else:
-                    self._tell(SlaveRecord(entry, self._read(entry)))
+        while self.read_on():
+            pass
+
+    def read_on(self) -> bool:
+        """Read some blocks more; returns whether there were any."""
+        last = min(self._height + BLOCKS_AT_ONCE, self._slave.chain.head().height)
+        if last <= self._height:
+            return False
+        entries = list(self._slave.entries(self._height, last))
+        self._height = last
+        for entry in entries:
+            if isinstance(entry, MasterChanged):
+                self._author = entry.master
+            else:
+                self._tell(SlaveRecord(entry.head, self._read(entry)))
+        return True
 
     def _tell(self, found: SlaveRecord) -> None:
         for queue in self._followers:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from gridbourse.chain.block import Receipt
 from gridbourse.contracts.abi import Call
-from gridbourse.contracts.slave_ledger import LedgerRecord
+from gridbourse.contracts.slave_ledger import RecordHead
 from gridbourse.contracts.wallet import Wallet, send_together
 from gridbourse.errors import ContractReverted, InvalidValue, TransactionRejected
 from gridbourse.market.events import Event, MatchingStopped, OrderPlaced
@@ -73,7 +73,7 @@ class UpLink(NewestRecords):
         """How many records of the slave chain were read."""
         self._offered: set[tuple[str, int]] = set()
         self._freed = FreedOrders(master, market)
-        self.rejected_records: list[LedgerRecord] = []
+        self.rejected_records: list[RecordHead] = []
         """Records that the encryption node could not open, or that another than the named node signed."""
 
     @property
@@ -88,12 +88,9 @@ class UpLink(NewestRecords):
 
     def catch_up(self) -> None:
         """Read what both chains hold since the last time. Every other step does this first."""
-        self._master.records.catch_up()
-        # What is read is taken off afterwards, so that nothing is lost where something fails between.
-        while self._unread:
-            self._read(self._unread[0])
-            self._unread.popleft()
-        self._slave_height = self._master.records.height
+        self._take_off()
+        while self._master.records.read_on():
+            self._take_off()
         self._catch_up_main()
 
     def open_day(self, day: int) -> None:
@@ -338,6 +335,13 @@ class UpLink(NewestRecords):
             self._freed.note(self._happened[0])
             self._happened.popleft()
 
+    def _take_off(self) -> None:
+        """Read the records that wait here, each taken off afterwards: where something fails between, none is lost."""
+        while self._unread:
+            self._read(self._unread[0])
+            self._unread.popleft()
+        self._slave_height = self._master.records.height
+
     def _read(self, found: SlaveRecord) -> None:
         record, details = found.record, found.details
         self.record_count = record.index + 1
@@ -349,7 +353,8 @@ class UpLink(NewestRecords):
             case OrderDetails() if details.replaces:
                 self._changes.append((record.leaf, details))
             case OrderDetails():
-                self._orders[record.leaf] = details
+                if not self._market.is_known(record.leaf):
+                    self._orders[record.leaf] = details
                 self._offered.add((details.user_id, details.period))
             case Decision():
                 self._decisions.append(details)
