@@ -78,7 +78,7 @@ def require_rejected(region, master_name, count=1):
     assert uplink.take_up() == []
     assert main.chain.head().height == height
     found = uplink.rejected_records[rejected:]
-    assert found == list(region.masters[master_name].slave.records())[-count:]
+    assert found == [record.head for record in region.masters[master_name].slave.records()][-count:]
     region.offer([("Arno", ask(energy_wh=7, price_ticks=100))])
     region.offer([("Bea", bid(energy_wh=7, price_ticks=100))])
     trade(region)
