@@ -54,8 +54,8 @@ def test_killed_right_after_a_reading_is_confirmed_the_service_offers_once_when_
             anna.send(meters.hand_in(counted(meter, exported_wh=SUN_WH)))
     for _ in range(2):
         with serving(folder) as running, Client(running.url, token=secrets["Anna"]) as anna:
-            until(lambda: OfferOutcome.OFFERED in {one.outcome for one in outcomes(anna).values()})
-            made = [one.period for one in outcomes(anna).values() if one.outcome is OfferOutcome.OFFERED]
+            until(lambda: OfferOutcome.OFFERED in {one.outcome for one in outcomes(anna, "Anna").values()})
+            made = [one.period for one in outcomes(anna, "Anna").values() if one.outcome is OfferOutcome.OFFERED]
     with until(lambda: let_go(folder)) as region:
         written = ordered_periods(region, "Anna")
     assert written == sorted(set(written))

@@ -20,12 +20,14 @@ from gridbourse.client.values import EnergyTypeName, Limits
 from gridbourse.console.backup import restore
 from gridbourse.console.exchange import Exchange
 from gridbourse.console.metering import READINGS_FILE
+from gridbourse.console.rights import Kind
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import InvalidValue, ServiceProblem
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.mqtt import Broker, Concentrator
 from gridbourse.metering.reading import READING_BYTES
+from gridbourse.network.description import NodeKind, NodeSpec
 from gridbourse.network.region import Region
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "meter.py"
@@ -58,34 +60,68 @@ def client_of(service, name, scopes=("read", "trade", "meter")):
     return Client(service.url, token=secret)
 
 
+HOUSES = tuple(f"House {number}" for number in range(1, 21))
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    """A service of many houses: each test has one of its own, and what one metered and offered is no other's."""
+    roofs, grid = SPEC.masters
+    houses = tuple(NodeSpec(name, NodeKind.PV, "Street") for name in HOUSES)
+    folder = tmp_path_factory.mktemp("street") / "region"
+    Region.create(folder, replace(SPEC, masters=(replace(roofs, nodes=roofs.nodes + houses), grid))).close()
+    running = Service(folder).start()
+    for name in (*HOUSES, "Bert", "Bea"):
+        running.account(name)
+    for name in ("roofs", "grid"):
+        running.account(name, Kind.MASTER)
+    running.account("regulator", Kind.REGULATOR)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def empty_houses():
+    return iter(HOUSES)
+
+
 @pytest.fixture
-def anna(service):
-    with closing(client_of(service, "Anna")) as client:
+def house(empty_houses):
+    return next(empty_houses)
+
+
+@pytest.fixture
+def owner(street, house):
+    with closing(client_of(street, house)) as client:
         yield client
 
 
 @pytest.fixture
-def roofs(service):
-    with closing(client_of(service, "roofs", ("read", "manage", "meter"))) as client:
+def roofs(street):
+    with closing(client_of(street, "roofs", ("read", "manage", "meter"))) as client:
         yield client
 
 
 @pytest.fixture
-def meter(roofs):
-    """Anna's meter, which her master has entered."""
+def meter(roofs, house):
+    """The house's meter, which its master has entered."""
+    return entered(roofs, house)
+
+
+def entered(master, node_id):
     meter = Meter(SigningKey.generate())
-    roofs.send(meters.register("Anna", meter.address, LIMIT_W))
+    master.send(meters.register(node_id, meter.address, LIMIT_W))
     return meter
 
 
-def outcomes(client, node_id="Anna"):
+def outcomes(client, node_id):
     """What a node made of the periods it may have thought of."""
     days = {(this_period() + ahead) // 96 for ahead in (0, 8)}
     found = [one for day in sorted(days) for one in client.send(meters.automatic_offers(node_id, day))]
     return {one.period: one for one in found}
 
 
-def decided(client, period, outcome=OfferOutcome.OFFERED, node_id="Anna"):
+def decided(client, node_id, period, outcome=OfferOutcome.OFFERED):
     """Wait until a node has made that of a period, and give what it made of all."""
 
     def look():
@@ -95,40 +131,39 @@ def decided(client, period, outcome=OfferOutcome.OFFERED, node_id="Anna"):
     return until(look)
 
 
-def offered(client, readings, node_id="Anna"):
+def offered(client, node_id, readings):
     """Wait until a node has offered by itself all that it offers after its readings, and give that by period."""
-    found = decided(client, readings[-1].reading.period + FARTHEST, node_id=node_id)
+    found = decided(client, node_id, readings[-1].reading.period + FARTHEST)
     return {period: one for period, one in found.items() if one.outcome is OfferOutcome.OFFERED}
 
 
-def recorded(service, node_id="Anna"):
+def recorded(service, node_id):
     """Periods of the orders on a node's slave chain."""
     return service.region(ordered_periods, node_id)
 
 
-def test_readings_that_are_handed_in_lead_to_offers_on_both_chains(service, anna, meter):
-    anna.send(orders.set_limits(LIMITS))
+def test_readings_that_are_handed_in_lead_to_offers_on_both_chains(street, owner, house, meter):
+    owner.send(orders.set_limits(LIMITS))
     readings = counted(meter, exported_wh=SUN_WH)
-    receipt = anna.send(meters.hand_in(readings))
+    receipt = owner.send(meters.hand_in(readings))
     assert (receipt.accepted, receipt.repeated) == (PAST + 1, 0)
-    made = offered(anna, readings)
+    made = offered(owner, house, readings)
     for one in made.values():
         assert (one.order.side, one.order.energy_types) == ("ask", ["pv"])
         assert (one.order.energy_wh, one.order.price_ticks, one.order.status) == (SUN_WH, 3_000, "waiting")
         assert (one.expected_wh, one.expected_error_wh) == (SUN_WH, 0)
-    assert recorded(service) == sorted(made)
-    book = anna.send(orders.orders()).items
+    assert recorded(street, house) == sorted(made)
+    book = owner.send(orders.orders()).items
     assert sorted(order.period for order in book) == sorted(made)
 
 
-def test_a_need_is_asked_for_at_the_owners_price(service, anna):
-    meter = Meter(SigningKey.generate())
+def test_a_need_is_asked_for_at_the_owners_price(service):
     with closing(client_of(service, "grid", ("manage",))) as grid:
-        grid.send(meters.register("Bert", meter.address, LIMIT_W))
+        meter = entered(grid, "Bert")
     with closing(client_of(service, "Bert")) as bert:
         bert.send(orders.set_limits(LIMITS))
         bert.send(meters.hand_in(readings := counted(meter, imported_wh=NEED_WH)))
-        made = offered(bert, readings, "Bert")
+        made = offered(bert, "Bert", readings)
     assert {(one.order.side, one.order.energy_wh, one.order.price_ticks) for one in made.values()} == {
         ("bid", NEED_WH, 4_000)
     }
@@ -152,8 +187,8 @@ def test_readings_over_mqtt_lead_to_offers(folder):
                 # What it did not publish it is asked for.
                 service.exchange.metering.ask_again()
                 until(lambda: anna.send(meters.meters())[0].missing_count == 0)
-                made = offered(anna, readings)
-                assert recorded(service) == sorted(made)
+                made = offered(anna, "Anna", readings)
+                assert recorded(service, "Anna") == sorted(made)
                 concentrator.forward(meter.address, b"noise")
                 concentrator.publish(readings[-1])
                 until(
@@ -200,17 +235,18 @@ def heard(client, count):
     return meter if meter.reading_count == count else None
 
 
-def test_what_is_handed_in_twice_is_taken_once(anna, meter, service):
-    readings = counted(meter, exported_wh=SUN_WH)
-    anna.send(meters.hand_in(readings))
-    receipt = anna.send(meters.hand_in(readings))
+def test_what_is_handed_in_twice_is_taken_once(street, owner, meter):
+    file, readings = street.folder / READINGS_FILE, counted(meter, exported_wh=SUN_WH)
+    before = file.stat().st_size
+    owner.send(meters.hand_in(readings))
+    receipt = owner.send(meters.hand_in(readings))
     assert (receipt.accepted, receipt.repeated) == (0, PAST + 1)
-    assert (service.folder / READINGS_FILE).stat().st_mode & 0o77 == 0
-    assert (service.folder / READINGS_FILE).stat().st_size == (PAST + 1) * READING_BYTES
-    assert anna.send(meters.meters())[0].reading_count == PAST + 1
+    assert file.stat().st_mode & 0o77 == 0
+    assert file.stat().st_size == before + (PAST + 1) * READING_BYTES
+    assert owner.send(meters.meters())[0].reading_count == PAST + 1
 
 
-def test_readings_that_are_not_taken_are_named_and_counted_and_the_others_are_taken(service, anna, meter):
+def test_readings_that_are_not_taken_are_named_and_counted_and_the_others_are_taken(street, owner, house, meter):
     stranger = Meter(SigningKey.generate())
     first, second = counted(meter, periods=1)
     forged = bytearray(first.to_bytes())
@@ -218,7 +254,8 @@ def test_readings_that_are_not_taken_are_named_and_counted_and_the_others_are_ta
     early = meter.read(this_period() + 4)
     bad = [stranger.read(this_period() - 1).to_bytes(), bytes(forged), b"noise", early.to_bytes()]
     body = {"readings": [f"0x{payload.hex()}" for payload in (first.to_bytes(), *bad, second.to_bytes())]}
-    with service.browser("Anna") as browser:
+    before = dict(street.exchange.metering.counts)
+    with street.browser(house) as browser:
         answer = browser.post("/readings", json=body)
     assert answer.status_code == 422
     assert answer.json()["type"] == "urn:gridbourse:readings-refused"
@@ -226,48 +263,48 @@ def test_readings_that_are_not_taken_are_named_and_counted_and_the_others_are_ta
     assert list(named) == [f"body.readings.{place}" for place in (1, 2, 3, 4)]
     for turn, words in ((1, "no such meter"), (2, "not signed"), (3, "117 bytes"), (4, "still to come")):
         assert words in named[f"body.readings.{turn}"]
-    assert anna.send(meters.meters())[0].reading_count == 2
-    with service.browser() as nobody:
-        told = nobody.get(f"{service.url}/metrics").text
-    for outcome in ("unknown_meter", "wrongly_signed", "unreadable", "premature"):
-        assert f'gridbourse_readings_total{{outcome="{outcome}"}} 1.0' in told
-    assert 'gridbourse_readings_total{outcome="accepted"} 2.0' in told
+    assert owner.send(meters.meters())[0].reading_count == 2
+    with street.browser() as nobody:
+        told = nobody.get(f"{street.url}/metrics").text
+    added = {"unknown_meter": 1, "wrongly_signed": 1, "unreadable": 1, "premature": 1, "accepted": 2}
+    for outcome, count in added.items():
+        assert f'gridbourse_readings_total{{outcome="{outcome}"}} {before[outcome] + count}.0' in told
 
 
-def test_a_reading_under_a_number_that_is_taken_is_refused_if_it_says_otherwise(anna, meter):
+def test_a_reading_under_a_number_that_is_taken_is_refused_if_it_says_otherwise(owner, meter):
     key = meter._key
     twin = Meter(key)
-    anna.send(meters.hand_in([meter.read(this_period() - 1)]))
+    owner.send(meters.hand_in([meter.read(this_period() - 1)]))
     twin.count(exported_wh=1)
     with pytest.raises(ServiceProblem, match="signed two"):
-        anna.send(meters.hand_in([twin.read(this_period() - 1)]))
+        owner.send(meters.hand_in([twin.read(this_period() - 1)]))
 
 
-def test_who_ordered_by_hand_is_left_alone_in_that_period(service, anna, meter):
+def test_who_ordered_by_hand_is_left_alone_in_that_period(street, owner, house, meter):
     last = this_period() - 1
     period = last + FARTHEST
-    with service.browser("Anna") as browser:
+    with street.browser(house) as browser:
         place(browser, ask(500, 3_900, period))
-    anna.send(orders.set_limits(LIMITS))
-    anna.send(meters.hand_in(counted(meter, until_period=last, exported_wh=SUN_WH)))
-    found = decided(anna, period - 1)
+    owner.send(orders.set_limits(LIMITS))
+    owner.send(meters.hand_in(counted(meter, until_period=last, exported_wh=SUN_WH)))
+    found = decided(owner, house, period - 1)
     assert found[period].outcome is OfferOutcome.ORDERED
     assert found[period].order.energy_wh == 500
-    assert recorded(service).count(period) == 1
+    assert recorded(street, house).count(period) == 1
 
 
-def test_offers_by_hand_and_by_itself_take_turns(service, anna, meter, caplog):
-    anna.send(orders.set_limits(LIMITS))
+def test_offers_by_hand_and_by_itself_take_turns(street, owner, house, meter, caplog):
+    owner.send(orders.set_limits(LIMITS))
     last = this_period() - 1
     readings = counted(meter, until_period=last, periods=PAST + 2, exported_wh=SUN_WH)
-    anna.send(meters.hand_in(readings[:-2]))
-    first = offered(anna, readings[:-2])
-    with service.browser("Anna") as browser:
+    owner.send(meters.hand_in(readings[:-2]))
+    first = offered(owner, house, readings[:-2])
+    with street.browser(house) as browser:
         place(browser, ask(500, 3_900, last + 20))
-    anna.send(meters.hand_in(readings[-2:]))
-    made = offered(anna, readings)
+    owner.send(meters.hand_in(readings[-2:]))
+    made = offered(owner, house, readings)
     assert set(made) > set(first)
-    assert recorded(service) == sorted([*made, last + 20])
+    assert recorded(street, house) == sorted([*made, last + 20])
     assert "did not offer" not in caplog.text
 
 
@@ -280,32 +317,33 @@ def test_offers_by_hand_and_by_itself_take_turns(service, anna, meter, caplog):
     ],
     ids=["nothing left", "price limit", "off"],
 )
-def test_a_node_says_why_it_offered_nothing_and_offers_once_its_limits_allow_it(service, anna, meter, changes, outcome):
+def test_a_node_says_why_it_offered_nothing_and_offers_once_its_limits_allow_it(
+    street, owner, house, meter, changes, outcome
+):
     given = {field: getattr(LIMITS, field) for field in LIMITS.__slots__}
-    anna.send(orders.set_limits(Limits(**(given | changes))))
-    anna.send(meters.hand_in(readings := counted(meter, exported_wh=SUN_WH)))
-    until(lambda: [one for one in outcomes(anna).values() if one.outcome is outcome])
-    assert recorded(service) == []
-    anna.send(orders.set_limits(LIMITS))
-    made = offered(anna, readings)
-    assert recorded(service) == sorted(made)
+    owner.send(orders.set_limits(Limits(**(given | changes))))
+    owner.send(meters.hand_in(readings := counted(meter, exported_wh=SUN_WH)))
+    until(lambda: [one for one in outcomes(owner, house).values() if one.outcome is outcome])
+    assert recorded(street, house) == []
+    owner.send(orders.set_limits(LIMITS))
+    made = offered(owner, house, readings)
+    assert recorded(street, house) == sorted(made)
 
 
-def test_a_node_without_readings_says_what_it_waits_for(anna, roofs):
-    anna.send(orders.set_limits(LIMITS))
-    assert {one.outcome for one in outcomes(anna).values()} == {OfferOutcome.NO_METER}
-    meter = Meter(SigningKey.generate())
-    roofs.send(meters.register("Anna", meter.address, LIMIT_W))
-    assert {one.outcome for one in outcomes(anna).values()} == {OfferOutcome.NO_READING}
-    anna.send(meters.hand_in(counted(meter, periods=1, exported_wh=SUN_WH)))
-    until(lambda: OfferOutcome.NO_FORECAST in {one.outcome for one in outcomes(anna).values()})
+def test_a_node_without_readings_says_what_it_waits_for(owner, house, roofs):
+    owner.send(orders.set_limits(LIMITS))
+    assert {one.outcome for one in outcomes(owner, house).values()} == {OfferOutcome.NO_METER}
+    meter = entered(roofs, house)
+    assert {one.outcome for one in outcomes(owner, house).values()} == {OfferOutcome.NO_READING}
+    owner.send(meters.hand_in(counted(meter, periods=1, exported_wh=SUN_WH)))
+    until(lambda: OfferOutcome.NO_FORECAST in {one.outcome for one in outcomes(owner, house).values()})
 
 
-def test_readings_are_shown_by_period_with_what_they_let_expect(anna, meter):
+def test_readings_are_shown_by_period_with_what_they_let_expect(owner, house, meter):
     last = this_period() - 1
-    anna.send(meters.hand_in(counted(meter, until_period=last, imported_wh=100, exported_wh=SUN_WH)))
+    owner.send(meters.hand_in(counted(meter, until_period=last, imported_wh=100, exported_wh=SUN_WH)))
     found = {
-        one.period: one for day in {last // 96, (last + 6) // 96} for one in anna.send(meters.readings("Anna", day))
+        one.period: one for day in {last // 96, (last + 6) // 96} for one in owner.send(meters.readings(house, day))
     }
     known = found[last]
     assert (known.imported_wh, known.exported_wh, known.surplus_wh) == (100, SUN_WH, SUN_WH - 100)
@@ -314,18 +352,19 @@ def test_readings_are_shown_by_period_with_what_they_let_expect(anna, meter):
     assert (coming.surplus_wh, coming.expected_wh, coming.expected_error_wh) == (None, SUN_WH - 100, 0)
 
 
-def test_a_master_sees_its_nodes_meters_and_nobody_sees_anothers(service, anna, roofs, meter):
-    assert [one.node_id for one in roofs.send(meters.meters())] == ["Anna"]
-    with closing(client_of(service, "Bert")) as bert, closing(client_of(service, "regulator", ("read",))) as regulator:
+def test_a_master_sees_its_nodes_meters_and_nobody_sees_anothers(street, house, roofs, meter):
+    address = f"0x{meter.address.hex()}"
+    with closing(client_of(street, "Bert")) as bert, closing(client_of(street, "regulator", ("read",))) as regulator:
         assert bert.send(meters.meters()) == []
-        assert [one.meter for one in regulator.send(meters.meters())] == [f"0x{meter.address.hex()}"]
-        for request in (meters.readings("Anna"), meters.automatic_offers("Anna")):
+        for everything in (roofs, regulator):
+            assert [one.node_id for one in everything.send(meters.meters()) if one.meter == address] == [house]
+        for request in (meters.readings(house), meters.automatic_offers(house)):
             assert regulator.send(request) is not None
             with pytest.raises(ServiceProblem) as refused:
                 bert.send(request)
             assert refused.value.status == 404
-    with closing(client_of(service, "grid", ("manage",))) as grid, pytest.raises(ServiceProblem) as refused:
-        grid.send(meters.register("Anna", meter.address, LIMIT_W))
+    with closing(client_of(street, "grid", ("manage",))) as grid, pytest.raises(ServiceProblem) as refused:
+        grid.send(meters.register(house, meter.address, LIMIT_W))
     assert refused.value.status == 404
 
 
@@ -334,23 +373,24 @@ def test_a_meter_of_another_node_cannot_be_entered(roofs, meter):
         roofs.send(meters.register("Arno", meter.address, LIMIT_W))
 
 
-def test_an_exchanged_meter_is_another_and_the_readings_of_the_old_one_stay(anna, roofs, meter):
+def test_an_exchanged_meter_is_another_and_the_readings_of_the_old_one_stay(owner, house, roofs, meter):
     last = this_period() - 1
-    anna.send(meters.hand_in(counted(meter, until_period=last, exported_wh=SUN_WH)))
-    roofs.send(meters.register("Anna", SigningKey.generate().address, LIMIT_W))
-    old, new = anna.send(meters.meters())
+    owner.send(meters.hand_in(counted(meter, until_period=last, exported_wh=SUN_WH)))
+    roofs.send(meters.register(house, SigningKey.generate().address, LIMIT_W))
+    old, new = owner.send(meters.meters())
     assert (old.is_current, old.reading_count, new.is_current, new.reading_count) == (False, PAST + 1, True, 0)
-    assert {one.period for one in anna.send(meters.readings("Anna", last // 96))} >= {last}
+    assert {one.period for one in owner.send(meters.readings(house, last // 96))} >= {last}
 
 
-def test_a_meter_of_which_a_reading_is_overdue_is_an_alarm(service, anna, meter):
-    alarms = service.exchange.alarms
-    assert not [alarm for alarm in alarms() if alarm.kind == "silent_meter"]
+def test_a_meter_of_which_a_reading_is_overdue_is_an_alarm(street, owner, house, meter):
+    def alarms():
+        return [one for one in street.exchange.alarms() if (one.kind, one.subject) == ("silent_meter", house)]
+
+    assert alarms() == []
     readings = counted(meter, until_period=this_period() - 4, exported_wh=SUN_WH)
-    anna.send(meters.hand_in(readings))
-    (alarm,) = [alarm for alarm in alarms() if alarm.kind == "silent_meter"]
-    assert (alarm.subject, alarm.since) == ("Anna", readings[-1].reading.taken_at)
-    assert anna.send(meters.meters())[0].is_silent
+    owner.send(meters.hand_in(readings))
+    assert [alarm.since for alarm in alarms()] == [readings[-1].reading.taken_at]
+    assert owner.send(meters.meters())[0].is_silent
 
 
 def test_a_head_end_that_does_not_reach_its_broker_is_an_alarm_and_takes_readings_over_the_api(folder):
@@ -372,54 +412,66 @@ class Cut:
     def __init__(self, service, folder):
         self.service = Service(service.left_by_a_kill(folder)).start()
 
-    def offers(self, readings):
-        """What Anna has offered by itself after readings, and what lies on its slave chain."""
-        until(lambda: "Anna" in self.service.exchange.offering._seen)  # what it is to do after the start is done
-        with closing(client_of(self.service, "Anna")) as anna:
-            made = offered(anna, readings)
-        return sorted(made), recorded(self.service)
+    def offers(self, node_id, readings):
+        """What a node has offered by itself after readings, and what lies on its slave chain."""
+        until(lambda: node_id in self.service.exchange.offering._seen)  # what it is to do after the start is done
+        with closing(client_of(self.service, node_id)) as owner:
+            made = offered(owner, node_id, readings)
+        return sorted(made), recorded(self.service, node_id)
 
 
-def test_killed_between_reading_and_offer_a_service_loses_nothing_and_offers_once(service, anna, meter, tmp_path):
+@pytest.fixture
+def anna(service):
+    with closing(client_of(service, "Anna")) as client:
+        yield client
+
+
+@pytest.fixture
+def annas_meter(service):
+    with closing(client_of(service, "roofs", ("manage",))) as roofs:
+        return entered(roofs, "Anna")
+
+
+def test_killed_between_reading_and_offer_a_service_loses_nothing_and_offers_once(service, anna, annas_meter, tmp_path):
     service.loop.call_soon_threadsafe(service.exchange._offering.cancel)
     anna.send(orders.set_limits(LIMITS))
-    anna.send(meters.hand_in(readings := counted(meter, exported_wh=SUN_WH)))
-    assert recorded(service) == []
+    anna.send(meters.hand_in(readings := counted(annas_meter, exported_wh=SUN_WH)))
+    assert recorded(service, "Anna") == []
     cut = Cut(service, tmp_path / "killed")
     try:
-        made, written = cut.offers(readings)
+        made, written = cut.offers("Anna", readings)
         assert made == written
     finally:
         cut.service.stop()
 
 
-def test_killed_between_decision_and_offer_a_service_offers_once(service, anna, meter, tmp_path):
+def test_killed_between_decision_and_offer_a_service_offers_once(service, anna, annas_meter, tmp_path):
     class Dead:
         async def run(self, *_):
             await asyncio.Event().wait()
 
     service.exchange.offering._region = Dead()
     anna.send(orders.set_limits(LIMITS))
-    anna.send(meters.hand_in(readings := counted(meter, exported_wh=SUN_WH)))
+    anna.send(meters.hand_in(readings := counted(annas_meter, exported_wh=SUN_WH)))
     until(lambda: service.exchange.store.rows("SELECT * FROM decisions"))
-    assert OfferOutcome.OFFERED not in {one.outcome for one in outcomes(anna).values()}
+    assert OfferOutcome.OFFERED not in {one.outcome for one in outcomes(anna, "Anna").values()}
     cut = Cut(service, tmp_path / "killed")
     try:
-        made, written = cut.offers(readings)
+        made, written = cut.offers("Anna", readings)
         assert made == written
     finally:
         cut.service.stop()
 
 
-def test_a_service_that_was_killed_after_an_offer_knows_that_it_made_it(service, anna, meter, tmp_path):
-    anna.send(orders.set_limits(LIMITS))
-    anna.send(meters.hand_in(readings := counted(meter, exported_wh=SUN_WH)))
-    before = offered(anna, readings)
-    cut = Cut(service, tmp_path / "killed")
+def test_a_service_that_was_killed_after_an_offer_knows_that_it_made_it(street, owner, house, meter, tmp_path):
+    owner.send(orders.set_limits(LIMITS))
+    owner.send(meters.hand_in(readings := counted(meter, exported_wh=SUN_WH)))
+    before = offered(owner, house, readings)
+    cut = Cut(street, tmp_path / "killed")
     try:
-        assert cut.offers(readings) == (sorted(before), sorted(before))
-        with closing(client_of(cut.service, "Anna")) as again:
-            after = outcomes(again)
+        assert cut.offers(house, readings) == (sorted(before), sorted(before))
+        with closing(client_of(cut.service, house)) as again:
+            after = outcomes(again, house)
             assert [after[period].order.order_id for period in before] == [
                 one.order.order_id for one in before.values()
             ]
@@ -428,12 +480,12 @@ def test_a_service_that_was_killed_after_an_offer_knows_that_it_made_it(service,
         cut.service.stop()
 
 
-def test_a_backup_holds_the_readings(service, anna, meter, tmp_path):
-    anna.send(meters.hand_in(counted(meter, exported_wh=SUN_WH)))
-    service.ask(service.exchange.back_up(tmp_path / "archive.tar"))
+def test_a_backup_holds_the_readings(street, owner, meter, tmp_path):
+    owner.send(meters.hand_in(counted(meter, exported_wh=SUN_WH)))
+    street.ask(street.exchange.back_up(tmp_path / "archive.tar"))
     restore(tmp_path / "archive.tar", tmp_path / "restored")
     kept = (tmp_path / "restored" / READINGS_FILE).read_bytes()
-    assert kept == (service.folder / READINGS_FILE).read_bytes() != b""
+    assert kept == (street.folder / READINGS_FILE).read_bytes() != b""
 
 
 def test_a_region_whose_name_no_topic_can_have_gets_no_head_end(tmp_path):

@@ -123,6 +123,8 @@ def main(folder: Path, market: Address, master: int, period: int) -> None:
                 trading.clear()
                 trader.join()
                 say("stopped")
+            elif line == "comet\n":
+                say("ready", node.comet_pid)
             else:
                 say("head", node.chain.head().height, node.chain.head().hash.hex())
 

@@ -62,6 +62,10 @@ class LoadedNode:
         self._reader.start()
 
     def kill(self, what: str) -> None:
+        if what != NODE:  # it may have another CometBFT than the last time
+            self.comet_pid = None
+            self.ask("comet")
+            eventually(lambda: self.comet_pid is not None)
         if what != COMET:
             self.process.kill()
         if what != NODE and self.comet_pid is not None:
