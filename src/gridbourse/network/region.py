@@ -1,8 +1,7 @@
 """The region: one main chain, one slave chain per master, and the nodes that act on them.
 
-This is the composition root. It makes every part and hands it what it needs; nothing below it knows where a
-chain is kept, which engine runs it, or who else takes part. On disk a region is a folder, with all of its members on
-one machine or with one organisation's share of it::
+This is the composition root. It makes every part and hands it what it needs; nothing below knows where a chain is
+kept, which engine runs it, or who else takes part. On disk a region is a folder, of all members or one organisation::
 
     region.toml    who takes part (gridbourse.network.description)
     keys/          one file of private keys for each node
@@ -58,8 +57,7 @@ class Region:
     masters, uplinks
         The masters whose keys lie in the folder, by name, and their up-links.
     unread
-        By master, for who watches the region: a queue of its slave chain's records from the first on. It begins anew
-        when keys have changed.
+        By master, for who watches: a queue of its slave chain's records from the first on, begun anew with new keys.
     clock
         Tells what time it is.
     """
@@ -101,8 +99,7 @@ class Region:
     ) -> Self:
         """Make a new region with all of its members in one folder, and open it.
 
-        The region is set up beside its place and moved there when it is complete, so that a folder never holds
-        half a region.
+        The region is set up beside its place and moved there when it is complete: no folder ever holds half a region.
 
         Parameters
         ----------

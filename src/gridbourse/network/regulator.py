@@ -107,8 +107,7 @@ class Regulator:
     def audit(self) -> list[str]:
         """Check all records of all chains against the main chain; returns what is wrong, empty if nothing is.
 
-        What is merely not done yet is not wrong: an order that waits for its anchor, a deal whose end is not yet
-        written to the slave chains.
+        What is merely not done yet is not wrong: an order without its anchor, a deal's end not yet on the slave chains.
         """
         self._catch_up()
         findings: list[str] = []
@@ -118,9 +117,8 @@ class Regulator:
             except ProofError as error:
                 findings.append(Finding.of(error))
             except ChainError as error:
-                findings.append(
-                    Finding("slave chain {name} cannot be read: {error}", name=self._name(master_id), error=error)
-                )
+                text = "slave chain {name} cannot be read: {error}"
+                findings.append(Finding(text, name=self._name(master_id), error=error))
         for placed in self._view.orders.values():
             findings += self._wrong_order(placed)
         for deal_id, side in self._answers:
