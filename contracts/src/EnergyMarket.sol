@@ -64,13 +64,14 @@ contract EnergyMarket is IEnergyMarket, Transfers {
         Order memory old = _ownOrder(standing.masterId, id);
         OrderId amended = toOrderId(id.period(), id.side(), priceTicks, 0);
         Request request = toRequest(amended, old.energyTypes, old.trader, energyWh);
-        Reason reason = _refusal(standing.masterId, request, standing);
+        Reason reason;
+        (newId, reason) = _admit(request, standing);
         if (reason != Reason.None) {
             emit OrderRefused(0, recordHash, reason);
             return newId;
         }
         _cancel(id);
-        newId = _enter(request, recordHash, standing);
+        _enter(newId, request, recordHash, standing);
     }
 
     function cancelOrders(OrderId[] calldata ids) external {
@@ -87,8 +88,7 @@ contract EnergyMarket is IEnergyMarket, Transfers {
         if (waiting.energyTypes == 0) revert NotYourOrder(id);
         Request request = toRequest(id, waiting.energyTypes, waiting.trader, waiting.openWh);
         Reason reason = _refusal(_account(waiting.trader).masterId, request, standing);
-        // A full queue refuses newcomers only.
-        if (reason != Reason.None && reason != Reason.QueueFull) revert Refused(reason);
+        if (reason != Reason.None) revert Refused(reason);
         (uint256 openWh, uint256 cursor) = _search(id, request, _cursors[id], standing);
         _cursors[id] = cursor;
         if (openWh != waiting.openWh) OrderBook.take(id, waiting.openWh - openWh);
@@ -170,7 +170,7 @@ contract EnergyMarket is IEnergyMarket, Transfers {
         Line memory line = OrderBook.line(halfBookOf(period, side), energyTypes, from, MAX_TICKS);
         for (; count < limit && line.first != OrderBook.NONE; ++count) {
             ids[count] = line.firstId();
-            line.advance(false);
+            line.advance();
         }
         nextFrom = line.first == OrderBook.NONE ? OrderBook.NONE : line.firstPlace();
         assembly ("memory-safe") {
@@ -185,12 +185,20 @@ contract EnergyMarket is IEnergyMarket, Transfers {
         returns (OrderId id, Reason reason)
     {
         if (!request.isWellFormed()) return (id, Reason.MalformedRequest);
-        reason = _refusal(standing.masterId, request, standing);
-        if (reason == Reason.None) id = _enter(request, recordHash, standing);
+        (id, reason) = _admit(request, standing);
+        if (reason == Reason.None) _enter(id, request, recordHash, standing);
     }
 
-    function _enter(Request request, bytes32 recordHash, Standing memory standing) private returns (OrderId id) {
-        id = OrderBook.issue(request);
+    /// @dev Gives a request its turn, or says why it may not enter.
+    function _admit(Request request, Standing memory standing) private returns (OrderId id, Reason reason) {
+        reason = _refusal(standing.masterId, request, standing);
+        if (reason != Reason.None) return (id, reason);
+        bool full;
+        (id, full) = OrderBook.issue(request);
+        if (full) reason = Reason.QueueFull;
+    }
+
+    function _enter(OrderId id, Request request, bytes32 recordHash, Standing memory standing) private {
         emit OrderPlaced(id, request.trader(), request.energyTypes(), request.energyWh(), recordHash);
         (uint256 openWh, uint256 cursor) = _search(id, request, 0, standing);
         if (cursor != 0) _cursors[id] = cursor;
@@ -223,9 +231,8 @@ contract EnergyMarket is IEnergyMarket, Transfers {
                 stopped = reason;
                 break;
             }
-            bool emptied;
             if (reason == Reason.None) {
-                emptied = OrderBook.take(candidateId, energyWh);
+                OrderBook.take(candidateId, energyWh);
                 if (search.sells) _agree(search, id, candidateId, search.trader, trader, energyWh);
                 else _agree(search, candidateId, id, trader, search.trader, energyWh);
                 unchecked {
@@ -234,7 +241,7 @@ contract EnergyMarket is IEnergyMarket, Transfers {
             } else {
                 emit CandidatePassedOver(id, candidateId, reason);
             }
-            if (openWh != 0) line.advance(emptied);
+            if (openWh != 0) line.advance();
         }
         if (stopped != Reason.None) emit MatchingStopped(id, stopped);
         _end(search);
@@ -279,7 +286,6 @@ contract EnergyMarket is IEnergyMarket, Transfers {
         uint256 types = request.energyTypes();
         if (types == 0) return Reason.EnergyTypesInvalid;
         if (request.side() == uint8(Side.Ask) && types & (types - 1) != 0) return Reason.EnergyTypesInvalid;
-        if (OrderBook.isFull(request)) return Reason.QueueFull;
         return Reason.None;
     }
 

@@ -3,9 +3,9 @@ pragma solidity ^0.8.28;
 
 import {Bitmap} from "./Bitmap.sol";
 import {OrderId, Side, orderAt} from "./OrderId.sol";
+import {Places} from "./Places.sol";
 import {Request} from "./Request.sol";
-import {Turns} from "./Turns.sol";
-import {NEXT_TURNS, ORDERS, WAITING_MASKS, WAITING_RANKS, WAITING_TURNS, load, store} from "./Slots.sol";
+import {NEXT_TURNS, ORDERS, WAITING_MASKS, load, store} from "./Slots.sol";
 
 /// @notice One order, in one word.
 /// @param energyTypes Bit `1 << type` for each energy type it offers or accepts: its mask.
@@ -35,20 +35,18 @@ struct Line {
 /// @notice One queue per delivery period, side and price. An order's turn in its queue never changes, so energy that
 /// comes back from an abandoned deal has its old priority without any search.
 ///
-/// Every waiting order is in exactly one set: that of its period, side and mask, the energy types it names. A set knows
-/// by a bitmap which prices have orders, and for each price by another which turns are waiting; one word per half book
-/// says which masks have a set. Best price, place, fill and cancel therefore take a constant number of storage words.
+/// Every waiting order is in exactly one set: that of its period, side and mask, the energy types it names. A set keeps
+/// the places of its orders, best price and earliest turn first; one word per half book says which masks have a set.
+/// Best price, place, fill and cancel therefore take a constant number of storage words.
 /// A search keeps the first order of every set whose mask shares a type with its own, and takes the best of these:
 /// sets share the turns of a price, so equal prices of different types are served first come, first served.
 library OrderBook {
     /// @notice What stands for "no order".
     uint256 internal constant NONE = Bitmap.NONE;
 
-    /// @dev The last value of a 16-bit counter is never given out, so that it cannot run over into its neighbour.
+    /// @dev One queue takes 65,535 orders; later ones need another price or period. The last value of a 16-bit counter is
+    /// never given out, so that it cannot run over into its neighbour.
     uint256 private constant MAX_TURNS = type(uint16).max;
-
-    /// @notice One queue takes 65,535 orders; later ones need another price or period.
-    error QueueFull(uint256 halfBook, uint256 priceTicks);
 
     /// @notice An order; all zero if it never was or was removed.
     function orderOf(OrderId id) internal pure returns (Order storage order) {
@@ -58,21 +56,18 @@ library OrderBook {
         }
     }
 
-    /// @notice True if the queue for a request gives out no more turns.
-    function isFull(Request request) internal view returns (bool) {
-        return load(_turnsSlot(request)) >> _turnsShift(request) & MAX_TURNS == MAX_TURNS;
-    }
-
     /// @notice Take the next turn in the queue for a request.
-    function issue(Request request) internal returns (OrderId id) {
+    /// @return id What the order is named, unless the queue is full.
+    /// @return full True if the queue gives out no more turns.
+    function issue(Request request) internal returns (OrderId id, bool full) {
         (uint256 slot, uint256 shift) = (_turnsSlot(request), _turnsShift(request));
         uint256 turns = load(slot);
         uint256 turn = turns >> shift & MAX_TURNS;
-        if (turn == MAX_TURNS) revert QueueFull(request.halfBook(), request.priceTicks());
+        if (turn == MAX_TURNS) return (id, true);
         unchecked {
             store(slot, turns + (1 << shift));
         }
-        return request.withTurn(turn);
+        return (request.withTurn(turn), false);
     }
 
     /// @notice Store a request as an order and, if part of it is open, let that part wait.
@@ -82,12 +77,11 @@ library OrderBook {
     }
 
     /// @notice Take `energyWh` out of the open part of an order.
-    /// @return emptied True if none of its mask waits at its price any more.
-    function take(OrderId id, uint256 energyWh) internal returns (bool emptied) {
+    function take(OrderId id, uint256 energyWh) internal {
         Order storage order = orderOf(id);
         (uint40 openWh, uint8 energyTypes) = (order.openWh - uint40(energyWh), order.energyTypes);
         order.openWh = openWh;
-        if (openWh == 0) emptied = _unmark(id, energyTypes);
+        if (openWh == 0) _unmark(id, energyTypes);
     }
 
     /// @notice Give `energyWh` back to an order, at its old turn. An order that was removed gets nothing back.
@@ -159,8 +153,7 @@ library OrderBook {
     }
 
     /// @notice Step behind the first order of a line that has one.
-    /// @param emptied What `take` said of it, or false.
-    function advance(Line memory self, bool emptied) internal view {
+    function advance(Line memory self) internal view {
         uint256 passed = self.first;
         uint256 first = NONE;
         uint256[] memory heads = self.heads;
@@ -168,8 +161,7 @@ library OrderBook {
             for (uint256 i; i < heads.length; ++i) {
                 uint256 head = heads[i];
                 if (head == passed) {
-                    uint256 from = emptied ? ((head >> 24) + 1) << 16 : (head >> 8) + 1;
-                    head = _head(self.halfBook << 8 | head & 255, from, self.lastRank);
+                    head = _head(self.halfBook << 8 | head & 255, (head >> 8) + 1, self.lastRank);
                     heads[i] = head;
                 }
                 if (head < first) first = head;
@@ -180,33 +172,20 @@ library OrderBook {
 
     /// @dev `place << 8 | mask` of the first order of set `halfBook << 8 | mask` at or after `from`, or `NONE`.
     function _head(uint256 set, uint256 from, uint256 lastRank) private view returns (uint256) {
-        uint256 rank = from >> 16;
-        if (rank > lastRank) return NONE;
-        unchecked {
-            if (from & MAX_TURNS != 0) {
-                uint256 turn = Turns.next(_queue(set, rank), from & MAX_TURNS);
-                if (turn != NONE) return rank << 24 | turn << 8 | set & 255;
-                ++rank;
-            }
-            rank = Bitmap.next(WAITING_RANKS | set << 9, rank);
-            if (rank > lastRank) return NONE;
-            return rank << 24 | Turns.next(_queue(set, rank), 0) << 8 | set & 255;
-        }
+        uint256 place = Places.next(set, from, lastRank);
+        return place == NONE ? NONE : place << 8 | set & 255;
     }
 
     function _mark(OrderId id, uint256 mask) private {
-        (uint256 halfBook, uint256 rank) = (id.halfBook(), id.rank());
-        uint256 set = halfBook << 8 | mask;
-        if (Turns.add(_queue(set, rank), id.turn()) && Bitmap.add(WAITING_RANKS | set << 9, rank)) {
+        uint256 halfBook = id.halfBook();
+        if (Places.add(halfBook << 8 | mask, id.place())) {
             store(WAITING_MASKS | halfBook, load(WAITING_MASKS | halfBook) | 1 << mask);
         }
     }
 
-    function _unmark(OrderId id, uint256 mask) private returns (bool emptied) {
-        (uint256 halfBook, uint256 rank) = (id.halfBook(), id.rank());
-        uint256 set = halfBook << 8 | mask;
-        emptied = Turns.remove(_queue(set, rank), id.turn());
-        if (emptied && Bitmap.remove(WAITING_RANKS | set << 9, rank)) {
+    function _unmark(OrderId id, uint256 mask) private {
+        uint256 halfBook = id.halfBook();
+        if (Places.remove(halfBook << 8 | mask, id.place())) {
             store(WAITING_MASKS | halfBook, load(WAITING_MASKS | halfBook) & ~(1 << mask));
         }
     }
@@ -220,11 +199,6 @@ library OrderBook {
                 masks |= type(uint256).max / ((1 << b) + 1) << b;
             }
         }
-    }
-
-    /// @dev The waiting turns of a set at a rank.
-    function _queue(uint256 set, uint256 rank) private pure returns (uint256) {
-        return WAITING_TURNS | (set << 16 | rank) << 9;
     }
 
     /// @dev Sixteen neighbouring prices share the word that counts their turns.

@@ -15,9 +15,10 @@ uint256 constant DEALS = 3 << 72;
 uint256 constant ORDERS = 4 << 72;
 uint256 constant NEXT_TURNS = 5 << 72;
 uint256 constant WAITING_MASKS = 6 << 72;
-uint256 constant WAITING_RANKS = 7 << 72;
-uint256 constant WAITING_TURNS = 8 << 72;
-uint256 constant TRANSFERS = 9 << 72;
+uint256 constant WAITING_GROUPS = 7 << 72;
+uint256 constant WAITING_PLACES = 8 << 72;
+uint256 constant LATER_TURNS = 9 << 72;
+uint256 constant TRANSFERS = 10 << 72;
 
 function load(uint256 slot) view returns (uint256 word) {
     assembly ("memory-safe") {

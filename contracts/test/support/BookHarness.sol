@@ -2,32 +2,34 @@
 pragma solidity ^0.8.28;
 
 import {Line, Order, OrderBook} from "../../src/libraries/OrderBook.sol";
-import {MAX_TICKS, OrderId, Side, halfBookOf, toOrderId} from "../../src/libraries/OrderId.sol";
-import {Request, toRequest} from "../../src/libraries/Request.sol";
+import {MAX_TICKS, OrderId, Side, halfBookOf} from "../../src/libraries/OrderId.sol";
+import {Request} from "../../src/libraries/Request.sol";
 import {NEXT_TURNS, store} from "../../src/libraries/Slots.sol";
 
 /// @title The order book alone: no members, no legality, no deals, no money, no events
 contract BookHarness {
     using OrderBook for Line;
 
+    error QueueFull();
+
     /// @notice Match an order against the other side; what finds no counterpart waits.
     function trade(Request request) external returns (OrderId id) {
-        id = OrderBook.issue(request);
+        id = _issue(request);
         uint256 openWh = request.energyWh();
         Line memory line = OrderBook.line(id.halfBook() ^ 1, request.energyTypes(), 0, MAX_TICKS ^ id.rank());
         while (openWh != 0 && line.first != OrderBook.NONE) {
             OrderId candidateId = line.firstId();
             uint256 energyWh = OrderBook.orderOf(candidateId).openWh;
             if (openWh < energyWh) energyWh = openWh;
-            bool emptied = OrderBook.take(candidateId, energyWh);
+            OrderBook.take(candidateId, energyWh);
             openWh -= energyWh;
-            if (openWh != 0) line.advance(emptied);
+            if (openWh != 0) line.advance();
         }
         OrderBook.put(id, request, openWh);
     }
 
     function rest(Request request) external returns (OrderId id) {
-        id = OrderBook.issue(request);
+        id = _issue(request);
         OrderBook.put(id, request, request.energyWh());
     }
 
@@ -54,16 +56,12 @@ contract BookHarness {
         places = new uint256[](100);
         uint256 count;
         Line memory line = OrderBook.line(halfBookOf(period, side), energyTypes, 0, MAX_TICKS);
-        for (; line.first != OrderBook.NONE; line.advance(false)) {
+        for (; line.first != OrderBook.NONE; line.advance()) {
             places[count++] = line.firstPlace();
         }
         assembly ("memory-safe") {
             mstore(places, count)
         }
-    }
-
-    function isFull(uint24 period, Side side, uint16 ticks) external view returns (bool) {
-        return OrderBook.isFull(toRequest(toOrderId(period, side, ticks, 0), 0, 0, 0));
     }
 
     function order(OrderId id) external view returns (Order memory standing) {
@@ -74,5 +72,11 @@ contract BookHarness {
     /// @notice Pretend that a queue has given out all turns before `turn`.
     function skipTurns(uint24 period, Side side, uint16 ticks, uint16 turn) external {
         store(NEXT_TURNS | halfBookOf(period, side) << 12 | ticks >> 4, uint256(turn) << ((ticks & 15) << 4));
+    }
+
+    function _issue(Request request) private returns (OrderId id) {
+        bool full;
+        (id, full) = OrderBook.issue(request);
+        if (full) revert QueueFull();
     }
 }
