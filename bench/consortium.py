@@ -59,8 +59,9 @@ class Consortium:
 
     def __init__(self, folder: Path, scene: Scene) -> None:
         accounts = [wallet.address for wallet in scene.wallets]
+        endpoints = iter(_endpoints(3 * len(accounts)))
         organisations = tuple(
-            Organisation(f"node{number}", _endpoint(), _endpoint(), _endpoint(), account, None)
+            Organisation(f"node{number}", next(endpoints), next(endpoints), next(endpoints), account, None)
             for number, account in enumerate(accounts)
         )
         self.folders = found_network(NetworkSpec(CHAIN_ID, BLOCK_GAS_LIMIT, accounts[0], organisations), folder)
@@ -296,10 +297,13 @@ def _connect(own: NodeFolder) -> EthereumChain:
     return EthereumChain(f"http://{own.settings().json_rpc}", patience_seconds=_PATIENCE_SECONDS)
 
 
-def _endpoint() -> str:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{found.getsockname()[1]}"
+def _endpoints(count: int) -> list[str]:
+    """Free ports, all different: each is held until the last is found."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for found in sockets:
+            found.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{found.getsockname()[1]}" for found in sockets]
 
 
 def _cpu_seconds(pid: int) -> float:
