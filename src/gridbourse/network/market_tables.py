@@ -55,7 +55,10 @@ class OrderTable(Mapping[OrderId, OrderPlaced]):
 
     def is_withdrawn(self, order_id: OrderId) -> bool:
         """Whether there is such an order, and it was cancelled, or replaced by another."""
-        return order_id in self and bool(self._rows[self._number(order_id)][-1])
+        try:
+            return bool(self._rows[self._number(order_id)][-1])
+        except KeyError:
+            return False
 
     def withdrawn(self) -> Iterator[OrderId]:
         """Orders that were cancelled, or replaced by another."""

@@ -145,7 +145,7 @@ class OwnDeals:
     def _wait_no_more(self, node_id: str, party: _Party) -> None:
         waiting = self._unanswered[node_id]
         turn = bisect_left(waiting, party)
-        if waiting[turn : turn + 1] == array("Q", [party]):
+        if turn < len(waiting) and waiting[turn] == party:
             del waiting[turn]
 
     def _note_state(self, party: _Party, state: DealState) -> None:

@@ -323,7 +323,7 @@ class Regulator:
     def _dropped_orders(self, master_id: int) -> Iterator[str]:
         """Find orders that the master anchored, had named the user for, and did not place as they are."""
         reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
-        market, some_refused = self._main.market, bool(len(self._view.refused))
+        market, some_refused = self._main.market, bool(self._view.refused)
         refused = set(market.refused_requests()) if some_refused else set()
         refused_amendments = set(market.refused_amendments()) if some_refused else set()
         for leaf, order in reading.orders.items():
