@@ -24,14 +24,14 @@ from pathlib import Path
 from statistics import quantiles
 from uuid import uuid4
 
-from gridbourse.console.directory import Directory
-from gridbourse.console.rights import Kind, Principal, Scope
-from gridbourse.console.signin.credentials import Credentials
-from gridbourse.console.store import SERVICE_FILE, ServiceStore
+from gridbourse.index.directory import Directory
 from gridbourse.market.types import Role, Settings
-from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
-from gridbourse.network.region import Region
-from gridbourse.network.rotation import RegionKeys
+from gridbourse.node.key_rotation import RegionKeys
+from gridbourse.node.node import Region
+from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
+from gridbourse.service.accounts import SERVICE_FILE, ServiceStore
+from gridbourse.service.auth.credentials import Credentials
+from gridbourse.service.rights import Kind, Principal, Scope
 from gridbourse.units import PERIODS_PER_DAY
 
 MASTERS = {"source": Role.SOURCE, "grid": Role.GRID, "aggregator": Role.AGGREGATOR, "user": Role.USER}

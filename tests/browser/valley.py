@@ -5,17 +5,16 @@ import random
 import time
 from pathlib import Path
 
-from service import Service, until
-
-from gridbourse.console.rights import Kind
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.market.types import EnergyType, Offer, Side
 from gridbourse.metering.meter import Meter
-from gridbourse.metering.profiles import Profiles
 from gridbourse.metering.surplus import OfferLimits
-from gridbourse.network.description import read_region
-from gridbourse.network.region import Region
-from gridbourse.network.statements import settle_day
+from gridbourse.node.node import Region
+from gridbourse.node.settle_day import settle_day
+from gridbourse.region.description import read_region
+from gridbourse.service.rights import Kind
+from gridbourse.simulation.profiles import Profiles
+from service import Service, until
 
 DESCRIPTION = Path(__file__).parents[2] / "examples" / "region.toml"
 DAY = int(time.time()) // 86_400 + 1

@@ -16,9 +16,9 @@ from gridbourse.metering.intake import Fault, Intake, MeteringPoint
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.mqtt import Broker, Concentrator, Subscriber
-from gridbourse.metering.profiles import Profiles
 from gridbourse.metering.reading import Reading
 from gridbourse.metering.surplus import OfferLimits, propose
+from gridbourse.simulation.profiles import Profiles
 from gridbourse.units import PERIODS_PER_DAY
 
 START = 1_946_400

@@ -9,7 +9,7 @@ import click
 from gridbourse.errors import InvalidValue, OrderRefused
 from gridbourse.market.types import EnergyType, Offer, OrderId, Reason, Side
 from gridbourse.metering.surplus import OfferLimits
-from gridbourse.network.device import Device
+from gridbourse.node.device import Device
 from gridbourse.units import energy_wh, price_ticks
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))

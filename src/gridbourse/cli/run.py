@@ -12,11 +12,11 @@ import click
 
 from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.errors import ChainCorrupted, ChainError, ChainLocked, InvalidValue
-from gridbourse.network.engines import nodes_of, read_token
-from gridbourse.network.loop import Pace, RegionLoop
-from gridbourse.network.payments import CustomerFile, PaymentFile
-from gridbourse.network.region import Region
-from gridbourse.network.settlement_files import MeteredFolder, StatementFile
+from gridbourse.node.billing_files import MeteredFolder, StatementFile
+from gridbourse.node.chains import nodes_of, read_token
+from gridbourse.node.jobs import Pace, RegionLoop
+from gridbourse.node.node import Region
+from gridbourse.node.payments import CustomerFile, PaymentFile
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 _WAIT_SECONDS = 1.0

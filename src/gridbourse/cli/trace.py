@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gridbourse.network.finding import Language, say
-from gridbourse.network.region import Region
-from gridbourse.network.trace import Trace
-from gridbourse.network.trace_export import trace_document, trace_page
-from gridbourse.network.trace_words import WORDS
+from gridbourse.node.node import Region
+from gridbourse.regulator.export import trace_document, trace_page
+from gridbourse.regulator.trace import Trace
+from gridbourse.regulator.trace_words import WORDS
+from gridbourse.text import Language, say
 
 REGION = click.option(
     "--region", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the region."

@@ -5,17 +5,17 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import cast
 
+from gridbourse.api.schema import SigningContext
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.transaction import Transaction
-from gridbourse.client.values import SigningContext
 from gridbourse.contracts.slave_ledger import SlaveLedger
 from gridbourse.crypto.keys import Address, SigningKey, keccak256
+from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import InvalidValue
+from gridbourse.ledger.records import Cancellation, Decision, Mandate, NodeDetails, OrderDetails
+from gridbourse.ledger.sealing import seal_record
 from gridbourse.market.types import Offer, OrderId, Side
 from gridbourse.metering.surplus import OfferLimits
-from gridbourse.network.keys import NodeKeys
-from gridbourse.network.records import Cancellation, Decision, Mandate, NodeDetails, OrderDetails
-from gridbourse.network.sealing import seal_record
 
 
 def sign_order(
