@@ -9,7 +9,7 @@ from gridbourse.chinese import CHINESE
 Language = Literal["en", "zh"]
 
 
-class Finding(str):
+class Message(str):
     """A sentence that code makes for people: English text that can be said in Chinese too.
 
     Parameters
@@ -42,7 +42,7 @@ def say(text: str, language: Language) -> str:
     """Say a finding, or the title of a step, in a language; what is neither stays as it is."""
     if language == "en":
         return str(text)
-    if not isinstance(text, Finding):
+    if not isinstance(text, Message):
         return CHINESE.get(text, text)
-    parts = {name: say(part, language) if isinstance(part, Finding) else part for name, part in text.parts.items()}
+    parts = {name: say(part, language) if isinstance(part, Message) else part for name, part in text.parts.items()}
     return CHINESE[text.template].format(**parts)

@@ -11,9 +11,9 @@ from gridbourse.cli.vote import vote
 from gridbourse.contracts.consortium import ValidatorKeys
 from gridbourse.errors import ContractReverted, InvalidValue
 from gridbourse.market.types import Role, Settings
-from gridbourse.node.assembly import open_main_chain
 from gridbourse.node.node import Region
 from gridbourse.node.setup import PublicKeys
+from gridbourse.node.wiring import open_main_chain
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 
 SETTINGS = Settings(300, 0, 9_000, 900, 64)

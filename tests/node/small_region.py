@@ -112,8 +112,8 @@ def times_written(region, master_name):
 
 def trade(region: Region) -> None:
     """One round of everything a region does after its users wrote their orders."""
-    for uplink in region.uplinks.values():
-        uplink.take_up()
-    region.answer(region.bring_down(), confirmed=True)
+    for relay in region.relays.values():
+        relay.submit()
+    region.answer(region.deliver(), confirmed=True)
     region.settle()
     region.anchor()

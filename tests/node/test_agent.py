@@ -9,16 +9,16 @@ from small_region import NOON, PERIOD, SPEC, Clock, Fuse, PowerCut, records_of, 
 
 from gridbourse.crypto.keys import Address, SigningKey
 from gridbourse.errors import InvalidValue
-from gridbourse.ledger.records import Mandate, MeterRegistered, OrderDetails
+from gridbourse.ledger.records import LimitsSet, MeterRegistered, OrderDetails
 from gridbourse.market.types import DealState, EnergyType, Offer, Side
 from gridbourse.metering.intake import Intake, MeteringPoint
 from gridbourse.metering.meter import Meter
-from gridbourse.metering.surplus import OfferLimits
+from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.node import Region
 from gridbourse.node.offering import Agent, Obstacle, _allows, consents, decide, expect_from, offer_once
-from gridbourse.node.own_deals import Question
+from gridbourse.node.own_deals import PendingConfirmation
 
-SELLER = OfferLimits(
+SELLER = AutoTradingLimits(
     active=True,
     energy_type=EnergyType.PV,
     accepted_types=EnergyType.any(),
@@ -57,7 +57,7 @@ def test_offers_deals_and_answers_follow_from_expectations_without_a_hand(tradin
 
 def test_limits_are_a_record_that_the_node_signed_and_the_newest_counts(trading):
     trading.set_limits({"Anna": replace(SELLER, lowest_sell_ticks=3_200)})
-    assert [record.limits().lowest_sell_ticks for record in records_of(trading, "roofs", Mandate)] == [3_000, 3_200]
+    assert [record.limits().lowest_sell_ticks for record in records_of(trading, "roofs", LimitsSet)] == [3_000, 3_200]
     assert dict(agent(trading).proposals(PERIOD))["Anna"].price_ticks == 3_200
     assert trading.regulator.audit() == []
 
@@ -72,9 +72,9 @@ def test_a_deal_is_left_to_its_owner_who_switched_the_node_off_meanwhile(trading
     acting = agent(trading)
     trading.offer(acting.proposals(PERIOD))
     trading.set_limits({"Anna": replace(SELLER, active=False)})
-    questions = trading.bring_down()
-    assert {question.side for question in questions} == set(Side)
-    assert {question.side for question in consents(trading, questions)} == {Side.BID}
+    pending_confirmations = trading.deliver()
+    assert {question.side for question in pending_confirmations} == set(Side)
+    assert {question.side for question in consents(trading, pending_confirmations)} == {Side.BID}
 
 
 @given(
@@ -82,7 +82,7 @@ def test_a_deal_is_left_to_its_owner_who_switched_the_node_off_meanwhile(trading
 )
 def test_no_deal_outside_the_limits_is_consented_to(lowest, highest, price, side):
     limits = replace(SELLER, lowest_sell_ticks=lowest, highest_buy_ticks=highest)
-    allowed = _allows(limits, Question(None, side, 1, 1_000, price))
+    allowed = _allows(limits, PendingConfirmation(None, side, 1, 1_000, price))
     assert allowed == (price >= lowest if side is Side.ASK else price <= highest)
 
 
@@ -174,8 +174,8 @@ def test_a_meter_is_a_record_of_its_master_and_entered_once(region):
     entered = records_of(region, "roofs", MeterRegistered)
     assert [record.meter_hex for record in entered] == [old.hex(), new.hex(), old.hex()]
     assert entered[0].point == MeteringPoint(old, 17_000)
-    region.uplinks["roofs"].catch_up()
-    assert list(region.uplinks["roofs"].meters) == [new.hex(), old.hex()]
+    region.relays["roofs"].catch_up()
+    assert list(region.relays["roofs"].meters) == [new.hex(), old.hex()]
     region.anchor()
     assert region.regulator.audit() == []
 

@@ -57,7 +57,7 @@ def run_days(folder):
                 offers.append((name, offer))
             region.offer(offers)
             region.offer([("Own plant", ask(energy_wh=50_000, energy_type=EnergyType.THERMAL, period=day * 96 + 50))])
-            region.answer(region.bring_down(), confirmed=True)
+            region.answer(region.deliver(), confirmed=True)
             region.settle()
             region.anchor()
     return folder

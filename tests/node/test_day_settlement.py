@@ -13,7 +13,7 @@ from gridbourse.ledger.balancing_records import MeteredDetails, MeteredTotal, St
 from gridbourse.node.balancing import DUE_MARGIN_SECONDS, DaySettlement, record_metered
 from gridbourse.node.billing_files import MeteredFolder
 from gridbourse.node.dispatch import Scheduling
-from gridbourse.node.jobs import Pace, RegionLoop
+from gridbourse.node.jobs import JobSchedule, RegionLoop
 from gridbourse.node.key_rotation import REGULATOR
 from gridbourse.node.node import Region
 from gridbourse.node.settle_day import settle_day, statement_of
@@ -41,13 +41,13 @@ class Traded:
         roofs, grid = self.regions.values()
         grid.deposit({"Bert": 10**9}, DAY, PAYMENT)
         write(roofs, "Anna", ask())
-        roofs.take_up()
+        roofs.submit()
         write(grid, "Bert", bid())
-        grid.take_up()
+        grid.submit()
         for region in (roofs, grid):
-            region.answer(region.bring_down(), confirmed=True)
+            region.answer(region.deliver(), confirmed=True)
         grid.settle()
-        roofs.bring_down()
+        roofs.deliver()
         self.settlements = {name: DaySettlement(region) for name, region in self.regions.items()}
 
     def meter(self, *names):
@@ -262,8 +262,8 @@ def test_loops_settle_a_day_from_files_by_themselves(traded, tmp_path):
             for period, wh in zip(PERIODS, series, strict=True)
         ]
         (folder / "day.csv").write_text("node,period,metered_wh\n" + "\n".join(lines) + "\n")
-        errands = [MeteredFolder(folder).hand_in]
-        loops.append(RegionLoop(traded.regions[name], Pace(anchor_seconds=0.0), errands))
+        jobs = [MeteredFolder(folder).hand_in]
+        loops.append(RegionLoop(traded.regions[name], JobSchedule(anchor_seconds=0.0), jobs))
     for _ in range(2):
         for loop in loops:
             loop.step()
@@ -272,14 +272,14 @@ def test_loops_settle_a_day_from_files_by_themselves(traded, tmp_path):
 
 
 def test_a_file_that_cannot_be_taken_stops_nothing_and_is_taken_when_corrected(traded, tmp_path, caplog):
-    errand, path = MeteredFolder(tmp_path), tmp_path / "day.csv"
+    job, path = MeteredFolder(tmp_path), tmp_path / "day.csv"
     for text in ("node,period\nAnna,1\n", "node,period,metered_wh\n", f"node,period,metered_wh\nBert,{PERIOD},1\n"):
         path.write_text(text)
-        errand.hand_in(traded.regions["roofs"])
-        errand.hand_in(traded.regions["roofs"])
+        job.hand_in(traded.regions["roofs"])
+        job.hand_in(traded.regions["roofs"])
     assert [record.message.count("is not taken") for record in caplog.records] == [1, 1, 1]
     path.write_text(f"node,period,metered_wh\nAnna,{PERIOD},900\nArno,{PERIOD},\n")
-    errand.hand_in(traded.regions["roofs"])
+    job.hand_in(traded.regions["roofs"])
     assert len(records_of(traded.regions["roofs"], "roofs", MeteredDetails)) == 2
 
 

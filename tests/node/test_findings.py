@@ -17,7 +17,7 @@ from gridbourse.errors import ProofError
 from gridbourse.market.types import EnergyType
 from gridbourse.region.description import NodeKind
 from gridbourse.service.rights import Kind, Right
-from gridbourse.text import Finding, say
+from gridbourse.text import Message, say
 
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 SOURCES = {
@@ -34,7 +34,7 @@ NAMES = {str(kind.name).lower() for kind in EnergyType} | {
 def written(function):
     """The sentences that a function says, be they written in the call or given the name `text` before."""
     calls = [
-        node for node in ast.walk(function) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding"
+        node for node in ast.walk(function) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Message"
     ]
     for call in calls:
         yield from (node.value for node in ast.walk(call.args[0]) if isinstance(node, ast.Constant))
@@ -76,22 +76,22 @@ def strip(text):
 
 
 def test_a_finding_within_a_finding_is_said_in_the_same_language():
-    place = Finding("slave chain {name}, record {index} in block {block}", name="roofs", index=7, block=9)
-    finding = Finding("{place} is not anchored yet", place=place)
+    place = Message("slave chain {name}, record {index} in block {block}", name="roofs", index=7, block=9)
+    finding = Message("{place} is not anchored yet", place=place)
     assert finding == "slave chain roofs, record 7 in block 9 is not anchored yet"
     assert say(finding, "zh") == "从链 roofs 第 9 区块的记录 7 尚未锚定"
     assert say(finding, "en") == finding
-    assert Finding.of(ProofError(finding)) is finding
+    assert Message.of(ProofError(finding)) is finding
 
 
 def test_what_is_no_finding_stays_as_it_is():
     assert say("block 7 does not hash", "zh") == "block 7 does not hash"
-    assert Finding.of(ProofError("plain")) == "plain"
-    assert Finding.of(ProofError()) == ""
+    assert Message.of(ProofError("plain")) == "plain"
+    assert Message.of(ProofError()) == ""
 
 
 def test_a_name_with_braces_does_no_harm():
-    finding = Finding("{place} is not anchored yet", place="chain {0} {name}")
+    finding = Message("{place} is not anchored yet", place="chain {0} {name}")
     assert say(finding, "zh") == "chain {0} {name} 尚未锚定"
     for copied in (pickle.loads(pickle.dumps(finding)), deepcopy(finding)):
         assert (copied, say(copied, "zh")) == (finding, say(finding, "zh"))

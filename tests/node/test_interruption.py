@@ -30,7 +30,7 @@ from gridbourse.ledger.records import DayOpened, DealDetails
 from gridbourse.market.events import DealSettled, OrderPlaced, OrderRefused, PartyConfirmed, QuotaSet
 from gridbourse.market.types import DealState, Side
 from gridbourse.node.node import Region
-from gridbourse.node.relay import UpLink
+from gridbourse.node.relay import Relay
 
 TRADE_SUBMISSIONS = 13
 """How often a whole round hands something to a chain."""
@@ -59,7 +59,7 @@ def require_everything_once(region):
     assert (happened[QuotaSet], happened[OrderPlaced], happened[OrderRefused]) == (2, 5, 1)
     assert happened[PartyConfirmed] == 2 * deals
     assert traded_wh(region) == {"Anna": (500, 0, 0), "Arno": (500, 0, 0), "Bert": (0, 900, 0), "Bea": (0, 100, 0)}
-    assert region.bring_down() == []
+    assert region.deliver() == []
     for name, master in region.masters.items():
         records = opened_records(region, name)
         assert None not in records
@@ -141,7 +141,7 @@ def test_another_up_link_over_the_same_chains_finds_nothing_left_to_do(region):
     market = MarketView(region.main, Shelf())
     for master in region.masters.values():
         master.records = SlaveRecords(master.slave, master.encryption_node)
-    region.uplinks = {name: UpLink(master, market) for name, master in region.masters.items()}
+    region.relays = {name: Relay(master, market) for name, master in region.masters.items()}
     trade(region)
     assert [region.main.chain.head().height, *(slave_height(master) for master in region.masters.values())] == heights
     require_everything_once(region)
@@ -154,14 +154,14 @@ def slave_height(master):
 def test_a_region_opened_again_knows_its_traders_its_deals_and_what_waits_for_an_answer(folder, clock):
     with Region.open(folder, clock=clock) as region:
         write_orders(region)
-        for uplink in region.uplinks.values():
-            uplink.take_up()
-        asked = {(question.node.spec.node_id, question.deal_id) for question in region.bring_down()}
+        for relay in region.relays.values():
+            relay.submit()
+        asked = {(question.node.spec.node_id, question.deal_id) for question in region.deliver()}
         traders = {node: trader(region, node) for node in ("Anna", "Arno", "Bert", "Bea")}
     with Region.open(folder, clock=clock) as region:
         assert {node: trader(region, node) for node in traders} == traders
         region.deposit({"Bea": 1}, DAY, bytes(32))
-        assert {(question.node.spec.node_id, question.deal_id) for question in region.bring_down()} == asked
+        assert {(question.node.spec.node_id, question.deal_id) for question in region.deliver()} == asked
         trade(region)
         require_everything_once(region)
 
@@ -193,7 +193,7 @@ def test_a_batch_that_needs_too_much_gas_is_halved_and_keeps_its_sequence(region
     write(region, "Anna", *[ask(energy_wh=1, price_ticks=price) for price in range(100, 140)])
     wallet = region.masters["roofs"].main_wallet
     monkeypatch.setattr(wallet, "_gas_limit", 400_000)
-    region.uplinks["roofs"].take_up()
+    region.relays["roofs"].submit()
     placed = [
         event.order_id.price_ticks
         for event in region.main.market.events_between(1, region.main.chain.head().height)

@@ -1,4 +1,4 @@
-"""One view of the market serves all up-links of a region: each reads at its own pace, and misses nothing."""
+"""One view of the market serves all relays of a region: each reads at its own pace, and misses nothing."""
 
 from collections import Counter
 
@@ -28,7 +28,7 @@ def write_orders(region):
 def agreed(region):
     """Three deals that wait for answers."""
     write_orders(region)
-    region.take_up()
+    region.submit()
     return region
 
 
@@ -40,7 +40,7 @@ def test_the_view_holds_what_the_contract_holds(agreed):
     write(agreed, "Anna", ask(energy_wh=700, price_ticks=3_000))
     write(agreed, "Bea", bid(energy_wh=70))
     trade(agreed)
-    market, (view,) = agreed.main.market, {uplink.market for uplink in agreed.uplinks.values()}
+    market, (view,) = agreed.main.market, {relay.market for relay in agreed.relays.values()}
     view.catch_up()
     assert dict(view.deals) == {number: market.deal(number) for number in range(1, market.deal_count() + 1)}
     assert {deal.state for deal in view.deals.values()} == {DealState.SETTLED}
@@ -81,13 +81,13 @@ def test_an_up_link_that_fails_half_way_reads_on_and_the_others_go_on_undisturbe
     write_orders(region)
     monkeypatch.setattr(OwnDeals, "note", fail_once)
     with pytest.raises(ChainError):
-        region.take_up()
-    region.take_up()
-    region.bring_down()
+        region.submit()
+    region.submit()
+    region.deliver()
     for name in region.masters:
         assert told(region, name) == [(number, DealState.INTENT) for number in (1, 2, 3)]
     trade(region)
-    region.bring_down()
+    region.deliver()
     for name in region.masters:
         assert [state for _, state in told(region, name)] == [DealState.INTENT, DealState.SETTLED] * 3
         assert set(times_written(region, name).values()) == {1}
@@ -99,30 +99,30 @@ def test_a_main_chain_that_cannot_be_read_for_a_moment_costs_nobody_an_event(agr
 
     with monkeypatch.context() as broken:
         broken.setattr(agreed.main.market, "events_between", unreachable)
-        agreed.uplinks["roofs"].market.catch_up()
+        agreed.relays["roofs"].market.catch_up()
         write(agreed, "Anna", ask(energy_wh=5, price_ticks=9_000))
         with pytest.raises(ChainError):
-            agreed.take_up()
+            agreed.submit()
     trade(agreed)
-    agreed.bring_down()
+    agreed.deliver()
     for name in agreed.masters:
         assert [state for _, state in told(agreed, name)] == [DealState.INTENT, DealState.SETTLED] * 3
 
 
 def test_nothing_is_kept_of_deals_that_both_chains_tell_the_same_of(agreed):
     trade(agreed)
-    for uplink in agreed.uplinks.values():
-        uplink.catch_up()
-        deals = uplink._deals
+    for relay in agreed.relays.values():
+        relay.catch_up()
+        deals = relay._deals
         assert not any([deals._answered, deals._news, deals._told, deals._recorded, *deals._unanswered.values()])
 
 
 def test_only_nodes_that_are_named_are_asked_for(agreed):
-    agreed.bring_down()
-    uplink = agreed.uplinks["roofs"]
-    assert uplink.questions([]) == []
-    assert [question.deal_id for question in uplink.questions(["Anna"])] == [2, 3]
-    assert [question.deal_id for question in uplink.questions()] == [1, 2, 3]
+    agreed.deliver()
+    relay = agreed.relays["roofs"]
+    assert relay.pending_confirmations([]) == []
+    assert [question.deal_id for question in relay.pending_confirmations(["Anna"])] == [2, 3]
+    assert [question.deal_id for question in relay.pending_confirmations()] == [1, 2, 3]
 
 
 orders = st.builds(

@@ -98,7 +98,7 @@ def test_what_one_order_was_changed_to_first_counts(region, waiting):
         node.offer(ask(energy_wh=600), replaces=waiting),
     ]
     region.masters["roofs"].slave.submit_records(signed)
-    region.take_up()
+    region.submit()
     region.anchor()
     assert [event.energy_wh for event in happened(region, OrderPlaced)] == [1_000, 700]
     assert len(happened(region, OrderCancelled)) == 1
@@ -124,12 +124,12 @@ def test_changes_that_are_interrupted_take_place_once(folder, blows_at, after, r
         write(region, lambda node: node.cancel(second))
         fuse.submissions, fuse.blows_at = 0, blows_at
         with pytest.raises(PowerCut):
-            region.take_up()
+            region.submit()
         if not restarts:
-            region.take_up()
+            region.submit()
     with Region.open(folder, clock=Clock()) as region:
-        region.take_up()
-        region.take_up()
+        region.submit()
+        region.submit()
         assert [event.energy_wh for event in happened(region, OrderPlaced)] == [1_000, 1_000, 1_700]
         assert [event.order_id for event in happened(region, OrderCancelled)] == [first, second]
         region.anchor()
@@ -161,7 +161,7 @@ def test_an_order_cancelled_for_which_something_else_was_signed(region, waiting,
 def test_a_change_anchored_and_not_taken_up(region, waiting, change):
     write(region, CHANGES[change](waiting))
     assert region.regulator.audit() == [], "the master still may take it up"
-    region.uplinks["roofs"].anchor()
+    region.relays["roofs"].anchor()
     require_audited(region, "slave chain roofs, record", "did not take this")
 
 
@@ -187,7 +187,7 @@ def test_a_change_dropped_before_its_user_is_revoked(region, waiting, change):
 def test_what_a_node_changed_before_its_revocation_takes_place(region, waiting, change):
     write(region, CHANGES[change](waiting))
     revoke(region)
-    region.uplinks["roofs"].take_up()
+    region.relays["roofs"].submit()
     assert region.main.market.waiting_orders(PERIOD, Side.ASK) == []
     assert len(happened(region, OrderPlaced)) == (1 if change == "cancel" else 2)
     region.anchor()
@@ -207,7 +207,7 @@ def test_an_amendment_placed_beside_the_order_that_it_replaces(region, waiting):
 def test_a_change_of_what_is_not_to_be_changed_is_void(region, waiting, wrong):
     node = region.masters["roofs"].nodes["Arno" if "energy_wh" in wrong else "Anna"]
     region.masters["roofs"].slave.submit_records([node.offer(ask(**wrong), replaces=waiting)])
-    region.take_up()
+    region.submit()
     region.anchor()
     assert len(happened(region, OrderPlaced)) == 1
     assert region.main.market.order(waiting).open_wh == 1_000
@@ -218,8 +218,8 @@ def test_a_change_of_what_is_not_to_be_changed_is_void(region, waiting, wrong):
 
 
 def abandon(region):
-    region.answer(region.bring_down(), confirmed=False)
-    region.bring_down()
+    region.answer(region.deliver(), confirmed=False)
+    region.deliver()
 
 
 @pytest.fixture

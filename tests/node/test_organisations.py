@@ -43,9 +43,9 @@ def traded(members):
     roofs.offer([("Anna", ask())])
     grid.offer([("Bert", bid())])
     for region in (roofs, grid):
-        region.answer(region.bring_down(), confirmed=True)
+        region.answer(region.deliver(), confirmed=True)
     grid.settle()
-    roofs.bring_down()
+    roofs.deliver()
     for region in (roofs, grid):
         region.anchor()
     return members

@@ -17,7 +17,7 @@ from gridbourse.crypto.envelope import EncryptionKey, seal
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import ContractReverted, EnvelopeError, InvalidValue
 from gridbourse.ledger.kinds import RecordKind
-from gridbourse.ledger.records import DayOpened, DealDetails, Decision, NodeRegistered, OrderDetails
+from gridbourse.ledger.records import Confirmation, DayOpened, DealDetails, NodeRegistered, OrderDetails
 from gridbourse.ledger.sealing import _place, open_record, seal_record
 from gridbourse.market.types import DealState, EnergyType, Side
 
@@ -44,7 +44,7 @@ ANYTHING = st.recursive(
 def agreed(region):
     region.offer([("Anna", ask())])
     region.offer([("Bert", bid())])
-    region.bring_down()
+    region.deliver()
     return region
 
 
@@ -73,11 +73,11 @@ def commitment_to(payload):
 
 def require_rejected(region, master_name, count=1):
     """The newest records are rejected, the main chain stays as it is, and the region still trades."""
-    uplink, main = region.uplinks[master_name], region.main
-    height, rejected = main.chain.head().height, len(uplink.rejected_records)
-    assert uplink.take_up() == []
+    relay, main = region.relays[master_name], region.main
+    height, rejected = main.chain.head().height, len(relay.rejected_records)
+    assert relay.submit() == []
     assert main.chain.head().height == height
-    found = uplink.rejected_records[rejected:]
+    found = relay.rejected_records[rejected:]
     assert found == [record.head for record in region.masters[master_name].slave.records()][-count:]
     region.offer([("Arno", ask(energy_wh=7, price_ticks=100))])
     region.offer([("Bea", bid(energy_wh=7, price_ticks=100))])
@@ -87,7 +87,7 @@ def require_rejected(region, master_name, count=1):
 
 def test_a_decision_signed_by_another_node_is_rejected(agreed):
     arno = agreed.masters["roofs"].nodes["Arno"]
-    forged = Decision("Anna", 1, Side.ASK, confirmed=True)
+    forged = Confirmation("Anna", 1, Side.ASK, confirmed=True)
     append(agreed, "Arno", forged.KIND, seal_record(arno._slave.ledger, arno.address, forged, arno._readers))
     require_rejected(agreed, "roofs")
 
@@ -96,16 +96,16 @@ def test_a_decision_about_somebody_elses_deal_is_not_taken_up(agreed):
     agreed.masters["roofs"].slave.submit_records(
         [agreed.masters["roofs"].nodes["Arno"].decide(1, side, confirmed=False) for side in Side]
     )
-    assert agreed.uplinks["roofs"].take_up() == []
+    assert agreed.relays["roofs"].submit() == []
     assert agreed.main.market.deal(1).state is DealState.INTENT
-    assert [question.deal_id for question in agreed.bring_down()] == [1, 1]
+    assert [question.deal_id for question in agreed.deliver()] == [1, 1]
 
 
 def test_a_decision_about_a_deal_that_never_was_is_not_taken_up(agreed):
     agreed.masters["roofs"].slave.submit_records(
         [agreed.masters["roofs"].nodes["Anna"].decide(99, Side.ASK, confirmed=True)]
     )
-    assert agreed.uplinks["roofs"].take_up() == []
+    assert agreed.relays["roofs"].submit() == []
 
 
 def test_of_two_answers_the_first_counts(agreed):
@@ -113,7 +113,7 @@ def test_of_two_answers_the_first_counts(agreed):
     agreed.masters["roofs"].slave.submit_records(
         [anna.decide(1, Side.ASK, confirmed=confirmed) for confirmed in (True, False)]
     )
-    agreed.uplinks["roofs"].take_up()
+    agreed.relays["roofs"].submit()
     assert agreed.main.market.deal(1).seller_confirmed
 
 
@@ -121,9 +121,9 @@ def test_an_answer_that_comes_too_late_stops_no_other(agreed, clock):
     clock.now += 200
     agreed.offer([("Arno", ask())])
     agreed.offer([("Bert", bid())])
-    questions = agreed.bring_down()
+    pending_confirmations = agreed.deliver()
     clock.now = agreed.main.market.deal(1).confirm_before + 1
-    agreed.answer(questions, confirmed=True)
+    agreed.answer(pending_confirmations, confirmed=True)
     assert [agreed.main.market.deal(number).state for number in (1, 2)] == [DealState.INTENT, DealState.CONFIRMED]
 
 
@@ -173,7 +173,7 @@ def test_a_record_copied_to_another_ledger_is_rejected(region):
 
 def test_a_record_copied_by_another_author_is_rejected(region):
     write(region, "Anna", ask())
-    region.uplinks["roofs"].take_up()
+    region.relays["roofs"].submit()
     record = list(region.masters["roofs"].slave.records())[-1]
     append(region, "Arno", record.kind, record.content)
     require_rejected(region, "roofs")
@@ -183,9 +183,9 @@ def test_a_record_that_its_own_author_repeats_stands_for_one_order(region):
     write(region, "Anna", ask())
     record = list(region.masters["roofs"].slave.records())[-1]
     append(region, "Anna", record.kind, record.content)
-    region.uplinks["roofs"].take_up()
+    region.relays["roofs"].submit()
     append(region, "Anna", record.kind, record.content)
-    region.uplinks["roofs"].take_up()
+    region.relays["roofs"].submit()
     assert len(region.main.market.waiting_orders(PERIOD, Side.ASK)) == 1
 
 

@@ -10,13 +10,13 @@ from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.errors import ChainError, InvalidValue
 from gridbourse.market.types import DealState, EnergyType
-from gridbourse.metering.surplus import OfferLimits
+from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.chains import nodes_of, read_token, token_file
 from gridbourse.node.device import Device
-from gridbourse.node.jobs import Pace, RegionLoop
+from gridbourse.node.jobs import JobSchedule, RegionLoop
 from gridbourse.node.key_rotation import REGULATOR
 
-ALLOWS_ALL = OfferLimits(
+ALLOWS_ALL = AutoTradingLimits(
     active=True,
     energy_type=EnergyType.PV,
     accepted_types=EnergyType.any(),
@@ -39,7 +39,7 @@ def organisations(tmp_path, clock):
 def members(organisations):
     """Both masters, each with a loop of its own, on a main chain that they know over its JSON-RPC alone."""
     regions = [organisations.open_remotely(name) for name in ("roofs", "grid")]
-    loops = [RegionLoop(region, Pace(anchor_seconds=0.0)) for region in regions]
+    loops = [RegionLoop(region, JobSchedule(anchor_seconds=0.0)) for region in regions]
     step(loops)
     regions[1].deposit({"Bert": 10**9}, DAY, PAYMENT)
     return regions, loops
@@ -90,19 +90,19 @@ def test_without_a_mandate_a_deal_waits_for_its_user(members):
     grid.offer([("Bert", bid())])
     step(loops)
     assert grid.main.market.deal(1).state is DealState.INTENT
-    assert [question.node.spec.node_id for question in grid.bring_down()] == ["Bert"]
+    assert [question.node.spec.node_id for question in grid.deliver()] == ["Bert"]
 
 
 def test_what_a_user_writes_while_a_loop_steps_is_not_anchored_before_it_is_taken_up(members, monkeypatch):
     (roofs, _), (loop, _) = members
     master = roofs.masters["roofs"]
-    rematch = roofs.uplinks["roofs"].rematch
+    rematch = roofs.relays["roofs"].rematch
 
     def write_then_rematch():
         master.slave.submit_records([master.nodes["Anna"].offer(ask())])
         rematch()
 
-    monkeypatch.setattr(roofs.uplinks["roofs"], "rematch", write_then_rematch)
+    monkeypatch.setattr(roofs.relays["roofs"], "rematch", write_then_rematch)
     loop.step()
     anchored = roofs.main.anchors.last_anchor(1).leaf_count
     assert anchored == master.slave.ledger.leaf_count() - 1

@@ -41,6 +41,6 @@ def test_a_report_in_another_nodes_name_is_not_believed_and_the_audit_names_it(r
 def test_a_report_changes_nothing_on_the_main_chain(region):
     region.report(REPORT.user_id, REPORT.title, REPORT.body)
     height = region.main.chain.head().height
-    assert region.uplinks["grid"].take_up() == []
+    assert region.relays["grid"].submit() == []
     assert region.main.chain.head().height == height
-    assert region.uplinks["grid"].rejected_records == []
+    assert region.relays["grid"].rejected_records == []

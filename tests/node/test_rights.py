@@ -101,7 +101,7 @@ def prepare(region):
     region.deposit({f"{name} 2": 10**9 for name in NAMES.values()}, DAY, PAYMENT)
     region.offer([("source 1", ask(period=period_of("source", DEAL)))])
     region.offer([("user 2", bid(period=period_of("source", DEAL)))])
-    region.answer(region.bring_down(), confirmed=True)
+    region.answer(region.deliver(), confirmed=True)
     region.settle()
     for home, master in region.masters.items():
         for kind in (CONFIRM, ABANDON, SETTLE, EXPIRE):

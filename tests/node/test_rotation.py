@@ -38,7 +38,7 @@ def require_all_in_order(region):
     assert region.regulator.audit() == []
     for name in region.masters:
         assert None not in opened_records(region, name)
-        assert region.uplinks[name].rejected_records == []
+        assert region.relays[name].rejected_records == []
     for node_id in ("Anna", "Bert"):
         own = [record for record in region.master_of(node_id).slave.records() if is_about(region, record, node_id)]
         assert all(region.master_of(node_id).nodes[node_id].read(record) for record in own)
@@ -136,8 +136,8 @@ def test_a_record_signed_by_a_rotated_key_after_its_rotation_is_not_believed(tra
     forged = OrderDetails("Anna", "Roof 1", 1_000, Side.ASK, ask().energy_types, PERIOD, 1_000, 3_600)
     content = seal_record(ledger, old.address, forged, roofs.encryption_node.readers)
     Wallet(roofs.slave.chain, old.signing).send(ledger.append(RecordKind.ORDER, content))
-    assert traded.uplinks["roofs"].take_up() == []
-    assert [record.author for record in traded.uplinks["roofs"].rejected_records] == [old.address]
+    assert traded.relays["roofs"].submit() == []
+    assert [record.author for record in traded.relays["roofs"].rejected_records] == [old.address]
     (finding,) = traded.regulator.audit()
     assert f"speaks for 'Anna', but 0x{old.address.hex()} signed it" in finding
 
@@ -183,12 +183,12 @@ def test_a_revoked_nodes_open_deal_waits_for_no_answer_and_its_order_does_not_co
     (sold,) = region.offer([("Anna", ask())])
     region.offer([("Bert", bid())])
     region.revoke_node("Anna")
-    assert [question.node.spec.node_id for question in region.bring_down()] == ["Bert"]
+    assert [question.node.spec.node_id for question in region.deliver()] == ["Bert"]
     clock.now = region.main.market.deal(1).confirm_before + 1
     region.masters["grid"].main_wallet.send(region.main.market.expire([1]))
     assert region.main.market.deal(1).state is DealState.EXPIRED
     assert region.main.market.order(sold) is None
-    region.bring_down()
+    region.deliver()
     assert region.regulator.audit() == []
 
 
@@ -204,13 +204,13 @@ def test_a_revoked_node_stays_revoked_and_is_not_named_again(traded, folder):
 
 
 def test_what_a_node_ordered_before_its_revocation_is_taken_up_and_withdrawn(region):
-    """Also where the revocation was written before the up-link came to it: nothing is dropped unseen."""
+    """Also where the revocation was written before the relay came to it: nothing is dropped unseen."""
     (leaf,) = write(region, "Anna", ask(price_ticks=8_000))
     roofs = region.masters["roofs"]
     record = roofs.encryption_node.seal(roofs.slave_wallet.address, NodeRevoked("Anna"))
     roofs.slave_wallet.send(roofs.slave.ledger.append(*record))
-    region.uplinks["roofs"].take_up()
-    order_id = region.uplinks["roofs"].order_of(leaf)
+    region.relays["roofs"].submit()
+    order_id = region.relays["roofs"].order_of(leaf)
     assert region.main.market.order(order_id) is None
     region.anchor()
     assert region.regulator.audit() == []

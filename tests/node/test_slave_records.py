@@ -1,4 +1,4 @@
-"""The records of a slave chain are opened once, for the up-link and for whoever watches the region."""
+"""The records of a slave chain are opened once, for the relay and for whoever watches the region."""
 
 from collections import Counter
 
@@ -11,7 +11,7 @@ from gridbourse.ledger import encryption_node
 from gridbourse.ledger.records import NodeRevoked, OrderDetails
 from gridbourse.node.chain_reader import ChainReader
 from gridbourse.node.node import Region
-from gridbourse.node.relay import UpLink
+from gridbourse.node.relay import Relay
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_up_link_and_watcher_of_a_region_that_is_opened_open_every_record_once(f
     monkeypatch.setattr(encryption_node, "open_record", counted)
     with Region.open(folder, clock=clock, watched=True) as region:
         news = ChainReader(region).news()
-        region.take_up()
+        region.submit()
         assert places_in(news) == places_of(region)
         assert opened == {record.leaf: 1 for master in region.masters.values() for record in master.slave.records()}
 
@@ -91,21 +91,21 @@ def test_news_that_a_chain_interrupts_come_whole_the_next_time(watched, monkeypa
 
 @pytest.mark.parametrize("call", [1, 2, 3, 4])
 def test_an_up_link_that_fails_half_way_through_its_records_takes_each_up_once(region, monkeypatch, call):
-    calls, read = 0, UpLink._read
+    calls, read = 0, Relay._read
 
-    def fail_once(uplink, found):
+    def fail_once(relay, found):
         nonlocal calls
         calls += 1
         if calls == call:
             raise ChainError("cut off")
-        read(uplink, found)
+        read(relay, found)
 
     write(region, "Anna", *[ask(energy_wh=energy_wh) for energy_wh in (1, 2, 3, 4)])
-    monkeypatch.setattr(UpLink, "_read", fail_once)
+    monkeypatch.setattr(Relay, "_read", fail_once)
     with pytest.raises(ChainError):
-        region.take_up()
-    region.take_up()
-    placed = region.uplinks["roofs"].market.orders.values()
+        region.submit()
+    region.submit()
+    placed = region.relays["roofs"].market.orders.values()
     assert [order.energy_wh for order in placed] == [1, 2, 3, 4]
 
 
@@ -123,7 +123,7 @@ def test_a_slave_chain_that_cannot_be_read_for_a_moment_costs_nobody_a_record(wa
         with pytest.raises(ChainError):
             reader.news()
         with pytest.raises(ChainError):
-            watched.take_up()
-    watched.take_up()
+            watched.submit()
+    watched.submit()
     told = [found.details.energy_wh for _, found in records_in(reader.news())]
     assert told == [5, 6]

@@ -23,7 +23,7 @@ from gridbourse.errors import ChainCorrupted, TransactionRejected
 from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.merkle_log import Slave
-from gridbourse.ledger.records import DayOpened, Decision, NodeRegistered, NodeRevoked, OrderDetails
+from gridbourse.ledger.records import Confirmation, DayOpened, NodeRegistered, NodeRevoked, OrderDetails
 from gridbourse.ledger.sealing import seal_record
 from gridbourse.market.types import DealState, EnergyType, Side
 from gridbourse.node.chains import BLOCK_GAS_LIMIT
@@ -85,7 +85,7 @@ def details_of(offer):
 
 
 def place(master, trader_id, offer, leaf):
-    """Let a master place an order on the main chain by itself, past its up-link."""
+    """Let a master place an order on the main chain by itself, past its relay."""
     market = master.main.market
     if offer.side is Side.ASK:
         master.main_wallet.send(market.set_quotas({(trader_id, offer.period): 10**6}))
@@ -412,7 +412,7 @@ def test_an_answer_that_the_user_never_gave(agreed, answer):
 def test_an_answer_for_which_something_else_was_signed(agreed, signed):
     roofs, deal = agreed.masters["roofs"], (1, Side.ASK)
     if signed == "by the master":
-        let_master_write(roofs, Decision("Anna", *deal, confirmed=True))
+        let_master_write(roofs, Confirmation("Anna", *deal, confirmed=True))
     else:
         node = roofs.nodes["Arno" if signed == "by another user" else "Anna"]
         roofs.slave.submit_records([node.decide(*deal, confirmed=signed == "by another user")])
@@ -432,7 +432,7 @@ def test_an_answer_for_which_something_else_was_signed(agreed, signed):
 )
 def test_an_anchor_that_states_what_the_chain_does_not_hold(agreed, lie):
     roofs = agreed.masters["roofs"]
-    agreed.answer(agreed.bring_down(), confirmed=True)
+    agreed.answer(agreed.deliver(), confirmed=True)
     agreed.settle()
     genuine = roofs.slave.next_anchor(None)
     roofs.main_wallet.send(agreed.main.anchors.anchor(replace(genuine, **lie)))
@@ -448,11 +448,11 @@ def test_after_a_false_anchor_only_the_records_that_it_covers_are_suspected(sett
     with Region.open(settled, clock=Clock()) as region:
         roofs, anchors = region.masters["roofs"], region.main.anchors
         write(region, "Anna", ask(price_ticks=8_200))
-        region.uplinks["roofs"].take_up()
+        region.relays["roofs"].submit()
         first = last_record(roofs).index
         roofs.main_wallet.send(anchors.anchor(replace(roofs.slave.next_anchor(anchors.last_anchor(1)), root=bytes(32))))
         write(region, "Anna", ask(price_ticks=8_300))
-        region.uplinks["roofs"].take_up()
+        region.relays["roofs"].submit()
         region.anchor()
         (finding,) = region.regulator.audit()
         assert f"slave chain roofs, records {first} to {first}, " in finding
@@ -517,7 +517,7 @@ def test_a_record_sealed_without_the_regulator(waiting):
 def test_a_record_copied_from_another_chain(region):
     roofs, grid = region.masters["roofs"], region.masters["grid"]
     write(region, "Anna", ask())
-    region.uplinks["roofs"].take_up()
+    region.relays["roofs"].submit()
     record = last_record(roofs)
     with pytest.raises(TransactionRejected):
         grid.slave.submit_records([roofs.slave.chain.transaction(record.transaction_hash).raw])

@@ -13,7 +13,7 @@ from gridbourse.market.types import Side
 from gridbourse.node.node import Region
 from gridbourse.regulator.export import trace_document, trace_page
 from gridbourse.regulator.trace import Step
-from gridbourse.text import Finding
+from gridbourse.text import Message
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_the_page_in_chinese_says_the_same_in_chinese(traced):
 
 
 def test_the_page_in_chinese_begins_with_what_does_not_hold(traced):
-    page = Words(trace_page(with_fault(traced, Finding("{place} is not anchored yet", place="roofs 7")), "zh"))
+    page = Words(trace_page(with_fault(traced, Message("{place} is not anchored yet", place="roofs 7")), "zh"))
     assert "买方，第 3 步：roofs 7 尚未锚定" in page.text
     assert ("div", "faults") in page.tags
 

@@ -24,7 +24,7 @@ from small_region import (
 from gridbourse.contracts.slave_ledger import record_leaf
 from gridbourse.crypto.pseudonym import Pseudonym
 from gridbourse.errors import EnvelopeError, InvalidValue
-from gridbourse.ledger.records import DayOpened, DealDetails, Decision, NodeRegistered, OrderDetails
+from gridbourse.ledger.records import Confirmation, DayOpened, DealDetails, NodeRegistered, OrderDetails
 from gridbourse.market.events import OrderPlaced, OrderRefused, TraderRegistered
 from gridbourse.market.types import DealState, Reason, Side
 from gridbourse.node.node import Region
@@ -61,11 +61,11 @@ def test_an_order_lies_on_the_slave_chain_before_anything_is_on_the_main_chain(r
 
 def test_the_order_on_the_main_chain_carries_the_leaf_of_its_record(region, main_events):
     (leaf,) = write(region, "Anna", ask())
-    region.uplinks["roofs"].take_up()
+    region.relays["roofs"].submit()
     (placed,) = (event for event in main_events() if isinstance(event, OrderPlaced))
     assert placed.record_hash == leaf
     assert placed.trader == trader(region, "Anna")
-    assert region.uplinks["roofs"].order_of(leaf) == placed.order_id
+    assert region.relays["roofs"].order_of(leaf) == placed.order_id
 
 
 def test_the_record_holds_what_the_main_chain_does_not_tell(region):
@@ -109,14 +109,14 @@ def test_a_deal_is_written_to_the_slave_chain_of_either_party_when_it_is_agreed_
 
 
 def test_both_parties_answers_stand_on_their_slave_chains_before_the_deal_is_binding(agreed):
-    questions = agreed.bring_down()
-    assert [(question.node.spec.node_id, question.side, question.deal_id) for question in questions] == [
+    pending_confirmations = agreed.deliver()
+    assert [(question.node.spec.node_id, question.side, question.deal_id) for question in pending_confirmations] == [
         ("Anna", Side.ASK, 1),
         ("Bert", Side.BID, 1),
     ]
-    agreed.answer(questions, confirmed=True)
-    assert records_of(agreed, "roofs", Decision) == [Decision("Anna", 1, Side.ASK, confirmed=True)]
-    assert records_of(agreed, "grid", Decision) == [Decision("Bert", 1, Side.BID, confirmed=True)]
+    agreed.answer(pending_confirmations, confirmed=True)
+    assert records_of(agreed, "roofs", Confirmation) == [Confirmation("Anna", 1, Side.ASK, confirmed=True)]
+    assert records_of(agreed, "grid", Confirmation) == [Confirmation("Bert", 1, Side.BID, confirmed=True)]
     assert agreed.main.market.deal(1).state is DealState.CONFIRMED
 
 
@@ -173,8 +173,8 @@ def test_anchoring_without_a_new_block_adds_nothing(settled):
 
 
 def test_an_abandoned_deal_returns_energy_and_money_and_both_slave_chains_know(agreed):
-    agreed.answer(agreed.bring_down(), confirmed=False)
-    agreed.bring_down()
+    agreed.answer(agreed.deliver(), confirmed=False)
+    agreed.deliver()
     market = agreed.main.market
     deal = market.deal(1)
     assert deal.state is DealState.ABANDONED
@@ -185,11 +185,11 @@ def test_an_abandoned_deal_returns_energy_and_money_and_both_slave_chains_know(a
 
 
 def test_an_expired_deal_returns_energy_and_money_and_both_slave_chains_know(agreed, clock):
-    agreed.bring_down()
+    agreed.deliver()
     clock.now += COOLING_OFF + 1
     master = agreed.masters["grid"]
     master.main_wallet.send(agreed.main.market.expire([1]))
-    assert agreed.bring_down() == []
+    assert agreed.deliver() == []
     deal = agreed.main.market.deal(1)
     assert deal.state is DealState.EXPIRED
     assert agreed.main.market.order(deal.ask).open_wh == 1_000
@@ -200,11 +200,11 @@ def test_an_expired_deal_returns_energy_and_money_and_both_slave_chains_know(agr
 
 def test_a_refused_order_is_reported_and_not_taken_up_again(region):
     (leaf,) = write(region, "Anna", ask(price_ticks=9_001))
-    uplink = region.uplinks["roofs"]
+    relay = region.relays["roofs"]
     refused = OrderRefused(0, leaf, Reason.PRICE_OUT_OF_BOUNDS)
-    assert uplink.take_up()[-1] == refused
-    assert uplink.take_up() == []
-    assert uplink.order_of(leaf) is None
+    assert relay.submit()[-1] == refused
+    assert relay.submit() == []
+    assert relay.order_of(leaf) is None
 
 
 def test_orders_of_one_slave_chain_keep_their_sequence(region):
@@ -224,7 +224,7 @@ def test_an_order_for_a_day_that_is_not_open_waits_until_it_is(region):
     tomorrow = ask(period=PERIOD + 96)
     assert region.offer([("Anna", tomorrow), ("Arno", ask())])[0] is None
     region.open_day(DAY + 1)
-    region.uplinks["roofs"].take_up()
+    region.relays["roofs"].submit()
     (order_id,) = region.main.market.waiting_orders(PERIOD + 96, Side.ASK)
     assert region.main.market.order(order_id).trader == trader(region, "Anna", DAY + 1)
 

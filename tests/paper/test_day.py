@@ -14,7 +14,7 @@ from gridbourse.cli.day import day as day_command
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import DealState, Role, Side, ZonePair
 from gridbourse.metering.broker import local_broker
-from gridbourse.metering.intake import Fault
+from gridbourse.metering.intake import Anomaly
 from gridbourse.metering.mqtt import Broker
 from gridbourse.node.node import Region
 from gridbourse.node.settle_day import statement_of
@@ -115,7 +115,7 @@ def test_every_record_is_anchored(result, region):
 
 
 def test_every_spoilt_reading_is_reported(result):
-    assert {finding.fault for finding in result.findings} == {*SPOILT, Fault.BACKWARDS}
+    assert {finding.fault for finding in result.findings} == {*SPOILT, Anomaly.BACKWARDS}
 
 
 def test_what_was_lost_or_came_late_is_known_in_the_end(broker, tmp_path):

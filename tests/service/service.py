@@ -14,7 +14,7 @@ from dataclasses import replace
 import httpx
 from argon2 import PasswordHasher
 
-from gridbourse.node.jobs import Pace
+from gridbourse.node.jobs import JobSchedule
 from gridbourse.node.key_rotation import RegionKeys
 from gridbourse.service.app import create_app
 from gridbourse.service.auth import keystore
@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 60.0
 # What makes passwords hard to guess would only make the tests slow.
 keystore._TIME_COST, keystore._MEMORY_KIB = 1, 64
 keystore._hasher = PasswordHasher(1, 64, 1)
-QUICK = Pace(step_seconds=0.05, anchor_seconds=0.2)
+QUICK = JobSchedule(step_seconds=0.05, anchor_seconds=0.2)
 
 
 class Service:
@@ -45,8 +45,10 @@ class Service:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         settings = settings or ServiceSettings(requests_per_second=10_000, burst=10_000, sign_ins_per_minute=10_000)
-        self.settings = replace(settings, public_url=self.url, pace=QUICK)
-        self.app = create_app(lambda: Exchange.open(folder, pace=QUICK, broker=broker), self.settings, add_pages)
+        self.settings = replace(settings, public_url=self.url, job_schedule=QUICK)
+        self.app = create_app(
+            lambda: Exchange.open(folder, job_schedule=QUICK, broker=broker), self.settings, add_pages
+        )
         self._server = server(self.app)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self.loop = None

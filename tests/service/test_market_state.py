@@ -6,10 +6,10 @@ import pytest
 from small_market import DAY, PERIOD, SPEC
 
 from gridbourse.api.schema import OrderStatus
-from gridbourse.index.directory import Directory
 from gridbourse.index.news import MainBlock
+from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.index.shelf import Shelf
-from gridbourse.ledger.records import Decision, OrderDetails
+from gridbourse.ledger.records import Confirmation, OrderDetails
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import DealState, EnergyType, Offer, OrderId, Side
 from gridbourse.node.chain_reader import ChainReader
@@ -29,7 +29,7 @@ class Fold:
 
     def __init__(self, region):
         self.reader = ChainReader(region)
-        self.directory = Directory()
+        self.directory = ParticipantRegistry()
         self.state = MarketState(self.directory, Shelf(kept_pages=1))
         settings = region.main.consortium.settings()
         self.queries = MarketQueries(self.state, self.directory, lambda: settings, SPEC, 1, lambda: 0)
@@ -68,7 +68,7 @@ def do_something(region, fold, chance):
     elif what < 0.7 and (waiting := [order for order in fold.orders() if order.open_wh]):
         region.amend(chance.choice(waiting).order_id, energy_wh=chance.randrange(1, 300), price_ticks=3_600)
     elif what < 0.9:
-        questions = region.bring_down()
+        questions = region.deliver()
         region.answer(chance.sample(questions, len(questions) // 2), confirmed=chance.random() < 0.7)
     else:
         region.settle()
@@ -149,7 +149,7 @@ def test_the_fold_of_the_events_agrees_with_the_contract(tmp_path, seed):
             if turn % 8 == 0:
                 require_agreement(region, fold)
         region.offer([("Anna", Offer(Side.ASK, EnergyType.PV, PERIOD, 100, 1)), ("Bea", A_BID)], energy_quota_wh=10_000)
-        region.answer(region.bring_down(), confirmed=True)
+        region.answer(region.deliver(), confirmed=True)
         region.settle()
         fold.read()
         require_agreement(region, fold)
@@ -169,10 +169,10 @@ def test_the_fold_of_the_events_agrees_with_the_contract(tmp_path, seed):
 
 def test_nobody_answers_for_the_node_whose_deal_it_is():
     answers = Answers(Shelf())
-    answers.note(Decision("Bert", 5, Side.ASK, confirmed=False))
+    answers.note(Confirmation("Bert", 5, Side.ASK, confirmed=False))
     assert answers.answer("Anna", 5, Side.ASK) is None
-    answers.note(Decision("Anna", 5, Side.ASK, confirmed=True))
-    answers.note(Decision("Anna", 5, Side.ASK, confirmed=False))
+    answers.note(Confirmation("Anna", 5, Side.ASK, confirmed=True))
+    answers.note(Confirmation("Anna", 5, Side.ASK, confirmed=False))
     assert answers.answer("Anna", 5, Side.ASK) is True, "the first answer counts"
     assert answers.answer("Anna", 5, Side.BID) is None
     assert answers.answer("Anna", 6, Side.ASK) is None

@@ -26,10 +26,10 @@ from gridbourse.errors import (
     TransactionRejected,
 )
 from gridbourse.market.types import Reason
-from gridbourse.node.jobs import Pace
+from gridbourse.node.jobs import JobSchedule
 from gridbourse.node.node import Region
 from gridbourse.service.node_client import RegionProcess
-from gridbourse.text import Finding, say
+from gridbourse.text import Message, say
 from service import PATIENCE_SECONDS, until
 
 from small_market import ask  # isort: skip
@@ -43,7 +43,7 @@ ERRORS = [
     OrderRefused(Reason(1)),
     errors.ServiceProblem(503, "stopped", "try again", (("a", "b"),)),
     errors.ReadingsRefused("two of three", (("1", "too old"),)),
-    errors.NotFound(Finding("there is no deal {deal} of yours", deal=7)),
+    errors.NotFound(Message("there is no deal {deal} of yours", deal=7)),
     contract_error(b"", None),
 ]
 
@@ -52,7 +52,7 @@ ERRORS = [
 def test_an_error_arrives_as_it_was_raised(error):
     arrived = pickle.loads(pickle.dumps(error))
     assert (type(arrived), arrived.args, vars(arrived)) == (type(error), error.args, vars(error))
-    assert say(Finding.of(arrived), "zh") == say(Finding.of(error), "zh")
+    assert say(Message.of(arrived), "zh") == say(Message.of(error), "zh")
 
 
 @pytest.mark.parametrize("suite", ["hpke", "gmt"])
@@ -101,7 +101,7 @@ def test_it_ends_at_once_when_the_web_server_is_gone(folder):
 
 def test_a_folder_that_holds_no_region_is_refused_by_name(tmp_path):
     with pytest.raises(InvalidValue, match=str(tmp_path)):
-        asyncio.run(RegionProcess.open(tmp_path, Pace()))
+        asyncio.run(RegionProcess.open(tmp_path, JobSchedule()))
 
 
 def test_work_that_fails_unexpectedly_is_told_and_the_region_goes_on(service):

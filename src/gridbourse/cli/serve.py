@@ -103,7 +103,9 @@ def serve(
     if example is not None and is_new:
         Region.create(folder, read_region(example)).close()
     with _broker(broker, is_own=own_broker, is_example=example is not None) as meters_broker:
-        app = create_app(lambda: Exchange.open(folder, pace=settings.pace, broker=meters_broker), settings, add_pages)
+        app = create_app(
+            lambda: Exchange.open(folder, job_schedule=settings.job_schedule, broker=meters_broker), settings, add_pages
+        )
         if example is not None and meters_broker is not None:
             _beside(app, partial(_play, is_new=is_new))
             _beside(app, partial(_simulate_meters, broker=meters_broker))

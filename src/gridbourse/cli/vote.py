@@ -19,9 +19,9 @@ from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role
-from gridbourse.node.assembly import open_main_chain
 from gridbourse.node.key_rotation import RegionKeys
 from gridbourse.node.setup import PublicKeys
+from gridbourse.node.wiring import open_main_chain
 from gridbourse.region.description import RegionSpec
 from gridbourse.units import price_ticks
 

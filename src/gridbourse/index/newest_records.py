@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from gridbourse.ledger.balancing_records import MeteredDetails, StatementDetails
-from gridbourse.ledger.records import Details, Mandate, MeterRegistered
-from gridbourse.metering.surplus import OfferLimits
+from gridbourse.ledger.records import Details, LimitsSet, MeterRegistered
+from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.units import PERIODS_PER_DAY
 
 
@@ -14,7 +14,7 @@ class NewestRecords:
     """The newest limits, meters, metered energies and statements of a slave chain."""
 
     def __init__(self) -> None:
-        self.limits: dict[str, OfferLimits] = {}
+        self.limits: dict[str, AutoTradingLimits] = {}
         """What each node may do by itself, as its newest mandate says."""
         self.meters: dict[str, MeterRegistered] = {}
         """Every meter of the nodes, by its address in hexadecimal; of a node's several, the last one stands there."""
@@ -28,7 +28,7 @@ class NewestRecords:
     def keep(self, details: Details) -> None:
         """Take in what a record says that was written after all before."""
         match details:
-            case Mandate():
+            case LimitsSet():
                 self.limits[details.user_id] = details.limits()
             case MeterRegistered():
                 self.meters.pop(details.meter_hex, None)

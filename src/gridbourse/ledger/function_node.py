@@ -9,7 +9,7 @@ from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.ledger.merkle_log import Slave
-from gridbourse.ledger.records import Cancellation, Decision, Details, NodeDetails, OrderDetails
+from gridbourse.ledger.records import Cancellation, Confirmation, Details, NodeDetails, OrderDetails
 from gridbourse.ledger.sealing import open_record, seal_record
 from gridbourse.market.types import Offer, OrderId, Side
 from gridbourse.region.description import NodeSpec
@@ -90,7 +90,7 @@ class FunctionNode:
 
     def decide(self, deal_id: int, side: Side, *, confirmed: bool) -> bytes:
         """Sign the record of an answer to a deal: confirm it, or abandon it."""
-        return self.sign(Decision(self.spec.node_id, deal_id, side, confirmed))
+        return self.sign(Confirmation(self.spec.node_id, deal_id, side, confirmed))
 
     def sign(self, details: NodeDetails) -> bytes:
         """Sign the record of what the node states for itself; returns the raw slave-chain transaction."""

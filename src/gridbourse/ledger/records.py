@@ -19,7 +19,7 @@ from gridbourse.ledger.kinds import RecordKind
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import DealState, EnergyType, Offer, OrderId, OrderRequest, Side
 from gridbourse.metering.intake import MeteringPoint
-from gridbourse.metering.surplus import OfferLimits
+from gridbourse.metering.surplus import AutoTradingLimits
 
 MAX_QUOTA_WH = 2**48 - 1
 MAX_CONNECTION_W = 2**40 - 1
@@ -130,7 +130,7 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Confirmation:
     """A user's answer within the cooling-off time."""
 
     KIND: ClassVar[RecordKind] = RecordKind.DECISION
@@ -297,7 +297,7 @@ class NodeReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Mandate:
+class LimitsSet:
     """What an owner lets its node do by itself from now on, signed by the node; the newest one counts.
 
     Parameters
@@ -306,7 +306,7 @@ class Mandate:
         The node.
     active, energy_type, accepted_types, lowest_sell_ticks, highest_buy_ticks, reserve_wh, smallest_wh, \
 max_share_permille
-        As in `gridbourse.metering.surplus.OfferLimits`.
+        As in `gridbourse.metering.surplus.AutoTradingLimits`.
 
     Raises
     ------
@@ -330,19 +330,19 @@ max_share_permille
         self.limits()
 
     @classmethod
-    def of(cls, user_id: str, limits: OfferLimits) -> Self:
+    def of(cls, user_id: str, limits: AutoTradingLimits) -> Self:
         """Write down an owner's limits."""
         return cls(user_id, **{field.name: getattr(limits, field.name) for field in fields(limits)})
 
-    def limits(self) -> OfferLimits:
+    def limits(self) -> AutoTradingLimits:
         """The limits themselves."""
-        return OfferLimits(**{field.name: getattr(self, field.name) for field in fields(OfferLimits)})
+        return AutoTradingLimits(**{field.name: getattr(self, field.name) for field in fields(AutoTradingLimits)})
 
 
 MasterDetails = DealDetails | DayOpened | NodeRevoked | MeterRegistered | MeteredDetails | StatementDetails | Submitted
 """What only the master may write."""
 
-NodeDetails = OrderDetails | Cancellation | Decision | NodeReport | Mandate | ScheduleDetails | CapacityDetails
+NodeDetails = OrderDetails | Cancellation | Confirmation | NodeReport | LimitsSet | ScheduleDetails | CapacityDetails
 """What function nodes write, each for itself: `user_id`."""
 
 Details = MasterDetails | NodeDetails | NodeRegistered

@@ -27,7 +27,7 @@ from gridbourse.index.market_view import MarketView
 from gridbourse.ledger.balancing_records import MeteredDetails, MeteredTotal, StatementDetails
 from gridbourse.node.master import Master
 from gridbourse.node.node import Region
-from gridbourse.node.relay import UpLink
+from gridbourse.node.relay import Relay
 from gridbourse.settlement.imbalance import Traded, traded_by
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
@@ -63,11 +63,11 @@ def record_metered(region: Region, periods: range, metered_wh: Metered) -> None:
         if len(series) != len(periods):
             raise InvalidValue(f"metered energies of {node_id}", len(series), f"{len(periods)} of them")
     for name, master in region.masters.items():
-        uplink = region.uplinks[name]
-        uplink.catch_up()
-        _require_meters(master, uplink.market, periods, metered_wh)
+        relay = region.relays[name]
+        relay.catch_up()
+        _require_meters(master, relay.market, periods, metered_wh)
         stated = [_metered(node_id, periods, metered_wh[node_id]) for node_id in master.nodes if node_id in metered_wh]
-        known = uplink.metered.get(day, {})
+        known = relay.metered.get(day, {})
         news = [details for details in stated if known.get(details.user_id) != details]
         master.write([(details, (master.nodes[details.user_id].encryption_public,)) for details in news])
 
@@ -105,25 +105,25 @@ class DaySettlement:
         for name in self._region.masters:
             self._write(self._region.masters[name], self._caught_up(name))
 
-    def _caught_up(self, name: str) -> UpLink:
-        """An up-link and the view of the balance, both as of the same block."""
-        uplink = self._region.uplinks[name]
-        uplink.catch_up()
-        self._view.catch_up(uplink.market.height)
-        return uplink
+    def _caught_up(self, name: str) -> Relay:
+        """A relay and the view of the balance, both as of the same block."""
+        relay = self._region.relays[name]
+        relay.catch_up()
+        self._view.catch_up(relay.market.height)
+        return relay
 
     # Every master: its total
 
-    def _submit(self, master: Master, uplink: UpLink) -> None:
-        if not uplink.metered:
+    def _submit(self, master: Master, relay: Relay) -> None:
+        if not relay.metered:
             return
         agent = master.main.consortium.settlement_agent()
-        for day in uplink.metered:
-            signature = uplink.metered_count[day], _deals_of(uplink.market, day), agent
+        for day in relay.metered:
+            signature = relay.metered_count[day], _deals_of(relay.market, day), agent
             key = f"submit {master.membership.name}", day
             if self._done.get(key) == signature:
                 continue
-            total = _total(master, uplink, day)
+            total = _total(master, relay, day)
             if not self._is_submitted(master, total, agent):
                 master.submit([total], agent)
             self._done[key] = signature
@@ -142,12 +142,12 @@ class DaySettlement:
 
     # The settlement agent: the price
 
-    def _publish(self, agent: Master, uplink: UpLink) -> None:
+    def _publish(self, agent: Master, relay: Relay) -> None:
         self._open_totals(agent)
         stated = {period for totals in self._totals.values() for period in totals}
         if not stated:
             return
-        settings, market = agent.main.consortium.settings(), uplink.market
+        settings, market = agent.main.consortium.settings(), relay.market
 
         def totals_of(period: int) -> dict[int, MeteredTotal]:
             return {master_id: own[period] for master_id, own in self._totals.items() if period in own}
@@ -187,21 +187,21 @@ class DaySettlement:
 
     # Every master: the statements
 
-    def _write(self, master: Master, uplink: UpLink) -> None:
-        for day, metered in uplink.metered.items():
+    def _write(self, master: Master, relay: Relay) -> None:
+        for day, metered in relay.metered.items():
             published = map(self._view.price, _periods_of(day))
             prices = {price.period: price.price_ticks for price in published if price is not None}
-            signature = uplink.metered_count[day], _deals_of(uplink.market, day), prices
+            signature = relay.metered_count[day], _deals_of(relay.market, day), prices
             key = f"write {master.membership.name}", day
             if not prices or self._done.get(key) == signature:
                 continue
-            traded = {period: own_trades(master, uplink.market, period) for period in prices}
+            traded = {period: own_trades(master, relay.market, period) for period in prices}
             stated = [
                 _statement(details, traded, prices)
                 for details in metered.values()
                 if all(period in prices for period in details.periods)
             ]
-            known = uplink.statements
+            known = relay.statements
             news = [details for details in stated if known.get((details.user_id, day)) != details]
             master.write([(details, (master.nodes[details.user_id].encryption_public,)) for details in news])
             self._done[key] = signature
@@ -247,9 +247,9 @@ def _periods_of(day: int) -> range:
     return range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)
 
 
-def _total(master: Master, uplink: UpLink, day: int) -> MeteredTotal:
+def _total(master: Master, relay: Relay, day: int) -> MeteredTotal:
     """Sum what is metered; a node without a reading is in it as if it had done what it traded."""
-    metered = uplink.metered[day]
+    metered = relay.metered[day]
     spans = [details.periods for details in metered.values()]
     periods = range(min(span.start for span in spans), max(span.stop for span in spans))
     balances, open_periods = [], []
@@ -257,15 +257,15 @@ def _total(master: Master, uplink: UpLink, day: int) -> MeteredTotal:
         known = {node_id: details.metered_wh(period) for node_id, details in metered.items()}
         if None in known.values():
             open_periods.append(period)
-        traded = own_trades(master, uplink.market, period)
+        traded = own_trades(master, relay.market, period)
         balances.append(sum(_as_traded(known.get(node_id), traded.get(node_id, Traded())) for node_id in master.nodes))
     return MeteredTotal(
         first_period=periods.start,
         fed_in_wh=tuple(_above(balances)),
         drawn_wh=tuple(_above(-balance for balance in balances)),
         open_periods=tuple(open_periods),
-        records=uplink.record_count,
-        as_of_block=uplink.market.height,
+        records=relay.record_count,
+        as_of_block=relay.market.height,
     )
 
 

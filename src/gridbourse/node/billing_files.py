@@ -89,9 +89,9 @@ class StatementFile:
 
     def write(self, region: Region) -> None:
         """Write all settled days, if there is anything new; the file is never half of it."""
-        records = sum(uplink.record_count for uplink in region.uplinks.values())
+        records = sum(relay.record_count for relay in region.relays.values())
         if records != self._records:
-            settled = sorted((day, node) for uplink in region.uplinks.values() for node, day in uplink.statements)
+            settled = sorted((day, node) for relay in region.relays.values() for node, day in relay.statements)
             write_private_csv(self._path, STATEMENT_FIELDS, [_settled(region, *key) for key in settled])
             self._records = records
 

@@ -83,7 +83,7 @@ def reach_main_chain(spec: RegionSpec) -> EthereumChain:
     )
 
 
-class Engines:
+class ChainSet:
     """Opens each chain of a folder once, and closes what it opened.
 
     Parameters

@@ -19,7 +19,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from gridbourse.errors import GridbourseError
 from gridbourse.index.news import News
 from gridbourse.node.chain_reader import ChainReader
-from gridbourse.node.jobs import Pace, RegionLoop
+from gridbourse.node.jobs import JobSchedule, RegionLoop
 from gridbourse.node.node import Region
 from gridbourse.node.node_records import NodeRecord, RecordWriter, Written
 
@@ -68,7 +68,7 @@ class RegionWorker:
         Makes what is durable of records before they are written, given their leaves.
     report
         Is told of each round when it is over, or was cut short.
-    pace
+    job_schedule
         How often it does what masters do.
     """
 
@@ -78,17 +78,17 @@ class RegionWorker:
         publish: Callable[[Sequence[News]], None],
         prepare: Callable[[Sequence[tuple[NodeRecord, bytes]]], None],
         report: Callable[[Round], None],
-        pace: Pace,
+        job_schedule: JobSchedule,
     ) -> None:
         self._region = region
         self._publish = publish
         self._report = report
         self._writer = RecordWriter(region, prepare)
         self._reader = ChainReader(region)
-        self._pace = pace
+        self._job_schedule = job_schedule
         self._queue: queue.SimpleQueue[_Task | _Entry | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="region", daemon=True)
-        self._loop = RegionLoop(region, pace)
+        self._loop = RegionLoop(region, job_schedule)
         self._round: Iterator[None] | None = None
         self._next_round = 0.0
         self._is_stopping = False
@@ -197,7 +197,7 @@ class RegionWorker:
             logger.exception("a round was cut short")
             is_over = is_failing = True
         if is_over:
-            self._round, self._next_round = None, time.monotonic() + self._pace.step_seconds
+            self._round, self._next_round = None, time.monotonic() + self._job_schedule.step_seconds
             self._report(Round(time.time(), is_failing))
 
     def _tell(self) -> None:

@@ -16,9 +16,9 @@ from gridbourse.contracts.main_chain import MainChain
 from gridbourse.errors import ChainError, InvalidValue
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.merkle_log import Slave
-from gridbourse.ledger.records import Mandate
+from gridbourse.ledger.records import LimitsSet
 from gridbourse.market.types import Offer, OrderId, Reason, Side
-from gridbourse.metering.surplus import OfferLimits
+from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.chains import nodes_of, reach_main_chain, read_token
 from gridbourse.node.key_rotation import RegionKeys
 from gridbourse.node.setup import PublicKeys
@@ -84,9 +84,9 @@ class Device:
         """Sign the answer to a deal."""
         self._write(self._node.decide(deal_id, side, confirmed=confirmed))
 
-    def allow(self, limits: OfferLimits) -> None:
+    def allow(self, limits: AutoTradingLimits) -> None:
         """Sign what the node may do by itself from now on."""
-        self._write(self._node.sign(Mandate.of(self._node.spec.node_id, limits)))
+        self._write(self._node.sign(LimitsSet.of(self._node.spec.node_id, limits)))
 
     def wait_for(self, leaf: bytes, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> OrderId | Reason:
         """Wait until the master has taken an order up; returns the order, or why the market refused it.

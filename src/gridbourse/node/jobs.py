@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class JobSchedule:
     """How often the members of a region do what they do.
 
     Parameters
@@ -47,9 +47,9 @@ class RegionLoop:
     ----------
     region
         The open region.
-    pace
+    job_schedule
         How often.
-    errands
+    jobs
         What else is done in every step.
     monotonic
         Seconds since any moment.
@@ -58,14 +58,14 @@ class RegionLoop:
     def __init__(
         self,
         region: Region,
-        pace: Pace | None = None,
-        errands: Sequence[Callable[[Region], None]] = (),
+        job_schedule: JobSchedule | None = None,
+        jobs: Sequence[Callable[[Region], None]] = (),
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._region = region
-        self._pace = pace or Pace()
-        self._errands = tuple(errands)
+        self._job_schedule = job_schedule or JobSchedule()
+        self._jobs = tuple(jobs)
         self._settlement = DaySettlement(region)
         self._monotonic = monotonic
         self._days_opened: set[int] = set()
@@ -88,29 +88,29 @@ class RegionLoop:
         """Do the same piece by piece; between two of them the region may be used for something more urgent."""
         region = self._region
         self._open_days()
-        for errand in self._errands:
+        for job in self._jobs:
             yield
-            errand(region)
+            job(region)
         yield
-        region.take_up()
-        taken_up = {name: uplink.slave_height for name, uplink in region.uplinks.items()}
+        region.submit()
+        taken_up = {name: relay.slave_height for name, relay in region.relays.items()}
         if region.settles:
             yield
             region.end_deals()
-        for uplink in region.uplinks.values():
+        for relay in region.relays.values():
             yield
-            uplink.bring_down()
-            if allowed := consents(region, uplink.questions(uplink.limits)):
+            relay.deliver()
+            if allowed := consents(region, relay.pending_confirmations(relay.limits)):
                 region.answer(allowed, confirmed=True)
-        for uplink in region.uplinks.values():
+        for relay in region.relays.values():
             yield
-            uplink.rematch()
+            relay.rematch()
         if self._monotonic() >= self._next_anchor:
             # What users wrote since is not anchored before it is taken up: that would be keeping it back.
-            for name, uplink in region.uplinks.items():
+            for name, relay in region.relays.items():
                 yield
-                uplink.anchor(taken_up[name])
-            self._next_anchor = self._monotonic() + self._pace.anchor_seconds
+                relay.anchor(taken_up[name])
+            self._next_anchor = self._monotonic() + self._job_schedule.anchor_seconds
             # Last, so that what it waits for, from others, holds nothing else up.
             yield
             self._settlement.step()
@@ -122,11 +122,11 @@ class RegionLoop:
                 self.step()
             except GridbourseError as error:
                 logger.warning("a step was cut short and will be taken again: %s", error)
-            stopping.wait(self._pace.step_seconds)
+            stopping.wait(self._job_schedule.step_seconds)
 
     def _open_days(self) -> None:
         today = self._region.clock() // PERIOD_SECONDS // PERIODS_PER_DAY
-        for day in range(today, today + self._pace.days_ahead + 1):
+        for day in range(today, today + self._job_schedule.days_ahead + 1):
             if day not in self._days_opened:
                 self._region.open_day(day)
                 self._days_opened.add(day)

@@ -20,7 +20,7 @@ from gridbourse.errors import ContractReverted, InvalidValue
 from gridbourse.ledger.records import NodeRegistered
 from gridbourse.ledger.sealing import seal_record
 from gridbourse.node.master import Master
-from gridbourse.node.relay import UpLink
+from gridbourse.node.relay import Relay
 from gridbourse.region.description import NodeSpec, RegionSpec
 
 REGULATOR = "regulator"
@@ -104,15 +104,15 @@ def enter_on_main_chain(keys: RegionKeys, spec: RegionSpec, main: MainChain) -> 
         _name_regulator(main, voters, keys.regulator.load_node(REGULATOR))
 
 
-def enter_on_slave_chains(keys: RegionKeys, masters: Mapping[str, Master], uplinks: Mapping[str, UpLink]) -> None:
+def enter_on_slave_chains(keys: RegionKeys, masters: Mapping[str, Master], relays: Mapping[str, Relay]) -> None:
     """Let the slave chains know the newest keys of masters and function nodes, and no longer those of revoked ones.
 
     Parameters
     ----------
     keys
         The key files.
-    masters, uplinks
-        The masters as they are with their newest keys, and their up-links, which have read both chains.
+    masters, relays
+        The masters as they are with their newest keys, and their relays, which have read both chains.
     """
     for name, master in masters.items():
         if not master.main.consortium.master(master.membership.master_id).active:
@@ -128,7 +128,7 @@ def enter_on_slave_chains(keys: RegionKeys, masters: Mapping[str, Master], uplin
             elif own.before is not None:
                 _announce(master, master.records.addresses[node_id], node.spec, own)
         if master.revoked:
-            uplinks[name].withdraw_revoked()
+            relays[name].withdraw_revoked()
 
 
 def registration(node: NodeSpec, keys: NodeKeys) -> NodeRegistered:

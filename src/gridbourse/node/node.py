@@ -23,17 +23,17 @@ from gridbourse.index.market_view import MarketView
 from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.disclosure import Disclosure, disclose
 from gridbourse.ledger.function_node import FunctionNode
-from gridbourse.ledger.records import Mandate, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
+from gridbourse.ledger.records import LimitsSet, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import Offer, OrderId
-from gridbourse.metering.surplus import OfferLimits
-from gridbourse.node.assembly import Assembly
-from gridbourse.node.chains import Engines, Observe, watch_nothing
+from gridbourse.metering.surplus import AutoTradingLimits
+from gridbourse.node.chains import ChainSet, Observe, watch_nothing
 from gridbourse.node.key_rotation import enter_on_slave_chains
 from gridbourse.node.master import Master
-from gridbourse.node.own_deals import Question
-from gridbourse.node.relay import UpLink, take_up
+from gridbourse.node.own_deals import PendingConfirmation
+from gridbourse.node.relay import Relay, submit
 from gridbourse.node.setup import new_folder, refresh_public_keys
+from gridbourse.node.wiring import Wiring
 from gridbourse.region.description import RegionSpec, read_region, write_region
 from gridbourse.regulator.audit import Regulator
 
@@ -54,15 +54,15 @@ class Region:
     ----------
     main
         The main chain.
-    masters, uplinks
-        The masters whose keys lie in the folder, by name, and their up-links.
+    masters, relays
+        The masters whose keys lie in the folder, by name, and their relays.
     unread
         By master, for who watches: a queue of its slave chain's records from the first on, begun anew with new keys.
     clock
         Tells what time it is.
     """
 
-    def __init__(self, parts: Assembly, clock: Callable[[], int], *, watched: bool = False) -> None:
+    def __init__(self, parts: Wiring, clock: Callable[[], int], *, watched: bool = False) -> None:
         self._parts = parts
         self._is_watched = watched
         self.spec = parts.spec
@@ -119,9 +119,9 @@ class Region:
         """
         with new_folder(folder) as draft:
             write_region(spec, draft / "region.toml")
-            engines = Engines(draft, spec, clock)
+            engines = ChainSet(draft, spec, clock)
             try:
-                parts = Assembly(draft, spec, engines)
+                parts = Wiring(draft, spec, engines)
                 parts.found()
                 parts.assemble()
             finally:
@@ -167,10 +167,10 @@ class Region:
         if not (folder / "region.toml").exists():
             raise InvalidValue("folder", str(folder), "a folder that `gridbourse region init` made")
         spec = read_region(folder / "region.toml")
-        engines = Engines(folder, spec, clock, observe, chains or {})
+        engines = ChainSet(folder, spec, clock, observe, chains or {})
         try:
             engines.require_main()
-            return cls(Assembly(folder, spec, engines), clock, watched=watched)
+            return cls(Wiring(folder, spec, engines), clock, watched=watched)
         except BaseException:
             engines.close()
             raise
@@ -190,8 +190,8 @@ class Region:
 
     def open_day(self, day: int) -> None:
         """Name every function node on the main chain for a delivery day."""
-        for uplink in self.uplinks.values():
-            uplink.open_day(day)
+        for relay in self.relays.values():
+            relay.open_day(day)
 
     def deposit(self, moneys: Mapping[str, int], day: int, payment_reference: bytes) -> None:
         """Credit nodes of this folder, in 1e-7 yuan, against payments received: as `credit`."""
@@ -209,7 +209,7 @@ class Region:
         InvalidValue
             The settlement agent's keys do not lie in this folder, or under this reference other deposits were credited.
         """
-        self.uplinks[self._settlement_agent().membership.name].credit(moneys, payment_reference)
+        self.relays[self._settlement_agent().membership.name].credit(moneys, payment_reference)
 
     def offer(self, offers: Sequence[tuple[str, Offer]], *, energy_quota_wh: int | None = None) -> list[OrderId | None]:
         """Let nodes sign offers and write them to their slave chains, then take them up to the main chain.
@@ -233,15 +233,15 @@ class Region:
             turns_by_master.setdefault(self.master_of(node_id).membership.name, []).append(turn)
         order_ids: dict[int, OrderId | None] = {}
         for name, turns in turns_by_master.items():
-            master, uplink = self.masters[name], self.uplinks[name]
+            master, relay = self.masters[name], self.relays[name]
             with master.signing():
                 signed = [
                     master.nodes[node_id].offer(offer, energy_quota_wh=energy_quota_wh)
                     for node_id, offer in (offers[turn] for turn in turns)
                 ]
                 leaves = master.slave.submit_records(signed)
-            uplink.take_up()
-            order_ids.update((turn, uplink.order_of(leaf)) for turn, leaf in zip(turns, leaves, strict=True))
+            relay.submit()
+            order_ids.update((turn, relay.order_of(leaf)) for turn, leaf in zip(turns, leaves, strict=True))
         return [order_ids[turn] for turn in range(len(offers))]
 
     def amend(
@@ -274,12 +274,12 @@ class Region:
         if energy_quota_wh is None:
             claims = self.main.market.position(placed.trader, order_id.period)
             energy_quota_wh = claims.held_wh + claims.sold_wh + energy_wh
-        uplink = self.uplinks[master.membership.name]
+        relay = self.relays[master.membership.name]
         with master.signing():
             signed = node.offer(offer, energy_quota_wh=energy_quota_wh, replaces=order_id)
             (leaf,) = master.slave.submit_records([signed])
-        uplink.take_up()
-        return uplink.order_of(leaf)
+        relay.submit()
+        return relay.order_of(leaf)
 
     def cancel(self, order_id: OrderId) -> None:
         """Let the node of an order sign that what is open of it leaves the market. Deals that it has stand.
@@ -292,18 +292,18 @@ class Region:
         master, node, _ = self._placed(order_id)
         with master.signing():
             master.slave.submit_records([node.cancel(order_id)])
-        self.uplinks[master.membership.name].take_up()
+        self.relays[master.membership.name].submit()
 
     def report(self, node_id: str, title: str, body: str) -> None:
         """Let a node sign a report, `body` being JSON, and write it to its slave chain."""
         self.write([NodeReport(node_id, title, body)])
 
-    def set_limits(self, limits: Mapping[str, OfferLimits]) -> None:
+    def set_limits(self, limits: Mapping[str, AutoTradingLimits]) -> None:
         """Let nodes sign what their owners allow them to do by themselves, which is in force once this returns.
 
         A node is switched off by limits that are not active (`gridbourse.node.offering`).
         """
-        self.write([Mandate.of(node_id, allowed) for node_id, allowed in limits.items()])
+        self.write([LimitsSet.of(node_id, allowed) for node_id, allowed in limits.items()])
 
     def register_meter(self, node_id: str, meter: Address, limit_w: int) -> None:
         """Let a master record which meter stands at the connection of one of its nodes. Repeated, it records nothing.
@@ -323,12 +323,12 @@ class Region:
             Nobody has such a node, the meter is or was another node's, or the limit is out of range.
         """
         master, stated = self.master_of(node_id), MeterRegistered(node_id, meter.hex(), limit_w)
-        for uplink in self.uplinks.values():
-            uplink.catch_up()
-            known = uplink.meters.get(stated.meter_hex, stated)
+        for relay in self.relays.values():
+            relay.catch_up()
+            known = relay.meters.get(stated.meter_hex, stated)
             if known.node_id != node_id:
                 raise InvalidValue("meter", f"0x{stated.meter_hex}", "a meter that no other node has or had")
-        own = [known for known in self.uplinks[master.membership.name].meters.values() if known.node_id == node_id]
+        own = [known for known in self.relays[master.membership.name].meters.values() if known.node_id == node_id]
         if own[-1:] != [stated]:
             master.write([(stated, (master.nodes[node_id].encryption_public,))])
 
@@ -349,36 +349,36 @@ class Region:
                     leaves.update(zip(turns, master.slave.submit_records(signed), strict=True))
         return [leaves[turn] for turn in range(len(statements))]
 
-    def take_up(self) -> None:
+    def submit(self) -> None:
         """Take what lies on the slave chains up to the main chain."""
-        take_up(list(self.uplinks.values()))
+        submit(list(self.relays.values()))
 
     def rematch(self) -> None:
         """Match orders again that got energy back from deals that ended, where the book is crossed."""
-        for uplink in self.uplinks.values():
-            uplink.rematch()
+        for relay in self.relays.values():
+            relay.rematch()
 
-    def bring_down(self) -> list[Question]:
+    def deliver(self) -> list[PendingConfirmation]:
         """Bring the market's news to every slave chain; returns the deals that wait for an answer."""
-        for uplink in self.uplinks.values():
-            uplink.bring_down()
-        return [question for uplink in self.uplinks.values() for question in uplink.questions()]
+        for relay in self.relays.values():
+            relay.deliver()
+        return [question for relay in self.relays.values() for question in relay.pending_confirmations()]
 
-    def answer(self, questions: Sequence[Question], *, confirmed: bool) -> None:
+    def answer(self, pending_confirmations: Sequence[PendingConfirmation], *, confirmed: bool) -> None:
         """Let nodes sign their answers, and take them up to the main chain."""
         for name, master in self.masters.items():
-            own = [question for question in questions if question.node.spec.node_id in master.nodes]
+            own = [question for question in pending_confirmations if question.node.spec.node_id in master.nodes]
             if own:
                 with master.signing():
                     master.slave.submit_records(
                         [question.node.decide(question.deal_id, question.side, confirmed=confirmed) for question in own]
                     )
-            self.uplinks[name].take_up()
+            self.relays[name].submit()
 
     def settle(self) -> None:
         """As settlement agent: `end_deals`, and tell the slave chains of this folder."""
         self.end_deals()
-        self.bring_down()
+        self.deliver()
 
     def end_deals(self) -> None:
         """As settlement agent: end the deals that nobody answered in time, and settle the confirmed ones.
@@ -388,14 +388,14 @@ class Region:
         InvalidValue
             The settlement agent's keys do not lie in this folder.
         """
-        agent = self.uplinks[self._settlement_agent().membership.name]
+        agent = self.relays[self._settlement_agent().membership.name]
         agent.expire(self.clock())
         agent.settle()
 
     def anchor(self) -> None:
         """Anchor every slave chain's new blocks on the main chain."""
-        for uplink in self.uplinks.values():
-            uplink.anchor()
+        for relay in self.relays.values():
+            relay.anchor()
 
     def rotate_keys(self, name: str) -> None:
         """Give somebody new keys; what was sealed to the old ones still opens.
@@ -427,7 +427,7 @@ class Region:
         """
         master = self.master_of(node_id)
         master.finish_days()
-        self.uplinks[master.membership.name].take_up()
+        self.relays[master.membership.name].submit()
         if node_id not in master.revoked:
             record = master.encryption_node.seal(master.slave_wallet.address, NodeRevoked(node_id))
             master.slave_wallet.send(master.slave.ledger.append(*record))
@@ -469,17 +469,17 @@ class Region:
         self.main, self.masters, self._regulator = self._parts.assemble()
         market = MarketView(self.main, Shelf(self._parts.folder))
         self.unread = {name: master.records.follow() for name, master in self.masters.items() if self._is_watched}
-        self.uplinks = {name: UpLink(master, market) for name, master in self.masters.items()}
+        self.relays = {name: Relay(master, market) for name, master in self.masters.items()}
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
         # Orders that the market knows need not be kept in mind while the slave chains are read.
         market.catch_up()
-        for uplink in self.uplinks.values():
-            uplink.catch_up()
-        enter_on_slave_chains(self._parts.keys, self.masters, self.uplinks)
+        for relay in self.relays.values():
+            relay.catch_up()
+        enter_on_slave_chains(self._parts.keys, self.masters, self.relays)
 
     def _placed(self, order_id: OrderId) -> tuple[Master, FunctionNode, OrderPlaced]:
-        for name, uplink in self.uplinks.items():
-            placed = uplink.placed(order_id)
+        for name, relay in self.relays.items():
+            placed = relay.placed(order_id)
             node = placed and self.masters[name].node_of(placed.trader)
             if placed and node:
                 return self.masters[name], node, placed

@@ -15,12 +15,12 @@ from gridbourse.crypto.keys import Address
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import GridbourseError, InvalidValue, TransactionRejected
 from gridbourse.ledger.function_node import FunctionNode
-from gridbourse.ledger.records import Cancellation, Decision, Mandate, OrderDetails
+from gridbourse.ledger.records import Cancellation, Confirmation, LimitsSet, OrderDetails
 from gridbourse.market.types import Offer, OrderId, Side
-from gridbourse.metering.surplus import OfferLimits
+from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.master import Master
 from gridbourse.node.node import Region
-from gridbourse.node.relay import take_up
+from gridbourse.node.relay import submit
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class Answer:
 class SetLimits:
     """What a node's owner lets it do by itself."""
 
-    limits: OfferLimits
+    limits: AutoTradingLimits
 
 
 Wish = Place | Cancel | Answer | SetLimits
 
-Wished = OrderDetails | Cancellation | Decision | Mandate
+Wished = OrderDetails | Cancellation | Confirmation | LimitsSet
 """The records that a node may hand in."""
 
 
@@ -132,7 +132,7 @@ class RecordWriter:
             refusals = _submit(self._region.masters[name], [batch.raw[turn] for turn in turns])
             for turn, refusal in zip(turns, refusals, strict=True):
                 results[turn] = refusal or results[turn]
-        take_up([self._region.uplinks[name] for name in batch.turns_by_master])
+        submit([self._region.relays[name] for name in batch.turns_by_master])
         return results
 
 
@@ -215,9 +215,9 @@ def _details(wish: Wish, node: FunctionNode) -> Wished:
         case Cancel(order_id):
             return Cancellation(node_id, order_id.pack())
         case Answer(deal_id, side, confirmed):
-            return Decision(node_id, deal_id, side, confirmed)
+            return Confirmation(node_id, deal_id, side, confirmed)
         case SetLimits(limits):
-            return Mandate.of(node_id, limits)
+            return LimitsSet.of(node_id, limits)
 
 
 def read_record(signed: SignedTransaction, master: Master, node_id: str) -> Written:

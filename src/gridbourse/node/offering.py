@@ -13,9 +13,9 @@ from enum import StrEnum
 from gridbourse.crypto.keys import Address
 from gridbourse.market.types import Offer, Settings, Side
 from gridbourse.metering.intake import Intake
-from gridbourse.metering.surplus import OfferLimits, propose
+from gridbourse.metering.surplus import AutoTradingLimits, propose
 from gridbourse.node.node import Region
-from gridbourse.node.own_deals import Question
+from gridbourse.node.own_deals import PendingConfirmation
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
 Expectation = Callable[[str, int], int | None]
@@ -42,7 +42,7 @@ class Obstacle(StrEnum):
 
 
 def decide(
-    limits: OfferLimits | None, rules: Settings, period: int, now: int, surplus_wh: int | None
+    limits: AutoTradingLimits | None, rules: Settings, period: int, now: int, surplus_wh: int | None
 ) -> Offer | Obstacle:
     """Decide what a node that has no order for a delivery period offers in it by itself.
 
@@ -99,20 +99,20 @@ class Agent:
         It may be called as often as one likes. Settlement is not the users' but the settlement agent's:
         `Region.settle`.
         """
-        self._region.take_up()  # what was written and not taken up when somebody pulled the plug
+        self._region.submit()  # what was written and not taken up when somebody pulled the plug
         self._region.offer(self.proposals(period))
-        self._region.answer(consents(self._region, self._region.bring_down()), confirmed=True)
+        self._region.answer(consents(self._region, self._region.deliver()), confirmed=True)
 
     def proposals(self, period: int) -> list[tuple[str, Offer]]:
         """What nodes want to trade in a delivery period, by master and node; without those that offered already."""
         proposals = []
         rules, now = self._region.main.consortium.settings(), self._region.clock()
-        for name, uplink in self._region.uplinks.items():
-            uplink.catch_up()
+        for name, relay in self._region.relays.items():
+            relay.catch_up()
             for node_id in self._region.masters[name].nodes:
                 if _may_offer(self._region, node_id, period):
                     expected_wh = self._expected_wh(node_id, period)
-                    decided = decide(uplink.limits[node_id], rules, period, now, expected_wh)
+                    decided = decide(relay.limits[node_id], rules, period, now, expected_wh)
                     if isinstance(decided, Offer):
                         proposals.append((node_id, decided))
         return proposals
@@ -133,7 +133,7 @@ def offer_once(region: Region, offers: Sequence[tuple[str, Offer]]) -> list[bool
     list of bool
         Whether each of them is recorded and was taken up.
     """
-    region.take_up()
+    region.submit()
     placing: dict[tuple[str, int], Offer] = {}
     for node_id, offer in offers:
         if (node_id, offer.period) not in placing and _may_offer(region, node_id, offer.period):
@@ -142,10 +142,10 @@ def offer_once(region: Region, offers: Sequence[tuple[str, Offer]]) -> list[bool
     return [placing.get((node_id, offer.period)) == offer for node_id, offer in offers]
 
 
-def consents(region: Region, questions: Sequence[Question]) -> list[Question]:
+def consents(region: Region, pending_confirmations: Sequence[PendingConfirmation]) -> list[PendingConfirmation]:
     """The deals that the owners' limits allow as they are now; the others wait for the owners' own answers."""
-    limits = {node_id: own for uplink in region.uplinks.values() for node_id, own in uplink.limits.items()}
-    return [question for question in questions if _allows(limits.get(question.node.spec.node_id), question)]
+    limits = {node_id: own for relay in region.relays.values() for node_id, own in relay.limits.items()}
+    return [question for question in pending_confirmations if _allows(limits.get(question.node.spec.node_id), question)]
 
 
 def expect_from(intake: Intake, meters: Mapping[str, Address]) -> Expectation:
@@ -173,13 +173,13 @@ def expect_from(intake: Intake, meters: Mapping[str, Address]) -> Expectation:
 
 def _may_offer(region: Region, node_id: str, period: int) -> bool:
     master = region.master_of(node_id)
-    uplink = region.uplinks[master.membership.name]
-    limits = uplink.limits.get(node_id)
+    relay = region.relays[master.membership.name]
+    limits = relay.limits.get(node_id)
     is_on = limits is not None and limits.active and node_id not in master.revoked
-    return is_on and not uplink.has_offered(node_id, period)
+    return is_on and not relay.has_offered(node_id, period)
 
 
-def _allows(limits: OfferLimits | None, question: Question) -> bool:
+def _allows(limits: AutoTradingLimits | None, question: PendingConfirmation) -> bool:
     if limits is None or not limits.active:
         return False
     if question.side is Side.ASK:

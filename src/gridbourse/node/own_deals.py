@@ -15,7 +15,7 @@ from operator import attrgetter
 
 from gridbourse.index.market_view import STATE_AFTER, MarketView
 from gridbourse.ledger.function_node import FunctionNode
-from gridbourse.ledger.records import DealDetails, Decision
+from gridbourse.ledger.records import Confirmation, DealDetails
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -33,7 +33,7 @@ _Party = int
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PendingConfirmation:
     """A deal that waits for a function node's answer."""
 
     node: FunctionNode
@@ -97,7 +97,7 @@ class OwnDeals:
         else:
             self._recorded.add((party, details.state))
 
-    def note_answer(self, decision: Decision) -> None:
+    def note_answer(self, decision: Confirmation) -> None:
         """Take note of what a node answered."""
         party = _party(decision.deal_id, decision.side)
         if decision.deal_id > self._newest_deal:
@@ -119,21 +119,21 @@ class OwnDeals:
         self._told.update(self._news.items())
         self._news.clear()
 
-    def questions(self, node_ids: Collection[str] | None = None) -> list[Question]:
+    def pending_confirmations(self, node_ids: Collection[str] | None = None) -> list[PendingConfirmation]:
         """The deals that wait for answers, of some nodes or of all, in the order of their numbers."""
         asked = self._master.nodes if node_ids is None else node_ids
-        questions = [
+        pending_confirmations = [
             self._question(node_id, party)
             for node_id in asked
             if node_id not in self._master.revoked
             for party in self._unanswered[node_id]
         ]
-        return sorted(questions, key=attrgetter("deal_id", "side"))
+        return sorted(pending_confirmations, key=attrgetter("deal_id", "side"))
 
-    def _question(self, node_id: str, party: _Party) -> Question:
+    def _question(self, node_id: str, party: _Party) -> PendingConfirmation:
         deal_id, side = party >> 1, Side(party & 1)
         deal = self._market.deals[deal_id]
-        return Question(self._master.nodes[node_id], side, deal_id, deal.energy_wh, deal.price_ticks)
+        return PendingConfirmation(self._master.nodes[node_id], side, deal_id, deal.energy_wh, deal.price_ticks)
 
     def _wait_for_answer(self, party: _Party, node: FunctionNode) -> None:
         answer = node.spec.node_id, party

@@ -1,8 +1,8 @@
-"""The up-link between a slave chain and the main chain.
+"""The relay between a slave chain and the main chain.
 
 Orders and answers lie on the slave chain, where users signed them, and are taken up to the main chain; deals
 are brought down and written to the slave chain of each party; the slave chain's blocks are anchored. All that
-the up-link knows follows from the two chains, and every step first looks at what is there already: a step that
+the relay knows follows from the two chains, and every step first looks at what is there already: a step that
 was interrupted is simply taken again, and nothing enters either chain twice.
 """
 
@@ -24,16 +24,16 @@ from gridbourse.index.newest_records import NewestRecords
 from gridbourse.ledger.reader import SlaveRecord
 from gridbourse.ledger.records import (
     Cancellation,
+    Confirmation,
     DayOpened,
     DealDetails,
-    Decision,
     OrderDetails,
     keeps_priority,
 )
 from gridbourse.market.events import Event, MatchingStopped, OrderPlaced
 from gridbourse.market.types import DealState, OrderId, Side
 from gridbourse.node.master import Master
-from gridbourse.node.own_deals import OwnDeals, Question
+from gridbourse.node.own_deals import OwnDeals, PendingConfirmation
 from gridbourse.node.rematch import FreedOrders
 from gridbourse.units import PERIODS_PER_DAY
 
@@ -48,7 +48,7 @@ _TOO_LATE = {"WrongState", "ConfirmedAlready", "PartySuspended"}
 _Item = TypeVar("_Item")
 
 
-class UpLink(NewestRecords):
+class Relay(NewestRecords):
     """Connects one master's slave chain with the main chain.
 
     Parameters
@@ -56,7 +56,7 @@ class UpLink(NewestRecords):
     master
         The master that runs it.
     market
-        The market of the main chain, which other up-links may look at, too.
+        The market of the main chain, which other relays may look at, too.
     """
 
     def __init__(self, master: Master, market: MarketView) -> None:
@@ -68,7 +68,7 @@ class UpLink(NewestRecords):
         self._slave_height = 0
         self._orders: dict[bytes, OrderDetails] = {}
         self._changes: list[tuple[bytes, OrderDetails | Cancellation]] = []
-        self._decisions: list[Decision] = []
+        self._decisions: list[Confirmation] = []
         self._deals = OwnDeals(master, market)
         self.record_count = 0
         """How many records of the slave chain were read."""
@@ -99,7 +99,7 @@ class UpLink(NewestRecords):
         self.catch_up()
         self._master.open_day(day)
 
-    def take_up(self) -> list[Event]:
+    def submit(self) -> list[Event]:
         """Take new orders, their amendments and cancellations, and answers from the slave chain up to the main chain.
 
         Orders for a day that is not open yet wait until it is. What a node ordered before it was revoked is taken up
@@ -110,7 +110,7 @@ class UpLink(NewestRecords):
         list of Event
             What the market made of them.
         """
-        return take_up([self])
+        return submit([self])
 
     def ready_orders(self) -> dict[bytes, OrderDetails]:
         """Orders of open days that the main chain does not know, by leaf."""
@@ -161,15 +161,15 @@ class UpLink(NewestRecords):
         self.catch_up()
         return self._market.orders.get(order_id)
 
-    def bring_down(self) -> None:
+    def deliver(self) -> None:
         """Write what happened to the nodes' deals to the slave chain."""
         self.catch_up()
         self._master.write([(details, (node.encryption_public,)) for details, node in self._deals.news()])
         self._deals.were_told()
 
-    def questions(self, node_ids: Collection[str] | None = None) -> list[Question]:
+    def pending_confirmations(self, node_ids: Collection[str] | None = None) -> list[PendingConfirmation]:
         """The deals that wait for an answer, of some nodes or of all, in the order of their numbers."""
-        return self._deals.questions(node_ids)
+        return self._deals.pending_confirmations(node_ids)
 
     def withdraw_revoked(self) -> None:
         """Cancel what orders of revoked nodes still wait, or would again if a deal of theirs ended.
@@ -288,7 +288,7 @@ class UpLink(NewestRecords):
     def _answer(self) -> list[Event]:
         market = self._master.main.market
         # A node's first answer counts, as it would if each were taken up at once.
-        first: dict[tuple[int, Side], Decision] = {}
+        first: dict[tuple[int, Side], Confirmation] = {}
         for decision in filter(self._is_open, self._decisions):
             first.setdefault((decision.deal_id, decision.side), decision)
         events: list[Event] = []
@@ -314,7 +314,7 @@ class UpLink(NewestRecords):
             raise
         return self.read(receipt)
 
-    def _is_open(self, decision: Decision) -> bool:
+    def _is_open(self, decision: Confirmation) -> bool:
         deal = self._market.deals.get(decision.deal_id)
         if deal is None or deal.state is not DealState.INTENT or deal.has_confirmed(decision.side):
             return False
@@ -357,7 +357,7 @@ class UpLink(NewestRecords):
                 if not self._market.is_known(record.leaf):
                     self._orders[record.leaf] = details
                 self._offered.add((details.user_id, details.period))
-            case Decision():
+            case Confirmation():
                 self._decisions.append(details)
                 self._deals.note_answer(details)
             case DealDetails():
@@ -368,24 +368,24 @@ class UpLink(NewestRecords):
                 self.keep(details)
 
 
-def take_up(uplinks: Sequence[UpLink]) -> list[Event]:
-    """Take up what lies on several slave chains, as `UpLink.take_up`, the new orders of all of them together.
+def submit(relays: Sequence[Relay]) -> list[Event]:
+    """Submit what lies on several slave chains, as `Relay.submit`, the new orders of all of them together.
 
-    They enter the main chain in the sequence of the up-links.
+    They enter the main chain in the sequence of the relays.
     """
-    ready = [uplink.ready_orders() for uplink in uplinks]
-    calls = [call for uplink, orders in zip(uplinks, ready, strict=True) for call in uplink.calls_for(orders)]
+    ready = [relay.ready_orders() for relay in relays]
+    calls = [call for relay, orders in zip(relays, ready, strict=True) for call in relay.calls_for(orders)]
     receipts: list[Receipt] = []
     # What is refused because of one, or because it is too much at once, each sends again by itself.
     with suppress(TransactionRejected):
         receipts = send_together(calls)
     return [
-        *(event for uplink in uplinks[:1] for receipt in receipts for event in uplink.read(receipt)),
-        *(event for uplink, orders in zip(uplinks, ready, strict=True) for event in uplink.finish(orders)),
+        *(event for relay in relays[:1] for receipt in receipts for event in relay.read(receipt)),
+        *(event for relay, orders in zip(relays, ready, strict=True) for event in relay.finish(orders)),
     ]
 
 
-def _kind_of_decision(decision: Decision) -> tuple[int, bool]:
+def _kind_of_decision(decision: Confirmation) -> tuple[int, bool]:
     return decision.side, decision.confirmed
 
 

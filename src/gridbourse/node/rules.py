@@ -16,7 +16,7 @@ from gridbourse.node.node import Region
 
 
 @dataclass(frozen=True, slots=True)
-class Constitution:
+class RulesInForce:
     """What is in force.
 
     Parameters
@@ -43,12 +43,12 @@ class Constitution:
     kept_chain_ids: Mapping[str, int]
 
 
-def read_constitution(region: Region) -> Constitution:
+def read_rules_in_force(region: Region) -> RulesInForce:
     """Read what is in force now."""
     consortium, masters = region.main.consortium, region.main.consortium.masters()
     slaves = {number: consortium.slave_chain(number) for number in masters}
     kept = {MAIN: region.main.chain, **{name: master.slave.chain for name, master in region.masters.items()}}
-    return Constitution(
+    return RulesInForce(
         settings=consortium.settings(),
         masters=masters,
         settlement_agent=consortium.settlement_agent(),

@@ -61,11 +61,11 @@ def statement_of(region: Region, node_id: str, day: int) -> Statement:
     InvalidValue
         Nobody has such a node, or the day is not settled.
     """
-    uplink = region.uplinks[region.master_of(node_id).membership.name]
-    uplink.catch_up()
-    details = uplink.statements.get((node_id, day))
+    relay = region.relays[region.master_of(node_id).membership.name]
+    relay.catch_up()
+    details = relay.statements.get((node_id, day))
     if details is None:
-        known = sorted(settled for name, settled in uplink.statements if name == node_id)
+        known = sorted(settled for name, settled in relay.statements if name == node_id)
         raise InvalidValue("day", day, f"a day that is settled for {node_id}: {known or 'there is none yet'}")
     lines = (_line(details, turn) for turn in range(len(details.price_ticks)))
     return Statement(node_id, day, tuple(lines))

@@ -116,7 +116,7 @@ def _run(*, single_chain: bool) -> tuple[TradeTime, ...]:
             deals_before = market.region.main.market.deal_count()
             market.enter(order)
             entering = watch.take()
-            market.region.bring_down()
+            market.region.deliver()
             writing = watch.take()
             deals = market.region.main.market.deal_count() - deals_before
             if order.side is Side.BID and deals:

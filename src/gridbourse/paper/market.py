@@ -188,7 +188,7 @@ class PaperMarket:
 
     def conclude(self) -> None:
         """Bring the deals down, let both sides confirm them, settle, and anchor every slave chain."""
-        self.region.answer(self.region.bring_down(), confirmed=True)
+        self.region.answer(self.region.deliver(), confirmed=True)
         self.region.settle()
         self.region.anchor()
 

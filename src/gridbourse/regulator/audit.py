@@ -42,8 +42,8 @@ from gridbourse.regulator.capacity_audit import (
     wrong_statements,
 )
 from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_text
-from gridbourse.regulator.verified_records import Opened, SlaveReading
-from gridbourse.text import Finding
+from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
+from gridbourse.text import Message
 from gridbourse.units import PERIODS_PER_DAY
 
 _Value = TypeVar("_Value")
@@ -77,7 +77,9 @@ class Regulator:
         self._view = MarketView(main, shelf)
         self._happened = self._view.follow(TraderRegistered, TransferCapacityPublished, *DEAL_EVENTS)
         self._readings = {
-            master_id: SlaveReading(names[master_id], slave, partial(main.consortium.accounts, master_id), keys.opening)
+            master_id: VerifiedLedger(
+                names[master_id], slave, partial(main.consortium.accounts, master_id), keys.opening
+            )
             for master_id, slave in slaves.items()
         }
         self._balance = BalanceAudit(main, self._view, self._readings, self._name, keys.opening)
@@ -114,10 +116,10 @@ class Regulator:
             try:
                 findings += self._wrong_slave(master_id)
             except ProofError as error:
-                findings.append(Finding.of(error))
+                findings.append(Message.of(error))
             except ChainError as error:
                 text = "slave chain {name} cannot be read: {error}"
-                findings.append(Finding(text, name=self._name(master_id), error=error))
+                findings.append(Message(text, name=self._name(master_id), error=error))
         for placed in self._view.orders.values():
             findings += self._wrong_order(placed)
         for deal_id, side in self._answers:
@@ -172,7 +174,7 @@ class Regulator:
             try:
                 party.steps.append(Step(title, holds=True, finding=take()))
             except GridbourseError as error:
-                party.steps.append(Step(title, holds=False, finding=Finding.of(error)))
+                party.steps.append(Step(title, holds=False, finding=Message.of(error)))
                 if party.order is None:
                     break
 
@@ -180,9 +182,9 @@ class Regulator:
         placed = party.placed
         if not deal.ask.price_ticks <= deal.price_ticks <= deal.bid.price_ticks:
             raise ProofError(
-                Finding("main chain: the deal's price {price} is outside its orders'", price=deal.price_ticks)
+                Message("main chain: the deal's price {price} is outside its orders'", price=deal.price_ticks)
             )
-        return Finding(
+        return Message(
             "order {order} of trader {trader}, carrying leaf {leaf}",
             order=_hex(placed.order_id),
             trader=placed.trader,
@@ -200,7 +202,7 @@ class Regulator:
         order = party.order = reading.orders.get(leaf)
         if order is None:
             raise ProofError(
-                Finding(
+                Message(
                     "main chain, order {order}: slave chain {name} has no order record with its leaf {leaf}; its "
                     "master placed what nobody recorded, or changed or dropped the record",
                     order=_hex(order_id),
@@ -211,13 +213,13 @@ class Regulator:
         place, first = reading.place(order.record), self._view.orders.of_record(leaf)
         if first is not None and first != order_id:
             text = "main chain, order {order}: {place} already stands for order {first}"
-            raise ProofError(Finding(text, order=_hex(order_id), place=place, first=_hex(first)))
+            raise ProofError(Message(text, order=_hex(order_id), place=place, first=_hex(first)))
         return place
 
     def _step_inclusion(self, party: PartyTrace) -> str:
         anchors = self._main.anchors.anchors(self._master_id(party.placed))
         anchor = party.anchor = self._reading(party).require_included(_reached(party.order).record, anchors)
-        return Finding(
+        return Message(
             "the anchor of blocks {first} to {last}, {count} records, root {root}",
             first=anchor.first_block,
             last=anchor.last_block,
@@ -229,7 +231,7 @@ class Regulator:
         order = _reached(party.order)
         if order.fault:
             raise ProofError(order.fault)
-        return Finding("signed by {user}, 0x{author}", user=order.details.user_id, author=order.record.author.hex())
+        return Message("signed by {user}, 0x{author}", user=order.details.user_id, author=order.record.author.hex())
 
     def _step_agreement(self, party: PartyTrace) -> str:
         placed, order = party.placed, _reached(party.order)
@@ -240,8 +242,8 @@ class Regulator:
             place = self._reading(party).place(order.record)
             text = "main chain, order {order}: {found}, but {place} states: {stated}"
             orders = {"found": order_text(*found), "stated": order_text(*stated)}
-            raise ProofError(Finding(text, order=_hex(order_id), place=place, **orders))
-        told = Finding(
+            raise ProofError(Message(text, order=_hex(order_id), place=place, **orders))
+        told = Message(
             "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=order_text(*stated)
         )
         if not details.replaces:
@@ -249,33 +251,33 @@ class Regulator:
         replaced = OrderId.unpack(details.replaces)
         if not self._view.orders.is_withdrawn(replaced):
             text = "main chain, order {order}: stands beside {replaced}, which it replaces"
-            raise ProofError(Finding(text, order=_hex(order_id), replaced=_hex(replaced)))
-        return Finding("{told}, in place of order {replaced}", told=told, replaced=_hex(replaced))
+            raise ProofError(Message(text, order=_hex(order_id), replaced=_hex(replaced)))
+        return Message("{told}, in place of order {replaced}", told=told, replaced=_hex(replaced))
 
     def _step_pseudonym(self, party: PartyTrace) -> str:
         trader, details = party.placed.trader, _reached(party.order).details
         day = details.period // PERIODS_PER_DAY
         day_key = self._reading(party).day_keys.get(day)
         if day_key is None:
-            raise ProofError(Finding("slave chain {name} records no key for day {day}", name=party.master, day=day))
+            raise ProofError(Message("slave chain {name} records no key for day {day}", name=party.master, day=day))
         if day_key.pseudonym(details.user_id.encode()) != self._pseudonyms[trader].pseudonym:
             place = self._reading(party).place(_reached(party.order).record)
             text = "main chain, trader {trader} is not {user} of {place}"
-            raise ProofError(Finding(text, trader=trader, user=details.user_id, place=place))
-        return Finding("trader {trader} is {user} on day {day}", trader=trader, user=details.user_id, day=day)
+            raise ProofError(Message(text, trader=trader, user=details.user_id, place=place))
+        return Message("trader {trader} is {user} on day {day}", trader=trader, user=details.user_id, day=day)
 
     def _step_answer(self, party: PartyTrace, deal_id: int) -> str:
         answer = self._answers.get((deal_id, party.side))
         if answer is None:
-            return Finding("the main chain has no answer of this party")
+            return Message("the main chain has no answer of this party")
         reading, user_id = self._reading(party), _reached(party.order).details.user_id
-        verb = Finding("confirmed") if answer else Finding("abandoned")
+        verb = Message("confirmed") if answer else Message("abandoned")
         for opened in reading.decisions.get((deal_id, party.side), []):
             stated = opened.details
             if opened.fault is None and (stated.user_id, stated.confirmed) == (user_id, answer):
-                return Finding("{verb} by {user}, {place}", verb=verb, user=user_id, place=reading.place(opened.record))
+                return Message("{verb} by {user}, {place}", verb=verb, user=user_id, place=reading.place(opened.record))
         text = "main chain, deal {deal}: {verb} for {user}, who signed no such record on slave chain {name}"
-        raise ProofError(Finding(text, deal=deal_id, verb=verb, user=user_id, name=reading.name))
+        raise ProofError(Message(text, deal=deal_id, verb=verb, user=user_id, name=reading.name))
 
     def _step_deal(self, party: PartyTrace, deal_id: int, deal: Deal) -> str:
         reading = self._reading(party)
@@ -287,16 +289,16 @@ class Regulator:
                 raise ProofError(lie)
         for opened in records:
             if opened.fault is None and opened.details.state is state:
-                return Finding("{state}, {place}", state=STATES[state], place=reading.place(opened.record))
+                return Message("{state}, {place}", state=STATES[state], place=reading.place(opened.record))
         text = "slave chain {name} does not record deal {deal} as {state}"
-        raise ProofError(Finding(text, name=reading.name, deal=deal_id, state=STATES[state]))
+        raise ProofError(Message(text, name=reading.name, deal=deal_id, state=STATES[state]))
 
     def _step_chain(self, party: PartyTrace) -> str:
         wrong = list(self._wrong_chain(self._master_id(party.placed)))
         if wrong:
-            raise ProofError(reduce(lambda first, more: Finding("{first}; {more}", first=first, more=more), wrong))
+            raise ProofError(reduce(lambda first, more: Message("{first}; {more}", first=first, more=more), wrong))
         reading = self._reading(party)
-        return Finding("{count} records of slave chain {name}", count=len(reading), name=reading.name)
+        return Message("{count} records of slave chain {name}", count=len(reading), name=reading.name)
 
     # What an audit looks for
 
@@ -316,7 +318,7 @@ class Regulator:
         reading, registered = self._readings[master_id], self._main.consortium.slave_chain(master_id)
         chain = reading.slave.chain
         if registered != SlaveChain(chain.chain_id, chain.header(0).hash, reading.slave.ledger.address):
-            yield Finding("slave chain {name} is not the one that its master registered", name=reading.name)
+            yield Message("slave chain {name} is not the one that its master registered", name=reading.name)
         yield from reading.wrong_anchors(self._main.anchors.anchors(master_id))
 
     def _dropped_orders(self, master_id: int) -> Iterator[str]:
@@ -340,7 +342,7 @@ class Regulator:
                 dropped = (leaf, details.request(trader).pack()) not in refused
             if dropped:
                 place = reading.place(order.record)
-                yield Finding("{place}: the master did not take this order up to the main chain", place=place)
+                yield Message("{place}: the master did not take this order up to the main chain", place=place)
 
     def _dropped_cancellations(self, master_id: int) -> Iterator[str]:
         """Find cancellations that the master anchored and did not take up."""
@@ -349,9 +351,11 @@ class Regulator:
             for opened in cancellations:
                 if _is_anchored(opened, anchor) and self._could_be_changed(reading, order_id, opened.details):
                     place = reading.place(opened.record)
-                    yield Finding("{place}: the master did not take this cancellation up", place=place)
+                    yield Message("{place}: the master did not take this cancellation up", place=place)
 
-    def _could_be_changed(self, reading: SlaveReading, order_id: OrderId, wanted: OrderDetails | Cancellation) -> bool:
+    def _could_be_changed(
+        self, reading: VerifiedLedger, order_id: OrderId, wanted: OrderDetails | Cancellation
+    ) -> bool:
         """Whether an order stands, and is of the user who wants it changed as it may be."""
         placed = self._view.orders.get(order_id)
         order = reading.orders.get(placed.record_hash) if placed else None
@@ -376,17 +380,17 @@ class Regulator:
             return
         revocation = reading.revocations.get(order.details.user_id) if reading and order else None
         if revocation is None:
-            yield Finding("main chain, order {order}: withdrawn without a record of its user", order=_hex(order_id))
+            yield Message("main chain, order {order}: withdrawn without a record of its user", order=_hex(order_id))
             return
         withdrawn = self._main.market.height_of_cancellation(order_id)
         anchored = self._main.anchors.height_of(master_id, revocation.index)
         if withdrawn is not None and (anchored is None or anchored > withdrawn):
             text = "main chain, order {order}: withdrawn before the revocation of its user was anchored"
-            yield Finding(text, order=_hex(order_id))
+            yield Message(text, order=_hex(order_id))
 
-    def _signed_to_go(self, reading: SlaveReading, order_id: OrderId, user_id: str) -> bool:
+    def _signed_to_go(self, reading: VerifiedLedger, order_id: OrderId, user_id: str) -> bool:
         """Whether a user signed that an order goes, or that another takes its place, which then did."""
-        signed: list[Opened[Any]] = [
+        signed: list[DecryptedRecord[Any]] = [
             *reading.cancellations.get(order_id, []),
             *(
                 opened
@@ -403,7 +407,7 @@ class Regulator:
             for step in (self._step_record, self._step_signature, self._step_agreement, self._step_pseudonym):
                 step(party)
         except ProofError as error:
-            yield Finding.of(error)
+            yield Message.of(error)
 
     def _wrong_answer(self, deal_id: int, side: Side) -> Iterator[str]:
         """Find an answer that its user did not give. An order without a record is another finding."""
@@ -414,16 +418,16 @@ class Regulator:
             if party.order is not None:
                 self._step_answer(party, deal_id)
         except ProofError as error:
-            yield Finding.of(error)
+            yield Message.of(error)
 
-    def _lie(self, reading: SlaveReading, opened: Opened[DealDetails]) -> str | None:
+    def _lie(self, reading: VerifiedLedger, opened: DecryptedRecord[DealDetails]) -> str | None:
         """Compare what the master wrote to a party with the deal on the main chain."""
         stated, deal = opened.details, self._view.deals.get(opened.details.deal_id)
         if opened.fault is not None:
             return None
         if deal is None:
             text = "{place}: states deal {deal}, which is not on the main chain"
-            return Finding(text, place=reading.place(opened.record), deal=stated.deal_id)
+            return Message(text, place=reading.place(opened.record), deal=stated.deal_id)
         own, other = deal.ask, deal.bid
         if stated.side is Side.BID:
             own, other = other, own
@@ -432,7 +436,7 @@ class Regulator:
         agreed = (order and order.details.user_id, own, other, deal.energy_wh, deal.price_ticks)
         if told != agreed or stated.state not in self._states[stated.deal_id]:
             text = "{place}: states deal {deal} otherwise than the main chain"
-            return Finding(text, place=reading.place(opened.record), deal=stated.deal_id)
+            return Message(text, place=reading.place(opened.record), deal=stated.deal_id)
         return None
 
     # What the main chain tells
@@ -444,13 +448,13 @@ class Regulator:
     def _name(self, master_id: int) -> str:
         return self._names.get(master_id, f"number {master_id}")
 
-    def _reading(self, party: PartyTrace) -> SlaveReading:
+    def _reading(self, party: PartyTrace) -> VerifiedLedger:
         return self._open_reading(self._master_id(party.placed))
 
-    def _open_reading(self, master_id: int) -> SlaveReading:
+    def _open_reading(self, master_id: int) -> VerifiedLedger:
         if master_id not in self._readings:
             text = "slave chain {name} is not open to the regulator: nothing on it is proven"
-            raise ProofError(Finding(text, name=self._name(master_id)))
+            raise ProofError(Message(text, name=self._name(master_id)))
         return self._readings[master_id]
 
     def _master_id(self, placed: OrderPlaced) -> int:
@@ -490,7 +494,7 @@ def _reached(value: _Value | None) -> _Value:
     return value
 
 
-def _is_anchored(opened: Opened[Any], anchor: Anchor | None) -> bool:
+def _is_anchored(opened: DecryptedRecord[Any], anchor: Anchor | None) -> bool:
     """Whether a record that may be believed is covered by the master's newest anchor."""
     return opened.fault is None and anchor is not None and opened.record.index < anchor.leaf_count
 

@@ -20,8 +20,8 @@ from gridbourse.ledger.balancing_records import MeteredDetails, MeteredTotal, No
 from gridbourse.ledger.sealing import open_record
 from gridbourse.market.types import Deal
 from gridbourse.regulator.capacity_audit import Nominations, Source, sources
-from gridbourse.regulator.verified_records import SlaveReading
-from gridbourse.text import Finding
+from gridbourse.regulator.verified_records import VerifiedLedger
+from gridbourse.text import Message
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, format_price
 
 FOLLOW_UP_SECONDS = 86_400
@@ -49,7 +49,7 @@ class BalanceAudit:
         self,
         main: MainChain,
         market: MarketView,
-        readings: Mapping[int, SlaveReading],
+        readings: Mapping[int, VerifiedLedger],
         name: Callable[[int], str],
         keys: Sequence[EncryptionKey],
     ) -> None:
@@ -65,7 +65,7 @@ class BalanceAudit:
         self._named_at: dict[int, int] = {}
         self._nominations: dict[str, Source[Nomination]] = {}
         self._totals: list[tuple[Submission, MeteredTotal]] = []
-        self._unreadable: list[Finding] = []
+        self._unreadable: list[Message] = []
         self._trader_of = cache(main.market.trader_of)
 
     @property
@@ -95,7 +95,7 @@ class BalanceAudit:
             self._open(submission)
         self._read = len(self._view.submissions)
 
-    def wrong(self) -> Iterator[Finding]:
+    def wrong(self) -> Iterator[Message]:
         """Everything that is wrong; the slave chains have been read after the main chain."""
         cutoff = self._cutoff()
         yield from self._unreadable
@@ -111,7 +111,7 @@ class BalanceAudit:
             details = open_record(self._main.balancing, record, *self._keys)
         except EnvelopeError as error:
             text = "{place} does not open for the regulator: {error}"
-            self._unreadable.append(Finding(text, place=self._place(submission), error=error))
+            self._unreadable.append(Message(text, place=self._place(submission), error=error))
             return
         if isinstance(details, MeteredTotal):
             self._totals.append((submission, details))
@@ -119,9 +119,9 @@ class BalanceAudit:
             source = Source(record, details, None, reading, self._place(submission))
             self._nominations[record.leaf.hex()] = source
 
-    def _place(self, submission: Submission) -> Finding:
+    def _place(self, submission: Submission) -> Message:
         text = "main chain, submission {index} of {name}"
-        return Finding(text, index=submission.record.index, name=self._name(submission.master_id))
+        return Message(text, index=submission.record.index, name=self._name(submission.master_id))
 
     def _cutoff(self) -> int:
         """The newest block that is older than what has to follow may take."""
@@ -137,13 +137,13 @@ class BalanceAudit:
 
     # Totals
 
-    def _wrong_total(self, submission: Submission, total: MeteredTotal) -> Iterator[Finding]:
+    def _wrong_total(self, submission: Submission, total: MeteredTotal) -> Iterator[Message]:
         """Sum again: what is metered where it is, what was traded where it is not."""
         reading, place = self._readings.get(submission.master_id), self._place(submission)
         if reading is None:
             return
         if total.records > len(reading) or total.as_of_block >= submission.record.height:
-            yield Finding("{place}: sums records or blocks that were not there", place=place)
+            yield Message("{place}: sums records or blocks that were not there", place=place)
             return
         metered = _newest_metered(reading, total)
         day_key = reading.day_keys.get(total.first_period // PERIODS_PER_DAY)
@@ -161,7 +161,7 @@ class BalanceAudit:
             if balance_wh != total.balance_wh(period) or is_open != (period in total.open_periods):
                 text = "{place}: states {stated} Wh in period {period}, slave chain {name} says {found} Wh"
                 parts = {"stated": total.balance_wh(period), "found": balance_wh, "name": reading.name}
-                yield Finding(text, place=place, period=period, **parts)
+                yield Message(text, place=place, period=period, **parts)
 
     def _is_below(self, trader: int, master_id: int) -> bool:
         return self._market.master_of.get(trader) == master_id
@@ -180,7 +180,7 @@ class BalanceAudit:
 
     # Prices
 
-    def _wrong_prices(self, cutoff: int) -> Iterator[Finding]:
+    def _wrong_prices(self, cutoff: int) -> Iterator[Message]:
         """Make every price that counts again, from what the main chain held when it was made."""
         submitted: dict[int, list[tuple[Submission, MeteredTotal]]] = {}
         for submission, total in self._totals:
@@ -196,7 +196,7 @@ class BalanceAudit:
                     "was traded and submitted makes {due} yuan/kWh for {found} Wh"
                 )
                 parts = {"price": format_price(newest.price.price_ticks), "region": newest.price.region_wh}
-                yield Finding(text, period=period, due=format_price(due.price_ticks), found=due.region_wh, **parts)
+                yield Message(text, period=period, due=format_price(due.price_ticks), found=due.region_wh, **parts)
             yield from self._missing_totals(newest, {submission.master_id for submission, _ in stated})
             if _totals_at(stated, cutoff) != totals and newest.as_of_block < cutoff:
                 yield from self._stale_price(newest, _totals_at(stated, cutoff), cutoff)
@@ -208,12 +208,12 @@ class BalanceAudit:
 
     def _stale_price(
         self, published: Publication, totals: Mapping[int, MeteredTotal], cutoff: int
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Message]:
         if self._due_price(published.price.period, cutoff, totals) != published.price:
             text = "main chain: the imbalance price of period {period} does not take in what was submitted since"
-            yield Finding(text, period=published.price.period)
+            yield Message(text, period=published.price.period)
 
-    def _missing_totals(self, published: Publication, submitters: set[int]) -> Iterator[Finding]:
+    def _missing_totals(self, published: Publication, submitters: set[int]) -> Iterator[Message]:
         consortium, height = self._main.consortium, published.as_of_block
         named = {master_id for master_id, since in self._named_at.items() if since <= height}
         missing = sorted((named & consortium.active_masters_at(height)) - submitters)
@@ -226,11 +226,11 @@ class BalanceAudit:
             text = "main chain: the imbalance prices of day {day} did not wait for what {name} has to submit"
             if in_time:
                 text = "main chain: {name} did not submit in time what it metered on day {day}"
-            yield Finding(text, day=day, name=self._name(master_id))
+            yield Message(text, day=day, name=self._name(master_id))
 
     # Statements
 
-    def _wrong_statements(self, master_id: int, reading: SlaveReading, cutoff: int) -> Iterator[Finding]:
+    def _wrong_statements(self, master_id: int, reading: VerifiedLedger, cutoff: int) -> Iterator[Message]:
         statements: dict[tuple[str, int], list[Source[StatementDetails]]] = {}
         metered: dict[tuple[str, int], list[Source[MeteredDetails]]] = {}
         for statement in sources([reading], StatementDetails).values():
@@ -243,22 +243,22 @@ class BalanceAudit:
         for key, stated in metered.items():
             if self._is_overdue(master_id, stated[-1], statements.get(key, []), cutoff):
                 text = "{place}: what was metered for {user} is not settled at the published price"
-                yield Finding(text, place=stated[-1].place, user=key[0])
+                yield Message(text, place=stated[-1].place, user=key[0])
 
     def _wrong_statement(
         self, statement: Source[StatementDetails], metered: Sequence[Source[MeteredDetails]]
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Message]:
         details = statement.details
         before = [source.details for source in metered if source.record.index < statement.record.index]
         if not before or _energies(details) != _energies(before[-1]):
             text = "{place}: settles other energies than were metered for {user}"
-            yield Finding(text, place=statement.place, user=details.user_id)
+            yield Message(text, place=statement.place, user=details.user_id)
         for period, ticks in enumerate(details.price_ticks, details.first_period):
             published = self._view.published.get(period, ())
             if all(ticks != publication.price.price_ticks for publication in published):
                 text = "{place}: settles {user} in period {period} at {price} yuan/kWh, which was not published"
                 parts = {"period": period, "price": format_price(ticks)}
-                yield Finding(text, place=statement.place, user=details.user_id, **parts)
+                yield Message(text, place=statement.place, user=details.user_id, **parts)
                 break
 
     def _is_overdue(
@@ -287,7 +287,7 @@ def _totals_at(stated: Sequence[tuple[Submission, MeteredTotal]], height: int) -
     return {submission.master_id: total for submission, total in stated if submission.record.height <= height}
 
 
-def _newest_metered(reading: SlaveReading, total: MeteredTotal) -> dict[str, MeteredDetails]:
+def _newest_metered(reading: VerifiedLedger, total: MeteredTotal) -> dict[str, MeteredDetails]:
     """By user, what a total had to sum: of its day, among so many first records."""
     day = total.first_period // PERIODS_PER_DAY
     return {

@@ -18,8 +18,8 @@ from gridbourse.ledger.balancing_records import (
 )
 from gridbourse.market.types import Deal, DealState, ZonePair
 from gridbourse.region.description import NodeKind
-from gridbourse.regulator.verified_records import Opened, SlaveReading
-from gridbourse.text import Finding
+from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
+from gridbourse.text import Message
 from gridbourse.units import PERIODS_PER_DAY
 
 _Kind = TypeVar("_Kind", bound=Duty | Submitted)
@@ -27,11 +27,11 @@ _OnSlaveChain = TypeVar("_OnSlaveChain", bound=Duty)
 
 
 @dataclass(frozen=True, slots=True)
-class Source(Opened[_Kind]):
+class Source(DecryptedRecord[_Kind]):
     """A record, its author's slave chain, and where it lies: there, or on the main chain."""
 
-    reading: SlaveReading
-    place: Finding
+    reading: VerifiedLedger
+    place: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class CapacityTrace:
     capacity_wh: int
     capacity: Source[CapacityDetails]
     nominations: tuple[tuple[Source[Nomination], tuple[Source[ScheduleDetails], ...]], ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[Message, ...]
 
 
 Nominations = Mapping[str, Source[Nomination]]
@@ -61,7 +61,7 @@ Nominations = Mapping[str, Source[Nomination]]
 
 
 def trace_capacity(
-    readings: Sequence[SlaveReading], nominated: Nominations, period: int, from_zone: str, to_zone: str
+    readings: Sequence[VerifiedLedger], nominated: Nominations, period: int, from_zone: str, to_zone: str
 ) -> CapacityTrace:
     """Walk from a capacity to the schedules; see `CapacityTrace`.
 
@@ -98,7 +98,7 @@ def trace_capacity(
     )
 
 
-def wrong_capacities(readings: Sequence[SlaveReading], nominated: Nominations) -> Iterator[Finding]:
+def wrong_capacities(readings: Sequence[VerifiedLedger], nominated: Nominations) -> Iterator[Message]:
     """Find capacities that are not the sum of the nominations they name, and nominations below their schedules."""
     scheduled = sources(readings, ScheduleDetails)
     for capacity in sources(readings, CapacityDetails).values():
@@ -108,8 +108,8 @@ def wrong_capacities(readings: Sequence[SlaveReading], nominated: Nominations) -
 
 
 def wrong_publications(
-    readings: Sequence[SlaveReading], published: Iterable[tuple[ZonePair, int]]
-) -> Iterator[Finding]:
+    readings: Sequence[VerifiedLedger], published: Iterable[tuple[ZonePair, int]]
+) -> Iterator[Message]:
     """Find transfer capacities on the main chain that no dispatch node recorded.
 
     Parameters
@@ -129,12 +129,12 @@ def wrong_publications(
     for pair, capacity_wh in published:
         if capacity_wh not in recorded.get(pair, set()):
             text = "main chain: {published} Wh from zone {start} to {end} in period {period} stand in no record"
-            yield Finding(text, published=capacity_wh, start=pair.from_zone, end=pair.to_zone, period=pair.period)
+            yield Message(text, published=capacity_wh, start=pair.from_zone, end=pair.to_zone, period=pair.period)
 
 
 def wrong_statements(
-    readings: Sequence[SlaveReading], deals: Collection[Deal], trader_of: Callable[[bytes], int]
-) -> Iterator[Finding]:
+    readings: Sequence[VerifiedLedger], deals: Collection[Deal], trader_of: Callable[[bytes], int]
+) -> Iterator[Message]:
     """Find statements that say of a user's deals otherwise than the main chain.
 
     Parameters
@@ -156,22 +156,22 @@ def wrong_statements(
             stated = (details.bought_wh[turn], details.sold_wh[turn], details.paid[turn], details.received[turn])
             if stated != traded.get((trader, period), (0, 0, 0, 0)):
                 text = "{place}: states the deals of {user} in period {period} otherwise than the main chain"
-                yield Finding(text, place=statement.place, user=details.user_id, period=period)
+                yield Message(text, place=statement.place, user=details.user_id, period=period)
                 break
 
 
 def _wrong_capacity(
     capacity: Source[CapacityDetails], nominated: Mapping[str, Source[Nomination]]
-) -> Iterator[Finding]:
+) -> Iterator[Message]:
     details = capacity.details
     node = capacity.reading.nodes.get(details.user_id)
     if node is None or node.kind != NodeKind.DISPATCH:
         text = "{place}: states capacities, but {user} is no dispatch node"
-        yield Finding(text, place=capacity.place, user=details.user_id)
+        yield Message(text, place=capacity.place, user=details.user_id)
     missing = [leaf for leaf in details.nominations_hex if leaf not in nominated]
     if missing:
         text = "{place}: sums a nomination that nobody submitted, leaf {leaf}"
-        yield Finding(text, place=capacity.place, leaf=missing[0])
+        yield Message(text, place=capacity.place, leaf=missing[0])
         return
     periods = range(details.first_period, details.first_period + details.periods)
     newest = {
@@ -180,7 +180,7 @@ def _wrong_capacity(
         if source.record.height <= details.as_of_block and source.details.periods == periods
     }
     if set(newest.values()) != set(details.nominations_hex):
-        yield Finding("{place}: does not sum the nominations that were submitted", place=capacity.place)
+        yield Message("{place}: does not sum the nominations that were submitted", place=capacity.place)
     summed = [nominated[leaf].details for leaf in details.nominations_hex]
     for field in ("delivered_wh", "drawn_wh"):
         sums = tuple(
@@ -196,25 +196,25 @@ def _wrong_capacity(
         )
         if sums != getattr(details, field):
             text = "{place}: {field} is not the sum of the nominations that it names"
-            yield Finding(text, place=capacity.place, field=field)
+            yield Message(text, place=capacity.place, field=field)
 
 
 def _wrong_nomination(
     nomination: Source[Nomination], scheduled: Mapping[str, Source[ScheduleDetails]]
-) -> Iterator[Finding]:
+) -> Iterator[Message]:
     details = nomination.details
     named = [scheduled.get(leaf) for leaf in details.schedules_hex]
     own = [one.details for one in named if one is not None and one.reading is nomination.reading]
     if len(own) < len(named) or any(schedule.zone != details.zone for schedule in own):
         text = "{place}: names schedules that are not of its master's nodes in zone {zone}"
-        yield Finding(text, place=nomination.place, zone=details.zone)
+        yield Message(text, place=nomination.place, zone=details.zone)
     for field in ("delivered_wh", "drawn_wh"):
         for turn, nominated_wh in enumerate(getattr(details, field)):
             period = details.first_period + turn
             scheduled_wh = sum(_energy(getattr(one, field), period - one.first_period) for one in own)
             if scheduled_wh > nominated_wh:
                 text = "{place}: {field} in period {period} is {nominated} Wh, its schedules say {scheduled} Wh"
-                yield Finding(
+                yield Message(
                     text,
                     place=nomination.place,
                     field=field,
@@ -228,7 +228,7 @@ def _energy(series: Sequence[int], turn: int) -> int:
     return series[turn] if 0 <= turn < len(series) else 0
 
 
-def sources(readings: Iterable[SlaveReading], kind: type[_OnSlaveChain]) -> dict[str, Source[_OnSlaveChain]]:
+def sources(readings: Iterable[VerifiedLedger], kind: type[_OnSlaveChain]) -> dict[str, Source[_OnSlaveChain]]:
     """Records of a kind that may be believed, by leaf in hexadecimal."""
     return {
         leaf.hex(): Source(opened.record, opened.details, None, reading, reading.place(opened.record))

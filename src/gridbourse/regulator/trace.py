@@ -9,16 +9,16 @@ from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.ledger.records import OrderDetails
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import Deal, DealState, EnergyType, Side
-from gridbourse.regulator.verified_records import Opened
-from gridbourse.text import Finding
+from gridbourse.regulator.verified_records import DecryptedRecord
+from gridbourse.text import Message
 from gridbourse.units import format_kwh, format_price
 
 STATES = {
-    DealState.INTENT: Finding("intent"),
-    DealState.CONFIRMED: Finding("confirmed"),
-    DealState.ABANDONED: Finding("abandoned"),
-    DealState.EXPIRED: Finding("expired"),
-    DealState.SETTLED: Finding("settled"),
+    DealState.INTENT: Message("intent"),
+    DealState.CONFIRMED: Message("confirmed"),
+    DealState.ABANDONED: Message("abandoned"),
+    DealState.EXPIRED: Message("expired"),
+    DealState.SETTLED: Message("settled"),
 }
 
 
@@ -48,7 +48,7 @@ class PartyTrace:
     side: Side
     placed: OrderPlaced
     master: str
-    order: Opened[OrderDetails] | None = None
+    order: DecryptedRecord[OrderDetails] | None = None
     anchor: Anchor | None = None
     steps: list[Step] = field(default_factory=list)
 
@@ -72,20 +72,20 @@ class Trace:
         return all(step.holds for party in self.parties for step in party.steps)
 
 
-def order_text(side: Side, period: int, energy_types: EnergyType, energy_wh: int, price_ticks: int) -> Finding:
+def order_text(side: Side, period: int, energy_types: EnergyType, energy_wh: int, price_ticks: int) -> Message:
     """Say what an order wants."""
     text = "buys {energy} kWh of {kinds} at {price} yuan/kWh in period {period}"
     if side is Side.ASK:
         text = "sells {energy} kWh of {kinds} at {price} yuan/kWh in period {period}"
-    kinds = [Finding(str(kind.name).lower()) for kind in energy_types] or [Finding("no known type")]
-    return Finding(
+    kinds = [Message(str(kind.name).lower()) for kind in energy_types] or [Message("no known type")]
+    return Message(
         text,
         energy=format_kwh(energy_wh),
-        kinds=Finding("any type") if energy_types == EnergyType.any() else reduce(_either, kinds),
+        kinds=Message("any type") if energy_types == EnergyType.any() else reduce(_either, kinds),
         price=format_price(price_ticks),
         period=period,
     )
 
 
-def _either(first: Finding, other: Finding) -> Finding:
-    return Finding("{first} or {other}", first=first, other=other)
+def _either(first: Message, other: Message) -> Message:
+    return Message("{first} or {other}", first=first, other=other)

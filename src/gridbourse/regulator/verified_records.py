@@ -25,9 +25,9 @@ from gridbourse.ledger.balancing_records import CapacityDetails, Duty, MeteredDe
 from gridbourse.ledger.merkle_log import Slave
 from gridbourse.ledger.records import (
     Cancellation,
+    Confirmation,
     DayOpened,
     DealDetails,
-    Decision,
     Details,
     NodeDetails,
     NodeRegistered,
@@ -37,13 +37,13 @@ from gridbourse.ledger.records import (
 )
 from gridbourse.ledger.sealing import open_record
 from gridbourse.market.types import OrderId, Side
-from gridbourse.text import Finding
+from gridbourse.text import Message
 
 _Stated = TypeVar("_Stated", bound=Details)
 
 
 @dataclass(frozen=True, slots=True)
-class Opened(Generic[_Stated]):
+class DecryptedRecord(Generic[_Stated]):
     """A record and what it states.
 
     Parameters
@@ -61,7 +61,7 @@ class Opened(Generic[_Stated]):
     fault: str | None
 
 
-class SlaveReading:
+class VerifiedLedger:
     """Reads one slave chain and keeps up with it. Nothing it finds wrong stops it; `findings` says what it was.
 
     Parameters
@@ -88,13 +88,13 @@ class SlaveReading:
         self._height = 0
         self._log = MerkleLog()
         self._heights: list[int] = []
-        self.orders: dict[bytes, Opened[OrderDetails]] = {}
-        self.amendments: dict[OrderId, list[Opened[OrderDetails]]] = {}
-        self.cancellations: dict[OrderId, list[Opened[Cancellation]]] = {}
-        self.decisions: dict[tuple[int, Side], list[Opened[Decision]]] = {}
-        self.deals: dict[tuple[int, Side], list[Opened[DealDetails]]] = {}
-        self.reports: list[Opened[NodeReport]] = []
-        self.duties: dict[bytes, Opened[Duty]] = {}
+        self.orders: dict[bytes, DecryptedRecord[OrderDetails]] = {}
+        self.amendments: dict[OrderId, list[DecryptedRecord[OrderDetails]]] = {}
+        self.cancellations: dict[OrderId, list[DecryptedRecord[Cancellation]]] = {}
+        self.decisions: dict[tuple[int, Side], list[DecryptedRecord[Confirmation]]] = {}
+        self.deals: dict[tuple[int, Side], list[DecryptedRecord[DealDetails]]] = {}
+        self.reports: list[DecryptedRecord[NodeReport]] = []
+        self.duties: dict[bytes, DecryptedRecord[Duty]] = {}
         """Schedules, capacities, metered energies and statements, by leaf."""
         self.nodes: dict[str, NodeRegistered] = {}
         self.revocations: dict[str, LedgerRecord] = {}
@@ -132,17 +132,17 @@ class SlaveReading:
         """
         anchor = next((anchor for anchor in anchors if anchor.leaf_count > record.index), None)
         if anchor is None:
-            raise ProofError(Finding("{place} is not anchored yet", place=self.place(record)))
+            raise ProofError(Message("{place} is not anchored yet", place=self.place(record)))
         if anchor.leaf_count > len(self):
             text = "slave chain {name} has {count} records, {anchored} are anchored"
-            raise ProofError(Finding(text, name=self.name, count=len(self), anchored=anchor.leaf_count))
+            raise ProofError(Message(text, name=self.name, count=len(self), anchored=anchor.leaf_count))
         try:
             proof = self._log.inclusion_proof(record.index, anchor.leaf_count)
             verify_inclusion(record.leaf, record.index, anchor.leaf_count, proof, anchor.root)
         except ProofError as error:
             text = "{place} is not in the log anchored with blocks {first} to {last}"
             blocks = {"first": anchor.first_block, "last": anchor.last_block}
-            raise ProofError(Finding(text, place=self.place(record), **blocks)) from error
+            raise ProofError(Message(text, place=self.place(record), **blocks)) from error
         return anchor
 
     def is_named(self, user_id: str, day: int) -> bool:
@@ -162,7 +162,7 @@ class SlaveReading:
                 sound, said = anchor.leaf_count, False
             elif not said:
                 said = True
-                yield Finding(
+                yield Message(
                     "slave chain {name}, records {start} to {end}, anchored with blocks {first} to {last}: the chain "
                     "does not hold these records",
                     name=self.name,
@@ -172,10 +172,10 @@ class SlaveReading:
                     last=anchor.last_block,
                 )
 
-    def place(self, record: LedgerRecord) -> Finding:
+    def place(self, record: LedgerRecord) -> Message:
         """Say where a record lies."""
         text = "slave chain {name}, record {index} in block {block}"
-        return Finding(text, name=self.name, index=record.index, block=record.height)
+        return Message(text, name=self.name, index=record.index, block=record.height)
 
     def _agrees(self, anchor: Anchor) -> bool:
         size = bisect_right(self._heights, anchor.last_block)
@@ -212,7 +212,7 @@ class SlaveReading:
                 "slave chain {name}: its ledger was handed over to 0x{address}, which is not its master on the main "
                 "chain"
             )
-            self.findings.append(Finding(text, name=self.name, address=change.master.hex()))
+            self.findings.append(Message(text, name=self.name, address=change.master.hex()))
 
     def _read(self, record: LedgerRecord, *, signed: bool) -> None:
         leaf = record_leaf(record.author, record.kind, record.content)
@@ -224,15 +224,15 @@ class SlaveReading:
         except EnvelopeError as error:
             text = "{place}, of 0x{author} does not open for the regulator: {error}"
             author = record.author.hex()
-            self.unreadable[leaf] = Finding(text, place=self.place(record), author=author, error=error)
+            self.unreadable[leaf] = Message(text, place=self.place(record), author=author, error=error)
             self.findings.append(self.unreadable[leaf])
             return
         wrong = (
-            (Finding("has not the index or leaf of its content") if not in_sequence else None)
-            or (Finding("is not what its author signed") if not signed else None)
+            (Message("has not the index or leaf of its content") if not in_sequence else None)
+            or (Message("is not what its author signed") if not signed else None)
             or self._fault(record.author, details)
         )
-        fault = Finding("{place}, {wrong}", place=self.place(record), wrong=wrong) if wrong else None
+        fault = Message("{place}, {wrong}", place=self.place(record), wrong=wrong) if wrong else None
         if fault:
             self.findings.append(fault)
         self._take_in(leaf, record, details, fault)
@@ -240,19 +240,23 @@ class SlaveReading:
     def _take_in(self, leaf: bytes, record: LedgerRecord, details: Details, fault: str | None) -> None:
         match details:
             case OrderDetails():
-                opened = self.orders.setdefault(leaf, Opened(record, details, fault))
+                opened = self.orders.setdefault(leaf, DecryptedRecord(record, details, fault))
                 if details.replaces:
                     self.amendments.setdefault(OrderId.unpack(details.replaces), []).append(opened)
             case Cancellation():
-                self.cancellations.setdefault(details.order_id, []).append(Opened(record, details, fault))
-            case Decision():
-                self.decisions.setdefault((details.deal_id, details.side), []).append(Opened(record, details, fault))
+                self.cancellations.setdefault(details.order_id, []).append(DecryptedRecord(record, details, fault))
+            case Confirmation():
+                self.decisions.setdefault((details.deal_id, details.side), []).append(
+                    DecryptedRecord(record, details, fault)
+                )
             case DealDetails():
-                self.deals.setdefault((details.deal_id, details.side), []).append(Opened(record, details, fault))
+                self.deals.setdefault((details.deal_id, details.side), []).append(
+                    DecryptedRecord(record, details, fault)
+                )
             case NodeReport():
-                self.reports.append(Opened(record, details, fault))
+                self.reports.append(DecryptedRecord(record, details, fault))
             case ScheduleDetails() | CapacityDetails() | MeteredDetails() | StatementDetails():
-                self.duties.setdefault(leaf, Opened(record, details, fault))
+                self.duties.setdefault(leaf, DecryptedRecord(record, details, fault))
             case NodeRegistered() if fault is None:
                 self.nodes[details.node_id] = details
             case NodeRevoked() if fault is None:
@@ -263,7 +267,7 @@ class SlaveReading:
             case _:
                 pass
 
-    def _fault(self, author: Address, details: Details) -> Finding | None:
+    def _fault(self, author: Address, details: Details) -> Message | None:
         """Why the author may not state this; None if it may.
 
         Nodes speak for themselves, and the master for nobody else: whom it took in once, it cannot give another
@@ -273,17 +277,17 @@ class SlaveReading:
             case _ if isinstance(details, NodeDetails):
                 node = self.nodes.get(details.user_id)
                 if node is None:
-                    return Finding("speaks for {user!r}, whom the master never took in", user=details.user_id)
+                    return Message("speaks for {user!r}, whom the master never took in", user=details.user_id)
                 if details.user_id in self.revocations:
-                    return Finding("speaks for {user!r}, who is revoked", user=details.user_id)
+                    return Message("speaks for {user!r}, who is revoked", user=details.user_id)
                 if author.hex() != node.address_hex:
                     text = "speaks for {user!r}, but 0x{author} signed it"
-                    return Finding(text, user=details.user_id, author=author.hex())
+                    return Message(text, user=details.user_id, author=author.hex())
             case NodeRegistered() if self.nodes.get(details.node_id, details) != details:
                 if author.hex() != self.nodes[details.node_id].address_hex or details.node_id in self.revocations:
-                    return Finding("gives {user!r} other keys without its signature", user=details.node_id)
+                    return Message("gives {user!r} other keys without its signature", user=details.node_id)
             case DayOpened() if self.day_keys.get(details.day, details.day_key()) != details.day_key():
-                return Finding("states another key for day {day}, whose users are named already", day=details.day)
+                return Message("states another key for day {day}, whose users are named already", day=details.day)
             case _ if author != self._master:
-                return Finding("may only be written by the master")
+                return Message("may only be written by the master")
         return None

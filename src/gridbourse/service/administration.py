@@ -13,14 +13,14 @@ from gridbourse.contracts.consortium import Consortium
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import Forbidden, InvalidValue, NotFound
-from gridbourse.index.directory import Directory
+from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.market.types import Role
 from gridbourse.node.node import Region
-from gridbourse.node.rules import Constitution, read_constitution
+from gridbourse.node.rules import RulesInForce, read_rules_in_force
 from gridbourse.service.auth.credentials import Credentials
 from gridbourse.service.node_client import RegionProcess
 from gridbourse.service.rights import Kind, Principal, Right, require
-from gridbourse.text import Finding
+from gridbourse.text import Message
 from gridbourse.units import format_price
 
 _Args = TypeVarTuple("_Args")
@@ -37,7 +37,7 @@ class Administration:
         Keeps accounts.
     directory
         Who is who.
-    constitution
+    rules_in_force
         Asks what is in force.
     names
         Names of the masters, by number.
@@ -51,16 +51,16 @@ class Administration:
         self,
         region: RegionProcess,
         credentials: Credentials,
-        directory: Directory,
-        constitution: Callable[[], Constitution],
+        directory: ParticipantRegistry,
+        rules_in_force: Callable[[], RulesInForce],
         names: Mapping[int, str],
         node_keys: Callable[[str], NodeKeys],
-        adopt: Callable[[Constitution], None],
+        adopt: Callable[[RulesInForce], None],
     ) -> None:
         self._region = region
         self._credentials = credentials
         self._directory = directory
-        self._constitution = constitution
+        self._rules_in_force = rules_in_force
         self._names = names
         self._node_keys = node_keys
         self._adopt = adopt
@@ -79,7 +79,7 @@ class Administration:
         """
         require(principal, Right.KEEP_ACCOUNTS)
         if self._directory.master_of.get(node_id) != principal.name:
-            raise NotFound(Finding("you have no node {name!r}", name=node_id))
+            raise NotFound(Message("you have no node {name!r}", name=node_id))
         keys = await asyncio.to_thread(self._node_keys, node_id)
         return await asyncio.to_thread(self._credentials.create_account, name, Kind.NODE, node_id, password, keys)
 
@@ -92,7 +92,7 @@ class Administration:
     def close_account(self, principal: Principal, name: str) -> None:
         """Close an account of the calling master's nodes; its sessions end. Raises `NotFound`."""
         if name not in {account.name for account in self.accounts(principal)}:
-            raise NotFound(Finding("none of your nodes has an account {name!r}", name=name))
+            raise NotFound(Message("none of your nodes has an account {name!r}", name=name))
         self._credentials.close_account(name)
 
     # Meters
@@ -109,7 +109,7 @@ class Administration:
         """
         require(principal, Right.KEEP_METERS)
         if self._directory.master_of.get(node_id) != principal.name:
-            raise NotFound(Finding("you have no node {name!r}", name=node_id))
+            raise NotFound(Message("you have no node {name!r}", name=node_id))
         await self._region.run(Region.register_meter, node_id, meter, limit_w)
 
     # Deposits
@@ -125,11 +125,11 @@ class Administration:
             A node takes no part, or the day is not open.
         """
         require(principal, Right.CREDIT)
-        if self._names[self._constitution().settlement_agent] != principal.name:
-            raise Forbidden(Finding("only the settlement agent credits deposits"))
+        if self._names[self._rules_in_force().settlement_agent] != principal.name:
+            raise Forbidden(Message("only the settlement agent credits deposits"))
         for node_id in moneys:
             if self._directory.trader(node_id, day) is None:
-                remedy = Finding("a node of this region that trades on day {day}", day=day)
+                remedy = Message("a node of this region that trades on day {day}", day=day)
                 raise InvalidValue("node_id", node_id, remedy)
         await self._region.run(Region.deposit, dict(moneys), day, payment_reference)
 
@@ -158,21 +158,21 @@ class Administration:
     def _number(self, master: str) -> int:
         number = next((number for number, name in self._names.items() if name == master), None)
         if number is None:
-            raise InvalidValue("master", master, Finding("one of {names}", names=", ".join(self._names.values())))
+            raise InvalidValue("master", master, Message("one of {names}", names=", ".join(self._names.values())))
         return number
 
 
 def _vote(
     region: Region, master: str, action: Callable[[Consortium, *_Args], Call], args: tuple[*_Args]
-) -> Constitution:
+) -> RulesInForce:
     consortium = region.main.consortium
     region.masters[master].main_wallet.send(consortium.vote(action(consortium, *args)))
-    return read_constitution(region)
+    return read_rules_in_force(region)
 
 
 def _change_settings(consortium: Consortium, changes: Mapping[str, Any]) -> Call:
     wanted = replace(consortium.settings(), **changes)
     if wanted.floor_ticks > wanted.cap_ticks:
-        remedy = Finding("a price no higher than the highest, {cap}", cap=format_price(wanted.cap_ticks))
+        remedy = Message("a price no higher than the highest, {cap}", cap=format_price(wanted.cap_ticks))
         raise InvalidValue("floor", format_price(wanted.floor_ticks), remedy)
     return consortium.change_settings(wanted)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from gridbourse import __version__
 from gridbourse.service.metrics import Metrics
-from gridbourse.service.middleware import Gate, HeadAsGet, Observer
+from gridbourse.service.middleware import AccessLog, HeadAsGet, RequestLimits
 from gridbourse.service.problems import handle_problems
 from gridbourse.service.routes import (
     audit,
@@ -105,8 +105,8 @@ def create_app(
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.add_middleware(HeadAsGet)
-    app.add_middleware(Gate, settings=settings)
-    app.add_middleware(Observer, settings=settings, metrics=app.state.metrics)
+    app.add_middleware(RequestLimits, settings=settings)
+    app.add_middleware(AccessLog, settings=settings, metrics=app.state.metrics)
     handle_problems(app)
     api = APIRouter(prefix=API_PREFIX)
     for subject in (market, orders, deals, statements, records, meters, chains, network, audit, signin, stream):

@@ -39,7 +39,7 @@ from gridbourse.service.chain_source import (
 from gridbourse.service.node_client import RegionProcess
 from gridbourse.service.paging import cut, newest_first, read_cursor, write_cursor
 from gridbourse.service.rights import Kind, Principal, Right, require
-from gridbourse.text import Finding
+from gridbourse.text import Message
 
 
 class ChainQueries:
@@ -97,7 +97,7 @@ class ChainQueries:
         require(principal, Right.READ_CHAINS)
         entry = self._chain(name)
         if not 1 <= height <= (entry.head.height if entry.head else 0):
-            raise NotFound(Finding("chain {name} has no block {height}", name=name, height=height))
+            raise NotFound(Message("chain {name} has no block {height}", name=name, height=height))
         self._require_kept(name)
         if name != MAIN:
             self._require_member(principal, name)
@@ -112,7 +112,7 @@ class ChainQueries:
             self._require_member(principal, name)
         found = await self._region.read(read_transaction, name, tx_hash)
         if found is None:
-            raise NotFound(Finding("chain {name} has no transaction {hash}", name=name, hash=hex_text(tx_hash)))
+            raise NotFound(Message("chain {name} has no transaction {hash}", name=name, hash=hex_text(tx_hash)))
         return found
 
     def anchors(self, name: str, cursor: str | None, limit: int) -> Page[AnchorView]:
@@ -162,7 +162,7 @@ class ChainQueries:
         for name, entry in self._state.chains.items():
             if name != MAIN and self.is_member(principal, name) and (found := entry.records.beginning(leaf.hex())):
                 return self._record_summary(principal, name, found[0])
-        raise NotFound(Finding("there is no record with leaf {leaf} that you may see", leaf=hex_text(leaf)))
+        raise NotFound(Message("there is no record with leaf {leaf} that you may see", leaf=hex_text(leaf)))
 
     async def record(self, principal: Principal, name: str, index: int) -> RecordView:
         """A record, and what the caller may read of it."""
@@ -201,7 +201,7 @@ class ChainQueries:
         covering = entry.anchors.covering(index)
         if covering is None:
             text = "record {index} of {name} is not anchored yet; ask again after the next anchor"
-            raise Conflict(Finding(text, index=index, name=name))
+            raise Conflict(Message(text, index=index, name=name))
         leaf_count = covering.anchor.leaf_count
         return InclusionProof(
             chain=name,
@@ -247,11 +247,11 @@ class ChainQueries:
                 "slave chain {name} is private: its master, the nodes below it and the regulator read it; "
                 "everybody sees its blocks' heads and its anchors"
             )
-            raise Forbidden(Finding(text, name=name))
+            raise Forbidden(Message(text, name=name))
 
     def _require_kept(self, name: str) -> None:
         if not self._is_kept(name):
-            raise NotFound(Finding("slave chain {name} is not kept here, but by its master", name=name))
+            raise NotFound(Message("slave chain {name} is not kept here, but by its master", name=name))
 
     def _is_kept(self, name: str) -> bool:
         return name in self._chain_ids
@@ -260,18 +260,18 @@ class ChainQueries:
         entry = self._state.chains.get(name)
         if entry is None:
             text = "there is no chain {name!r}; there are {names}"
-            raise NotFound(Finding(text, name=name, names=", ".join(self._state.chains)))
+            raise NotFound(Message(text, name=name, names=", ".join(self._state.chains)))
         return entry
 
     def _slave(self, name: str) -> ChainEntry:
         if name == MAIN:
-            raise NotFound(Finding("the main chain has no records of its own; name a slave chain"))
+            raise NotFound(Message("the main chain has no records of its own; name a slave chain"))
         return self._chain(name)
 
     def _record(self, name: str, index: int) -> RecordEntry:
         records = self._slave(name).records
         if not 0 <= index < len(records):
-            raise NotFound(Finding("chain {name} has no record {index}", name=name, index=index))
+            raise NotFound(Message("chain {name} has no record {index}", name=name, index=index))
         return records[index]
 
     def _summary(self, name: str, entry: ChainEntry) -> ChainSummary:

@@ -16,8 +16,8 @@ from enum import StrEnum
 from typing import Any
 
 from gridbourse.contracts.slave_anchors import Anchor
-from gridbourse.index.directory import Directory
 from gridbourse.index.news import Head, MainBlock, SlaveBlock
+from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.market.types import EnergyType, Side
 from gridbourse.service.market_state import Changes, MarketState
 from gridbourse.service.rights import NOBODY, Kind, Principal
@@ -92,7 +92,7 @@ class Feed:
     def __init__(
         self,
         state: MarketState,
-        directory: Directory,
+        directory: ParticipantRegistry,
         master_names: Mapping[int, str],
         interval_seconds: float = 0.5,
     ) -> None:

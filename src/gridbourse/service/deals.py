@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gridbourse.index.shelf import Finder, Names, Rows, Shelf
-from gridbourse.ledger.records import Decision
+from gridbourse.ledger.records import Confirmation
 from gridbourse.market.types import DealState, EnergyType, OrderId, Side
 from gridbourse.units import MAX_PRICE_TICKS
 
@@ -200,7 +200,7 @@ class Answers:
         self._finder = Finder()
         self._names = Names()
 
-    def note(self, decision: Decision) -> None:
+    def note(self, decision: Confirmation) -> None:
         """Take in an answer."""
         if self.answer(decision.user_id, decision.deal_id, decision.side) is None:
             name, side = self._names.number(decision.user_id), decision.side

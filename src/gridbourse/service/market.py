@@ -21,7 +21,7 @@ from gridbourse.api.schema import (
     SideName,
     Trade,
 )
-from gridbourse.index.directory import Directory
+from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.market.types import EnergyType, Offer, Reason, Settings, Side
 from gridbourse.region.description import RegionSpec
 from gridbourse.service.deals import Traded
@@ -50,7 +50,7 @@ class MarketQueries:
     def __init__(
         self,
         state: MarketState,
-        directory: Directory,
+        directory: ParticipantRegistry,
         settings: Callable[[], Settings],
         region: RegionSpec,
         chain_id: int,

@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from gridbourse.index.directory import Directory
 from gridbourse.index.news import MainBlock, SlaveBlock
+from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.balancing_records import StatementDetails
-from gridbourse.ledger.records import Decision, Mandate, OrderDetails
+from gridbourse.ledger.records import Confirmation, LimitsSet, OrderDetails
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -65,14 +65,14 @@ class MarketState:
         Main-chain block up to which it is folded, and that block's time.
     """
 
-    def __init__(self, directory: Directory, shelf: Shelf) -> None:
+    def __init__(self, directory: ParticipantRegistry, shelf: Shelf) -> None:
         self._directory = directory
         self.height = 0
         self.timestamp = 0
         self.orders = Orders(shelf)
         self.deals = Deals(shelf)
         self.answers = Answers(shelf)
-        self.mandates: dict[str, Mandate] = {}
+        self.mandates: dict[str, LimitsSet] = {}
         """What each node may do by itself, as its owner said last."""
         self.statements: dict[tuple[str, int], StatementDetails] = {}
         """How masters settled each node's delivery day; the newest statement counts."""
@@ -97,11 +97,11 @@ class MarketState:
             match found.details:
                 case OrderDetails():
                     self.orders.record(found.record.leaf, found.details)
-                case Mandate():
+                case LimitsSet():
                     self.mandates[found.details.user_id] = found.details
                 case StatementDetails(user_id=user_id, first_period=first):
                     self.statements[user_id, first // PERIODS_PER_DAY] = found.details
-                case Decision():
+                case Confirmation():
                     self.answers.note(found.details)
                 case _:
                     pass

@@ -18,18 +18,18 @@ from gridbourse.api.chain_schema import Alarm
 from gridbourse.api.meter_schema import MeterView, ReadingReceipt
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import ReadingsNotKept, ReadingsRefused
-from gridbourse.index.directory import Directory
 from gridbourse.index.news import SlaveBlock
+from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.ledger.records import MeterRegistered
 from gridbourse.metering import intake
 from gridbourse.metering.forecast import Forecast, forecast
 from gridbourse.metering.headend import HeadEnd
-from gridbourse.metering.intake import Fault, Intake, MeteredEnergy
+from gridbourse.metering.intake import Anomaly, Intake, MeteredEnergy
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.mqtt import Broker, Subscriber, require_topic_name
 from gridbourse.node.offering import HISTORY_PERIODS
 from gridbourse.service.rights import Principal, Right, require
-from gridbourse.text import Finding
+from gridbourse.text import Message
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Metering:
     """
 
     def __init__(
-        self, path: Path, region: str, directory: Directory, broker: Broker | None, clock: Callable[[], int]
+        self, path: Path, region: str, directory: ParticipantRegistry, broker: Broker | None, clock: Callable[[], int]
     ) -> None:
         if broker is not None:
             require_topic_name(region)
@@ -142,11 +142,11 @@ class Metering:
         refused = tuple(
             (f"body.readings.{place}", finding.detail)
             for place, (accepted, finding) in enumerate(arrivals)
-            if accepted is None and finding is not None and finding.fault is not Fault.REPEATED
+            if accepted is None and finding is not None and finding.fault is not Anomaly.REPEATED
         )
         if refused:
             text = "readings: {refused} of {count} are refused, first {fault}; the others are taken"
-            told = Finding(text, refused=len(refused), count=len(arrivals), fault=refused[0][1])
+            told = Message(text, refused=len(refused), count=len(arrivals), fault=refused[0][1])
             raise ReadingsRefused(told, refused)
         new = sum(arrival.accepted is not None for arrival in arrivals)
         return ReadingReceipt(new, len(arrivals) - new)
@@ -163,7 +163,7 @@ class Metering:
             for meter in own
         ]
 
-    def silent_meters(self) -> list[Alarm]:
+    def overdue_meters(self) -> list[Alarm]:
         """Meters of which a reading is overdue."""
         views = [
             self._view(own[-1]) for node_id, own in self._of_node.items() if node_id not in self._directory.revoked
@@ -172,19 +172,19 @@ class Metering:
             Alarm(
                 "silent_meter",
                 view.node_id,
-                Finding("meter {meter} is not heard", meter=view.meter),
+                Message("meter {meter} is not heard", meter=view.meter),
                 view.heard_at or view.registered_at,
             )
             for view in views
             if view.is_silent
         ]
 
-    def deafness(self) -> list[Alarm]:
+    def broker_disconnected(self) -> list[Alarm]:
         """That the head-end does not hear its broker, if it has one."""
         if self.broker is None or self.is_listening:
             return []
         text = "the MQTT broker {broker} is not reached; readings over the API are taken"
-        return [Alarm("deaf_head_end", self._region, Finding(text, broker=self.broker.host), None)]
+        return [Alarm("deaf_head_end", self._region, Message(text, broker=self.broker.host), None)]
 
     def has_meter(self, node_id: str) -> bool:
         """Whether a node has a meter that is known here."""
@@ -221,12 +221,12 @@ class Metering:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many readings came since the start, by what became of them."""
-        return {"accepted": self._open.accepted, **{fault.name.lower(): self._open.faults[fault] for fault in Fault}}
+        return {"accepted": self._open.accepted, **{fault.name.lower(): self._open.faults[fault] for fault in Anomaly}}
 
     @property
     def _open(self) -> HeadEnd:
         if self._head_end is None:
-            raise ReadingsNotKept(Finding("the head-end is starting; try again when it is there"))
+            raise ReadingsNotKept(Message("the head-end is starting; try again when it is there"))
         return self._head_end
 
     def _view(self, meter: Address) -> MeterView:
@@ -272,5 +272,5 @@ class Metering:
 
 def _log(findings: Iterable[intake.Finding]) -> None:
     for finding in findings:
-        if finding.fault not in {Fault.REPEATED, Fault.OUT_OF_ORDER}:
+        if finding.fault not in {Anomaly.REPEATED, Anomaly.OUT_OF_ORDER}:
             logger.warning("%s: %s", finding.fault, finding.detail)

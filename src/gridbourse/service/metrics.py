@@ -74,7 +74,7 @@ class _ExchangeCollector(Collector):
             "gridbourse_automatic_offers", "Orders that nodes placed by themselves.", exchange.offering.made
         )
         single = (
-            ("gridbourse_silent_meters", "Meters whose reading is overdue.", len(exchange.metering.silent_meters())),
+            ("gridbourse_silent_meters", "Meters whose reading is overdue.", len(exchange.metering.overdue_meters())),
             (
                 "gridbourse_head_end_connected",
                 "1 if the MQTT broker is reached.",

@@ -13,9 +13,9 @@ from http import HTTPStatus
 from secrets import token_hex
 
 import anyio
+from starlette import types
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gridbourse.service.auth.current import COOKIE
 from gridbourse.service.language import language_of
@@ -23,7 +23,7 @@ from gridbourse.service.metrics import Metrics
 from gridbourse.service.problems import answer, problem
 from gridbourse.service.rate_limit import RateLimit
 from gridbourse.service.settings import ServiceSettings
-from gridbourse.text import Finding
+from gridbourse.text import Message
 
 logger = logging.getLogger("gridbourse.access")
 
@@ -50,7 +50,7 @@ _NAME = re.compile(r"(\[[0-9a-f:.]+\]|[^:]+)(?::\d+)?$", re.IGNORECASE)
 OPERATIONS = frozenset({"/health", "/ready", "/metrics"})
 
 
-class Gate:
+class RequestLimits:
     """Turns away what no operation should see: other hosts, too much at once, too large bodies.
 
     Parameters
@@ -61,13 +61,13 @@ class Gate:
         The limits.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+    def __init__(self, app: types.ASGIApp, settings: ServiceSettings) -> None:
         self._app = app
         self._settings = settings
         self._requests = RateLimit(settings.requests_per_second, settings.burst)
         self._sign_ins = RateLimit(settings.sign_ins_per_minute / 60, int(settings.sign_ins_per_minute))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -78,14 +78,14 @@ class Gate:
             return
         await self._app(scope, _Bounded(receive, self._settings.max_body_bytes), send)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
+    def _refusal(self, scope: types.Scope, headers: Headers) -> types.ASGIApp | None:
         name = _NAME.match(headers.get("host", ""))
         if name is None or not {name[1], "*"} & set(self._settings.allowed_hosts):
-            detail = Finding("this name is not served here; name the service as its operator does")
+            detail = Message("this name is not served here; name the service as its operator does")
             return problem(language_of(headers), HTTPStatus.BAD_REQUEST, "unknown-host", detail)
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > self._settings.max_body_bytes:
-            detail = Finding("a body has at most {most} bytes", most=self._settings.max_body_bytes)
+            detail = Message("a body has at most {most} bytes", most=self._settings.max_body_bytes)
             return answer(Request(scope), HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)
         if scope["path"] in OPERATIONS:
             return None
@@ -93,13 +93,13 @@ class Gate:
         limit, caller = (self._sign_ins, _address(scope)) if is_sign_in else (self._requests, _caller(scope, headers))
         if wait_seconds := limit.take(caller, time.monotonic()):
             seconds = str(max(1, round(wait_seconds)))
-            detail = Finding("too many requests; wait {seconds} s", seconds=seconds)
+            detail = Message("too many requests; wait {seconds} s", seconds=seconds)
             told = {"Retry-After": seconds}
             return answer(Request(scope), HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers=told)
         return None
 
 
-class Observer:
+class AccessLog:
     """Logs and counts every request, and puts the security headers on every answer.
 
     Parameters
@@ -112,21 +112,21 @@ class Observer:
         The counters.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: Metrics) -> None:
+    def __init__(self, app: types.ASGIApp, settings: ServiceSettings, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
         self._headers = dict(SECURITY_HEADERS)
         if settings.is_secure:
             self._headers["Strict-Transport-Security"] = "max-age=63072000"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request_id, started, status = token_hex(8), time.perf_counter(), 500
 
-        async def observed(message: Message) -> None:
+        async def observed(message: types.Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -158,17 +158,17 @@ class HeadAsGet:
         What comes behind it.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: types.ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Handle a request."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
         with anyio.CancelScope() as answering:
 
-            async def send_head(message: Message) -> None:
+            async def send_head(message: types.Message) -> None:
                 if message["type"] == "http.response.start":
                     await send(message)
                 elif message["type"] == "http.response.body" and not answering.cancel_called:
@@ -182,11 +182,11 @@ class HeadAsGet:
 class _Bounded:
     """A request's body, which ends where it gets too long: what was announced may not be what comes."""
 
-    def __init__(self, receive: Receive, most: int) -> None:
+    def __init__(self, receive: types.Receive, most: int) -> None:
         self._receive = receive
         self._left = most
 
-    async def __call__(self) -> Message:
+    async def __call__(self) -> types.Message:
         message = await self._receive()
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
@@ -195,12 +195,12 @@ class _Bounded:
         return message
 
 
-def _address(scope: Scope) -> str:
+def _address(scope: types.Scope) -> str:
     client = scope.get("client")
     return client[0] if client else "local"
 
 
-def _caller(scope: Scope, headers: Headers) -> str:
+def _caller(scope: types.Scope, headers: Headers) -> str:
     """Whose share of the service a request takes: a token's, a session's, or an address's."""
     if authorization := headers.get("authorization"):
         return authorization

@@ -23,7 +23,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from gridbourse.errors import RegionStopped
 from gridbourse.index.news import News
 from gridbourse.node.commands import Round
-from gridbourse.node.jobs import Pace
+from gridbourse.node.jobs import JobSchedule
 from gridbourse.node.node import Region
 from gridbourse.node.node_records import NodeRecord, Written
 from gridbourse.service.messages import (
@@ -42,7 +42,7 @@ from gridbourse.service.messages import (
     packed,
     unpacked,
 )
-from gridbourse.text import Finding
+from gridbourse.text import Message
 
 logger = logging.getLogger(__name__)
 
@@ -71,12 +71,12 @@ class RegionProcess:
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
-    async def open(cls, folder: Path, pace: Pace) -> Self:
+    async def open(cls, folder: Path, job_schedule: JobSchedule) -> Self:
         """Start the process and open the region there. Raises like `Region.open`."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "gridbourse.service.region_main"),
-            *(str(folder), json.dumps(asdict(pace)), str(logging.getLogger().getEffectiveLevel())),
+            *(str(folder), json.dumps(asdict(job_schedule)), str(logging.getLogger().getEffectiveLevel())),
             stdin=PIPE,
             stdout=PIPE,
             limit=_BUFFER_BYTES,
@@ -85,7 +85,7 @@ class RegionProcess:
             report = await _read(_pipes(process)[1])
         except IncompleteReadError as error:
             text = "the region's process ended before the region was open; see the log"
-            raise RegionStopped(Finding(text)) from error
+            raise RegionStopped(Message(text)) from error
         except BaseException:
             process.kill()
             raise
@@ -192,7 +192,7 @@ class RegionProcess:
 
 
 def _stopped() -> RegionStopped:
-    return RegionStopped(Finding("the service is stopping; try again when it is back"))
+    return RegionStopped(Message("the service is stopping; try again when it is back"))
 
 
 def _pipes(process: Process) -> tuple[StreamWriter, StreamReader]:

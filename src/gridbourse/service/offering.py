@@ -15,8 +15,8 @@ from sqlite3 import Row
 
 from gridbourse.api.meter_schema import AutomaticOffer, OfferOutcome, PeriodReading
 from gridbourse.errors import GridbourseError, NotFound
-from gridbourse.index.directory import Directory
-from gridbourse.ledger.records import Mandate
+from gridbourse.index.participants import ParticipantRegistry
+from gridbourse.ledger.records import LimitsSet
 from gridbourse.market.types import Offer, Settings
 from gridbourse.metering.forecast import Forecast
 from gridbourse.node.offering import decide, is_open, offer_once
@@ -27,7 +27,7 @@ from gridbourse.service.node_client import RegionProcess
 from gridbourse.service.orders import OrderEntry
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.service.views import order_view
-from gridbourse.text import Finding
+from gridbourse.text import Message
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ KEPT_DAYS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class _Decision:
+class _Confirmation:
     """What a node made of a delivery period, from what it expected."""
 
     node_id: str
@@ -84,7 +84,7 @@ class Offering:
     def __init__(
         self,
         state: MarketState,
-        directory: Directory,
+        directory: ParticipantRegistry,
         metering: Metering,
         region: RegionProcess,
         store: ServiceStore,
@@ -99,7 +99,7 @@ class Offering:
         self._store = store
         self._rules = rules
         self._clock = clock
-        self._seen: dict[str, tuple[int, Mandate, Settings]] = {}
+        self._seen: dict[str, tuple[int, LimitsSet, Settings]] = {}
 
     async def run(self, pause_seconds: float) -> None:
         """Decide and offer, again and again; what fails is decided anew."""
@@ -119,7 +119,7 @@ class Offering:
 
     async def act(self) -> None:
         """Let every node decide that has new readings or new limits, then place what they offer."""
-        decisions: list[_Decision] = []
+        decisions: list[_Confirmation] = []
         seen = {}
         for node_id, mandate in list(self._state.mandates.items()):
             looked_at = self._metering.reading_count(node_id), mandate, self._rules()
@@ -160,7 +160,7 @@ class Offering:
         require(principal, Right.READ_NODE)
         master = self._directory.master_of.get(node_id)
         if master is None or not principal.reaches(node_id, master):
-            raise NotFound(Finding("there is no node {name!r} of yours", name=node_id))
+            raise NotFound(Message("there is no node {name!r} of yours", name=node_id))
 
     def _reading(self, node_id: str, period: int) -> PeriodReading:
         energy = self._metering.energy(node_id, period)
@@ -205,7 +205,7 @@ class Offering:
 
     # Deciding
 
-    def _decide(self, node_id: str, mandate: Mandate) -> list[_Decision]:
+    def _decide(self, node_id: str, mandate: LimitsSet) -> list[_Confirmation]:
         """What a node makes of the periods that are traded next and about which it may still decide."""
         tradable = self._tradable(node_id)
         decided = self._decided(node_id, tradable)
@@ -215,17 +215,17 @@ class Offering:
                 continue  # a reading that comes so late says nothing about what is to be traded
             if self._has_ordered(node_id, period):
                 if period not in decided:
-                    found.append(_Decision(node_id, period, OfferOutcome.ORDERED))
+                    found.append(_Confirmation(node_id, period, OfferOutcome.ORDERED))
                 continue
             expected = self._metering.expected(node_id, period) if is_open(rules, period, now) else None
             made = decide(mandate.limits(), rules, period, now, expected.surplus_wh if expected else None)
             if isinstance(made, Offer):
-                found.append(_Decision(node_id, period, OfferOutcome.OFFERED, expected, made))
+                found.append(_Confirmation(node_id, period, OfferOutcome.OFFERED, expected, made))
             elif is_open(rules, period, now) or period not in decided:
-                found.append(_Decision(node_id, period, OfferOutcome(made.value), expected))
+                found.append(_Confirmation(node_id, period, OfferOutcome(made.value), expected))
         return found
 
-    async def _carry_out(self, decisions: Sequence[_Decision]) -> None:
+    async def _carry_out(self, decisions: Sequence[_Confirmation]) -> None:
         """Keep decisions, then place what is to be offered; the region has the last look at its chains."""
         if not decisions:
             return
@@ -239,7 +239,7 @@ class Offering:
         late = [decision for decision, is_made in zip(offered, made, strict=True) if not is_made]
         self._keep([replace(decision, outcome=self._why_not(decision), offer=None) for decision in late])
 
-    def _why_not(self, decision: _Decision) -> OfferOutcome:
+    def _why_not(self, decision: _Confirmation) -> OfferOutcome:
         """What came between a decision and its offer."""
         has_ordered = self._has_ordered(decision.node_id, decision.period)
         return OfferOutcome.ORDERED if has_ordered else OfferOutcome.OFF
@@ -259,7 +259,7 @@ class Offering:
 
     # What is remembered
 
-    def _keep(self, decisions: Sequence[_Decision]) -> None:
+    def _keep(self, decisions: Sequence[_Confirmation]) -> None:
         now = self._clock()
         rows = [decision.row(now) for decision in decisions]
         self._store.change_many("INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)

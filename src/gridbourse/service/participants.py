@@ -9,13 +9,13 @@ from gridbourse.api.schema import Page
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.contracts.consortium import Consortium
 from gridbourse.index.chain_state import MAIN, ChainState, ReportEntry, VoteEntry
-from gridbourse.index.directory import Directory
+from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.market.types import Role
-from gridbourse.node.rules import Constitution
+from gridbourse.node.rules import RulesInForce
 from gridbourse.service.market_state import MarketState
 from gridbourse.service.paging import cut
 from gridbourse.service.rights import Principal, Right, require
-from gridbourse.text import Finding
+from gridbourse.text import Message
 from gridbourse.units import PERIOD_SECONDS
 
 
@@ -28,7 +28,7 @@ class NetworkQueries:
         The states it reads.
     names
         Names of the masters, by number.
-    constitution
+    rules_in_force
         Asks who the main chain's members are.
     late_anchor_seconds
         After so long without an anchor, records are late.
@@ -40,9 +40,9 @@ class NetworkQueries:
         self,
         chains: ChainState,
         market: MarketState,
-        directory: Directory,
+        directory: ParticipantRegistry,
         names: Mapping[int, str],
-        constitution: Callable[[], Constitution],
+        rules_in_force: Callable[[], RulesInForce],
         late_anchor_seconds: int,
         clock: Callable[[], int],
     ) -> None:
@@ -50,13 +50,13 @@ class NetworkQueries:
         self._market = market
         self._directory = directory
         self._names = names
-        self._constitution = constitution
+        self._rules_in_force = rules_in_force
         self._late_anchor_seconds = late_anchor_seconds
         self._clock = clock
 
     def masters(self) -> list[MasterView]:
         """The members of the main chain."""
-        members = self._constitution()
+        members = self._rules_in_force()
         views = []
         for master_id, name in self._names.items():
             chain, member = self._chains.chains[name], members.masters[master_id]
@@ -117,21 +117,21 @@ class NetworkQueries:
             Alarm(
                 "late_anchor",
                 name,
-                Finding("{count} records without an anchor", count=len(chain.records) - chain.anchored_count),
+                Message("{count} records without an anchor", count=len(chain.records) - chain.anchored_count),
                 chain.unanchored_since,
             )
             for name, chain in self._chains.chains.items()
             if name != MAIN and chain.unanchored_since is not None and chain.unanchored_since < deadline
         ]
 
-    def silent_meters(self) -> list[Alarm]:
+    def overdue_meters(self) -> list[Alarm]:
         """Nodes whose newest settled day has periods without a reading that one can believe."""
         newest = dict(sorted(self._market.statements))
         return [
             Alarm(
                 "silent_meter",
                 node_id,
-                Finding("{count} periods of the day without a reading", count=len(statement.open_periods)),
+                Message("{count} periods of the day without a reading", count=len(statement.open_periods)),
                 statement.open_periods[0] * PERIOD_SECONDS,
             )
             for node_id, day in newest.items()

@@ -39,7 +39,7 @@ from gridbourse.service.language import (
     language_of,
     read_translation,
 )
-from gridbourse.text import Finding, say
+from gridbourse.text import Message, say
 
 logger = logging.getLogger(__name__)
 
@@ -161,12 +161,12 @@ def explanation(error: GridbourseError, language: LanguageTag) -> str:
     if isinstance(error, InvalidValue):
         text = "{field}: {value} is not valid; give {remedy}"
         remedy = say(error.remedy, language)
-        return say(Finding(text, field=error.field, value=repr(error.value), remedy=remedy), language)
+        return say(Message(text, field=error.field, value=repr(error.value), remedy=remedy), language)
     if isinstance(error, MarketError | ContractReverted):
-        return say(Finding("refused by the contract: {rule}", rule=str(error)), language)
+        return say(Message("refused by the contract: {rule}", rule=str(error)), language)
     if isinstance(error, ChainError):
-        return say(Finding("the chain cannot do this now: {reason}", reason=str(error)), language)
-    return say(Finding.of(error), language)
+        return say(Message("the chain cannot do this now: {reason}", reason=str(error)), language)
+    return say(Message.of(error), language)
 
 
 def faults_of(error: RequestValidationError, t: Translation) -> list[Fault]:
@@ -229,7 +229,7 @@ async def _of_http(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     logger.error("unexpected error", exc_info=error)
-    detail = Finding("the service failed; its log says why")
+    detail = Message("the service failed; its log says why")
     status, kind = HTTPStatus.INTERNAL_SERVER_ERROR, "internal"
     try:
         return answer(request, status, kind, detail)

@@ -23,7 +23,7 @@ from typing import IO, Any, assert_never
 from gridbourse.errors import GridbourseError
 from gridbourse.index.news import News
 from gridbourse.node.commands import RegionWorker
-from gridbourse.node.jobs import Pace
+from gridbourse.node.jobs import JobSchedule
 from gridbourse.node.logging import begin_process
 from gridbourse.node.node import Region
 from gridbourse.node.node_records import NodeRecord
@@ -100,15 +100,15 @@ class RegionMain:
         Where it is remembered under which idempotency key an order was placed.
     reports
         The way back.
-    pace
+    job_schedule
         How often the region does what masters do.
     """
 
-    def __init__(self, region: Region, store: ServiceStore, reports: Reports, pace: Pace) -> None:
+    def __init__(self, region: Region, store: ServiceStore, reports: Reports, job_schedule: JobSchedule) -> None:
         self._region = region
         self._store = store
         self._reports = reports
-        self._worker = RegionWorker(region, reports.tell, self._remember, reports.send, pace)
+        self._worker = RegionWorker(region, reports.tell, self._remember, reports.send, job_schedule)
         self._pools = {
             Lane.READER: ThreadPoolExecutor(READERS, "reader"),
             Lane.REGULATOR: ThreadPoolExecutor(1, "regulator"),
@@ -171,7 +171,7 @@ def main() -> None:
     """Open the region, say so, and serve."""
     parser = argparse.ArgumentParser(prog="python -m gridbourse.service.region_main", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("pace", type=json.loads, help="the fields of gridbourse.node.jobs.Pace")
+    parser.add_argument("job_schedule", type=json.loads, help="the fields of gridbourse.node.jobs.JobSchedule")
     parser.add_argument("log_level", type=int)
     given = parser.parse_args()
     begin_process(given.log_level)
@@ -186,7 +186,7 @@ def main() -> None:
         reports.send(Refusal(0, error))
         return
     reports.send(Opened())
-    RegionMain(region, store, reports, Pace(**given.pace)).serve(_requests(sys.stdin.buffer))
+    RegionMain(region, store, reports, JobSchedule(**given.job_schedule)).serve(_requests(sys.stdin.buffer))
 
 
 def _own_output() -> IO[bytes]:

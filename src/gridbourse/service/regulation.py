@@ -9,7 +9,7 @@ from gridbourse.api.chain_schema import AnchorView, AuditReport, TraceParty, Tra
 from gridbourse.api.schema import DealStatus, SideName
 from gridbourse.errors import NotFound
 from gridbourse.index.chain_state import ChainState
-from gridbourse.index.directory import Directory
+from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.node.node import Region
 from gridbourse.regulator.export import trace_document, trace_page
 from gridbourse.regulator.trace import PartyTrace, Trace
@@ -18,7 +18,7 @@ from gridbourse.service.market_state import MarketState
 from gridbourse.service.node_client import RegionProcess
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.service.views import order_text, type_name
-from gridbourse.text import Finding, Language
+from gridbourse.text import Language, Message
 
 _EXPORT_COLUMNS = (
     "deal",
@@ -54,7 +54,7 @@ class Audit:
         region: RegionProcess,
         market: MarketState,
         chains: ChainState,
-        directory: Directory,
+        directory: ParticipantRegistry,
         clock: Callable[[], int],
     ) -> None:
         self._region = region
@@ -121,12 +121,12 @@ class Audit:
     async def _trace(self, principal: Principal, deal_id: int) -> Trace:
         require(principal, Right.AUDIT)
         if deal_id not in self._market.deals:
-            raise NotFound(Finding("the main chain has no deal {deal}", deal=deal_id))
+            raise NotFound(Message("the main chain has no deal {deal}", deal=deal_id))
         return await self._region.regulate(_trace, deal_id)
 
     def _name(self, trader: int) -> str:
         owner = self._directory.owners.get(trader)
-        return owner.node_id if owner else Finding("trader {number}", number=trader)
+        return owner.node_id if owner else Message("trader {number}", number=trader)
 
 
 def _audit(region: Region) -> list[str]:

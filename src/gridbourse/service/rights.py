@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import Forbidden, NotSignedIn
-from gridbourse.text import Finding
+from gridbourse.text import Message
 
 
 class Kind(StrEnum):
@@ -137,10 +137,10 @@ def require(principal: Principal, right: Right) -> None:
     """
     if principal.kind not in RIGHTS[right]:
         if principal.kind is Kind.NOBODY:
-            raise NotSignedIn(Finding("to {right} you have to sign in", right=Finding(str(right))))
+            raise NotSignedIn(Message("to {right} you have to sign in", right=Message(str(right))))
         raise Forbidden(
-            Finding("a {kind} may not {right}", kind=Finding(str(principal.kind)), right=Finding(str(right)))
+            Message("a {kind} may not {right}", kind=Message(str(principal.kind)), right=Message(str(right)))
         )
     if SCOPE_OF[right] not in principal.scopes:
         text = "this token lacks the scope {scope}, which is needed to {right}"
-        raise Forbidden(Finding(text, scope=str(SCOPE_OF[right]), right=Finding(str(right))))
+        raise Forbidden(Message(text, scope=str(SCOPE_OF[right]), right=Message(str(right))))

@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Iterator
 
 from gridbourse.api.chain_schema import SearchHit
 from gridbourse.index.chain_state import MAIN, ChainState
-from gridbourse.index.directory import Directory
+from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.market.types import OrderId
 from gridbourse.service.chains import ChainQueries
 from gridbourse.service.local_time import date_text
 from gridbourse.service.market_state import MarketState
 from gridbourse.service.rights import Kind, Principal, Right, require
 from gridbourse.service.views import order_text
-from gridbourse.text import Finding
+from gridbourse.text import Message
 
 MAX_HITS = 100
 SHORTEST_HASH = 8
@@ -36,7 +36,9 @@ class Search:
         Reads the chains.
     """
 
-    def __init__(self, market: MarketState, chains: ChainState, directory: Directory, queries: ChainQueries) -> None:
+    def __init__(
+        self, market: MarketState, chains: ChainState, directory: ParticipantRegistry, queries: ChainQueries
+    ) -> None:
         self._market = market
         self._chains = chains
         self._directory = directory
@@ -71,14 +73,14 @@ class Search:
         deal = self._market.deals.get(number)
         if deal and (self._reaches(principal, deal.seller) or self._reaches(principal, deal.buyer)):
             seller, buyer = self._name(principal, deal.seller), self._name(principal, deal.buyer)
-            state = Finding(deal.state.name.lower())
-            text = Finding(
+            state = Message(deal.state.name.lower())
+            text = Message(
                 "deal {deal}, {seller} to {buyer}, {state}", deal=number, seller=seller, buyer=buyer, state=state
             )
             yield SearchHit("deal", str(number), MAIN, text)
         owner = self._directory.owners.get(number)
         if owner and principal.reaches(owner.node_id, owner.master):
-            text = Finding(
+            text = Message(
                 "trader {number} is {node} on {date}", number=number, node=owner.node_id, date=date_text(owner.day)
             )
             yield SearchHit("trader", owner.node_id, MAIN, text)
@@ -92,7 +94,7 @@ class Search:
             master = self._directory.master_of[node_id]
             is_meant = wanted in node_id.lower() or wanted in node.location.lower() or node.address_hex == wanted
             if is_meant and principal.reaches(node_id, master):
-                text = Finding("{name}, {kind}, {place}", name=node_id, kind=Finding(node.kind), place=node.location)
+                text = Message("{name}, {kind}, {place}", name=node_id, kind=Message(node.kind), place=node.location)
                 yield SearchHit("node", node_id, master, text)
 
     def _by_beginning(self, principal: Principal, wanted: str) -> Iterator[SearchHit]:
@@ -100,12 +102,12 @@ class Search:
         order = self._market.orders.with_id(OrderId.unpack(int(wanted, 16))) if len(wanted) == 16 else None
         if order and order.placed and self._reaches(principal, order.placed.trader):
             placed = order.placed
-            side, trader = Finding(placed.order_id.side.name.lower()), self._name(principal, placed.trader)
+            side, trader = Message(placed.order_id.side.name.lower()), self._name(principal, placed.trader)
             key = order_text(placed.order_id)
-            yield SearchHit("order", key, MAIN, Finding("{side} of {trader}", side=side, trader=trader))
+            yield SearchHit("order", key, MAIN, Message("{side} of {trader}", side=side, trader=trader))
         for name in self._readable(principal):
             for record in self._chains.chains[name].records.beginning(wanted):
-                text = Finding("record {index} of {chain}", index=record.index, chain=_chain(name))
+                text = Message("record {index} of {chain}", index=record.index, chain=_chain(name))
                 yield SearchHit("record", str(record.index), name, text)
             if len(wanted) < _HASH:
                 heads = self._chains.chains[name].heads
@@ -116,7 +118,7 @@ class Search:
             if (height := await self._queries.height_of(principal, name, wanted)) is not None:
                 yield _block(name, height)
             if (height := await self._queries.height_of_transaction(principal, name, wanted)) is not None:
-                text = Finding("transaction in block {height} of {chain}", height=height, chain=_chain(name))
+                text = Message("transaction in block {height} of {chain}", height=height, chain=_chain(name))
                 yield SearchHit("transaction", f"0x{wanted.hex()}", name, text)
 
     def _readable(self, principal: Principal) -> list[str]:
@@ -131,14 +133,14 @@ class Search:
         """Who a trader is, for those who may know it."""
         owner = self._directory.owners.get(trader)
         is_known = owner is not None and self._reaches(principal, trader)
-        return owner.node_id if owner and is_known else Finding("trader {number}", number=trader)
+        return owner.node_id if owner and is_known else Message("trader {number}", number=trader)
 
 
 def _block(name: str, height: int) -> SearchHit:
     return SearchHit(
-        "block", str(height), name, Finding("block {height} of {chain}", height=height, chain=_chain(name))
+        "block", str(height), name, Message("block {height} of {chain}", height=height, chain=_chain(name))
     )
 
 
 def _chain(name: str) -> str:
-    return Finding("the main chain") if name == MAIN else Finding("slave chain {name}", name=name)
+    return Message("the main chain") if name == MAIN else Message("slave chain {name}", name=name)

@@ -14,14 +14,14 @@ from pathlib import Path
 from gridbourse.api.chain_schema import Alarm
 from gridbourse.crypto.keys import Address
 from gridbourse.index.chain_state import MAIN, ChainState
-from gridbourse.index.directory import Directory
 from gridbourse.index.news import MainBlock, News
+from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.index.shelf import Shelf
 from gridbourse.market.types import Settings
 from gridbourse.metering.mqtt import Broker
-from gridbourse.node.jobs import Pace
+from gridbourse.node.jobs import JobSchedule
 from gridbourse.node.key_rotation import REGULATOR, RegionKeys
-from gridbourse.node.rules import Constitution, read_constitution
+from gridbourse.node.rules import RulesInForce, read_rules_in_force
 from gridbourse.region.description import RegionSpec, read_region
 from gridbourse.service.accounts import SERVICE_FILE, ServiceStore
 from gridbourse.service.administration import Administration
@@ -41,7 +41,7 @@ from gridbourse.service.rights import Kind
 from gridbourse.service.search import Search
 from gridbourse.service.statements import Statements
 from gridbourse.service.trading import Trading
-from gridbourse.text import Finding
+from gridbourse.text import Message
 
 LATE_ANCHOR_ROUNDS = 5
 """Records are late when so many anchorings should have taken place."""
@@ -57,11 +57,11 @@ class Exchange:
     ----------
     region
         Runs the region.
-    constitution
+    rules_in_force
         What is in force there.
     folder
         The region's folder, where the service keeps its own file.
-    pace
+    job_schedule
         How often the region does what masters do.
     broker
         The MQTT broker that meters publish to; None to take readings over the API only.
@@ -97,37 +97,37 @@ class Exchange:
     def __init__(
         self,
         region: RegionProcess,
-        constitution: Constitution,
+        rules_in_force: RulesInForce,
         folder: Path,
         spec: RegionSpec,
         *,
-        pace: Pace,
+        job_schedule: JobSchedule,
         broker: Broker | None = None,
         clock: Callable[[], int] = lambda: int(time.time()),
     ) -> None:
         self.region = region
-        self._constitution = constitution
-        self._pace = pace
+        self._rules_in_force = rules_in_force
+        self._job_schedule = job_schedule
         self._clock = clock
         self.folder = folder
         self.spec = spec
         self.local = LocalTime(spec.time_zone)
         names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
-        self.directory = Directory()
+        self.directory = ParticipantRegistry()
         shelf = Shelf(folder)
         self.state = MarketState(self.directory, shelf)
         self.chain_state = ChainState(names, shelf)
         self.feed = Feed(self.state, self.directory, names)
-        keys, chain_id = RegionKeys(folder), constitution.kept_chain_ids[MAIN]
+        keys, chain_id = RegionKeys(folder), rules_in_force.kept_chain_ids[MAIN]
         self.market = MarketQueries(self.state, self.directory, self._settings, spec, chain_id, clock)
         self.trading = Trading(self.state, self.directory, region, self.store, clock)
         self.metering = Metering(folder / READINGS_FILE, spec.name, self.directory, broker, clock)
         self.offering = Offering(self.state, self.directory, self.metering, region, self.store, self._settings, clock)
         self.statements = Statements(self.trading, self.state)
-        self.credentials = Credentials(self.store, self.directory, _members(constitution, names), chain_id, clock)
+        self.credentials = Credentials(self.store, self.directory, _members(rules_in_force, names), chain_id, clock)
         opening = keys.regulator.load_node(REGULATOR).opening if keys.regulator.holds(REGULATOR) else ()
-        self.chains = ChainQueries(region, spec, constitution.kept_chain_ids, self.chain_state, opening)
+        self.chains = ChainQueries(region, spec, rules_in_force.kept_chain_ids, self.chain_state, opening)
         self.search = Search(self.state, self.chain_state, self.directory, self.chains)
         self.network = NetworkQueries(
             self.chain_state,
@@ -135,7 +135,7 @@ class Exchange:
             self.directory,
             names,
             self._in_force,
-            late_anchor_seconds=int(pace.anchor_seconds * LATE_ANCHOR_ROUNDS),
+            late_anchor_seconds=int(job_schedule.anchor_seconds * LATE_ANCHOR_ROUNDS),
             clock=clock,
         )
         self.administration = Administration(
@@ -150,14 +150,16 @@ class Exchange:
         self.audit = Audit(region, self.state, self.chain_state, self.directory, clock)
 
     @classmethod
-    async def open(cls, folder: Path, *, pace: Pace | None = None, broker: Broker | None = None) -> Exchange:
+    async def open(
+        cls, folder: Path, *, job_schedule: JobSchedule | None = None, broker: Broker | None = None
+    ) -> Exchange:
         """Open the exchange of a region on disk. Raises like `Region.open`."""
-        pace = pace or Pace()
-        region = await RegionProcess.open(folder, pace)
+        job_schedule = job_schedule or JobSchedule()
+        region = await RegionProcess.open(folder, job_schedule)
         try:
-            constitution = await region.read(read_constitution)
+            rules_in_force = await region.read(read_rules_in_force)
             spec = read_region(folder / "region.toml")
-            return cls(region, constitution, folder, spec, pace=pace, broker=broker)
+            return cls(region, rules_in_force, folder, spec, job_schedule=job_schedule, broker=broker)
         except BaseException:
             await region.stop()
             raise
@@ -168,7 +170,7 @@ class Exchange:
         await self.region.start(self._fold)
         self.feed.forget()
         await asyncio.to_thread(self.metering.start)
-        self._offering = asyncio.create_task(self.offering.run(self._pace.step_seconds))
+        self._offering = asyncio.create_task(self.offering.run(self._job_schedule.step_seconds))
 
     async def stop(self) -> None:
         """Finish what was taken, close the region and the service's file."""
@@ -184,14 +186,19 @@ class Exchange:
 
     def alarms(self) -> list[Alarm]:
         """What asks for attention."""
-        settled = (alarm for alarm in self.network.silent_meters() if not self.metering.has_meter(alarm.subject))
-        found = [*self.network.late_anchors(), *self.metering.deafness(), *self.metering.silent_meters(), *settled]
+        settled = (alarm for alarm in self.network.overdue_meters() if not self.metering.has_meter(alarm.subject))
+        found = [
+            *self.network.late_anchors(),
+            *self.metering.broker_disconnected(),
+            *self.metering.overdue_meters(),
+            *settled,
+        ]
         if report := self.audit.last_report:
             found += [Alarm("broken_proof", "region", finding, report.checked_at) for finding in report.findings]
         if not self.is_running:
             since = int(self.region.last_round_at)
             found.append(
-                Alarm("stalled", "region", Finding("the masters' rounds do not take place; see the log"), since)
+                Alarm("stalled", "region", Message("the masters' rounds do not take place; see the log"), since)
             )
         return found
 
@@ -217,16 +224,16 @@ class Exchange:
 
     # What is in force
 
-    def _adopt(self, constitution: Constitution) -> None:
-        self._constitution = constitution
+    def _adopt(self, rules_in_force: RulesInForce) -> None:
+        self._rules_in_force = rules_in_force
 
     def _settings(self) -> Settings:
-        return self._constitution.settings
+        return self._rules_in_force.settings
 
-    def _in_force(self) -> Constitution:
-        return self._constitution
+    def _in_force(self) -> RulesInForce:
+        return self._rules_in_force
 
 
-def _members(constitution: Constitution, names: Mapping[int, str]) -> dict[Address, tuple[Kind, str]]:
-    members = {constitution.masters[number].account: (Kind.MASTER, name) for number, name in names.items()}
-    return members | {constitution.regulator: (Kind.REGULATOR, REGULATOR)}
+def _members(rules_in_force: RulesInForce, names: Mapping[int, str]) -> dict[Address, tuple[Kind, str]]:
+    members = {rules_in_force.masters[number].account: (Kind.MASTER, name) for number, name in names.items()}
+    return members | {rules_in_force.regulator: (Kind.REGULATOR, REGULATOR)}

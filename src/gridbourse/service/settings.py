@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gridbourse.node.jobs import Pace
+from gridbourse.node.jobs import JobSchedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class ServiceSettings:
         What one caller may ask for, lasting and at once.
     sign_ins_per_minute
         Attempts to sign in, for one address.
-    pace
+    job_schedule
         How often the region does what masters do.
     """
 
@@ -33,7 +33,7 @@ class ServiceSettings:
     requests_per_second: float = 50.0
     burst: int = 200
     sign_ins_per_minute: float = 10.0
-    pace: Pace = field(default_factory=Pace)
+    job_schedule: JobSchedule = field(default_factory=JobSchedule)
 
     @property
     def is_secure(self) -> bool:

@@ -15,7 +15,7 @@ from gridbourse.errors import InvalidValue
 from gridbourse.service.language import Translation
 from gridbourse.service.local_time import LocalTime, date_text
 from gridbourse.service.statement_text import paid_and_received, statement_notes
-from gridbourse.text import Finding
+from gridbourse.text import Message
 from gridbourse.units import format_kwh, format_price, format_yuan
 
 _CHINESE_FONTS = {
@@ -42,7 +42,7 @@ def statement_pdf(statement: Statement, region: str, local: LocalTime, t: Transl
         It has more than `MAX_PDF_LINES` lines.
     """
     if len(statement.lines) > MAX_PDF_LINES:
-        remedy = Finding("one of them, or take CSV: a PDF has at most {most} lines", most=MAX_PDF_LINES)
+        remedy = Message("one of them, or take CSV: a PDF has at most {most} lines", most=MAX_PDF_LINES)
         raise InvalidValue("node_id", None, remedy)
     chinese = _chinese_font()
     if t.language == "zh" and chinese is None:

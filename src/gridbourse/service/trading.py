@@ -30,10 +30,10 @@ from gridbourse.errors import (
     KeysNotKept,
     NotFound,
 )
-from gridbourse.index.directory import Directory
-from gridbourse.ledger.records import Cancellation, Decision, OrderDetails
+from gridbourse.index.participants import ParticipantRegistry
+from gridbourse.ledger.records import Cancellation, Confirmation, OrderDetails
 from gridbourse.market.types import DealState, Offer, OrderId, Side
-from gridbourse.metering.surplus import OfferLimits
+from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.node import Region
 from gridbourse.node.node_records import Answer, Cancel, NodeRecord, Place, SetLimits, Written
 from gridbourse.service.accounts import ServiceStore
@@ -43,7 +43,7 @@ from gridbourse.service.orders import OrderEntry, PlacedOrder
 from gridbourse.service.paging import cut, newest_first
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.service.views import deal_view, metered_views, order_text, order_view
-from gridbourse.text import Finding
+from gridbourse.text import Message
 from gridbourse.units import PERIODS_PER_DAY
 
 
@@ -65,7 +65,7 @@ class Trading:
     def __init__(
         self,
         state: MarketState,
-        directory: Directory,
+        directory: ParticipantRegistry,
         region: RegionProcess,
         store: ServiceStore,
         clock: Callable[[], int],
@@ -157,13 +157,13 @@ class Trading:
         await self._write(NodeRecord(principal.name, Cancel(old.order_id), principal.keys))
         return self.order(principal, order_id)
 
-    async def set_limits(self, principal: Principal, limits: OfferLimits) -> None:
+    async def set_limits(self, principal: Principal, limits: AutoTradingLimits) -> None:
         """Let the calling node record what it may do by itself from now on."""
         require(principal, Right.TRADE)
         _require_keys(principal)
         await self._write(NodeRecord(principal.name, SetLimits(limits), principal.keys))
 
-    def limits(self, principal: Principal, node_id: str) -> OfferLimits:
+    def limits(self, principal: Principal, node_id: str) -> AutoTradingLimits:
         """What a node of the caller's may do by itself.
 
         Raises
@@ -175,7 +175,7 @@ class Trading:
         self.nodes(principal, node_id)
         mandate = self._state.mandates.get(node_id)
         if mandate is None:
-            raise NotFound(Finding("the owner of {name!r} has never set limits", name=node_id))
+            raise NotFound(Message("the owner of {name!r} has never set limits", name=node_id))
         return mandate.limits()
 
     def _waiting(self, principal: Principal, order_id: str) -> PlacedOrder:
@@ -183,7 +183,7 @@ class Trading:
         _require_keys(principal)
         placed = self._own_order(principal, order_id).placed
         if placed is None or not placed.open_wh:
-            raise Conflict(Finding("nothing of order {order} waits any more", order=order_id))
+            raise Conflict(Message("nothing of order {order} waits any more", order=order_id))
         return placed
 
     async def relay(
@@ -203,7 +203,7 @@ class Trading:
             return self._order_of(written)
         if isinstance(written.details, Cancellation):
             return self.order(principal, order_text(written.details.order_id))
-        if isinstance(written.details, Decision):
+        if isinstance(written.details, Confirmation):
             return self.deal(principal, written.details.deal_id, written.details.side)
         return None
 
@@ -247,7 +247,7 @@ class Trading:
 
     def _own_order(self, principal: Principal, order_id: str) -> OrderEntry:
         order = self._state.orders.with_id(_order_id(order_id))
-        otherwise = Finding("there is no order {order} of yours", order=order_id)
+        otherwise = Message("there is no order {order} of yours", order=order_id)
         if order is None or order.details is None:
             raise NotFound(otherwise)
         self._require_reach(principal, order.details.user_id, otherwise)
@@ -286,7 +286,7 @@ class Trading:
             owner = self._directory.owners.get(entry.trader(own)) if entry else None
             if owner and principal.reaches(owner.node_id, owner.master):
                 return deal_view(self._state, owner.node_id, deal_id, own)
-        raise NotFound(Finding("there is no deal {deal} of yours", deal=deal_id))
+        raise NotFound(Message("there is no deal {deal} of yours", deal=deal_id))
 
     async def answer(self, principal: Principal, deal_id: int, *, confirmed: bool) -> Deal:
         """Let the calling node confirm or abandon a deal. Asking the same again changes nothing.
@@ -301,15 +301,15 @@ class Trading:
         require(principal, Right.TRADE)
         _require_keys(principal)
         deal = self.deal(principal, deal_id)
-        side, verb = Side[deal.side.upper()], Finding("confirmed" if confirmed else "abandoned")
+        side, verb = Side[deal.side.upper()], Message("confirmed" if confirmed else "abandoned")
         if deal.answered is not None:
             if deal.answered is confirmed:
                 return deal
-            before = Finding("confirmed" if deal.answered else "abandoned")
-            raise Conflict(Finding("deal {deal} was {verb} before", deal=deal_id, verb=before))
+            before = Message("confirmed" if deal.answered else "abandoned")
+            raise Conflict(Message("deal {deal} was {verb} before", deal=deal_id, verb=before))
         if deal.status is not DealStatus.INTENT or self._clock() > deal.confirm_before:
             text = "deal {deal} can no longer be {verb}: it is {state}, its cooling-off time is over"
-            raise Conflict(Finding(text, deal=deal_id, verb=verb, state=Finding(str(deal.status))))
+            raise Conflict(Message(text, deal=deal_id, verb=verb, state=Message(str(deal.status))))
         await self._write(NodeRecord(principal.name, Answer(deal_id, side, confirmed), principal.keys))
         return self.deal(principal, deal_id, side)
 
@@ -350,7 +350,7 @@ class Trading:
     def nodes(self, principal: Principal, node_id: str | None = None) -> list[str]:
         """Nodes that the caller reaches, or the one of them that is named. Raises `NotFound`."""
         if node_id is not None:
-            self._require_reach(principal, node_id, Finding("there is no node {name!r} of yours", name=node_id))
+            self._require_reach(principal, node_id, Message("there is no node {name!r} of yours", name=node_id))
             return [node_id]
         return [own for own, master in self._directory.master_of.items() if principal.reaches(own, master)]
 
@@ -390,7 +390,7 @@ class Trading:
         row = self._store.row("SELECT digest, leaf FROM idempotency WHERE principal = ? AND key = ?", *place)
         if row is not None and row["digest"] != digest:
             text = "Idempotency-Key {key!r} came with another order before; give each order a key of its own"
-            raise KeyReused(Finding(text, key=key))
+            raise KeyReused(Message(text, key=key))
         written = self._state.orders.with_leaf(row["leaf"]) if row is not None else None
         if written is not None and written.details is not None:
             return Written(written.leaf, written.details)
@@ -423,7 +423,7 @@ def _signing_context(region: Region, node_id: str, location: str, address: Addre
 def _require_keys(principal: Principal) -> None:
     if principal.keys is None:
         text = "the keys of {name!r} are not kept here; sign the record, then POST {path}"
-        raise KeysNotKept(Finding(text, name=principal.name, path="/api/v1/records"))
+        raise KeysNotKept(Message(text, name=principal.name, path="/api/v1/records"))
 
 
 def _order_id(text: str) -> OrderId:

@@ -17,7 +17,7 @@ from gridbourse.api.schema import (
 )
 from gridbourse.ledger.balancing_records import StatementDetails
 from gridbourse.market.types import EnergyType, OrderId, Side
-from gridbourse.metering.surplus import OfferLimits
+from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.service.deals import DealEntry
 from gridbourse.service.half_book import WaitingOrder
 from gridbourse.service.market_state import MarketState
@@ -147,7 +147,7 @@ def metered_views(statement: StatementDetails) -> Iterator[MeteredPeriod]:
         )
 
 
-def limits_view(limits: OfferLimits) -> Limits:
+def limits_view(limits: AutoTradingLimits) -> Limits:
     """What a node may do by itself."""
     return Limits(
         active=limits.active,

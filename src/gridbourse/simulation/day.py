@@ -28,7 +28,7 @@ from gridbourse.metering.mqtt import Broker
 from gridbourse.node.dispatch import Scheduling
 from gridbourse.node.node import Region
 from gridbourse.node.offering import Agent, consents
-from gridbourse.node.own_deals import Question
+from gridbourse.node.own_deals import PendingConfirmation
 from gridbourse.node.settle_day import settle_day
 from gridbourse.region.description import NodeKind
 from gridbourse.simulation.day_duties import Report, dispatch_report, evening_reports
@@ -202,7 +202,7 @@ class _Day:
             region.offer(offers)
         self._clock.now += 30
         with self._timed("deals"):
-            self._answer(region.bring_down())
+            self._answer(region.deliver())
         self._clock.now += 60
         with self._timed("settlement"):
             region.settle()
@@ -340,7 +340,7 @@ class _Day:
 
     # After an offer
 
-    def _answer(self, questions: Sequence[Question]) -> None:
+    def _answer(self, questions: Sequence[PendingConfirmation]) -> None:
         """Let the parties answer: most confirm by themselves; a few buyers' owners abandon, a few say nothing."""
         confirming, abandoning = [], []
         for question in consents(self._region, questions):

@@ -12,7 +12,7 @@ from pathlib import Path
 from gridbourse.crypto.keys import Address, SigningKey
 from gridbourse.errors import InvalidValue
 from gridbourse.metering.headend import HeadEnd
-from gridbourse.metering.intake import Fault, Finding, Intake, MeteringPoint
+from gridbourse.metering.intake import Anomaly, Finding, Intake, MeteringPoint
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.mqtt import Broker, Concentrator, Subscriber
@@ -22,14 +22,14 @@ FAULTY_PERMILLE = 2
 """Share of readings that are spoilt, though never less than one for every way of spoiling."""
 
 SPOILT = (
-    Fault.REPEATED,
-    Fault.OUT_OF_ORDER,
-    Fault.MISSING,
-    Fault.UNREADABLE,
-    Fault.WRONGLY_SIGNED,
-    Fault.CONFLICTING,
-    Fault.ABSURD,
-    Fault.UNKNOWN_METER,
+    Anomaly.REPEATED,
+    Anomaly.OUT_OF_ORDER,
+    Anomaly.MISSING,
+    Anomaly.UNREADABLE,
+    Anomaly.WRONGLY_SIGNED,
+    Anomaly.CONFLICTING,
+    Anomaly.ABSURD,
+    Anomaly.UNKNOWN_METER,
 )
 """What is done to readings. A reading that runs backwards comes by itself, after an absurd one."""
 
@@ -122,7 +122,7 @@ class Meters:
             intake = line.head_end.intake
             for meter in intake.meters:
                 if intake.missing(meter):
-                    self.findings += (found for found in intake.findings(meter) if found.fault is Fault.MISSING)
+                    self.findings += (found for found in intake.findings(meter) if found.fault is Anomaly.MISSING)
             line.ask_again(period)
 
     def report_doubts(self) -> None:
@@ -143,7 +143,7 @@ class Meters:
         for line in self._lines:
             self.findings += line.collect()
 
-    def _choose(self, periods: range, draw: random.Random) -> dict[tuple[str, int], Fault]:
+    def _choose(self, periods: range, draw: random.Random) -> dict[tuple[str, int], Anomaly]:
         """Choose readings to spoil; of the last periods none, after which nothing comes that would show a gap."""
         places = [(name, period) for name in self._meters for period in periods]
         count = max(len(places) * FAULTY_PERMILLE // 1_000, len(SPOILT))
@@ -155,22 +155,22 @@ class Meters:
         data, reading = signed.to_bytes(), signed.reading
         own, stranger = reading.meter, self._stranger.address
         match self._spoilt.get((name, period)):
-            case Fault.REPEATED:
+            case Anomaly.REPEATED:
                 yield from ((own, data), (own, data))
-            case Fault.OUT_OF_ORDER:
+            case Anomaly.OUT_OF_ORDER:
                 self._held.append((self._line_of[name], own, data))
-            case Fault.MISSING:
+            case Anomaly.MISSING:
                 pass
-            case Fault.UNREADABLE:
+            case Anomaly.UNREADABLE:
                 yield own, data[:-1]
-            case Fault.WRONGLY_SIGNED:
+            case Anomaly.WRONGLY_SIGNED:
                 yield own, reading.sign(self._stranger).to_bytes()
-            case Fault.CONFLICTING:
+            case Anomaly.CONFLICTING:
                 yield own, data
                 yield own, replace(reading, imported_wh=reading.imported_wh + 1).sign(self._keys[name]).to_bytes()
-            case Fault.ABSURD:
+            case Anomaly.ABSURD:
                 yield own, replace(reading, imported_wh=_ABSURD_WH).sign(self._keys[name]).to_bytes()
-            case Fault.UNKNOWN_METER:
+            case Anomaly.UNKNOWN_METER:
                 yield own, data
                 yield stranger, replace(reading, meter=stranger).sign(self._stranger).to_bytes()
             case _:

@@ -17,7 +17,7 @@ from itertools import cycle, islice
 from gridbourse.errors import InvalidValue
 from gridbourse.grid.dispatch import Line
 from gridbourse.market.types import EnergyType, Role, Settings
-from gridbourse.metering.surplus import OfferLimits
+from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.units import PERIOD_SECONDS, price_ticks
 
@@ -78,7 +78,7 @@ class Prosumer:
     source_w: int
     load: str
     load_w: int
-    limits: OfferLimits
+    limits: AutoTradingLimits
 
     @property
     def zone(self) -> str:
@@ -136,7 +136,7 @@ def region_spec(members: Sequence[Prosumer]) -> RegionSpec:
 
 def _prosumer(kit: Mapping[str, str], number: int, draw: random.Random) -> Prosumer:
     energy_type = EnergyType[kit["energy_type"].upper()]
-    limits = OfferLimits(
+    limits = AutoTradingLimits(
         active=True,
         energy_type=energy_type,
         # Every third owner wants energy from wind, sun or water only.

@@ -22,7 +22,7 @@ from gridbourse.market.types import EnergyType
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.mqtt import Broker, Concentrator
 from gridbourse.metering.reading import Reading, SignedReading
-from gridbourse.metering.surplus import OfferLimits
+from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.node import Region
 from gridbourse.node.offering import HISTORY_PERIODS
 from gridbourse.region.description import NodeKind, NodeSpec
@@ -49,8 +49,8 @@ _LOADS = {
 """Profiles of the data set, and the W that they are scaled to."""
 
 
-def _limits(energy_type: EnergyType, lowest_sell_ticks: int, highest_buy_ticks: int) -> OfferLimits:
-    return OfferLimits(
+def _limits(energy_type: EnergyType, lowest_sell_ticks: int, highest_buy_ticks: int) -> AutoTradingLimits:
+    return AutoTradingLimits(
         active=True,
         energy_type=energy_type,
         accepted_types=EnergyType.any(),
@@ -206,7 +206,7 @@ def _count(plant: _Plant, meter: Meter, period: int, ahead: int) -> SignedReadin
     return meter.read(period)
 
 
-def _enter(region: Region, points: Mapping[str, tuple[Address, int]], limits: Mapping[str, OfferLimits]) -> None:
+def _enter(region: Region, points: Mapping[str, tuple[Address, int]], limits: Mapping[str, AutoTradingLimits]) -> None:
     for node_id, (meter, limit_w) in points.items():
         region.register_meter(node_id, meter, limit_w)
     region.set_limits(limits)

@@ -12,7 +12,7 @@ from gridbourse.crypto.merkle import verify_inclusion
 from gridbourse.errors import NotFound, ProofError
 from gridbourse.index.chain_state import MAIN
 from gridbourse.service.rights import RIGHTS, Kind, Principal, Right
-from gridbourse.text import Finding
+from gridbourse.text import Message
 from gridbourse.web.frame import Frame, PageFrame, page_router
 from gridbourse.web.record_fields import shower
 from gridbourse.web.searching import found_by
@@ -137,4 +137,4 @@ def _hash(text: str) -> bytes:
     try:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError as error:
-        raise NotFound(Finding("{text!r} is no hash", text=text)) from error
+        raise NotFound(Message("{text!r} is no hash", text=text)) from error

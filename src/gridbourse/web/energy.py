@@ -11,7 +11,7 @@ from fastapi import Form, Query, Response
 
 from gridbourse.api.schema import DealStatus, EnergyTypeName, Limits, OrderStatus
 from gridbourse.errors import InvalidValue, NotFound
-from gridbourse.metering.surplus import OfferLimits
+from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.service.local_time import date_day, today
 from gridbourse.service.rights import Kind
 from gridbourse.service.statement_text import statement_notes
@@ -137,7 +137,7 @@ async def set_limits(
     active: Annotated[Literal["", "yes"], Form()] = "",
 ) -> Response:
     """Switch automatic offering on or off, within limits."""
-    limits = OfferLimits(
+    limits = AutoTradingLimits(
         active=active == "yes",
         energy_type=types_of([energy_type]),
         accepted_types=types_of(accepted_types),

@@ -23,7 +23,7 @@ from gridbourse.service.local_time import LocalTime
 from gridbourse.service.problems import explanation, faults_of, heading, status_of
 from gridbourse.service.rights import NOBODY, Principal
 from gridbourse.service.service import Exchange
-from gridbourse.text import Finding, say
+from gridbourse.text import Message, say
 from gridbourse.web.formats import filters
 
 THEME_COOKIE = "gridbourse_theme"
@@ -185,7 +185,7 @@ def nothing_else() -> APIRouter:
 
     @router.get("/{path:path}")
     async def nothing_here(path: str) -> Response:
-        raise NotFound(Finding("there is no {path} here", path=f"/{path}"))
+        raise NotFound(Message("there is no {path} here", path=f"/{path}"))
 
     return router
 

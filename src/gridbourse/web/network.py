@@ -36,7 +36,7 @@ async def network(frame: PageFrame) -> Response:
         running=exchange.is_running,
         height=exchange.state.height,
         late=exchange.network.late_anchors(),
-        silent=exchange.metering.silent_meters(),
+        silent=exchange.metering.overdue_meters(),
         head_end=_head_end(exchange.metering),
         meters=exchange.metering.meters(principal) if is_signed_in else [],
         nodes=exchange.network.nodes(principal) if is_signed_in else None,

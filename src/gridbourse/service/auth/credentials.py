@@ -12,12 +12,12 @@ from gridbourse.api.schema import Account, Token
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import EnvelopeError, InvalidValue, SignInRefused
-from gridbourse.index.directory import Directory
+from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.auth import ethereum, keystore
 from gridbourse.service.auth.ethereum import SignInMessage
 from gridbourse.service.rights import Kind, Principal, Scope
-from gridbourse.text import Finding
+from gridbourse.text import Message
 
 NONCE_SECONDS = 600
 SESSION_SECONDS = 12 * 3600
@@ -54,7 +54,7 @@ class Credentials:
     def __init__(
         self,
         store: ServiceStore,
-        directory: Directory,
+        directory: ParticipantRegistry,
         members: Mapping[Address, tuple[Kind, str]],
         chain_id: int,
         clock: Callable[[], int],
@@ -87,7 +87,7 @@ class Credentials:
         # Taking the nonce is one statement: of two that come with the same one, one gets it.
         if not self._store.change("DELETE FROM nonces WHERE nonce = ? AND expires_at >= ?", stated.nonce, now):
             raise SignInRefused(
-                Finding("Nonce: was used, is too old, or was not given out here; ask for a new message")
+                Message("Nonce: was used, is too old, or was not given out here; ask for a new message")
             )
         kind, name = self._holder(stated.address)
         return self._begin_session(kind, name, None, None)
@@ -102,7 +102,7 @@ class Credentials:
         """
         row = self._store.row("SELECT * FROM accounts WHERE name = ?", account)
         if not keystore.is_password(password, row["password_hash"] if row else None) or row is None:
-            raise SignInRefused(Finding("account or password is wrong"))
+            raise SignInRefused(Message("account or password is wrong"))
         keys = keystore.unlock_with_password(row["keystore"], password) if row["keystore"] else None
         return self._begin_session(Kind(row["kind"]), row["subject"], account, keys)
 
@@ -155,7 +155,7 @@ class Credentials:
         """Change a password; every other session of the account ends. Raises like `sign_in_with_password`."""
         row = self._store.row("SELECT * FROM accounts WHERE name = ?", account)
         if not keystore.is_password(old, row["password_hash"] if row else None) or row is None:
-            raise SignInRefused(Finding("account or password is wrong"))
+            raise SignInRefused(Message("account or password is wrong"))
         password_hash = keystore.hash_password(new)
         locked = None
         if row["keystore"]:
@@ -252,7 +252,7 @@ class Credentials:
         self._store.change("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)", *row)
         principal = self._speaker(kind, name, frozenset(Scope), keys, f"session {digest.hex()[:12]}")
         if principal is None:
-            raise SignInRefused(Finding("{name!r} takes no part in this region any more", name=name))
+            raise SignInRefused(Message("{name!r} takes no part in this region any more", name=name))
         return Credential(_text(raw), principal, expires_at)
 
     def _principal(self, row: Row, scopes: frozenset[Scope], raw: bytes, credential: str) -> Principal | None:
@@ -277,7 +277,7 @@ class Credentials:
             if node.address_hex == address.hex():
                 return Kind.NODE, node_id
         text = "{address} is the key of nobody in this region"
-        raise SignInRefused(Finding(text, address=ethereum.checksum_address(address)))
+        raise SignInRefused(Message(text, address=ethereum.checksum_address(address)))
 
 
 def _text(raw: bytes) -> str:

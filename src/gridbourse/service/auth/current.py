@@ -11,7 +11,7 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 from gridbourse.errors import Forbidden, NotSignedIn
 from gridbourse.service.rights import NOBODY, Principal, Right, require
 from gridbourse.service.service import Exchange
-from gridbourse.text import Finding
+from gridbourse.text import Message
 
 COOKIE = "gridbourse_session"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -44,7 +44,7 @@ def current_user(request: Request) -> Principal:
     if scheme:
         principal = credentials.token(secret.strip()) if scheme.lower() == "bearer" else None
         if principal is None:
-            raise NotSignedIn(Finding("the token is unknown, revoked or has run out; make a new one"))
+            raise NotSignedIn(Message("the token is unknown, revoked or has run out; make a new one"))
         return principal
     session = request.cookies.get(COOKIE)
     principal = credentials.session(session) if session else None
@@ -62,7 +62,7 @@ def require_same_origin(request: Request) -> None:
     is_own = origin == own if origin is not None else site in {"same-origin", "none"}
     if not is_own or site == "cross-site":
         text = "a session is used from pages of {own} only; programs use an API token"
-        raise Forbidden(Finding(text, own=own))
+        raise Forbidden(Message(text, own=own))
 
 
 # FastAPI sends what is not `async` to another thread, which costs more than either of the two.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from gridbourse.crypto.keys import Address, keccak256, recover
 from gridbourse.errors import GridbourseError, SignInRefused
-from gridbourse.text import Finding
+from gridbourse.text import Message
 
 STATEMENT = "Sign in to the gridbourse exchange."
 MAX_MESSAGE_CHARACTERS = 2_000
@@ -98,7 +98,7 @@ def verify(message: str, signature: bytes, *, domain: str, chain_id: int, now: f
     """
     if len(message) > MAX_MESSAGE_CHARACTERS or (found := _MESSAGE.fullmatch(message)) is None:
         text = "message: not as ERC-4361 writes it; sign the text that {path} gives"
-        raise SignInRefused(Finding(text, path="/api/v1/sign-in/message"))
+        raise SignInRefused(Message(text, path="/api/v1/sign-in/message"))
     stated = SignInMessage(
         domain=found["domain"],
         uri=found["uri"],
@@ -111,23 +111,23 @@ def verify(message: str, signature: bytes, *, domain: str, chain_id: int, now: f
     )
     host = re.match(r"[a-z][a-z0-9+.-]*://([^/?#]+)", stated.uri)
     checks = (
-        (found["version"] == "1", Finding("Version: give 1")),
-        (stated.domain == domain, Finding("domain: this is {domain}", domain=domain)),
-        (host is not None and host[1] == domain, Finding("URI: give one on {domain}", domain=domain)),
-        (stated.chain_id == chain_id, Finding("Chain ID: this region's is {chain_id}", chain_id=chain_id)),
-        (stated.issued_at <= now + CLOCK_SKEW_SECONDS, Finding("Issued At: lies in the future")),
+        (found["version"] == "1", Message("Version: give 1")),
+        (stated.domain == domain, Message("domain: this is {domain}", domain=domain)),
+        (host is not None and host[1] == domain, Message("URI: give one on {domain}", domain=domain)),
+        (stated.chain_id == chain_id, Message("Chain ID: this region's is {chain_id}", chain_id=chain_id)),
+        (stated.issued_at <= now + CLOCK_SKEW_SECONDS, Message("Issued At: lies in the future")),
         (
             stated.expires_at is None or now < stated.expires_at,
-            Finding("Expiration Time: is over; ask for a new message"),
+            Message("Expiration Time: is over; ask for a new message"),
         ),
-        (stated.not_before is None or now >= stated.not_before, Finding("Not Before: is not yet reached")),
+        (stated.not_before is None or now >= stated.not_before, Message("Not Before: is not yet reached")),
     )
     for holds, wrong in checks:
         if not holds:
             raise SignInRefused(wrong)
     if _signer(message, signature) != stated.address:
         text = "signature: not that of {address} over this message"
-        raise SignInRefused(Finding(text, address=checksum_address(stated.address)))
+        raise SignInRefused(Message(text, address=checksum_address(stated.address)))
     return stated
 
 
@@ -158,11 +158,11 @@ def _signer(message: str, signature: bytes) -> Address | None:
 
 def _seconds(field: str, text: str) -> float:
     if not _TIME.fullmatch(text):
-        raise SignInRefused(Finding("{field}: give a time as RFC 3339 writes it", field=field))
+        raise SignInRefused(Message("{field}: give a time as RFC 3339 writes it", field=field))
     try:
         return datetime.fromisoformat(text.upper()).timestamp()
     except ValueError as error:
-        raise SignInRefused(Finding("{field}: there is no such time", field=field)) from error
+        raise SignInRefused(Message("{field}: there is no such time", field=field)) from error
 
 
 def _time_text(seconds: float) -> str:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gridbourse.crypto.node_keys import NodeKeys, read_keys, stored_keys
 from gridbourse.errors import EnvelopeError, InvalidValue
-from gridbourse.text import Finding
+from gridbourse.text import Message
 
 MIN_PASSWORD_CHARACTERS = 12
 MAX_PASSWORD_CHARACTERS = 256
@@ -43,7 +43,7 @@ def hash_password(password: str) -> str:
     """
     if not MIN_PASSWORD_CHARACTERS <= len(password) <= MAX_PASSWORD_CHARACTERS:
         least, most = MIN_PASSWORD_CHARACTERS, MAX_PASSWORD_CHARACTERS
-        raise InvalidValue("password", len(password), Finding("{least} to {most} characters", least=least, most=most))
+        raise InvalidValue("password", len(password), Message("{least} to {most} characters", least=least, most=most))
     return _hasher.hash(password)
 
 

@@ -19,7 +19,7 @@ from gridbourse.api.schema import (
     Page,
     Position,
 )
-from gridbourse.metering.surplus import OfferLimits
+from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.rights import Right
 from gridbourse.service.routes.parameters import Cursor, Limit, NodeFilter
@@ -101,7 +101,7 @@ async def set_limits(exchange: ExchangeOf, principal: CurrentUser, limits: Limit
     """Say what your node may do by itself from now on: a record that the node signs. `active` false switches it off."""
     await exchange.trading.set_limits(
         principal,
-        OfferLimits(
+        AutoTradingLimits(
             active=limits.active,
             energy_type=types_of([limits.energy_type]),
             accepted_types=types_of(limits.accepted_types),

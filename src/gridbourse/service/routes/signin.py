@@ -17,7 +17,7 @@ from gridbourse.service.auth.current import COOKIE, CurrentUser, ExchangeOf, req
 from gridbourse.service.rights import Principal, Right, Scope
 from gridbourse.service.routes.routing import operation
 from gridbourse.service.settings import ServiceSettings
-from gridbourse.text import Finding
+from gridbourse.text import Message
 
 router = APIRouter(tags=["sign-in"])
 
@@ -107,7 +107,7 @@ async def change_password(exchange: ExchangeOf, principal: CurrentUser, account:
     """Change the password of your account. All its sessions end."""
     own = {found.name for found in exchange.credentials.accounts([principal.name]) if found.kind == principal.kind}
     if account not in own:
-        raise NotFound(Finding("you have no account {name!r}", name=account))
+        raise NotFound(Message("you have no account {name!r}", name=account))
     await asyncio.to_thread(exchange.credentials.change_password, account, passwords.old, passwords.new)
 
 
@@ -132,7 +132,7 @@ async def create_token(exchange: ExchangeOf, principal: CurrentUser, asked: NewT
 async def revoke_token(exchange: ExchangeOf, principal: CurrentUser, token_id: str) -> None:
     """Revoke one of your API tokens, at once."""
     if not exchange.credentials.revoke_token(principal, token_id):
-        raise NotFound(Finding("you have no token {name!r}", name=token_id))
+        raise NotFound(Message("you have no token {name!r}", name=token_id))
 
 
 def begin_session(request: Request, response: Response, credential: Credential) -> Session:

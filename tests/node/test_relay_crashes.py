@@ -1,12 +1,12 @@
-"""The up-link's process is killed at each of its steps and at any moment; whoever opens the region next goes on."""
+"""The relay's process is killed at each of its steps and at any moment; whoever opens the region next goes on."""
 
 import random
 from collections import Counter
 from itertools import pairwise
 
 import pytest
+from relay_process import let_live, work
 from small_region import DAY, Clock, opened_records
-from uplink_process import let_live, work
 
 from gridbourse.ledger.records import DayOpened, DealDetails, OrderDetails
 from gridbourse.market.events import DealSettled, OrderPlaced, OrderRefused, PartyConfirmed, TraderRegistered

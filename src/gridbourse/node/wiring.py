@@ -16,7 +16,7 @@ from gridbourse.ledger.encryption_node import EncryptionNode
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.merkle_log import Slave
 from gridbourse.market.types import Role
-from gridbourse.node.chains import Engines
+from gridbourse.node.chains import ChainSet
 from gridbourse.node.key_rotation import REGULATOR, RegionKeys, enter_on_main_chain
 from gridbourse.node.master import Master, Membership
 from gridbourse.node.setup import found, make_keys, require_nodes, set_up_slave
@@ -34,16 +34,16 @@ def open_main_chain(folder: Path) -> Iterator[tuple[MainChain, RegionSpec, Regio
         As `gridbourse.node.node.Region.open`.
     """
     spec = read_region(folder / "region.toml")
-    engines = Engines(folder, spec, system_clock)
+    engines = ChainSet(folder, spec, system_clock)
     try:
         engines.require_main()
-        parts = Assembly(folder, spec, engines)
+        parts = Wiring(folder, spec, engines)
         yield parts.main(), spec, parts.keys
     finally:
         engines.close()
 
 
-class Assembly:
+class Wiring:
     """Makes the parts of a region.
 
     Parameters
@@ -56,7 +56,7 @@ class Assembly:
         Its chains.
     """
 
-    def __init__(self, folder: Path, spec: RegionSpec, engines: Engines) -> None:
+    def __init__(self, folder: Path, spec: RegionSpec, engines: ChainSet) -> None:
         self.folder = folder
         self.spec = spec
         self.keys = RegionKeys(folder)

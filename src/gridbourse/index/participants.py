@@ -12,7 +12,7 @@ from gridbourse.market.events import TraderRegistered
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class Account:
     """The function node behind a trader number, and the delivery day on which it has it."""
 
     node_id: str
@@ -20,7 +20,7 @@ class Owner:
     day: int
 
 
-class Directory:
+class ParticipantRegistry:
     """Follows what masters record about nodes and days, so that a trader number can be read.
 
     Attributes
@@ -39,10 +39,10 @@ class Directory:
         self.nodes: dict[str, NodeRegistered] = {}
         self.master_of: dict[str, str] = {}
         self.revoked: set[str] = set()
-        self.owners: dict[int, Owner] = {}
+        self.owners: dict[int, Account] = {}
         self._traders: dict[tuple[str, int], int] = {}
         self._day_keys: dict[str, dict[int, DayKey]] = defaultdict(dict)
-        self._pseudonyms: dict[bytes, Owner] = {}
+        self._pseudonyms: dict[bytes, Account] = {}
 
     def note_slave_block(self, block: SlaveBlock) -> None:
         """Take in what a master recorded."""
@@ -80,4 +80,4 @@ class Directory:
 
     def _name(self, node_id: str, master: str, day: int, day_key: DayKey) -> None:
         if (node_id, day) not in self._traders:
-            self._pseudonyms[day_key.pseudonym(node_id.encode())] = Owner(node_id, master, day)
+            self._pseudonyms[day_key.pseudonym(node_id.encode())] = Account(node_id, master, day)
