@@ -59,6 +59,16 @@ CHINESE = {
     "main chain, order {order}: {found}, but {place} states: {stated}": (
         "主链订单 {order}：{found}，而{place} 写的是：{stated}"
     ),
+    "main chain, trader {trader}: {name} registered the name of {user}, who is below {master}": (
+        "主链交易者 {trader}：{name} 登记了 {master} 下属 {user} 的假名"
+    ),
+    "main chain, trader {trader}: {name} registered a name of nobody on its slave chain": (
+        "主链交易者 {trader}：{name} 登记的假名不属于其从链上的任何人"
+    ),
+    "main chain: {name} and {other} registered the same slave chain": "主链：{name} 与 {other} 登记了同一条从链",
+    "main chain: {name} registered the validator key {key} without proof that it holds it": (
+        "主链：{name} 登记了验证密钥 {key}，但未能证明其持有该密钥"
+    ),
     "main chain, trader {trader} is not {user} of {place}": "主链交易者 {trader} 不是{place} 中的 {user}",
     "main chain, order {order}: stands beside {replaced}, which it replaces": (
         "主链订单 {order}：与它所取代的订单 {replaced} 并存"
