@@ -25,6 +25,7 @@ COMMANDS = {
     "vote": "vote",
     "trace": "trace",
     "audit": "trace",
+    "tariff": "tariff",
     "capacity": "capacity",
     "statement": "statement",
     "metered": "statement",
