@@ -26,6 +26,7 @@ COMMANDS = {
     "trace": "trace",
     "audit": "trace",
     "tariff": "tariff",
+    "auction": "auction",
     "capacity": "capacity",
     "statement": "statement",
     "metered": "statement",
