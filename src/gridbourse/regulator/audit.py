@@ -41,7 +41,7 @@ from gridbourse.regulator.capacity_audit import (
     wrong_publications,
     wrong_statements,
 )
-from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_text
+from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_hex, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.text import Message
 from gridbourse.units import PERIODS_PER_DAY
@@ -186,7 +186,7 @@ class Regulator:
             )
         return Message(
             "order {order} of trader {trader}, carrying leaf {leaf}",
-            order=_hex(placed.order_id),
+            order=order_hex(placed.order_id),
             trader=placed.trader,
             leaf=placed.record_hash.hex(),
         )
@@ -205,7 +205,7 @@ class Regulator:
                 Message(
                     "main chain, order {order}: slave chain {name} has no order record with its leaf {leaf}; its "
                     "master placed what nobody recorded, or changed or dropped the record",
-                    order=f"{order_id.pack():x}",
+                    order=order_hex(order_id),
                     name=reading.name,
                     leaf=leaf.hex(),
                 )
@@ -213,7 +213,7 @@ class Regulator:
         place, first = reading.place(order.record), self._view.orders.of_record(leaf)
         if first is not None and first != order_id:
             text = "main chain, order {order}: {place} already stands for order {first}"
-            raise ProofError(Message(text, order=f"{order_id.pack():x}", place=place, first=_hex(first)))
+            raise ProofError(Message(text, order=order_hex(order_id), place=place, first=order_hex(first)))
         return place
 
     def _step_inclusion(self, party: PartyTrace) -> str:
@@ -242,7 +242,7 @@ class Regulator:
             place = self._reading(party).place(order.record)
             text = "main chain, order {order}: {found}, but {place} states: {stated}"
             orders = {"found": order_text(*found), "stated": order_text(*stated)}
-            raise ProofError(Message(text, order=f"{order_id.pack():x}", place=place, **orders))
+            raise ProofError(Message(text, order=order_hex(order_id), place=place, **orders))
         told = Message(
             "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=order_text(*stated)
         )
@@ -251,8 +251,8 @@ class Regulator:
         replaced = OrderId.unpack(details.replaces)
         if not self._view.orders.is_withdrawn(replaced):
             text = "main chain, order {order}: stands beside {replaced}, which it replaces"
-            raise ProofError(Message(text, order=f"{order_id.pack():x}", replaced=_hex(replaced)))
-        return Message("{told}, in place of order {replaced}", told=told, replaced=_hex(replaced))
+            raise ProofError(Message(text, order=order_hex(order_id), replaced=order_hex(replaced)))
+        return Message("{told}, in place of order {replaced}", told=told, replaced=order_hex(replaced))
 
     def _step_pseudonym(self, party: PartyTrace) -> str:
         trader, details = party.placed.trader, _reached(party.order).details
@@ -297,8 +297,7 @@ class Regulator:
         wrong = list(self._wrong_chain(self._master_id(party.placed)))
         if wrong:
             raise ProofError(reduce(lambda first, more: Message("{first}; {more}", first=first, more=more), wrong))
-        reading = self._reading(party)
-        return Message("{count} records of slave chain {name}", count=len(reading), name=reading.name)
+        return Message("{count} records of slave chain {name}", count=len(self._reading(party)), name=party.master)
 
     # What an audit looks for
 
@@ -381,14 +380,14 @@ class Regulator:
         revocation = reading.revocations.get(order.details.user_id) if reading and order else None
         if revocation is None:
             yield Message(
-                "main chain, order {order}: withdrawn without a record of its user", order=f"{order_id.pack():x}"
+                "main chain, order {order}: withdrawn without a record of its user", order=order_hex(order_id)
             )
             return
         withdrawn = self._main.market.height_of_cancellation(order_id)
         anchored = self._main.anchors.height_of(master_id, revocation.index)
         if withdrawn is not None and (anchored is None or anchored > withdrawn):
             text = "main chain, order {order}: withdrawn before the revocation of its user was anchored"
-            yield Message(text, order=f"{order_id.pack():x}")
+            yield Message(text, order=order_hex(order_id))
 
     def _signed_to_go(self, reading: VerifiedLedger, order_id: OrderId, user_id: str) -> bool:
         """Whether a user signed that an order goes, or that another takes its place, which then did."""
