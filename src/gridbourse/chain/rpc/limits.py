@@ -13,8 +13,8 @@ class Limits:
 
     Parameters
     ----------
-    body_bytes
-        Longest request.
+    body_bytes, all_body_bytes
+        Longest request, and most bytes of all that come in at once.
     answer_bytes
         Longest answer; what a batch still asks for after that is refused.
     batch_requests
@@ -42,6 +42,7 @@ class Limits:
     """
 
     body_bytes: int = 8 * 2**20
+    all_body_bytes: int = 128 * 2**20
     answer_bytes: int = 64 * 2**20
     batch_requests: int = 10_000
     log_blocks: int = 10_000

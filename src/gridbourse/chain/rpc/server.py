@@ -7,10 +7,10 @@ import hmac
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Self
 
 import uvicorn
@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
@@ -152,25 +152,21 @@ def _application(
     watcher = HeadWatcher(methods.chain)
     # As many as there may be callers: some wait for a block, and keep nobody else waiting by that.
     workers = ThreadPoolExecutor(limits.requests + limits.web_sockets, "rpc")
-    running = 0
+    load = _Load(limits)
 
     async def answer(body: bytes, own: Mapping[str, Method]) -> bytes:
         return await asyncio.get_running_loop().run_in_executor(workers, dispatcher.answer, body, own)
 
     async def http(request: Request) -> Response:
-        nonlocal running
         if refused := _refused(request, token) or _wrong_media_type(request):
             return refused
-        if running >= limits.requests:
-            return _error(503, Code.LIMIT_EXCEEDED, f"{running} requests are being answered; ask again")
-        running += 1
-        try:
-            body = await _body(request, limits.body_bytes)
-            answered = await answer(body, {}) if isinstance(body, bytes) else body
-        finally:
-            running -= 1
-        if isinstance(answered, Response):
-            return answered
+        with load.request() as incoming:
+            try:
+                answered = await answer(await incoming.body(request), {})
+            except _Refused as refusal:
+                return refusal.response
+            except ClientDisconnect:
+                return Response(status_code=400)  # to nobody
         return Response(answered, media_type=_MEDIA_TYPES[0]) if answered else Response(status_code=204)
 
     conversations: set[Conversation] = set()
@@ -209,13 +205,56 @@ def _application(
     )
 
 
-async def _body(request: Request, most_bytes: int) -> bytes | Response:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most_bytes:
-            return _error(413, Code.LIMIT_EXCEEDED, f"a request has at most {most_bytes} bytes")
-    return bytes(body)
+class _Refused(Exception):
+    """A request that is answered with `response`."""
+
+    def __init__(self, status: int, text: str) -> None:
+        self.response = _error(status, Code.LIMIT_EXCEEDED, text)
+
+
+class _Load:
+    """What the HTTP requests of all callers take together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.running = 0
+        self.body_bytes = 0
+
+    @contextmanager
+    def request(self) -> Iterator[_Incoming]:
+        """One more request; what it took is given back at the end."""
+        incoming = _Incoming(self)
+        try:
+            yield incoming
+        finally:
+            self.body_bytes -= incoming.body_bytes
+            self.running -= incoming.is_running
+
+
+class _Incoming:
+    """What one request takes. Until it has come in whole it takes memory, and only then one of the places."""
+
+    def __init__(self, load: _Load) -> None:
+        self._load = load
+        self.body_bytes = 0
+        self.is_running = False
+
+    async def body(self, request: Request) -> bytes:
+        """Read all of it, and take a place among those that are answered."""
+        limits, body = self._load.limits, bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            self.body_bytes += len(chunk)
+            self._load.body_bytes += len(chunk)
+            if len(body) > limits.body_bytes:
+                raise _Refused(413, f"a request has at most {limits.body_bytes} bytes")
+            if self._load.body_bytes > limits.all_body_bytes:
+                raise _Refused(503, "too many long requests are coming in; ask again")
+        if self._load.running >= limits.requests:
+            raise _Refused(503, f"{limits.requests} requests are being answered; ask again")
+        self.is_running = True
+        self._load.running += 1
+        return bytes(body)
 
 
 def _make_room(conversations: AbstractSet[Conversation], most: int) -> bool:
