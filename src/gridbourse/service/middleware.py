@@ -94,7 +94,8 @@ class RequestLimits:
             return None
         is_sign_in = scope["method"] == "POST" and "/sign-in" in scope["path"]
         address = self._settings.address_of(scope)
-        limit, caller = (self._sign_ins, address) if is_sign_in else (self._requests, _caller(scope, headers) or address)
+        limit = self._sign_ins if is_sign_in else self._requests
+        caller = address if is_sign_in else _caller(scope, headers) or address
         if wait_seconds := limit.take(caller, time.monotonic()):
             seconds = str(max(1, round(wait_seconds)))
             detail = Message("too many requests; wait {seconds} s", seconds=seconds)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
+from gridbourse.errors import InvalidValue
 from gridbourse.node.jobs import JobSchedule
 
 LOCAL = "local"
@@ -40,6 +41,11 @@ class ServiceSettings:
         Networks (CIDR) of the reverse proxies in front, whose `X-Forwarded-For` is believed.
     job_schedule
         How often the region does what masters do.
+
+    Raises
+    ------
+    InvalidValue
+        A trusted proxy is no address and no network.
     """
 
     public_url: str = "http://127.0.0.1:8000"
@@ -52,6 +58,14 @@ class ServiceSettings:
     connections: int = 1_000
     trusted_proxies: tuple[str, ...] = ()
     job_schedule: JobSchedule = field(default_factory=JobSchedule)
+
+    def __post_init__(self) -> None:
+        for network in self.trusted_proxies:
+            try:
+                ip_network(network)
+            except ValueError as error:
+                remedy = "an address, or a network like 10.0.0.0/8"
+                raise InvalidValue("trusted_proxies", network, remedy) from error
 
     @property
     def is_secure(self) -> bool:
