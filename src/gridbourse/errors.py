@@ -256,6 +256,22 @@ class SignInRefused(ServiceError):
     """What was given signs nobody in."""
 
 
+class TooManyAttempts(ServiceError):
+    """An account was tried too often.
+
+    Parameters
+    ----------
+    message
+        What to do.
+    wait_seconds
+        After which the next attempt is heard.
+    """
+
+    def __init__(self, message: str, wait_seconds: int) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
 class Forbidden(ServiceError):
     """Who asks may not do this."""
 
