@@ -13,6 +13,7 @@ from gridbourse.crypto.keys import Address
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import EnvelopeError, InvalidValue, SignInRefused
 from gridbourse.index.participants import ParticipantRegistry
+from gridbourse.region.names import comparable, require_name
 from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.auth import ethereum, keystore
 from gridbourse.service.auth.attempts import Attempts
@@ -155,15 +156,19 @@ class Credentials:
         Raises
         ------
         InvalidValue
-            The name is taken, or the password too short.
+            The name is taken, looks like another's or is none, or the password is too short.
         """
+        require_name("account", name)
+        taken = {comparable(row["name"]) for row in self._store.rows("SELECT name FROM accounts")}
+        if comparable(name) in taken:
+            raise InvalidValue("account", name, Message("a name that no other account has"))
         password_hash = keystore.hash_password(password)
         locked = keystore.lock_with_password(keys, password) if keys else None
         row = (name, kind, subject, password_hash, locked, self._clock())
         try:
             self._store.change("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)", *row)
         except IntegrityError as error:
-            raise InvalidValue("account", name, "a name that no other account has") from error
+            raise InvalidValue("account", name, Message("a name that no other account has")) from error
         return Account(name, kind, subject, self._clock())
 
     def change_password(self, account: str, old: str, new: str) -> None:
@@ -212,6 +217,7 @@ class Credentials:
             The time is too long, for anybody or for whom asks with a token that ends before, or a scope is asked for
             that the caller itself lacks.
         """
+        require_name("name", name)
         wanted = frozenset(scopes)
         most_seconds = MAX_TOKEN_SECONDS
         if principal.token_id is not None and principal.expires_at is not None:
