@@ -274,9 +274,11 @@ def test_what_is_handed_in_is_on_disk_when_it_is_confirmed_and_taken_once(tmp_pa
     payloads = [meter.read(START).to_bytes(), meter.read(START + 1).to_bytes()]
     head_end = HeadEnd(Intake([MeteringPoint(meter.address, 20_000)]), Journal(tmp_path / "readings"))
     assert [arrival.finding for arrival in head_end.take(payloads)] == [None, None]
-    assert (tmp_path / "readings").read_bytes() == b"".join(payloads)
+    with closing(Journal(tmp_path / "readings")) as on_disk:
+        assert list(on_disk) == payloads
     assert {arrival.finding.fault for arrival in head_end.take(payloads)} == {Anomaly.REPEATED}
-    assert (tmp_path / "readings").read_bytes() == b"".join(payloads)
+    with closing(Journal(tmp_path / "readings")) as on_disk:
+        assert list(on_disk) == payloads
     assert (head_end.received, head_end.accepted, dict(head_end.faults)) == (4, 2, {Anomaly.REPEATED: 2})
 
 
