@@ -114,7 +114,7 @@ class Exchange:
         self.local = LocalTime(spec.time_zone)
         names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
-        self.directory = ParticipantRegistry()
+        self.directory = ParticipantRegistry(list(names.values()))
         shelf = Shelf(folder)
         self.state = MarketState(self.directory, shelf)
         self.chain_state = ChainState(names, shelf)
