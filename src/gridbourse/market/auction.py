@@ -309,7 +309,7 @@ def _accept(side: Side, price: int, better: NDArray[np.bool_], at_price_wh: int,
 
 
 def _served(rank: Integers, accepted_wh: Integers) -> Integers:
-    """Places of accepted orders, best rank first and equal ones by time."""
+    """Places of accepted orders, best rank first and equal ones by time; the narrowest type is sorted fastest."""
     places = np.flatnonzero(accepted_wh)
-    ranks = rank[places]
-    return places[np.argsort((ranks - ranks.min()).astype(np.uint32), kind="stable")]
+    ranks = rank[places] - rank[places].min()
+    return places[np.argsort(ranks.astype(np.min_scalar_type(int(ranks.max()))), kind="stable")]
