@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged, RecordHead
 from gridbourse.crypto.keys import Address
@@ -24,8 +26,75 @@ class SlaveRecord:
     details: Details | None
 
 
+class RecordReader:
+    """Reads one slave chain, block after block.
+
+    Parameters
+    ----------
+    slave
+        The chain.
+    encryption_node
+        Opens its records.
+    author
+        Who speaks for the master where reading begins; None at the first block.
+    addresses
+        Who speaks there for each node, as its newest registration says.
+    revoked
+        Function nodes that act no more; what they wrote stays.
+    """
+
+    def __init__(
+        self,
+        slave: Slave,
+        encryption_node: EncryptionNode,
+        author: Address | None = None,
+        addresses: Mapping[str, Address] | None = None,
+        revoked: Iterable[str] = (),
+    ) -> None:
+        self._slave = slave
+        self._encryption_node = encryption_node
+        self.author = author
+        self.addresses = dict(addresses or {})
+        self.revoked = set(revoked)
+
+    def read(self, first_block: int, last_block: int) -> Iterator[list[SlaveRecord]]:
+        """The records of each of the next blocks; what is known between two of them is as of the first."""
+        entries: dict[int, list[LedgerRecord | MasterChanged]] = defaultdict(list)
+        for entry in self._slave.entries(first_block - 1, last_block):
+            entries[entry.height].append(entry)
+        for height in range(first_block, last_block + 1):
+            records = []
+            for entry in entries.pop(height, ()):
+                if isinstance(entry, MasterChanged):
+                    self.author = entry.master
+                else:
+                    records.append(SlaveRecord(entry.head, self._open(entry)))
+            yield records
+
+    def _open(self, record: LedgerRecord) -> Details | None:
+        try:
+            details = self._encryption_node.open(record)
+        except EnvelopeError:
+            return None
+        if not self._may_say(record.author, details):
+            return None
+        if isinstance(details, NodeRegistered):
+            self.addresses[details.node_id] = Address(bytes.fromhex(details.address_hex))
+        elif isinstance(details, NodeRevoked):
+            self.revoked.add(details.node_id)
+        return details
+
+    def _may_say(self, author: Address, details: Details) -> bool:
+        """Function nodes speak for themselves only, with the key of their time; the master writes the rest."""
+        if isinstance(details, NodeRegistered):
+            return author == self.addresses.get(details.node_id, self.author)
+        if isinstance(details, MasterDetails):
+            return author == self.author
+        return details.user_id not in self.revoked and author == self.addresses.get(details.user_id)
+
+
 class SlaveRecords:
-    """Reads one slave chain.
+    """Reads one slave chain from its first block on, for all who follow.
 
     Parameters
     ----------
@@ -37,13 +106,12 @@ class SlaveRecords:
 
     def __init__(self, slave: Slave, encryption_node: EncryptionNode) -> None:
         self._slave = slave
-        self._encryption_node = encryption_node
+        self._reader = RecordReader(slave, encryption_node)
         self._followers: list[deque[SlaveRecord]] = []
         self._height = 0
-        self._author: Address | None = None
-        self.revoked: set[str] = set()
+        self.revoked = self._reader.revoked
         """Function nodes that act no more; what they wrote stays."""
-        self.addresses: dict[str, Address] = {}
+        self.addresses = self._reader.addresses
         """Who speaks for each node, as its newest registration says."""
 
     @property
@@ -67,36 +135,9 @@ class SlaveRecords:
         last = min(self._height + BLOCKS_AT_ONCE, self._slave.chain.head().height)
         if last <= self._height:
             return False
-        entries = list(self._slave.entries(self._height, last))
+        found = list(self._reader.read(self._height + 1, last))
         self._height = last
-        for entry in entries:
-            if isinstance(entry, MasterChanged):
-                self._author = entry.master
-            else:
-                self._tell(SlaveRecord(entry.head, self._read(entry)))
+        for record in chain.from_iterable(found):
+            for queue in self._followers:
+                queue.append(record)
         return True
-
-    def _tell(self, found: SlaveRecord) -> None:
-        for queue in self._followers:
-            queue.append(found)
-
-    def _read(self, record: LedgerRecord) -> Details | None:
-        try:
-            details = self._encryption_node.open(record)
-        except EnvelopeError:
-            return None
-        if not self._may_say(record.author, details):
-            return None
-        if isinstance(details, NodeRegistered):
-            self.addresses[details.node_id] = Address(bytes.fromhex(details.address_hex))
-        elif isinstance(details, NodeRevoked):
-            self.revoked.add(details.node_id)
-        return details
-
-    def _may_say(self, author: Address, details: Details) -> bool:
-        """Function nodes speak for themselves only, with the key of their time; the master writes the rest."""
-        if isinstance(details, NodeRegistered):
-            return author == self.addresses.get(details.node_id, self._author)
-        if isinstance(details, MasterDetails):
-            return author == self._author
-        return details.user_id not in self.revoked and author == self.addresses.get(details.user_id)

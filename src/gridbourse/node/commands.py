@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, TypeVar
 
 from gridbourse.errors import GridbourseError
-from gridbourse.index.news import News
-from gridbourse.node.chain_reader import ChainReader
+from gridbourse.index.index import Notice
 from gridbourse.node.jobs import JobSchedule, RegionLoop
 from gridbourse.node.node import Region
 from gridbourse.node.node_records import NodeRecord, RecordWriter, Written
@@ -63,7 +62,7 @@ class RegionWorker:
     region
         The open region; this thread closes it.
     publish
-        Is told what is new on the chains, always before whoever caused it gets an answer.
+        Is told that the index has new blocks, always before whoever caused them gets an answer.
     prepare
         Makes what is durable of records before they are written, given their leaves.
     report
@@ -75,7 +74,7 @@ class RegionWorker:
     def __init__(
         self,
         region: Region,
-        publish: Callable[[Sequence[News]], None],
+        publish: Callable[[Notice], None],
         prepare: Callable[[Sequence[tuple[NodeRecord, bytes]]], None],
         report: Callable[[Round], None],
         job_schedule: JobSchedule,
@@ -84,7 +83,6 @@ class RegionWorker:
         self._publish = publish
         self._report = report
         self._writer = RecordWriter(region, prepare)
-        self._reader = ChainReader(region)
         self._job_schedule = job_schedule
         self._queue: queue.SimpleQueue[_Task | _Entry | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="region", daemon=True)
@@ -94,7 +92,7 @@ class RegionWorker:
         self._is_stopping = False
 
     def start(self) -> None:
-        """Read what the chains hold, then begin."""
+        """Write what the chains hold to the index, then begin."""
         self._tell()
         self._thread.start()
 
@@ -201,11 +199,13 @@ class RegionWorker:
             self._report(Round(time.time(), is_failing))
 
     def _tell(self) -> None:
-        self._publish(self._reader.news())
+        notice = self._region.catch_up()
+        if notice.heights:
+            self._publish(notice)
 
     def _tell_if_possible(self) -> None:
         """Whoever waits gets its answer, even if a chain cannot be read now; the next round tells what was missed."""
         try:
             self._tell()
         except GridbourseError:
-            logger.exception("news were not read")
+            logger.exception("the index was not brought up to date")

@@ -19,6 +19,8 @@ from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import system_clock
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
+from gridbourse.index.database import Database
+from gridbourse.index.index import Index, Notice
 from gridbourse.index.market_view import MarketView
 from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.disclosure import Disclosure, disclose
@@ -28,6 +30,7 @@ from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import Offer, OrderId
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.chains import ChainSet, Observe, watch_nothing
+from gridbourse.node.indexing import Indexing
 from gridbourse.node.key_rotation import enter_on_slave_chains
 from gridbourse.node.master import Master
 from gridbourse.node.own_deals import PendingConfirmation
@@ -45,10 +48,10 @@ class Region:
     ----------
     parts
         Makes its parts, and makes them anew when keys have changed.
+    index
+        Where what the chains hold is written to.
     clock
         Tells what time it is.
-    watched
-        Whether somebody takes what the slave chains hold off `unread`, where it would pile up otherwise.
 
     Attributes
     ----------
@@ -56,15 +59,13 @@ class Region:
         The main chain.
     masters, relays
         The masters whose keys lie in the folder, by name, and their relays.
-    unread
-        By master, for who watches: a queue of its slave chain's records from the first on, begun anew with new keys.
     clock
         Tells what time it is.
     """
 
-    def __init__(self, parts: Wiring, clock: Callable[[], int], *, watched: bool = False) -> None:
+    def __init__(self, parts: Wiring, index: Index, clock: Callable[[], int]) -> None:
         self._parts = parts
-        self._is_watched = watched
+        self._index = index
         self.spec = parts.spec
         self.clock = clock
         self._assemble()
@@ -136,7 +137,7 @@ class Region:
         clock: Callable[[], int] = system_clock,
         observe: Observe = watch_nothing,
         chains: Mapping[str, Chain] | None = None,
-        watched: bool = False,
+        index_url: str | None = None,
     ) -> Self:
         """Open a region from disk, with everything it had.
 
@@ -154,8 +155,8 @@ class Region:
         chains
             Chains that this process has open already, by name: ``"main"``, or that of a master whose slave chain the
             regulator reads. They are not closed with the region.
-        watched
-            Whether somebody reads `unread`.
+        index_url
+            The database of the index; by default a SQLite file in the folder.
 
         Raises
         ------
@@ -170,10 +171,25 @@ class Region:
         engines = ChainSet(folder, spec, clock, observe, chains or {})
         try:
             engines.require_main()
-            return cls(Wiring(folder, spec, engines), clock, watched=watched)
+            parts = Wiring(folder, spec, engines)
+            return cls(parts, parts.index(Database.of(folder, index_url)), clock)
         except BaseException:
             engines.close()
             raise
+
+    @property
+    def database(self) -> Database:
+        """Where the index lies."""
+        return self._index.database
+
+    def rebuild_index(self) -> None:
+        """Forget the index, and write it again from what the chains hold."""
+        self._indexing.rebuild()
+        self.catch_up()
+
+    def catch_up(self) -> Notice:
+        """Write to the index what is new on the chains."""
+        return self._indexing.catch_up()
 
     def master_of(self, node_id: str) -> Master:
         """Find the master of a function node.
@@ -462,13 +478,14 @@ class Region:
         return disclose(self.main, names.index(master) + 1, slave, index, fields, keys)
 
     def close(self) -> None:
-        """Close every chain."""
+        """Close every chain, and the index."""
         self._parts.engines.close()
+        self._index.database.close()
 
     def _assemble(self) -> None:
         self.main, self.masters, self._regulator = self._parts.assemble()
         market = MarketView(self.main, Shelf(self._parts.folder))
-        self.unread = {name: master.records.follow() for name, master in self.masters.items() if self._is_watched}
+        self._indexing = Indexing(self._index, self.main, self.masters)
         self.relays = {name: Relay(master, market) for name, master in self.masters.items()}
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
         # Orders that the market knows need not be kept in mind while the slave chains are read.

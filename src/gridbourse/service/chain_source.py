@@ -16,8 +16,8 @@ from gridbourse.contracts.abi import Contract
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.errors import EnvelopeError
-from gridbourse.index.chain_state import MAIN
-from gridbourse.index.news import Head
+from gridbourse.index.blocks import Head
+from gridbourse.index.schema import MAIN
 from gridbourse.ledger.records import Details
 from gridbourse.ledger.sealing import open_record
 from gridbourse.node.node import Region
@@ -40,11 +40,6 @@ class ReadRecord:
     record: LedgerRecord
     details: Details | None = None
     fault: str | None = None
-
-
-def read_head(region: Region, name: str, height: int) -> Head:
-    """Read a block's head."""
-    return Head.of(_chain(region, name).block(height))
 
 
 def read_block(region: Region, name: str, height: int) -> BlockView:
@@ -70,11 +65,6 @@ def read_transaction(region: Region, name: str, tx_hash: bytes) -> TransactionVi
     chain = _chain(region, name)
     signed, receipt = chain.transaction(tx_hash), chain.receipt(tx_hash)
     return _transaction_view(region, name, signed, receipt) if signed and receipt else None
-
-
-def read_height_of_block(region: Region, name: str, block_hash: bytes) -> int | None:
-    """Find the height of the block with a hash; None if there is none."""
-    return _chain(region, name).height_of(block_hash)
 
 
 def read_height_of_transaction(region: Region, name: str, tx_hash: bytes) -> int | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from gridbourse.index.news import News
+from gridbourse.index.index import Notice
 from gridbourse.node.commands import Round
 from gridbourse.node.node_records import NodeRecord
 
@@ -31,7 +31,7 @@ class Lane(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Tell what the chains hold, then run the region. Answered when all of it has been told."""
+    """Write what the chains hold to the index, then run the region. Answered when all of it stands there."""
 
     number: int
 
@@ -70,9 +70,9 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is new on the chains; told before whoever caused it gets an answer."""
+    """That the index has new blocks; told before whoever caused them gets an answer."""
 
-    news: list[News]
+    notice: Notice
 
 
 @dataclass(frozen=True, slots=True)

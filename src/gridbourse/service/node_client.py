@@ -14,14 +14,14 @@ import sys
 import time
 from asyncio import Future, IncompleteReadError, StreamReader, StreamWriter
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from gridbourse.errors import RegionStopped
-from gridbourse.index.news import News
+from gridbourse.index.index import Notice
 from gridbourse.node.commands import Round
 from gridbourse.node.jobs import JobSchedule
 from gridbourse.node.node import Region
@@ -66,7 +66,7 @@ class RegionProcess:
         self._requests, self._reports = _pipes(process)
         self._numbers = count(1)
         self._running: dict[int, Future[Any]] = {}
-        self._publish: Callable[[Sequence[News]], None] | None = None
+        self._publish: Callable[[Notice], None] | None = None
         self._last_round = Round(0.0, is_failing=False)
         self._listening = asyncio.create_task(self._listen())
 
@@ -95,8 +95,8 @@ class RegionProcess:
         assert isinstance(report, Opened), "the first report says whether the region is open"
         return cls(process)
 
-    async def start(self, publish: Callable[[Sequence[News]], None]) -> None:
-        """Let it read what the chains hold, then run; returns when `publish` has been told all of that."""
+    async def start(self, publish: Callable[[Notice], None]) -> None:
+        """Let it write to the index what the chains hold, then run; `publish` is told of all that is new then."""
         self._publish = publish
         await self._ask(Begin(next(self._numbers)))
         # The first round is awaited from now on, not since 1970.
@@ -178,9 +178,9 @@ class RegionProcess:
 
     def _take(self, report: Report) -> None:
         match report:
-            case Told(news):
-                assert self._publish, "news are told once the region runs"
-                self._publish(news)
+            case Told(notice):
+                assert self._publish, "something is new once the region runs"
+                self._publish(notice)
             case Answer(number, value):
                 if (future := self._running.get(number)) and not future.done():
                     future.set_result(value)

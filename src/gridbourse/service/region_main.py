@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any, assert_never
 
 from gridbourse.errors import GridbourseError
-from gridbourse.index.news import News
+from gridbourse.index.index import Notice
 from gridbourse.node.commands import RegionWorker
 from gridbourse.node.jobs import JobSchedule
 from gridbourse.node.logging import begin_process
@@ -46,8 +46,6 @@ from gridbourse.service.messages import (
 )
 
 READERS = 2
-TOLD_TOGETHER = 200
-"""Blocks in one message: at the start, what the chains hold is long."""
 
 
 class Reports:
@@ -70,10 +68,9 @@ class Reports:
             self._output.write(content)
             self._output.flush()
 
-    def tell(self, news: Sequence[News]) -> None:
-        """Send news."""
-        for first in range(0, len(news), TOLD_TOGETHER):
-            self.send(Told(list(news[first : first + TOLD_TOGETHER])))
+    def tell(self, notice: Notice) -> None:
+        """Tell that the index has new blocks."""
+        self.send(Told(notice))
 
     def answer(self, number: int, future: Future[Any]) -> None:
         """Send what came of a request."""
@@ -180,7 +177,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     reports = Reports(_own_output())
     try:
-        region = Region.open(given.folder, watched=True)
+        region = Region.open(given.folder)
         store = ServiceStore(given.folder / SERVICE_FILE)
     except GridbourseError as error:
         reports.send(Refusal(0, error))

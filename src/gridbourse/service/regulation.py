@@ -8,17 +8,16 @@ from typing import Any
 from gridbourse.api.chain_schema import AnchorView, AuditReport, TraceParty, TraceStep, TraceView
 from gridbourse.api.schema import DealStatus, SideName
 from gridbourse.errors import NotFound
-from gridbourse.index.chain_state import ChainState
-from gridbourse.index.participants import ParticipantRegistry
+from gridbourse.index.naming import order_text
+from gridbourse.index.reader import IndexReader
 from gridbourse.node.node import Region
 from gridbourse.regulator.export import trace_document, trace_page
 from gridbourse.regulator.trace import PartyTrace, Trace
 from gridbourse.service.csv_text import csv_text
-from gridbourse.service.market_state import MarketState
 from gridbourse.service.node_client import RegionProcess
 from gridbourse.service.rights import Principal, Right, require
-from gridbourse.service.views import order_text, type_name
 from gridbourse.text import Language, Message
+from gridbourse.units import PERIODS_PER_DAY
 
 _EXPORT_COLUMNS = (
     "deal",
@@ -43,8 +42,8 @@ class Audit:
     ----------
     region
         Runs the region; one without the regulator's keys cannot audit.
-    market, chains, directory
-        The states to search.
+    index
+        The index.
     clock
         Seconds since the epoch.
     """
@@ -52,15 +51,11 @@ class Audit:
     def __init__(
         self,
         region: RegionProcess,
-        market: MarketState,
-        chains: ChainState,
-        directory: ParticipantRegistry,
+        index: IndexReader,
         clock: Callable[[], int],
     ) -> None:
         self._region = region
-        self._market = market
-        self._chains = chains
-        self._directory = directory
+        self._index = index
         self._clock = clock
         self.last_report: AuditReport | None = None
         """What the last audit found."""
@@ -90,8 +85,8 @@ class Audit:
     async def report(self, principal: Principal) -> AuditReport:
         """Check all records of all chains against the main chain."""
         require(principal, Right.AUDIT)
-        records = sum(len(chain.records) for chain in self._chains.chains.values())
-        deals = len(self._market.deals)
+        records = sum(chain.record_count for chain in self._index.chains.heads().values())
+        deals = self._index.trades.count()
         findings = await self._region.regulate(_audit)
         self.last_report = AuditReport(not findings, findings, records, deals, self._clock())
         return self.last_report
@@ -99,33 +94,34 @@ class Audit:
     def export(self, principal: Principal, day: int) -> str:
         """All deals of a delivery day as CSV, with who is behind them."""
         require(principal, Right.AUDIT)
+        periods = range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)
         rows = (
             (
-                deal.deal_id,
-                deal.ask.period,
-                type_name(deal.energy_type),
-                deal.energy_wh,
-                deal.price_ticks,
-                deal.money,
-                deal.state.name.lower(),
-                deal.agreed_at,
-                self._name(deal.seller),
-                self._name(deal.buyer),
-                order_text(deal.ask),
-                order_text(deal.bid),
+                entry.trade.deal_id,
+                entry.trade.period,
+                entry.trade.energy_type,
+                entry.trade.energy_wh,
+                entry.trade.price_ticks,
+                entry.trade.money,
+                entry.trade.status,
+                entry.trade.agreed_at,
+                self._name(entry.seller),
+                self._name(entry.buyer),
+                order_text(entry.ask),
+                order_text(entry.bid),
             )
-            for deal in self._market.deals_on(day)
+            for entry in self._index.trades.entries(periods)
         )
         return csv_text(_EXPORT_COLUMNS, rows)
 
     async def _trace(self, principal: Principal, deal_id: int) -> Trace:
         require(principal, Right.AUDIT)
-        if deal_id not in self._market.deals:
+        if self._index.trades.trade(deal_id) is None:
             raise NotFound(Message("the main chain has no deal {deal}", deal=deal_id))
         return await self._region.regulate(_trace, deal_id)
 
     def _name(self, trader: int) -> str:
-        owner = self._directory.owners.get(trader)
+        owner = self._index.participants.owner(trader)
         return owner.node_id if owner else Message("trader {number}", number=trader)
 
 

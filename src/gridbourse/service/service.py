@@ -1,22 +1,22 @@
 """The exchange: one region, everything one may ask of it, and everything one may do.
 
-The region and its chains have a process of their own (`region_process`). What that reads from the chains comes here as
-news, which is folded into the market state; questions are answered from there, and so never wait for a chain.
+The region and its chains have a process of their own (`node_client`), which writes what the chains hold to the index.
+Questions are answered from there, and so never wait for a chain.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gridbourse.api.chain_schema import Alarm
 from gridbourse.crypto.keys import Address
-from gridbourse.index.chain_state import MAIN, ChainState
-from gridbourse.index.news import MainBlock, News
-from gridbourse.index.participants import ParticipantRegistry
-from gridbourse.index.shelf import Shelf
+from gridbourse.index.database import Database
+from gridbourse.index.index import Notice
+from gridbourse.index.reader import IndexReader
+from gridbourse.index.schema import MAIN
 from gridbourse.market.types import Settings
 from gridbourse.metering.mqtt import Broker
 from gridbourse.node.jobs import JobSchedule
@@ -31,7 +31,6 @@ from gridbourse.service.chains import ChainQueries
 from gridbourse.service.changes import Feed
 from gridbourse.service.local_time import LocalTime
 from gridbourse.service.market import MarketQueries
-from gridbourse.service.market_state import MarketState
 from gridbourse.service.metering import READINGS_FILE, Metering
 from gridbourse.service.node_client import RegionProcess
 from gridbourse.service.offering import Offering
@@ -61,6 +60,8 @@ class Exchange:
         What is in force there.
     folder
         The region's folder, where the service keeps its own file.
+    database
+        The index.
     job_schedule
         How often the region does what masters do.
     broker
@@ -90,6 +91,8 @@ class Exchange:
         What the regulator does.
     credentials
         Who asks.
+    index
+        The index, from which all of them read.
     feed
         What happens.
     """
@@ -100,6 +103,7 @@ class Exchange:
         rules_in_force: RulesInForce,
         folder: Path,
         spec: RegionSpec,
+        database: Database,
         *,
         job_schedule: JobSchedule,
         broker: Broker | None = None,
@@ -114,25 +118,21 @@ class Exchange:
         self.local = LocalTime(spec.time_zone)
         names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
-        self.directory = ParticipantRegistry()
-        shelf = Shelf(folder)
-        self.state = MarketState(self.directory, shelf)
-        self.chain_state = ChainState(names, shelf)
-        self.feed = Feed(self.state, self.directory, names)
+        self.index = IndexReader(database)
+        self.directory = self.index.participants
+        self.feed = Feed(self.index)
         keys, chain_id = RegionKeys(folder), rules_in_force.kept_chain_ids[MAIN]
-        self.market = MarketQueries(self.state, self.directory, self._settings, spec, chain_id, clock)
-        self.trading = Trading(self.state, self.directory, region, self.store, clock)
+        self.market = MarketQueries(self.index, self._settings, spec, chain_id, clock)
+        self.trading = Trading(self.index, region, self.store, clock)
         self.metering = Metering(folder / READINGS_FILE, spec.name, self.directory, broker, clock)
-        self.offering = Offering(self.state, self.directory, self.metering, region, self.store, self._settings, clock)
-        self.statements = Statements(self.trading, self.state)
+        self.offering = Offering(self.index, self.metering, region, self.store, self._settings, clock)
+        self.statements = Statements(self.trading, self.index)
         self.credentials = Credentials(self.store, self.directory, _members(rules_in_force, names), chain_id, clock)
         opening = keys.regulator.load_node(REGULATOR).opening if keys.regulator.holds(REGULATOR) else ()
-        self.chains = ChainQueries(region, spec, rules_in_force.kept_chain_ids, self.chain_state, opening)
-        self.search = Search(self.state, self.chain_state, self.directory, self.chains)
+        self.chains = ChainQueries(region, spec, rules_in_force.kept_chain_ids, self.index, opening)
+        self.search = Search(self.index, self.chains)
         self.network = NetworkQueries(
-            self.chain_state,
-            self.state,
-            self.directory,
+            self.index,
             names,
             self._in_force,
             late_anchor_seconds=int(job_schedule.anchor_seconds * LATE_ANCHOR_ROUNDS),
@@ -147,7 +147,7 @@ class Exchange:
             keys.nodes.load_node,
             self._adopt,
         )
-        self.audit = Audit(region, self.state, self.chain_state, self.directory, clock)
+        self.audit = Audit(region, self.index, clock)
 
     @classmethod
     async def open(
@@ -159,7 +159,8 @@ class Exchange:
         try:
             rules_in_force = await region.read(read_rules_in_force)
             spec = read_region(folder / "region.toml")
-            return cls(region, rules_in_force, folder, spec, job_schedule=job_schedule, broker=broker)
+            database = Database.of(folder)
+            return cls(region, rules_in_force, folder, spec, database, job_schedule=job_schedule, broker=broker)
         except BaseException:
             await region.stop()
             raise
@@ -167,8 +168,9 @@ class Exchange:
     async def start(self) -> None:
         """Read the chains, then run."""
         self.store.change("DELETE FROM idempotency WHERE created_at < ?", self._clock() - KEYS_KEPT_SECONDS)
-        await self.region.start(self._fold)
-        self.feed.forget()
+        await self.region.start(self._notify)
+        self.metering.enter_meters()
+        self.feed.start()
         await asyncio.to_thread(self.metering.start)
         self._offering = asyncio.create_task(self.offering.run(self._job_schedule.step_seconds))
 
@@ -179,6 +181,7 @@ class Exchange:
         await asyncio.to_thread(self.metering.stop)
         await self.region.stop()
         self.store.close()
+        self.index.database.close()
 
     async def back_up(self, archive: Path) -> None:
         """Write the region and the service's file into an archive; orders wait meanwhile. Raises like `back_up`."""
@@ -207,20 +210,11 @@ class Exchange:
         """Whether the masters' rounds take place."""
         return self.region.is_alive and self._clock() - self.region.last_round_at < STALLED_SECONDS
 
-    # News
-
-    def _fold(self, news: Sequence[News]) -> None:
-        for block in news:
-            if isinstance(block, MainBlock):
-                changes = self.state.note_main_block(block)
-                self.chain_state.note_main_block(block)
-                self.feed.note_main_block(block, changes)
-            else:
-                self.directory.note_slave_block(block)
-                self.state.note_slave_block(block)
-                self.chain_state.note_slave_block(block)
-                self.metering.note_slave_block(block)
-                self.feed.note_slave_block(block)
+    def _notify(self, notice: Notice) -> None:
+        """Take note that the index has new blocks."""
+        if notice.heights.keys() - {MAIN}:
+            self.metering.enter_meters()
+        self.feed.notify()
 
     # What is in force
 
