@@ -88,7 +88,7 @@ def require_agreement(region, fold):
         ]
         assert entry.order.agreed_wh == sum(held)
         assert index.orders.with_id(entry.order_id) == entry
-        assert index.orders.with_leaf(bytes.fromhex(entry.order.record_leaf[2:])) == entry
+        assert index.orders.with_leaf(entry.chain, bytes.fromhex(entry.order.record_leaf[2:])) == entry
     for node_id in NODES:
         trader = index.participants.trader(node_id, DAY)
         assert trader == region.master_of(node_id).trader(node_id, DAY)

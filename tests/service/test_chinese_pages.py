@@ -10,8 +10,8 @@ from test_pages import visitor
 
 from gridbourse.ledger import records
 from gridbourse.node.settle_day import settle_day
-from gridbourse.service.language import read_translation
 from gridbourse.service.local_time import date_text
+from gridbourse.text import read_translation
 from gridbourse.units import PERIODS_PER_DAY
 from gridbourse.web import audit, chains, energy, home, market, network
 from service import PASSWORD, until
@@ -43,6 +43,7 @@ TERMS = {
     "Merkle",
     "Host",
     "kWh",
+    "ID",
     "gas",
     "xzz",
 }

@@ -9,9 +9,9 @@ import pytest
 from small_market import DAY, PERIOD, ask, bid
 
 from gridbourse.node.settle_day import settle_day
-from gridbourse.service.language import read_translation
 from gridbourse.service.local_time import date_text
 from gridbourse.service.settings import ServiceSettings
+from gridbourse.text import read_translation
 from gridbourse.units import PERIODS_PER_DAY
 from gridbourse.web.formats import kwh, price, yuan
 from service import PASSWORD, Service, until

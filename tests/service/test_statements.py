@@ -11,10 +11,10 @@ from gridbourse.api.schema import SideName, Statement, StatementItem, StatementL
 from gridbourse.client import Client, orders
 from gridbourse.errors import InvalidValue
 from gridbourse.node.settle_day import settle_day
-from gridbourse.service.language import read_translation
 from gridbourse.service.local_time import LocalTime
 from gridbourse.service.statement_pdf import MAX_PDF_LINES, statement_pdf
 from gridbourse.service.statement_text import statement_csv
+from gridbourse.text import read_translation
 from gridbourse.units import PERIODS_PER_DAY
 from service import until
 

@@ -109,7 +109,7 @@ class Index:
                 new.sort(key=lambda block: not isinstance(block, MainBlock))
                 made = chains.apply(connection, new, self._names)
                 participants.apply(connection, new, self._names)
-                changed = market.apply(connection, new, self._kept)
+                changed = market.apply(connection, new, self._names, self._kept)
                 records.apply(connection, new)
                 balance.apply(connection, new)
                 sequence += 1

@@ -6,7 +6,7 @@ record that the market has not met yet is an order that is recorded, and nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,8 +14,9 @@ from sqlalchemy import Connection, bindparam, func, insert, select, tuple_, upda
 
 from gridbourse.api.schema import DealStatus, OrderStatus
 from gridbourse.index.blocks import Block, MainBlock
-from gridbourse.index.database import insert_rows, update_rows
+from gridbourse.index.database import insert_rows, is_integer, update_rows
 from gridbourse.index.schema import day_accounts, orders, payments, positions, trades, transfer_capacities
+from gridbourse.index.stored_text import stored_text
 from gridbourse.ledger.records import DealDetails, OrderDetails
 from gridbourse.market.events import (
     DealAbandoned,
@@ -68,7 +69,7 @@ class _Order:
 
     number: int
     record_hash: bytes
-    chain: str | None = None
+    chain: str
     node_id: str | None = None
     location: str | None = None
     quota_wh: int | None = None
@@ -176,7 +177,9 @@ _NEW_MONEY = (
 )
 
 
-def apply(connection: Connection, blocks: Sequence[Block], kept: Collection[str]) -> MarketChanges:
+def apply(
+    connection: Connection, blocks: Sequence[Block], names: Mapping[int, str], kept: Collection[str]
+) -> MarketChanges:
     """Write what blocks changed; those of the main chain come first.
 
     Parameters
@@ -185,10 +188,12 @@ def apply(connection: Connection, blocks: Sequence[Block], kept: Collection[str]
         In a transaction, in which the accounts of new traders stand already.
     blocks
         New blocks.
+    names
+        Names of the masters, by number.
     kept
-        Names of the masters whose slave chains are read here: they are to be told of their trades.
+        Those of the masters whose slave chains are read here: they are to be told of their trades.
     """
-    fold = _Fold(connection, frozenset(kept))
+    fold = _Fold(connection, names, frozenset(kept))
     fold.fetch(blocks)
     for block in blocks:
         if isinstance(block, MainBlock):
@@ -208,13 +213,15 @@ def apply(connection: Connection, blocks: Sequence[Block], kept: Collection[str]
 class _Fold:
     """Rows that blocks change: fetched together, changed here, and written together."""
 
-    def __init__(self, connection: Connection, kept: frozenset[str]) -> None:
+    def __init__(self, connection: Connection, names: Mapping[int, str], kept: frozenset[str]) -> None:
         self._connection = connection
+        self._names = names
         self._kept = kept
         self._height = self._timestamp = 0
         self._next_number = (connection.scalar(select(func.max(orders.c.number))) or 0) + 1
         self._next_payment = (connection.scalar(select(func.max(payments.c.number))) or 0) + 1
-        self._by_record: dict[bytes, _Order] = {}
+        # A hash can be seen on its way, and copied: what another master names so is another order.
+        self._by_record: dict[tuple[str, bytes], _Order] = {}
         self._by_id: dict[int, _Order] = {}
         self._trades: dict[int, _Trade] = {}
         self._accounts: dict[int, _Account] = {}
@@ -259,8 +266,9 @@ class _Fold:
         # Of several rows with one record the first stands for it; later ones are others' who wrote its hash again.
         for order in sorted(self._rows(_ORDERS_BY_RECORD, leaves, _Order), key=lambda order: -order.number):
             self._keep(order)
-            self._by_record[order.record_hash] = order
+            self._by_record[order.chain, order.record_hash] = order
         told = {found.details.deal_id for found in details if isinstance(found.details, DealDetails)}
+        told = {deal_id for deal_id in told if is_integer(deal_id)}
         changed = {event.deal_id for event in events if isinstance(event, _DEAL_CHANGES)}
         new = {event.deal_id for event in events if isinstance(event, IntentRecorded)}
         for trade in self._rows(_TRADES, (told | changed) - new, _Trade):
@@ -282,9 +290,8 @@ class _Fold:
         for event in events:
             if isinstance(event, DepositMoved):
                 traders |= {event.from_trader, event.to_trader}
-        if any(isinstance(event, _MONEY_MOVES) for event in events):
-            for account in self._rows(_ACCOUNTS, traders - {None}, _Account):
-                self._accounts[account.trader] = account
+        for account in self._rows(_ACCOUNTS, traders - {None}, _Account):
+            self._accounts[account.trader] = account
         claims = {(event.trader, event.period) for event in events if isinstance(event, QuotaSet)}
         if any(isinstance(event, IntentRecorded | DealAbandoned | DealExpired | DealSettled) for event in events):
             claims |= {(order.trader, order.period) for order in self._by_id.values()}  # type: ignore[misc]
@@ -302,11 +309,11 @@ class _Fold:
         if order.turn is not None:
             self._by_id[_key(order)] = order
 
-    def _new_order(self, record_hash: bytes) -> _Order:
-        order = _Order(self._next_number, record_hash)
+    def _new_order(self, chain: str, record_hash: bytes) -> _Order:
+        order = _Order(self._next_number, record_hash, chain)
         self._next_number += 1
         self._new_orders[order.number] = order
-        self._by_record.setdefault(record_hash, order)
+        self._by_record.setdefault((chain, record_hash), order)
         return order
 
     def write(self) -> None:
@@ -343,12 +350,12 @@ class _Fold:
 
     def record(self, chain: str, leaf: bytes, details: OrderDetails) -> None:
         """An order that a node recorded; a record stands for one order, the first."""
-        order = self._by_record.get(leaf)
+        order = self._by_record.get((chain, leaf))
         if order is None:
-            order = self._new_order(leaf)
+            order = self._new_order(chain, leaf)
         elif order.node_id is not None:
             return
-        order.chain, order.node_id, order.location = chain, details.user_id, details.location
+        order.node_id, order.location = details.user_id, stored_text(details.location)
         order.quota_wh = details.energy_quota_wh
         order.replaces = f"{details.replaces:016x}" if details.replaces else None
         if order.turn is None:
@@ -378,9 +385,10 @@ class _Fold:
             applier(event)
 
     def _place(self, event: OrderPlaced) -> None:
-        order = self._by_record.get(event.record_hash)
+        chain = self._accounts[event.trader].chain
+        order = self._by_record.get((chain, event.record_hash))
         if order is None or order.turn is not None:  # no record of it was read, or its hash is used a second time
-            order = self._new_order(event.record_hash)
+            order = self._new_order(chain, event.record_hash)
         period, side, price_ticks, turn = event.order_id
         order.period, order.side, order.price_ticks, order.turn = period, int(side), price_ticks, turn
         order.energy_types, order.energy_wh = int(event.energy_types), event.energy_wh
@@ -391,7 +399,8 @@ class _Fold:
         self._note(order)
 
     def _refuse(self, event: OrderRefused) -> None:
-        order = self._by_record.get(event.record_hash) or self._new_order(event.record_hash)
+        chain = self._names.get(event.master_id, str(event.master_id))
+        order = self._by_record.get((chain, event.record_hash)) or self._new_order(chain, event.record_hash)
         if order.turn is None:
             order.status, order.refusal = OrderStatus.REFUSED.value, int(event.reason)
             self._completed[order.number] = order
@@ -535,7 +544,6 @@ class _Fold:
 
 
 _DEAL_CHANGES = (PartyConfirmed, DealConfirmed, DealAbandoned, DealExpired, DealSettled)
-_MONEY_MOVES = (IntentRecorded, DealAbandoned, DealExpired, DealSettled, Deposited, Withdrawn, DepositMoved)
 
 
 def _orders_of(event: Event) -> tuple[int, ...]:

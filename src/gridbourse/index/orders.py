@@ -27,7 +27,12 @@ _ID = and_(
     orders.c.turn == bindparam("turn"),
 )
 _BY_ID = select(orders).where(_ID)
-_BY_LEAF = select(orders).where(orders.c.record_hash == bindparam("leaf")).order_by(orders.c.number).limit(1)
+_BY_LEAF = (
+    select(orders)
+    .where(orders.c.record_hash == bindparam("leaf"), orders.c.chain == bindparam("chain"))
+    .order_by(orders.c.number)
+    .limit(1)
+)
 _BY_NUMBER = select(orders).where(orders.c.number.in_(bindparam("numbers", expanding=True))).order_by(orders.c.number)
 _MET = select(orders.c.record_hash).where(
     orders.c.record_hash.in_(bindparam("leaves", expanding=True)),
@@ -85,7 +90,7 @@ class OrderEntry:
     number
         In the order in which orders were first heard of.
     chain
-        The slave chain that its record lies on; None while none was read.
+        The slave chain of its master.
     trader, order_id
         Who placed it and where it stands on the main chain; None if the market has not taken it.
     energy_types
@@ -95,7 +100,7 @@ class OrderEntry:
     """
 
     number: int
-    chain: str | None
+    chain: str
     trader: int | None
     order_id: OrderId | None
     energy_types: EnergyType
@@ -121,9 +126,9 @@ class Orders:
         row = self._database.first(_BY_ID, **_place(order_id))
         return _entry(row) if row else None
 
-    def with_leaf(self, leaf: bytes) -> OrderEntry | None:
-        """The order whose record has a leaf."""
-        row = self._database.first(_BY_LEAF, leaf=leaf)
+    def with_leaf(self, chain: str, leaf: bytes) -> OrderEntry | None:
+        """The order that a record of a slave chain stands for: the first that its master placed, or was to place."""
+        row = self._database.first(_BY_LEAF, chain=chain, leaf=leaf)
         return _entry(row) if row else None
 
     def with_numbers(self, numbers: Iterable[int]) -> Iterator[OrderEntry]:
@@ -132,9 +137,9 @@ class Orders:
         for first in range(0, len(wanted), _AT_ONCE):
             yield from map(_entry, self._database.rows(_BY_NUMBER, numbers=wanted[first : first + _AT_ONCE]))
 
-    def details(self, leaf: bytes) -> OrderDetails | None:
-        """What a node recorded; None if no such record was read."""
-        row = self._database.first(_BY_LEAF, leaf=leaf)
+    def details(self, chain: str, leaf: bytes) -> OrderDetails | None:
+        """What a node recorded on a slave chain; None if no such record was read."""
+        row = self._database.first(_BY_LEAF, chain=chain, leaf=leaf)
         return None if row is None or row.node_id is None else details_of(row)
 
     # Lists

@@ -115,7 +115,7 @@ orders = Table(
     metadata,
     Column("number", _Number, primary_key=True, autoincrement=False),
     Column("record_hash", LargeBinary, nullable=False),
-    Column("chain", Text),
+    Column("chain", Text, nullable=False),
     Column("node_id", Text),
     Column("location", Text),
     Column("quota_wh", BigInteger),

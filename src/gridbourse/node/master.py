@@ -127,7 +127,7 @@ class Master:
         day_key = self._pseudonyms.day_key(day)
         for node_id in self.nodes:
             if (node_id, day) not in self._traders:
-                trader = self.main.market.trader_of(_pseudonym(day_key, node_id))
+                trader = self.main.market.trader_of(self.membership.master_id, _pseudonym(day_key, node_id))
                 if trader:
                     self._note_trader(node_id, day, trader)
 

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from gridbourse.contracts.consortium import SlaveChain
 from gridbourse.contracts.main_chain import MainChain
-from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import ChainError, GridbourseError, InvalidValue, ProofError
 from gridbourse.index.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
@@ -41,7 +40,8 @@ from gridbourse.regulator.capacity_audit import (
     wrong_publications,
     wrong_statements,
 )
-from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_text
+from gridbourse.regulator.name_audit import NameAudit
+from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_hex, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.text import Message
 from gridbourse.units import PERIODS_PER_DAY
@@ -77,13 +77,13 @@ class Regulator:
         self._view = MarketView(main, shelf)
         self._happened = self._view.follow(TraderRegistered, TransferCapacityPublished, *DEAL_EVENTS)
         self._readings = {
-            master_id: VerifiedLedger(
-                names[master_id], slave, partial(main.consortium.accounts, master_id), keys.opening
+            number: VerifiedLedger(
+                number, names[number], slave, partial(main.consortium.accounts, number), keys.opening
             )
-            for master_id, slave in slaves.items()
+            for number, slave in slaves.items()
         }
+        self._registered = NameAudit(main, self._readings, self._name)
         self._balance = BalanceAudit(main, self._view, self._readings, self._name, keys.opening)
-        self._pseudonyms: dict[int, TraderRegistered] = {}
         self._published: list[tuple[ZonePair, int]] = []
         self._answers: dict[tuple[int, Side], bool] = {}
         self._states: dict[int, set[DealState]] = {}
@@ -127,6 +127,7 @@ class Regulator:
         for order_id in sorted(self._view.orders.withdrawn()):
             findings += self._wrong_withdrawal(order_id)
         readings = list(self._readings.values())
+        findings += self._registered.wrong()
         findings += self._balance.wrong()
         findings += wrong_capacities(readings, self._balance.nominations)
         findings += wrong_publications(readings, self._published)
@@ -186,7 +187,7 @@ class Regulator:
             )
         return Message(
             "order {order} of trader {trader}, carrying leaf {leaf}",
-            order=_hex(placed.order_id),
+            order=order_hex(placed.order_id),
             trader=placed.trader,
             leaf=placed.record_hash.hex(),
         )
@@ -205,15 +206,15 @@ class Regulator:
                 Message(
                     "main chain, order {order}: slave chain {name} has no order record with its leaf {leaf}; its "
                     "master placed what nobody recorded, or changed or dropped the record",
-                    order=_hex(order_id),
+                    order=order_hex(order_id),
                     name=reading.name,
                     leaf=leaf.hex(),
                 )
             )
-        place, first = reading.place(order.record), self._view.orders.of_record(leaf)
+        place, first = reading.place(order.record), self._view.order_of(reading.master_id, leaf)
         if first is not None and first != order_id:
             text = "main chain, order {order}: {place} already stands for order {first}"
-            raise ProofError(Message(text, order=_hex(order_id), place=place, first=_hex(first)))
+            raise ProofError(Message(text, order=order_hex(order_id), place=place, first=order_hex(first)))
         return place
 
     def _step_inclusion(self, party: PartyTrace) -> str:
@@ -242,7 +243,7 @@ class Regulator:
             place = self._reading(party).place(order.record)
             text = "main chain, order {order}: {found}, but {place} states: {stated}"
             orders = {"found": order_text(*found), "stated": order_text(*stated)}
-            raise ProofError(Message(text, order=_hex(order_id), place=place, **orders))
+            raise ProofError(Message(text, order=order_hex(order_id), place=place, **orders))
         told = Message(
             "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=order_text(*stated)
         )
@@ -251,8 +252,8 @@ class Regulator:
         replaced = OrderId.unpack(details.replaces)
         if not self._view.orders.is_withdrawn(replaced):
             text = "main chain, order {order}: stands beside {replaced}, which it replaces"
-            raise ProofError(Message(text, order=_hex(order_id), replaced=_hex(replaced)))
-        return Message("{told}, in place of order {replaced}", told=told, replaced=_hex(replaced))
+            raise ProofError(Message(text, order=order_hex(order_id), replaced=order_hex(replaced)))
+        return Message("{told}, in place of order {replaced}", told=told, replaced=order_hex(replaced))
 
     def _step_pseudonym(self, party: PartyTrace) -> str:
         trader, details = party.placed.trader, _reached(party.order).details
@@ -260,7 +261,7 @@ class Regulator:
         day_key = self._reading(party).day_keys.get(day)
         if day_key is None:
             raise ProofError(Message("slave chain {name} records no key for day {day}", name=party.master, day=day))
-        if day_key.pseudonym(details.user_id.encode()) != self._pseudonyms[trader].pseudonym:
+        if day_key.pseudonym(details.user_id.encode()) != self._registered[trader].pseudonym:
             place = self._reading(party).place(_reached(party.order).record)
             text = "main chain, trader {trader} is not {user} of {place}"
             raise ProofError(Message(text, trader=trader, user=details.user_id, place=place))
@@ -285,7 +286,7 @@ class Regulator:
         state = DealState.INTENT if deal.state is DealState.CONFIRMED else deal.state
         records = reading.deals.get((deal_id, party.side), [])
         for opened in records:
-            if lie := self._lie(reading, opened):
+            if lie := self._mismatch(reading, opened):
                 raise ProofError(lie)
         for opened in records:
             if opened.fault is None and opened.details.state is state:
@@ -297,8 +298,7 @@ class Regulator:
         wrong = list(self._wrong_chain(self._master_id(party.placed)))
         if wrong:
             raise ProofError(reduce(lambda first, more: Message("{first}; {more}", first=first, more=more), wrong))
-        reading = self._reading(party)
-        return Message("{count} records of slave chain {name}", count=len(reading), name=reading.name)
+        return Message("{count} records of slave chain {name}", count=len(self._reading(party)), name=party.master)
 
     # What an audit looks for
 
@@ -311,7 +311,7 @@ class Regulator:
         yield from self._dropped_orders(master_id)
         yield from self._dropped_cancellations(master_id)
         records = (opened for of_deal in reading.deals.values() for opened in of_deal)
-        yield from (lie for opened in records if (lie := self._lie(reading, opened)))
+        yield from (found for opened in records if (found := self._mismatch(reading, opened)))
 
     def _wrong_chain(self, master_id: int) -> Iterator[str]:
         """Compare a whole slave chain with what its master registered and anchored."""
@@ -325,20 +325,20 @@ class Regulator:
         """Find orders that the master anchored, had named the user for, and did not place as they are."""
         reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
         market, some_refused = self._main.market, bool(self._view.refused)
-        refused = set(market.refused_requests()) if some_refused else set()
-        refused_amendments = set(market.refused_amendments()) if some_refused else set()
+        refused = set(market.refused_requests(master_id)) if some_refused else set()
+        refused_amendments = set(market.refused_amendments(master_id)) if some_refused else set()
         for leaf, order in reading.orders.items():
             details = order.details
             day = details.period // PERIODS_PER_DAY
-            is_due = _is_anchored(order, anchor) and reading.is_named(details.user_id, day)
-            if not is_due or self._view.orders.of_record(leaf) is not None:
+            is_due = order.is_anchored(anchor) and reading.is_named(details.user_id, day)
+            if not is_due or self._view.order_of(master_id, leaf) is not None:
                 continue
             if details.replaces:
                 replaced = OrderId.unpack(details.replaces)
                 amendment = leaf, replaced, details.energy_wh, details.price_ticks
                 dropped = self._could_be_changed(reading, replaced, details) and amendment not in refused_amendments
             else:
-                trader = market.trader_of(reading.day_keys[day].pseudonym(details.user_id.encode()))
+                trader = market.trader_of(master_id, reading.day_keys[day].pseudonym(details.user_id.encode()))
                 dropped = (leaf, details.request(trader).pack()) not in refused
             if dropped:
                 place = reading.place(order.record)
@@ -349,7 +349,7 @@ class Regulator:
         reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
         for order_id, cancellations in reading.cancellations.items():
             for opened in cancellations:
-                if _is_anchored(opened, anchor) and self._could_be_changed(reading, order_id, opened.details):
+                if opened.is_anchored(anchor) and self._could_be_changed(reading, order_id, opened.details):
                     place = reading.place(opened.record)
                     yield Message("{place}: the master did not take this cancellation up", place=place)
 
@@ -380,13 +380,15 @@ class Regulator:
             return
         revocation = reading.revocations.get(order.details.user_id) if reading and order else None
         if revocation is None:
-            yield Message("main chain, order {order}: withdrawn without a record of its user", order=_hex(order_id))
+            yield Message(
+                "main chain, order {order}: withdrawn without a record of its user", order=order_hex(order_id)
+            )
             return
         withdrawn = self._main.market.height_of_cancellation(order_id)
         anchored = self._main.anchors.height_of(master_id, revocation.index)
         if withdrawn is not None and (anchored is None or anchored > withdrawn):
             text = "main chain, order {order}: withdrawn before the revocation of its user was anchored"
-            yield Message(text, order=_hex(order_id))
+            yield Message(text, order=order_hex(order_id))
 
     def _signed_to_go(self, reading: VerifiedLedger, order_id: OrderId, user_id: str) -> bool:
         """Whether a user signed that an order goes, or that another takes its place, which then did."""
@@ -395,7 +397,7 @@ class Regulator:
             *(
                 opened
                 for opened in reading.amendments.get(order_id, [])
-                if self._view.orders.of_record(opened.record.leaf) is not None
+                if self._view.order_of(reading.master_id, opened.record.leaf) is not None
             ),
         ]
         return any(opened.fault is None and opened.details.user_id == user_id for opened in signed)
@@ -420,7 +422,7 @@ class Regulator:
         except ProofError as error:
             yield Message.of(error)
 
-    def _lie(self, reading: VerifiedLedger, opened: DecryptedRecord[DealDetails]) -> str | None:
+    def _mismatch(self, reading: VerifiedLedger, opened: DecryptedRecord[DealDetails]) -> str | None:
         """Compare what the master wrote to a party with the deal on the main chain."""
         stated, deal = opened.details, self._view.deals.get(opened.details.deal_id)
         if opened.fault is not None:
@@ -458,7 +460,7 @@ class Regulator:
         return self._readings[master_id]
 
     def _master_id(self, placed: OrderPlaced) -> int:
-        return self._pseudonyms[placed.trader].master_id
+        return self._registered[placed.trader].master_id
 
     def _catch_up(self) -> None:
         """Read the main chain, always before the slave chains: what it holds was on one of them before."""
@@ -470,7 +472,7 @@ class Regulator:
     def _note(self, event: Event) -> None:
         match event:
             case TraderRegistered():
-                self._pseudonyms[event.trader] = event
+                self._registered.note(event)
             case TransferCapacityPublished():
                 pair = ZonePair(event.period, event.from_zone, event.to_zone)
                 self._published.append((pair, event.capacity_wh))
@@ -492,12 +494,3 @@ def _reached(value: _Value | None) -> _Value:
     """What an earlier step found; without it the walk has ended already."""
     assert value is not None, "the step before has found it"
     return value
-
-
-def _is_anchored(opened: DecryptedRecord[Any], anchor: Anchor | None) -> bool:
-    """Whether a record that may be believed is covered by the master's newest anchor."""
-    return opened.fault is None and anchor is not None and opened.record.index < anchor.leaf_count
-
-
-def _hex(order_id: OrderId) -> str:
-    return f"{order_id.pack():x}"

@@ -181,7 +181,7 @@ class Feed:
                 place = deal.node_id, master, deal.period
                 own.setdefault(place, []).append(_message("deal", _document(deal), batch.last))
             for entry in self._index.orders.with_numbers(batch.change.orders):
-                if entry.order and entry.chain and entry.order_id:
+                if entry.order and entry.order_id:
                     place = entry.order.node_id, entry.chain, entry.order.period
                     own.setdefault(place, []).append(_message("order", _document(entry.order), batch.last))
             batch.own = own

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gridbourse.api.schema import SideName, Statement, StatementLine
 from gridbourse.service.csv_text import csv_text
-from gridbourse.service.language import Translation
 from gridbourse.service.local_time import LocalTime
+from gridbourse.text import Translation
 from gridbourse.units import format_kwh, format_price, format_yuan
 
 _COLUMNS = (

@@ -348,7 +348,8 @@ class Trading:
 
     def _order_of(self, written: Written) -> Order:
         assert isinstance(written.details, OrderDetails), "an order was written"
-        entry = self._index.orders.with_leaf(written.leaf)
+        master = self._index.participants.master_of(written.details.user_id)
+        entry = self._index.orders.with_leaf(master, written.leaf) if master else None
         if entry is None or entry.order is None:  # the chains could not be read; it is on them
             return _recorded(written.leaf, written.details)
         return entry.order
@@ -377,7 +378,7 @@ class Trading:
         if row is not None and row["digest"] != digest:
             text = "Idempotency-Key {key!r} came with another order before; give each order a key of its own"
             raise KeyReused(Message(text, key=key))
-        written = self._index.orders.details(row["leaf"]) if row is not None else None
+        written = self._index.orders.details(principal.master or "", row["leaf"]) if row is not None else None
         if row is not None and written is not None:
             return Written(row["leaf"], written)
         future = asyncio.get_running_loop().create_future()

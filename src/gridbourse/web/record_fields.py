@@ -7,8 +7,8 @@ from collections.abc import Callable
 from markupsafe import Markup
 
 from gridbourse.api.schema import EnergyTypeName
-from gridbourse.service.language import Translation
 from gridbourse.service.local_time import LocalTime, date_text
+from gridbourse.text import Translation
 from gridbourse.web import formats
 
 _ENERGIES = {"energy_wh", "energy_quota_wh", "reserve_wh", "smallest_wh"}
