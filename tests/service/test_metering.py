@@ -24,8 +24,8 @@ from gridbourse.metering.mqtt import Broker, Concentrator
 from gridbourse.metering.reading import READING_BYTES
 from gridbourse.node.node import Region
 from gridbourse.region.description import NodeKind, NodeSpec
-from gridbourse.service.backup import restore
-from gridbourse.service.metering import READINGS_FILE
+from gridbourse.node.backup import restore
+from gridbourse.region.layout import READINGS_FILE
 from gridbourse.service.rights import Kind
 from gridbourse.service.service import Exchange
 from service import Service, until
@@ -450,7 +450,7 @@ def test_killed_between_decision_and_offer_a_service_offers_once(service, anna, 
         async def run(self, *_):
             await asyncio.Event().wait()
 
-    service.exchange.offering._region = Dead()
+    service.exchange.offering._node = Dead()
     anna.send(orders.set_limits(LIMITS))
     anna.send(meters.hand_in(readings := counted(annas_meter, exported_wh=SUN_WH)))
     until(lambda: service.exchange.store.rows("SELECT * FROM decisions"))

@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 from gridbourse.contracts.consortium import SlaveChain
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.contracts.slave_anchors import Anchor
+from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import ChainError, GridbourseError, InvalidValue, ProofError
 from gridbourse.index.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
 from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.merkle_log import Slave
-from gridbourse.ledger.records import Cancellation, DealDetails, NodeReport, OrderDetails, keeps_priority
+from gridbourse.ledger.records import Cancellation, DealDetails, Details, NodeReport, OrderDetails, keeps_priority
+from gridbourse.ledger.sealing import open_record
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -74,6 +76,7 @@ class Regulator:
     ) -> None:
         self._main = main
         self._names = names
+        self._opening = keys.opening
         self._view = MarketView(main, shelf)
         self._happened = self._view.follow(TraderRegistered, TransferCapacityPublished, *DEAL_EVENTS)
         self._readings = {
@@ -87,6 +90,10 @@ class Regulator:
         self._published: list[tuple[ZonePair, int]] = []
         self._answers: dict[tuple[int, Side], bool] = {}
         self._states: dict[int, set[DealState]] = {}
+
+    def open(self, ledger: SlaveLedger, record: LedgerRecord) -> Details:
+        """Decrypt a record of a slave chain. Raises `EnvelopeError` if it does not open."""
+        return open_record(ledger, record, *self._opening)
 
     def trace(self, deal_id: int) -> Trace:
         """Walk from a deal to the proof of every detail behind it.
