@@ -447,7 +447,7 @@ def test_killed_between_reading_and_offer_a_service_loses_nothing_and_offers_onc
 
 def test_killed_between_decision_and_offer_a_service_offers_once(service, anna, annas_meter, tmp_path):
     class Dead:
-        async def run(self, *_):
+        async def ask(self, *_):
             await asyncio.Event().wait()
 
     service.exchange.offering._node = Dead()

@@ -30,7 +30,7 @@ class Between:
     most: int
 
     def __str__(self) -> str:
-        return f"{self.least} to {self.most}"
+        return f"{self.least} to {self.most}" if self.least < self.most else f"exactly {self.least}"
 
 
 class Codec(NamedTuple):

@@ -149,7 +149,6 @@ class CommandServer:
         kind = type(command).ANSWER
         future.add_done_callback(lambda done: self._call(connection.answer, number, kind, done))
 
-
     def _begin(self, command: Command, connection: Connection) -> Future[Any]:
         if isinstance(command, Subscribe):
             return self._subscribe(command, connection)
