@@ -276,6 +276,7 @@ CHINESE = {
     "too many requests; wait {seconds} s": "请求过多；请等待 {seconds} 秒",
     "the service failed; its log says why": "服务出错；原因见其日志",
     # The service: alarms and what the search finds
+    "{job}: {reason}": "{job}：{reason}",
     "the masters' rounds do not take place; see the log": "主节点的撮合与结算没有进行；见日志",
     "{count} records without an anchor": "{count} 条记录尚未锚定",
     "{count} periods of the day without a reading": "当日有 {count} 个时段没有读数",

@@ -14,7 +14,7 @@ from dataclasses import replace
 import httpx
 from argon2 import PasswordHasher
 
-from gridbourse.node.jobs import JobSchedule
+from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.key_rotation import RegionKeys
 from gridbourse.service.app import create_app
 from gridbourse.service.auth import keystore

@@ -26,7 +26,7 @@ from gridbourse.errors import (
     TransactionRejected,
 )
 from gridbourse.market.types import Reason
-from gridbourse.node.jobs import JobSchedule
+from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.node import Region
 from gridbourse.service.node_client import RegionProcess
 from gridbourse.text import Message, say

@@ -12,11 +12,14 @@ import click
 
 from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.errors import ChainCorrupted, ChainError, ChainLocked, InvalidValue
-from gridbourse.node.billing_files import MeteredFolder, StatementFile
 from gridbourse.node.chains import nodes_of, read_token
-from gridbourse.node.jobs import JobSchedule, RegionLoop
+from gridbourse.node.jobs.customer_file import CustomerFile
+from gridbourse.node.jobs.job import Job, JobSchedule
+from gridbourse.node.jobs.loop import RegionLoop
+from gridbourse.node.jobs.metered_files import MeteredFiles
+from gridbourse.node.jobs.payment_file import PaymentFile
+from gridbourse.node.jobs.statement_file import StatementFile
 from gridbourse.node.node import Region
-from gridbourse.node.payments import CustomerFile, PaymentFile
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 _WAIT_SECONDS = 1.0
@@ -70,11 +73,11 @@ def run(
             stack.enter_context(_serve(region, folder, nodes_rpc, for_regulator=False))
         if regulator_rpc:
             stack.enter_context(_serve(region, folder, regulator_rpc, for_regulator=True))
-        jobs = [
-            *([PaymentFile(payments).credit] if payments else []),
-            *([CustomerFile(customers).write] if customers else []),
-            *([MeteredFolder(metered).hand_in] if metered else []),
-            *([StatementFile(statements).write] if statements else []),
+        jobs: list[Job] = [
+            *([PaymentFile(payments)] if payments else []),
+            *([CustomerFile(customers)] if customers else []),
+            *([MeteredFiles(metered)] if metered else []),
+            *([StatementFile(statements)] if statements else []),
         ]
         click.echo(f"{', '.join(region.masters)}: running, main chain at {region.main.chain.head().height}")
         RegionLoop(region, JobSchedule(step_seconds, anchor_seconds), jobs).run(stopping)

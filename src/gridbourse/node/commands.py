@@ -19,7 +19,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 from gridbourse.errors import GridbourseError
 from gridbourse.index.news import News
 from gridbourse.node.chain_reader import ChainReader
-from gridbourse.node.jobs import JobSchedule, RegionLoop
+from gridbourse.node.jobs.job import JobFailure, JobSchedule
+from gridbourse.node.jobs.loop import RegionLoop
 from gridbourse.node.node import Region
 from gridbourse.node.node_records import NodeRecord, RecordWriter, Written
 
@@ -37,10 +38,10 @@ _OVER = object()
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """When the masters' last round ended, and whether it was cut short."""
+    """When the masters' last round ended, and what could not be done in it."""
 
     ended_at: float
-    is_failing: bool
+    failures: tuple[JobFailure, ...] = ()
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class RegionWorker:
     prepare
         Makes what is durable of records before they are written, given their leaves.
     report
-        Is told of each round when it is over, or was cut short.
+        Is told of each round when it is over.
     job_schedule
         How often it does what masters do.
     """
@@ -189,16 +190,11 @@ class RegionWorker:
     def _go_on(self) -> None:
         """Do the next piece of what the masters do; what fails now is taken up again in the next round."""
         self._round = self._round or self._loop.pieces()
-        try:
-            is_over = next(self._round, _OVER) is _OVER
-            self._tell()
-            is_failing = False
-        except GridbourseError:
-            logger.exception("a round was cut short")
-            is_over = is_failing = True
+        is_over = next(self._round, _OVER) is _OVER
+        self._tell_if_possible()
         if is_over:
             self._round, self._next_round = None, time.monotonic() + self._job_schedule.step_seconds
-            self._report(Round(time.time(), is_failing))
+            self._report(Round(time.time(), self._loop.failures))
 
     def _tell(self) -> None:
         self._publish(self._reader.news())

@@ -15,6 +15,7 @@ from gridbourse.contracts.consortium import SlaveChain
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.crypto.node_keys import NodeKeys
+from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import ChainError, GridbourseError, InvalidValue, ProofError
 from gridbourse.index.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
 from gridbourse.index.shelf import Shelf
@@ -32,7 +33,7 @@ from gridbourse.market.events import (
     TraderRegistered,
     TransferCapacityPublished,
 )
-from gridbourse.market.types import Deal, DealState, OrderId, Side, ZonePair
+from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side, ZonePair
 from gridbourse.regulator.balance_audit import BalanceAudit
 from gridbourse.regulator.capacity_audit import (
     CapacityTrace,
@@ -44,7 +45,6 @@ from gridbourse.regulator.capacity_audit import (
 from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.text import Message
-from gridbourse.units import PERIODS_PER_DAY
 
 _Value = TypeVar("_Value")
 
@@ -65,13 +65,22 @@ class Regulator:
         The slave chains by the number of their master, as far as they are open for reading.
     names
         The masters' names by their number.
+    calendar
+        The region's delivery days.
     shelf
         Where what is long is kept.
     """
 
     def __init__(
-        self, keys: NodeKeys, main: MainChain, slaves: Mapping[int, Slave], names: Mapping[int, str], shelf: Shelf
+        self,
+        keys: NodeKeys,
+        main: MainChain,
+        slaves: Mapping[int, Slave],
+        names: Mapping[int, str],
+        calendar: DeliveryCalendar,
+        shelf: Shelf,
     ) -> None:
+        self._calendar = calendar
         self._main = main
         self._names = names
         self._view = MarketView(main, shelf)
@@ -82,7 +91,7 @@ class Regulator:
             )
             for master_id, slave in slaves.items()
         }
-        self._balance = BalanceAudit(main, self._view, self._readings, self._name, keys.opening)
+        self._balance = BalanceAudit(main, self._view, self._readings, self._name, calendar, keys.opening)
         self._pseudonyms: dict[int, TraderRegistered] = {}
         self._published: list[tuple[ZonePair, int]] = []
         self._answers: dict[tuple[int, Side], bool] = {}
@@ -103,7 +112,7 @@ class Regulator:
         seller, buyer = self._party(deal.ask), self._party(deal.bid)
         for party in (seller, buyer):
             self._walk(party, deal_id, deal)
-        return Trace(deal_id, deal, (seller, buyer))
+        return Trace(deal_id, deal, self._calendar.dated_span(deal.ask.period), (seller, buyer))
 
     def audit(self) -> list[str]:
         """Check all records of all chains against the main chain; returns what is wrong, empty if nothing is.
@@ -128,9 +137,9 @@ class Regulator:
             findings += self._wrong_withdrawal(order_id)
         readings = list(self._readings.values())
         findings += self._balance.wrong()
-        findings += wrong_capacities(readings, self._balance.nominations)
-        findings += wrong_publications(readings, self._published)
-        findings += wrong_statements(readings, self._view.deals.values(), self._main.market.trader_of)
+        findings += wrong_capacities(readings, self._balance.nominations, self._calendar)
+        findings += wrong_publications(readings, self._published, self._calendar)
+        findings += wrong_statements(readings, self._view.deals.values(), self._main.market.trader_of, self._calendar)
         return list(dict.fromkeys(findings))
 
     def trace_capacity(self, period: int, from_zone: str, to_zone: str) -> CapacityTrace:
@@ -145,7 +154,7 @@ class Regulator:
         for reading in self._readings.values():
             reading.catch_up()
         readings = list(self._readings.values())
-        return trace_capacity(readings, self._balance.nominations, period, from_zone, to_zone)
+        return trace_capacity(readings, self._balance.nominations, self._calendar, period, from_zone, to_zone)
 
     def reports(self) -> list[NodeReport]:
         """What the function nodes of all masters reported; a report that must not be believed is left to `audit`."""
@@ -241,10 +250,10 @@ class Regulator:
         if stated != found:
             place = self._reading(party).place(order.record)
             text = "main chain, order {order}: {found}, but {place} states: {stated}"
-            orders = {"found": order_text(*found), "stated": order_text(*stated)}
+            orders = {"found": self._said(*found), "stated": self._said(*stated)}
             raise ProofError(Message(text, order=_hex(order_id), place=place, **orders))
         told = Message(
-            "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=order_text(*stated)
+            "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=self._said(*stated)
         )
         if not details.replaces:
             return told
@@ -256,15 +265,19 @@ class Regulator:
 
     def _step_pseudonym(self, party: PartyTrace) -> str:
         trader, details = party.placed.trader, _reached(party.order).details
-        day = details.period // PERIODS_PER_DAY
+        day = self._calendar.day_of(details.period)
         day_key = self._reading(party).day_keys.get(day)
         if day_key is None:
-            raise ProofError(Message("slave chain {name} records no key for day {day}", name=party.master, day=day))
+            raise ProofError(
+                Message("slave chain {name} records no key for day {day}", name=party.master, day=date_text(day))
+            )
         if day_key.pseudonym(details.user_id.encode()) != self._pseudonyms[trader].pseudonym:
             place = self._reading(party).place(_reached(party.order).record)
             text = "main chain, trader {trader} is not {user} of {place}"
             raise ProofError(Message(text, trader=trader, user=details.user_id, place=place))
-        return Message("trader {trader} is {user} on day {day}", trader=trader, user=details.user_id, day=day)
+        return Message(
+            "trader {trader} is {user} on day {day}", trader=trader, user=details.user_id, day=date_text(day)
+        )
 
     def _step_answer(self, party: PartyTrace, deal_id: int) -> str:
         answer = self._answers.get((deal_id, party.side))
@@ -329,7 +342,7 @@ class Regulator:
         refused_amendments = set(market.refused_amendments()) if some_refused else set()
         for leaf, order in reading.orders.items():
             details = order.details
-            day = details.period // PERIODS_PER_DAY
+            day = self._calendar.day_of(details.period)
             is_due = _is_anchored(order, anchor) and reading.is_named(details.user_id, day)
             if not is_due or self._view.orders.of_record(leaf) is not None:
                 continue
@@ -444,6 +457,9 @@ class Regulator:
     def _party(self, order_id: OrderId) -> PartyTrace:
         placed = self._view.orders[order_id]
         return PartyTrace(order_id.side, placed, self._name(self._master_id(placed)))
+
+    def _said(self, side: Side, period: int, energy_types: EnergyType, energy_wh: int, price_ticks: int) -> Message:
+        return order_text(side, self._calendar.dated_span(period), energy_types, energy_wh, price_ticks)
 
     def _name(self, master_id: int) -> str:
         return self._names.get(master_id, f"number {master_id}")

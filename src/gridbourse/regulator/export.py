@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from gridbourse.market.types import Deal, Side
+from gridbourse.market.types import Side
 from gridbourse.regulator.trace import PartyTrace, Trace
 from gridbourse.regulator.trace_words import WORDS, Words
 from gridbourse.text import Language, say
-from gridbourse.units import format_kwh, format_price, format_yuan, period_start
+from gridbourse.units import format_kwh, format_price, format_yuan
 
 _PARTY = {Side.ASK: "seller", Side.BID: "buyer"}
 _HASH = re.compile(r"\b(?:0x)?[0-9a-f]{15,}\b")
@@ -45,6 +45,7 @@ def trace_document(trace: Trace) -> dict[str, Any]:
         "holds": trace.holds,
         "state": deal.state.name.lower(),
         "period": deal.ask.period,
+        "delivery": trace.delivery,
         "energy_wh": deal.energy_wh,
         "price_ticks": deal.price_ticks,
         "money_1e-7_yuan": deal.money,
@@ -95,7 +96,7 @@ def _page_lines(trace: Trace, language: Language) -> Iterator[str]:
     yield f'<!doctype html><html lang="{words.html_language}"><meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width">'
     yield f"<title>{title}</title><style>{_STYLE}</style>"
-    yield f"<h1>{title}{words.colon}{verdict}</h1><p>{_summary(trace.deal, words)}</p>"
+    yield f"<h1>{title}{words.colon}{verdict}</h1><p>{_summary(trace, words)}</p>"
     if not trace.holds:
         yield f'<div class="faults"><h2>{words.faults}</h2><ul>'
         for party in trace.parties:
@@ -122,12 +123,13 @@ def _party_lines(party: PartyTrace, language: Language) -> Iterator[str]:
     yield "</ol></section>"
 
 
-def _summary(deal: Deal, words: Words) -> str:
+def _summary(trace: Trace, words: Words) -> str:
+    deal = trace.deal
     return words.summary.format(
         energy=format_kwh(deal.energy_wh),
         price=format_price(deal.price_ticks),
         money=format_yuan(deal.money),
-        start=f"{period_start(deal.ask.period):%Y-%m-%d %H:%M}",
+        delivery=trace.delivery,
         state=words.states[deal.state],
     )
 

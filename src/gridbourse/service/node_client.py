@@ -23,7 +23,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from gridbourse.errors import RegionStopped
 from gridbourse.index.news import News
 from gridbourse.node.commands import Round
-from gridbourse.node.jobs import JobSchedule
+from gridbourse.node.jobs.job import JobFailure, JobSchedule
+from gridbourse.node.jobs.submit import Submit
 from gridbourse.node.node import Region
 from gridbourse.node.node_records import NodeRecord, Written
 from gridbourse.service.messages import (
@@ -67,7 +68,7 @@ class RegionProcess:
         self._numbers = count(1)
         self._running: dict[int, Future[Any]] = {}
         self._publish: Callable[[Sequence[News]], None] | None = None
-        self._last_round = Round(0.0, is_failing=False)
+        self._last_round = Round(0.0)
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
@@ -100,7 +101,7 @@ class RegionProcess:
         self._publish = publish
         await self._ask(Begin(next(self._numbers)))
         # The first round is awaited from now on, not since 1970.
-        self._last_round = Round(time.time(), self._last_round.is_failing)
+        self._last_round = Round(time.time())
 
     async def stop(self) -> None:
         """Let it finish what has been taken, anchor, and close the region; returns when that is done."""
@@ -136,8 +137,13 @@ class RegionProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the region is being run, and its last round took place."""
-        return not self._listening.done() and not self._last_round.is_failing
+        """Whether the region is being run, and what users record gets to the market."""
+        return not self._listening.done() and not any(own.job == Submit.name for own in self.failures)
+
+    @property
+    def failures(self) -> tuple[JobFailure, ...]:
+        """What the masters could not do in their last round."""
+        return self._last_round.failures
 
     @property
     def last_round_at(self) -> float:

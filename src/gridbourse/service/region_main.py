@@ -23,7 +23,7 @@ from typing import IO, Any, assert_never
 from gridbourse.errors import GridbourseError
 from gridbourse.index.news import News
 from gridbourse.node.commands import RegionWorker
-from gridbourse.node.jobs import JobSchedule
+from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.logging import begin_process
 from gridbourse.node.node import Region
 from gridbourse.node.node_records import NodeRecord

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from gridbourse.api.chain_schema import Alarm
 from gridbourse.crypto.keys import Address
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.chain_state import MAIN, ChainState
 from gridbourse.index.news import MainBlock, News
 from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.index.shelf import Shelf
 from gridbourse.market.types import Settings
 from gridbourse.metering.mqtt import Broker
-from gridbourse.node.jobs import JobSchedule
+from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.key_rotation import REGULATOR, RegionKeys
 from gridbourse.node.rules import RulesInForce, read_rules_in_force
 from gridbourse.region.description import RegionSpec, read_region
@@ -29,7 +30,6 @@ from gridbourse.service.auth.credentials import Credentials
 from gridbourse.service.backup import back_up
 from gridbourse.service.chains import ChainQueries
 from gridbourse.service.changes import Feed
-from gridbourse.service.local_time import LocalTime
 from gridbourse.service.market import MarketQueries
 from gridbourse.service.market_state import MarketState
 from gridbourse.service.metering import READINGS_FILE, Metering
@@ -76,8 +76,8 @@ class Exchange:
         What function nodes do and own.
     statements
         What they paid and received.
-    local
-        The region's local time.
+    calendar
+        The region's delivery days and local time.
     metering, offering
         Meters' readings, and what nodes offer by themselves.
     chains, network
@@ -111,12 +111,12 @@ class Exchange:
         self._clock = clock
         self.folder = folder
         self.spec = spec
-        self.local = LocalTime(spec.time_zone)
+        self.calendar = DeliveryCalendar(spec.time_zone)
         names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
         self.directory = ParticipantRegistry()
         shelf = Shelf(folder)
-        self.state = MarketState(self.directory, shelf)
+        self.state = MarketState(self.directory, self.calendar, shelf)
         self.chain_state = ChainState(names, shelf)
         self.feed = Feed(self.state, self.directory, names)
         keys, chain_id = RegionKeys(folder), rules_in_force.kept_chain_ids[MAIN]
@@ -195,12 +195,26 @@ class Exchange:
         ]
         if report := self.audit.last_report:
             found += [Alarm("broken_proof", "region", finding, report.checked_at) for finding in report.findings]
+        found += [
+            Alarm("failing_job", own.subject, Message("{job}: {reason}", job=own.job, reason=own.reason), own.since)
+            for own in self.region.failures
+        ]
         if not self.is_running:
             since = int(self.region.last_round_at)
             found.append(
                 Alarm("stalled", "region", Message("the masters' rounds do not take place; see the log"), since)
             )
         return found
+
+    @property
+    def now(self) -> int:
+        """What time it is, in seconds since the epoch."""
+        return self._clock()
+
+    @property
+    def today(self) -> int:
+        """The delivery day that it is."""
+        return self.calendar.day_at(self._clock())
 
     @property
     def is_running(self) -> bool:
