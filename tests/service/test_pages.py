@@ -10,8 +10,8 @@ from small_market import DAY, PERIOD, ask, bid
 
 from gridbourse.delivery import date_text
 from gridbourse.node.settle_day import settle_day
-from gridbourse.service.language import read_translation
 from gridbourse.service.settings import ServiceSettings
+from gridbourse.text import read_translation
 from gridbourse.units import PERIODS_IN_24_HOURS
 from gridbourse.web.formats import kwh, price, yuan
 from service import PASSWORD, Service, until

@@ -1,7 +1,7 @@
 """Reading tables that somebody hands in: CSV in UTF-8 (RFC 4180), each line judged alone.
 
-A line that says something impossible is refused with its number, its column and the remedy, and stops no other. What was
-refused is written beside the file, so that whoever handed it in finds it there.
+A line that says something impossible is refused with its number, its column and the remedy, and stops no other. What
+was refused is written beside the file, so that whoever handed it in finds it there.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Writing tables that somebody takes away: CSV (RFC 4180) that a spreadsheet shows as it is and never runs.
 
-Every table begins with a byte order mark: without it, spreadsheets take UTF-8 for the encoding of the machine, and Chinese
-names are lost. A text that a spreadsheet would take for a formula is written behind an apostrophe (OWASP, CSV injection);
-so are full-width signs, which some turn into the plain ones, and signs behind blanks or invisible characters.
+Every table begins with a byte order mark: without it, spreadsheets take UTF-8 for the machine's own encoding, and
+Chinese names are lost. A text that a spreadsheet would take for a formula is written behind an apostrophe (OWASP, CSV
+injection); so are full-width signs, which some turn into plain ones, and signs behind blanks or invisible characters.
 """
 
 from __future__ import annotations

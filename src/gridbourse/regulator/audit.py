@@ -42,7 +42,7 @@ from gridbourse.regulator.capacity_audit import (
     wrong_publications,
     wrong_statements,
 )
-from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_text
+from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_hex, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.text import Message
 
@@ -195,7 +195,7 @@ class Regulator:
             )
         return Message(
             "order {order} of trader {trader}, carrying leaf {leaf}",
-            order=_hex(placed.order_id),
+            order=order_hex(placed.order_id),
             trader=placed.trader,
             leaf=placed.record_hash.hex(),
         )
@@ -214,7 +214,7 @@ class Regulator:
                 Message(
                     "main chain, order {order}: slave chain {name} has no order record with its leaf {leaf}; its "
                     "master placed what nobody recorded, or changed or dropped the record",
-                    order=_hex(order_id),
+                    order=order_hex(order_id),
                     name=reading.name,
                     leaf=leaf.hex(),
                 )
@@ -222,7 +222,7 @@ class Regulator:
         place, first = reading.place(order.record), self._view.orders.of_record(leaf)
         if first is not None and first != order_id:
             text = "main chain, order {order}: {place} already stands for order {first}"
-            raise ProofError(Message(text, order=_hex(order_id), place=place, first=_hex(first)))
+            raise ProofError(Message(text, order=order_hex(order_id), place=place, first=order_hex(first)))
         return place
 
     def _step_inclusion(self, party: PartyTrace) -> str:
@@ -251,7 +251,7 @@ class Regulator:
             place = self._reading(party).place(order.record)
             text = "main chain, order {order}: {found}, but {place} states: {stated}"
             orders = {"found": self._said(*found), "stated": self._said(*stated)}
-            raise ProofError(Message(text, order=_hex(order_id), place=place, **orders))
+            raise ProofError(Message(text, order=order_hex(order_id), place=place, **orders))
         told = Message(
             "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=self._said(*stated)
         )
@@ -260,8 +260,8 @@ class Regulator:
         replaced = OrderId.unpack(details.replaces)
         if not self._view.orders.is_withdrawn(replaced):
             text = "main chain, order {order}: stands beside {replaced}, which it replaces"
-            raise ProofError(Message(text, order=_hex(order_id), replaced=_hex(replaced)))
-        return Message("{told}, in place of order {replaced}", told=told, replaced=_hex(replaced))
+            raise ProofError(Message(text, order=order_hex(order_id), replaced=order_hex(replaced)))
+        return Message("{told}, in place of order {replaced}", told=told, replaced=order_hex(replaced))
 
     def _step_pseudonym(self, party: PartyTrace) -> str:
         trader, details = party.placed.trader, _reached(party.order).details
@@ -298,7 +298,7 @@ class Regulator:
         state = DealState.INTENT if deal.state is DealState.CONFIRMED else deal.state
         records = reading.deals.get((deal_id, party.side), [])
         for opened in records:
-            if lie := self._lie(reading, opened):
+            if lie := self._mismatch(reading, opened):
                 raise ProofError(lie)
         for opened in records:
             if opened.fault is None and opened.details.state is state:
@@ -310,8 +310,7 @@ class Regulator:
         wrong = list(self._wrong_chain(self._master_id(party.placed)))
         if wrong:
             raise ProofError(reduce(lambda first, more: Message("{first}; {more}", first=first, more=more), wrong))
-        reading = self._reading(party)
-        return Message("{count} records of slave chain {name}", count=len(reading), name=reading.name)
+        return Message("{count} records of slave chain {name}", count=len(self._reading(party)), name=party.master)
 
     # What an audit looks for
 
@@ -324,7 +323,7 @@ class Regulator:
         yield from self._dropped_orders(master_id)
         yield from self._dropped_cancellations(master_id)
         records = (opened for of_deal in reading.deals.values() for opened in of_deal)
-        yield from (lie for opened in records if (lie := self._lie(reading, opened)))
+        yield from (found for opened in records if (found := self._mismatch(reading, opened)))
 
     def _wrong_chain(self, master_id: int) -> Iterator[str]:
         """Compare a whole slave chain with what its master registered and anchored."""
@@ -393,13 +392,15 @@ class Regulator:
             return
         revocation = reading.revocations.get(order.details.user_id) if reading and order else None
         if revocation is None:
-            yield Message("main chain, order {order}: withdrawn without a record of its user", order=_hex(order_id))
+            yield Message(
+                "main chain, order {order}: withdrawn without a record of its user", order=order_hex(order_id)
+            )
             return
         withdrawn = self._main.market.height_of_cancellation(order_id)
         anchored = self._main.anchors.height_of(master_id, revocation.index)
         if withdrawn is not None and (anchored is None or anchored > withdrawn):
             text = "main chain, order {order}: withdrawn before the revocation of its user was anchored"
-            yield Message(text, order=_hex(order_id))
+            yield Message(text, order=order_hex(order_id))
 
     def _signed_to_go(self, reading: VerifiedLedger, order_id: OrderId, user_id: str) -> bool:
         """Whether a user signed that an order goes, or that another takes its place, which then did."""
@@ -433,7 +434,7 @@ class Regulator:
         except ProofError as error:
             yield Message.of(error)
 
-    def _lie(self, reading: VerifiedLedger, opened: DecryptedRecord[DealDetails]) -> str | None:
+    def _mismatch(self, reading: VerifiedLedger, opened: DecryptedRecord[DealDetails]) -> str | None:
         """Compare what the master wrote to a party with the deal on the main chain."""
         stated, deal = opened.details, self._view.deals.get(opened.details.deal_id)
         if opened.fault is not None:
@@ -513,7 +514,3 @@ def _reached(value: _Value | None) -> _Value:
 def _is_anchored(opened: DecryptedRecord[Any], anchor: Anchor | None) -> bool:
     """Whether a record that may be believed is covered by the master's newest anchor."""
     return opened.fault is None and anchor is not None and opened.record.index < anchor.leaf_count
-
-
-def _hex(order_id: OrderId) -> str:
-    return f"{order_id.pack():x}"

@@ -8,7 +8,7 @@ from functools import reduce
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.ledger.records import OrderDetails
 from gridbourse.market.events import OrderPlaced
-from gridbourse.market.types import Deal, DealState, EnergyType, Side
+from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side
 from gridbourse.regulator.verified_records import DecryptedRecord
 from gridbourse.text import Message
 from gridbourse.units import format_kwh, format_price
@@ -86,6 +86,11 @@ def order_text(side: Side, delivery: str, energy_types: EnergyType, energy_wh: i
         price=format_price(price_ticks),
         period=delivery,
     )
+
+
+def order_hex(order_id: OrderId) -> str:
+    """An order's id as people see it."""
+    return f"{order_id.pack():x}"
 
 
 def _either(first: Message, other: Message) -> Message:

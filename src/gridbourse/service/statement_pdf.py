@@ -13,9 +13,8 @@ from matplotlib.font_manager import findSystemFonts
 from gridbourse.api.schema import Statement
 from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import InvalidValue
-from gridbourse.service.language import Translation
 from gridbourse.service.statement_text import paid_and_received, statement_notes
-from gridbourse.text import Message
+from gridbourse.text import Message, Translation
 from gridbourse.units import format_kwh, format_price, format_yuan
 
 _CHINESE_FONTS = {

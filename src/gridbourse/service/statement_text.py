@@ -5,7 +5,7 @@ from __future__ import annotations
 from gridbourse.api.schema import SideName, Statement, StatementLine
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.files.writing import csv_text
-from gridbourse.service.language import Translation
+from gridbourse.text import Translation
 from gridbourse.units import format_kwh, format_price, format_yuan
 
 _COLUMNS = (

@@ -18,11 +18,11 @@ from gridbourse.api.schema import EnergyTypeName
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import GridbourseError, InvalidValue, NotFound
 from gridbourse.service.auth.current import current_user, exchange_of
-from gridbourse.service.language import DEFAULT_LANGUAGE, LANGUAGES, Translation, language_of, read_translation
+from gridbourse.service.language import language_of
 from gridbourse.service.problems import explanation, faults_of, heading, status_of
 from gridbourse.service.rights import NOBODY, Principal
 from gridbourse.service.service import Exchange
-from gridbourse.text import Message, say
+from gridbourse.text import DEFAULT_LANGUAGE, LANGUAGES, Message, Translation, read_translation, say
 from gridbourse.web.formats import filters
 
 THEME_COOKIE = "gridbourse_theme"

@@ -11,8 +11,9 @@ from fastapi.responses import RedirectResponse
 
 from gridbourse.errors import SignInRefused
 from gridbourse.service.auth.current import COOKIE
-from gridbourse.service.language import LANGUAGE_COOKIE, LANGUAGES
+from gridbourse.service.language import LANGUAGE_COOKIE
 from gridbourse.service.routes.signin import begin_session
+from gridbourse.text import LANGUAGES
 from gridbourse.web.frame import (
     PREFERENCE_SECONDS,
     THEME_COOKIE,

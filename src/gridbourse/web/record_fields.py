@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from gridbourse.api.schema import EnergyTypeName
 from gridbourse.delivery import DeliveryCalendar, date_text
-from gridbourse.service.language import Translation
+from gridbourse.text import Translation
 from gridbourse.web import formats
 
 _ENERGIES = {"energy_wh", "energy_quota_wh", "reserve_wh", "smallest_wh"}

@@ -11,11 +11,12 @@ from fastapi import APIRouter, Query, Request, Response
 from gridbourse.api.schema import Day, Statement
 from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
-from gridbourse.service.language import LanguageTag, Translation, language_of, read_translation
+from gridbourse.service.language import language_of
 from gridbourse.service.rights import Right
 from gridbourse.service.routes.parameters import NodeFilter
 from gridbourse.service.routes.routing import operation
 from gridbourse.service.statement_text import statement_csv
+from gridbourse.text import Language, Translation, read_translation
 
 router = APIRouter(prefix="/statements", tags=["money and energy"])
 CSV, PDF = "text/csv", "application/pdf"
@@ -45,7 +46,7 @@ async def read_statement_pdf(
     principal: CurrentUser,
     day: Day,
     node_id: NodeFilter = None,
-    language: Annotated[LanguageTag | None, Query(description="By default what `Accept-Language` prefers.")] = None,
+    language: Annotated[Language | None, Query(description="By default what `Accept-Language` prefers.")] = None,
 ) -> Response:
     """The statement of a delivery day as PDF, for people, in Chinese or English, at most 2,000 lines."""
     statement = exchange.statements.statement(principal, day, node_id=node_id)
