@@ -3,7 +3,7 @@
 import shutil
 from contextlib import contextmanager
 
-from gridbourse.service.language import read_translation
+from gridbourse.text import read_translation
 from service import PASSWORD
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -86,10 +86,10 @@ def test_the_page_begins_with_what_does_not_hold(traced):
 def test_the_page_in_chinese_says_the_same_in_chinese(traced):
     page = Words(trace_page(traced, "zh").partition("</style>")[2])
     assert page.text.startswith("成交 1： 每一步都成立")
-    assert "1 kWh，0.36 元/kWh，共 0.36 元" in page.text
+    assert "1 千瓦时，0.36 元/千瓦时，共 0.36 元" in page.text
     assert "Anna，Roof 1；主节点 roofs 的从链" in page.text
     assert page.tags.count(("li", None)) == 18
-    assert "卖出光伏 1 kWh" in page.text
+    assert "卖出光伏 1 千瓦时" in page.text
     left = [word for word in page.words if word.isascii() and word.isalpha()]
     assert {*left} <= {"Anna", "Bert", "Roof", "House", "roofs", "grid", "kWh", "UTC"}
 
@@ -110,9 +110,9 @@ def test_the_command_speaks_chinese(folder, tmp_path, monkeypatch):
     options = [str(part) for option in files.items() for part in option]
     result = CliRunner().invoke(gridbourse, ["trace", "1", "--region", str(folder), "--lang", "zh", *options])
     assert result.exit_code == 0, result.output
-    for text in ("成交 1：卖方", "锚定之下的包含关系", "由 Anna 签名", "每一步都成立。"):
+    for text in ("成交 1：卖方", "锚定下的存在性证明", "由 Anna 签名", "每一步都成立。"):
         assert text in result.output
-    assert "卖出光伏 1 kWh" in files["--html"].read_text("utf-8")
+    assert "卖出光伏 1 千瓦时" in files["--html"].read_text("utf-8")
     steps = json.loads(files["--json"].read_text("utf-8"))["parties"]["seller"]["steps"]
     assert steps[0]["title"] == "order on the main chain", "what programs read stays in one language"
 

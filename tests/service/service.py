@@ -15,7 +15,7 @@ import httpx
 from argon2 import PasswordHasher
 
 from gridbourse.node.commands.requests import ReadHealth
-from gridbourse.node.jobs import JobSchedule
+from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.key_rotation import RegionKeys
 from gridbourse.node.node import Region
 from gridbourse.node.process import Node

@@ -6,6 +6,7 @@ import pytest
 from small_market import DAY, PERIOD, SPEC
 
 from gridbourse.api.schema import OrderStatus
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.news import MainBlock
 from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.index.shelf import Shelf
@@ -30,7 +31,7 @@ class Fold:
     def __init__(self, region):
         self.reader = ChainReader(region)
         self.directory = ParticipantRegistry()
-        self.state = MarketState(self.directory, Shelf(kept_pages=1))
+        self.state = MarketState(self.directory, DeliveryCalendar(), Shelf(kept_pages=1))
         settings = region.main.consortium.settings()
         self.queries = MarketQueries(self.state, self.directory, lambda: settings, SPEC, 1, lambda: 0)
 

@@ -22,9 +22,9 @@ from gridbourse.metering.broker import local_broker
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.mqtt import Broker, Concentrator
 from gridbourse.metering.reading import READING_BYTES
+from gridbourse.node.backup import restore
 from gridbourse.node.node import Region
 from gridbourse.region.description import NodeKind, NodeSpec
-from gridbourse.node.backup import restore
 from gridbourse.region.layout import READINGS_FILE
 from gridbourse.service.rights import Kind
 from gridbourse.service.service import Exchange

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, closing
 from functools import wraps
@@ -13,14 +14,16 @@ import click
 import httpx
 
 from gridbourse.api.schema import Page
-from gridbourse.client import AsyncClient, Client
+from gridbourse.client import AsyncClient, Client, market
 from gridbourse.client.request import Request
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
 from gridbourse.node.key_rotation import RegionKeys
 from gridbourse.service.app import create_app
 from gridbourse.service.rights import Kind, Principal, Scope
 from gridbourse.service.service import Exchange
 from gridbourse.service.settings import ServiceSettings
+from gridbourse.units import PERIOD_SECONDS
 
 _Answer = TypeVar("_Answer")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -44,6 +47,35 @@ class Connection(Protocol):
     def close(self) -> None:
         """Let go of it."""
         ...
+
+
+class RegionTimes:
+    """The clocks of the region that a connection leads to, asked for when something is to be shown or read by them.
+
+    Parameters
+    ----------
+    connection
+        The connection.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._calendar: DeliveryCalendar | None = None
+
+    def __call__(self) -> DeliveryCalendar:
+        """The region's calendar."""
+        if self._calendar is None:
+            self._calendar = DeliveryCalendar(self._connection.send(market.settings()).time_zone)
+        return self._calendar
+
+    def period(self, text: str) -> int:
+        """The delivery period in which a time lies that somebody wrote: local, or with its offset."""
+        return self().moment(text, "period") // PERIOD_SECONDS
+
+    @property
+    def today(self) -> int:
+        """The delivery day that it is there."""
+        return self().day_at(time.time())
 
 
 class LocalExchange:

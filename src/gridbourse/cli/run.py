@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
@@ -14,13 +14,15 @@ import click
 
 from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.errors import ChainCorrupted, ChainError, ChainLocked, InvalidValue
-from gridbourse.node.billing_files import MeteredFolder, StatementFile
 from gridbourse.node.chains import nodes_of, read_token
-from gridbourse.node.jobs import JobSchedule
+from gridbourse.node.jobs.customer_file import CustomerFile
+from gridbourse.node.jobs.job import Job, JobSchedule
+from gridbourse.node.jobs.metered_files import MeteredFiles
+from gridbourse.node.jobs.payment_file import PaymentFile
+from gridbourse.node.jobs.statement_file import StatementFile
 from gridbourse.node.lifeline import Lifeline
 from gridbourse.node.logging import begin_process
 from gridbourse.node.node import Region
-from gridbourse.node.payments import CustomerFile, PaymentFile
 from gridbourse.node.process import Node
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -72,11 +74,11 @@ def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         # A terminal and a service manager tell both processes to stop; a node beside a web server waits for that.
         signal.signal(number, signal.SIG_IGN if lifeline else lambda *_: stopping.set())
-    jobs = [
-        *([PaymentFile(payments).credit] if payments else []),
-        *([CustomerFile(customers).write] if customers else []),
-        *([MeteredFolder(metered).hand_in] if metered else []),
-        *([StatementFile(statements).write] if statements else []),
+    jobs: list[Job] = [
+        *([PaymentFile(payments)] if payments else []),
+        *([CustomerFile(customers)] if customers else []),
+        *([MeteredFiles(metered)] if metered else []),
+        *([StatementFile(statements)] if statements else []),
     ]
     with ExitStack() as stack:
         try:
@@ -104,7 +106,7 @@ def run(
                 raise SystemExit(1)
 
 
-def _started(region: Region, folder: Path, job_schedule: JobSchedule, jobs: Sequence[Callable[[Region], None]]) -> Node:
+def _started(region: Region, folder: Path, job_schedule: JobSchedule, jobs: Sequence[Job]) -> Node:
     try:
         return Node(region, folder, job_schedule, jobs)
     except BaseException:

@@ -18,6 +18,7 @@ from typing import Self
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import system_clock
 from gridbourse.crypto.keys import Address
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
 from gridbourse.index.market_view import MarketView
 from gridbourse.index.shelf import Shelf
@@ -60,6 +61,8 @@ class Region:
         By master, for who watches: a queue of its slave chain's records from the first on, begun anew with new keys.
     clock
         Tells what time it is.
+    calendar
+        Its delivery days.
     """
 
     def __init__(self, parts: Wiring, clock: Callable[[], int], *, watched: bool = False) -> None:
@@ -67,6 +70,7 @@ class Region:
         self._is_watched = watched
         self.spec = parts.spec
         self.clock = clock
+        self.calendar = DeliveryCalendar(parts.spec.time_zone)
         self._assemble()
 
     @property
@@ -469,7 +473,7 @@ class Region:
         self.main, self.masters, self._regulator = self._parts.assemble()
         market = MarketView(self.main, Shelf(self._parts.folder))
         self.unread = {name: master.records.follow() for name, master in self.masters.items() if self._is_watched}
-        self.relays = {name: Relay(master, market) for name, master in self.masters.items()}
+        self.relays = {name: Relay(master, market, self.calendar) for name, master in self.masters.items()}
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
         # Orders that the market knows need not be kept in mind while the slave chains are read.
         market.catch_up()

@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Self
 
+from gridbourse.node.commands.codec import encode
 from gridbourse.node.commands.handlers import Handlers
 from gridbourse.node.commands.news import NewsHistory
-from gridbourse.node.commands.requests import Command, Health, ReadHealth, Subscribe
+from gridbourse.node.commands.requests import Command, Health, ReadHealth, Round, Subscribe
 from gridbourse.node.commands.server import CommandServer, Connection
-from gridbourse.node.jobs import JobSchedule, RegionLoop
+from gridbourse.node.jobs.job import Job, JobSchedule
+from gridbourse.node.jobs.loop import RegionLoop
 from gridbourse.node.node import Region
 from gridbourse.node.store import NodeStore
-from gridbourse.node.worker import RegionWorker, Round
+from gridbourse.node.worker import RegionWorker
 from gridbourse.region.layout import NODE_FILE, SOCKET_FILE
 
 
@@ -54,7 +56,7 @@ class Node:
         region: Region,
         folder: Path,
         job_schedule: JobSchedule | None = None,
-        jobs: Sequence[Callable[[Region], None]] = (),
+        jobs: Sequence[Job] = (),
     ) -> None:
         job_schedule = job_schedule or JobSchedule()
         self._region = region
@@ -69,7 +71,7 @@ class Node:
             report=self._report,
         )
         self._handlers = Handlers(region, folder, self.worker)
-        self._last_round = Round(float(region.clock()), is_failing=False)
+        self._last_round = Round(float(region.clock()))
 
     def start(self) -> None:
         """Do what is to be done by itself, and take commands."""
@@ -96,8 +98,7 @@ class Node:
         return self._handlers.execute(command)
 
     def _health(self) -> Health:
-        last = self._last_round
-        return Health(os.getpid(), last.ended_at, last.is_failing, self.worker.waiting)
+        return Health(os.getpid(), self._last_round, self.worker.waiting)
 
     def _subscribe(self, command: Subscribe, connection: Connection) -> Future[Any]:
         def begin(_: Region) -> None:
@@ -110,8 +111,7 @@ class Node:
         self._server.publish(self._round_event())
 
     def _round_event(self) -> dict[str, Any]:
-        last = self._last_round
-        return {"event": "round", "ended_at": last.ended_at, "is_failing": last.is_failing}
+        return {"event": "round", "round": encode(Round, self._last_round)}
 
     def __enter__(self) -> Self:
         self.start()

@@ -11,6 +11,7 @@ from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import system_clock
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.suite import suite_named
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.encryption_node import EncryptionNode
 from gridbourse.ledger.function_node import FunctionNode
@@ -106,7 +107,8 @@ class Wiring:
         names = {master_id: master.name for master_id, master in enumerate(self.spec.masters, start=1)}
         readable = {master_id: self.slave(main, name, masters) for master_id, name in names.items()}
         slaves = {master_id: slave for master_id, slave in readable.items() if slave is not None}
-        return Regulator(self.keys.regulator.load_node(REGULATOR), main, slaves, names, Shelf(self.folder))
+        keys, calendar = self.keys.regulator.load_node(REGULATOR), DeliveryCalendar(self.spec.time_zone)
+        return Regulator(keys, main, slaves, names, calendar, Shelf(self.folder))
 
     def slave(self, main: MainChain, name: str, masters: Mapping[str, Master]) -> Slave | None:
         """The slave chain of a master of this folder, or of one that lets it read; None of any other."""

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, TypeVar
 
 from gridbourse.errors import GridbourseError, NodeUnreachable
-from gridbourse.node.commands.requests import Submit, SubmittedRecord
-from gridbourse.node.jobs import RegionLoop
+from gridbourse.node.commands.requests import Round, Submit, SubmittedRecord
+from gridbourse.node.jobs.loop import RegionLoop
 from gridbourse.node.node import Region
 from gridbourse.node.store import NodeStore
 from gridbourse.node.submission import RecordWriter
@@ -34,14 +34,6 @@ GATHER_SECONDS = 0.015
 _P = ParamSpec("_P")
 _Answer = TypeVar("_Answer")
 _OVER = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """When the masters' last round ended, and whether it was cut short."""
-
-    ended_at: float
-    is_failing: bool
 
 
 @dataclass(slots=True)
@@ -72,7 +64,7 @@ class RegionWorker:
     publish
         Tells what is new on the chains, always before whoever caused it gets an answer.
     report
-        Is told of each round when it is over, or was cut short.
+        Is told of each round when it is over.
     """
 
     def __init__(
@@ -216,16 +208,11 @@ class RegionWorker:
     def _go_on(self) -> None:
         """Do the next piece of what the masters do; what fails now is taken up again in the next round."""
         self._round = self._round or self._loop.pieces()
-        try:
-            is_over = next(self._round, _OVER) is _OVER
-            self._publish()
-            is_failing = False
-        except GridbourseError:
-            logger.exception("a round was cut short")
-            is_over = is_failing = True
+        is_over = next(self._round, _OVER) is _OVER
+        self._publish_if_possible()
         if is_over:
             self._round, self._next_round = None, time.monotonic() + self._step_seconds
-            self._report(Round(time.time(), is_failing))
+            self._report(Round(time.time(), self._loop.failures))
 
     def _publish_if_possible(self) -> None:
         """Whoever waits gets its answer, even if a chain cannot be read now; the next round tells what was missed."""

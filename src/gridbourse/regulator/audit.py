@@ -16,6 +16,7 @@ from gridbourse.contracts.main_chain import MainChain
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.crypto.node_keys import NodeKeys
+from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import ChainError, GridbourseError, InvalidValue, ProofError
 from gridbourse.index.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
 from gridbourse.index.shelf import Shelf
@@ -34,7 +35,7 @@ from gridbourse.market.events import (
     TraderRegistered,
     TransferCapacityPublished,
 )
-from gridbourse.market.types import Deal, DealState, OrderId, Side, ZonePair
+from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side, ZonePair
 from gridbourse.regulator.balance_audit import BalanceAudit
 from gridbourse.regulator.capacity_audit import (
     CapacityTrace,
@@ -43,10 +44,9 @@ from gridbourse.regulator.capacity_audit import (
     wrong_publications,
     wrong_statements,
 )
-from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_text
+from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_hex, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.text import Message
-from gridbourse.units import PERIODS_PER_DAY
 
 _Value = TypeVar("_Value")
 
@@ -67,13 +67,22 @@ class Regulator:
         The slave chains by the number of their master, as far as they are open for reading.
     names
         The masters' names by their number.
+    calendar
+        The region's delivery days.
     shelf
         Where what is long is kept.
     """
 
     def __init__(
-        self, keys: NodeKeys, main: MainChain, slaves: Mapping[int, Slave], names: Mapping[int, str], shelf: Shelf
+        self,
+        keys: NodeKeys,
+        main: MainChain,
+        slaves: Mapping[int, Slave],
+        names: Mapping[int, str],
+        calendar: DeliveryCalendar,
+        shelf: Shelf,
     ) -> None:
+        self._calendar = calendar
         self._main = main
         self._names = names
         self._opening = keys.opening
@@ -85,7 +94,7 @@ class Regulator:
             )
             for master_id, slave in slaves.items()
         }
-        self._balance = BalanceAudit(main, self._view, self._readings, self._name, keys.opening)
+        self._balance = BalanceAudit(main, self._view, self._readings, self._name, calendar, keys.opening)
         self._pseudonyms: dict[int, TraderRegistered] = {}
         self._published: list[tuple[ZonePair, int]] = []
         self._answers: dict[tuple[int, Side], bool] = {}
@@ -110,7 +119,7 @@ class Regulator:
         seller, buyer = self._party(deal.ask), self._party(deal.bid)
         for party in (seller, buyer):
             self._walk(party, deal_id, deal)
-        return Trace(deal_id, deal, (seller, buyer))
+        return Trace(deal_id, deal, self._calendar.dated_span(deal.ask.period), (seller, buyer))
 
     def audit(self) -> list[str]:
         """Check all records of all chains against the main chain; returns what is wrong, empty if nothing is.
@@ -135,9 +144,9 @@ class Regulator:
             findings += self._wrong_withdrawal(order_id)
         readings = list(self._readings.values())
         findings += self._balance.wrong()
-        findings += wrong_capacities(readings, self._balance.nominations)
-        findings += wrong_publications(readings, self._published)
-        findings += wrong_statements(readings, self._view.deals.values(), self._main.market.trader_of)
+        findings += wrong_capacities(readings, self._balance.nominations, self._calendar)
+        findings += wrong_publications(readings, self._published, self._calendar)
+        findings += wrong_statements(readings, self._view.deals.values(), self._main.market.trader_of, self._calendar)
         return list(dict.fromkeys(findings))
 
     def trace_capacity(self, period: int, from_zone: str, to_zone: str) -> CapacityTrace:
@@ -152,7 +161,7 @@ class Regulator:
         for reading in self._readings.values():
             reading.catch_up()
         readings = list(self._readings.values())
-        return trace_capacity(readings, self._balance.nominations, period, from_zone, to_zone)
+        return trace_capacity(readings, self._balance.nominations, self._calendar, period, from_zone, to_zone)
 
     def reports(self) -> list[NodeReport]:
         """What the function nodes of all masters reported; a report that must not be believed is left to `audit`."""
@@ -193,7 +202,7 @@ class Regulator:
             )
         return Message(
             "order {order} of trader {trader}, carrying leaf {leaf}",
-            order=_hex(placed.order_id),
+            order=order_hex(placed.order_id),
             trader=placed.trader,
             leaf=placed.record_hash.hex(),
         )
@@ -212,7 +221,7 @@ class Regulator:
                 Message(
                     "main chain, order {order}: slave chain {name} has no order record with its leaf {leaf}; its "
                     "master placed what nobody recorded, or changed or dropped the record",
-                    order=_hex(order_id),
+                    order=order_hex(order_id),
                     name=reading.name,
                     leaf=leaf.hex(),
                 )
@@ -220,7 +229,7 @@ class Regulator:
         place, first = reading.place(order.record), self._view.orders.of_record(leaf)
         if first is not None and first != order_id:
             text = "main chain, order {order}: {place} already stands for order {first}"
-            raise ProofError(Message(text, order=_hex(order_id), place=place, first=_hex(first)))
+            raise ProofError(Message(text, order=order_hex(order_id), place=place, first=order_hex(first)))
         return place
 
     def _step_inclusion(self, party: PartyTrace) -> str:
@@ -248,30 +257,34 @@ class Regulator:
         if stated != found:
             place = self._reading(party).place(order.record)
             text = "main chain, order {order}: {found}, but {place} states: {stated}"
-            orders = {"found": order_text(*found), "stated": order_text(*stated)}
-            raise ProofError(Message(text, order=_hex(order_id), place=place, **orders))
+            orders = {"found": self._said(*found), "stated": self._said(*stated)}
+            raise ProofError(Message(text, order=order_hex(order_id), place=place, **orders))
         told = Message(
-            "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=order_text(*stated)
+            "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=self._said(*stated)
         )
         if not details.replaces:
             return told
         replaced = OrderId.unpack(details.replaces)
         if not self._view.orders.is_withdrawn(replaced):
             text = "main chain, order {order}: stands beside {replaced}, which it replaces"
-            raise ProofError(Message(text, order=_hex(order_id), replaced=_hex(replaced)))
-        return Message("{told}, in place of order {replaced}", told=told, replaced=_hex(replaced))
+            raise ProofError(Message(text, order=order_hex(order_id), replaced=order_hex(replaced)))
+        return Message("{told}, in place of order {replaced}", told=told, replaced=order_hex(replaced))
 
     def _step_pseudonym(self, party: PartyTrace) -> str:
         trader, details = party.placed.trader, _reached(party.order).details
-        day = details.period // PERIODS_PER_DAY
+        day = self._calendar.day_of(details.period)
         day_key = self._reading(party).day_keys.get(day)
         if day_key is None:
-            raise ProofError(Message("slave chain {name} records no key for day {day}", name=party.master, day=day))
+            raise ProofError(
+                Message("slave chain {name} records no key for day {day}", name=party.master, day=date_text(day))
+            )
         if day_key.pseudonym(details.user_id.encode()) != self._pseudonyms[trader].pseudonym:
             place = self._reading(party).place(_reached(party.order).record)
             text = "main chain, trader {trader} is not {user} of {place}"
             raise ProofError(Message(text, trader=trader, user=details.user_id, place=place))
-        return Message("trader {trader} is {user} on day {day}", trader=trader, user=details.user_id, day=day)
+        return Message(
+            "trader {trader} is {user} on day {day}", trader=trader, user=details.user_id, day=date_text(day)
+        )
 
     def _step_answer(self, party: PartyTrace, deal_id: int) -> str:
         answer = self._answers.get((deal_id, party.side))
@@ -292,7 +305,7 @@ class Regulator:
         state = DealState.INTENT if deal.state is DealState.CONFIRMED else deal.state
         records = reading.deals.get((deal_id, party.side), [])
         for opened in records:
-            if lie := self._lie(reading, opened):
+            if lie := self._mismatch(reading, opened):
                 raise ProofError(lie)
         for opened in records:
             if opened.fault is None and opened.details.state is state:
@@ -304,8 +317,7 @@ class Regulator:
         wrong = list(self._wrong_chain(self._master_id(party.placed)))
         if wrong:
             raise ProofError(reduce(lambda first, more: Message("{first}; {more}", first=first, more=more), wrong))
-        reading = self._reading(party)
-        return Message("{count} records of slave chain {name}", count=len(reading), name=reading.name)
+        return Message("{count} records of slave chain {name}", count=len(self._reading(party)), name=party.master)
 
     # What an audit looks for
 
@@ -318,7 +330,7 @@ class Regulator:
         yield from self._dropped_orders(master_id)
         yield from self._dropped_cancellations(master_id)
         records = (opened for of_deal in reading.deals.values() for opened in of_deal)
-        yield from (lie for opened in records if (lie := self._lie(reading, opened)))
+        yield from (found for opened in records if (found := self._mismatch(reading, opened)))
 
     def _wrong_chain(self, master_id: int) -> Iterator[str]:
         """Compare a whole slave chain with what its master registered and anchored."""
@@ -336,7 +348,7 @@ class Regulator:
         refused_amendments = set(market.refused_amendments()) if some_refused else set()
         for leaf, order in reading.orders.items():
             details = order.details
-            day = details.period // PERIODS_PER_DAY
+            day = self._calendar.day_of(details.period)
             is_due = _is_anchored(order, anchor) and reading.is_named(details.user_id, day)
             if not is_due or self._view.orders.of_record(leaf) is not None:
                 continue
@@ -387,13 +399,15 @@ class Regulator:
             return
         revocation = reading.revocations.get(order.details.user_id) if reading and order else None
         if revocation is None:
-            yield Message("main chain, order {order}: withdrawn without a record of its user", order=_hex(order_id))
+            yield Message(
+                "main chain, order {order}: withdrawn without a record of its user", order=order_hex(order_id)
+            )
             return
         withdrawn = self._main.market.height_of_cancellation(order_id)
         anchored = self._main.anchors.height_of(master_id, revocation.index)
         if withdrawn is not None and (anchored is None or anchored > withdrawn):
             text = "main chain, order {order}: withdrawn before the revocation of its user was anchored"
-            yield Message(text, order=_hex(order_id))
+            yield Message(text, order=order_hex(order_id))
 
     def _signed_to_go(self, reading: VerifiedLedger, order_id: OrderId, user_id: str) -> bool:
         """Whether a user signed that an order goes, or that another takes its place, which then did."""
@@ -427,7 +441,7 @@ class Regulator:
         except ProofError as error:
             yield Message.of(error)
 
-    def _lie(self, reading: VerifiedLedger, opened: DecryptedRecord[DealDetails]) -> str | None:
+    def _mismatch(self, reading: VerifiedLedger, opened: DecryptedRecord[DealDetails]) -> str | None:
         """Compare what the master wrote to a party with the deal on the main chain."""
         stated, deal = opened.details, self._view.deals.get(opened.details.deal_id)
         if opened.fault is not None:
@@ -451,6 +465,9 @@ class Regulator:
     def _party(self, order_id: OrderId) -> PartyTrace:
         placed = self._view.orders[order_id]
         return PartyTrace(order_id.side, placed, self._name(self._master_id(placed)))
+
+    def _said(self, side: Side, period: int, energy_types: EnergyType, energy_wh: int, price_ticks: int) -> Message:
+        return order_text(side, self._calendar.dated_span(period), energy_types, energy_wh, price_ticks)
 
     def _name(self, master_id: int) -> str:
         return self._names.get(master_id, f"number {master_id}")
@@ -504,7 +521,3 @@ def _reached(value: _Value | None) -> _Value:
 def _is_anchored(opened: DecryptedRecord[Any], anchor: Anchor | None) -> bool:
     """Whether a record that may be believed is covered by the master's newest anchor."""
     return opened.fault is None and anchor is not None and opened.record.index < anchor.leaf_count
-
-
-def _hex(order_id: OrderId) -> str:
-    return f"{order_id.pack():x}"

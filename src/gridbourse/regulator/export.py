@@ -9,13 +9,12 @@ from typing import Any
 
 from gridbourse.api.chain_schema import AnchorView, TraceParty, TraceStep, TraceView
 from gridbourse.api.schema import DealStatus, SideName
-from gridbourse.market.types import Deal, Side
+from gridbourse.market.types import Side
 from gridbourse.regulator.trace import PartyTrace, Trace
-from gridbourse.regulator.trace_words import WORDS, Words
-from gridbourse.text import Language, say
-from gridbourse.units import format_kwh, format_price, format_yuan, period_start
+from gridbourse.text import Language, Translation, read_translation, say
+from gridbourse.units import format_kwh, format_price, format_yuan
 
-_PARTY = {Side.ASK: "seller", Side.BID: "buyer"}
+PARTY = {Side.ASK: "seller", Side.BID: "buyer"}
 _HASH = re.compile(r"\b(?:0x)?[0-9a-f]{15,}\b")
 
 _STYLE = """
@@ -47,10 +46,11 @@ def trace_document(trace: Trace) -> dict[str, Any]:
         "holds": trace.holds,
         "state": deal.state.name.lower(),
         "period": deal.ask.period,
+        "delivery": trace.delivery,
         "energy_wh": deal.energy_wh,
         "price_ticks": deal.price_ticks,
         "money_1e-7_yuan": deal.money,
-        "parties": {_PARTY[party.side]: _party_document(party) for party in trace.parties},
+        "parties": {PARTY[party.side]: _party_document(party) for party in trace.parties},
     }
 
 
@@ -124,22 +124,21 @@ def _party_document(party: PartyTrace) -> dict[str, Any]:
 
 
 def _page_lines(trace: Trace, language: Language) -> Iterator[str]:
-    words = WORDS[language]
-    verdict = (
-        f'<span class="{"holds" if trace.holds else "fails"}">{words.holds if trace.holds else words.fails}</span>'
-    )
-    title = words.deal.format(number=trace.deal_id)
-    yield f'<!doctype html><html lang="{words.html_language}"><meta charset="utf-8">'
+    t = read_translation(language)
+    verdict = "holds" if trace.holds else "fails"
+    title, colon = t("trace.deal", number=trace.deal_id), t("trace.colon")
+    yield f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width">'
     yield f"<title>{title}</title><style>{_STYLE}</style>"
-    yield f"<h1>{title}{words.colon}{verdict}</h1><p>{_summary(trace.deal, words)}</p>"
+    yield f'<h1>{title}{colon}<span class="{verdict}">{t(f"trace.{verdict}")}</span></h1>'
+    yield f"<p>{_summary(trace, t)}</p>"
     if not trace.holds:
-        yield f'<div class="faults"><h2>{words.faults}</h2><ul>'
+        yield f'<div class="faults"><h2>{t("trace.faults")}</h2><ul>'
         for party in trace.parties:
             for number, step in enumerate(party.steps, start=1):
                 if not step.holds:
-                    fault = words.fault.format(party=words.parties[party.side], number=number)
-                    yield f"<li>{fault}{words.colon}{_text(step.finding, language)}</li>"
+                    fault = t("trace.fault", party=t(f"trace.{PARTY[party.side]}"), number=number)
+                    yield f"<li>{fault}{colon}{_text(step.finding, language)}</li>"
         yield "</ul></div>"
     yield '<div class="parties">'
     for party in trace.parties:
@@ -148,10 +147,10 @@ def _page_lines(trace: Trace, language: Language) -> Iterator[str]:
 
 
 def _party_lines(party: PartyTrace, language: Language) -> Iterator[str]:
-    words, details = WORDS[language], party.details
-    who = words.who.format(user=details.user_id, location=details.location) if details else ""
-    yield f"<section><h2>{words.parties[party.side]}</h2>"
-    yield f"<p>{escape(who + words.slave_chain.format(name=party.master))}</p><ol>"
+    t, details = read_translation(language), party.details
+    who = t("trace.who", user=details.user_id, location=details.location) if details else ""
+    yield f"<section><h2>{t(f'trace.{PARTY[party.side]}')}</h2>"
+    yield f"<p>{escape(who + t('trace.slave_chain', name=party.master))}</p><ol>"
     for number, step in enumerate(party.steps, start=1):
         mark = "" if step.holds else ' class="fails"'
         title, finding = escape(say(step.title, language)), _text(step.finding, language)
@@ -159,13 +158,15 @@ def _party_lines(party: PartyTrace, language: Language) -> Iterator[str]:
     yield "</ol></section>"
 
 
-def _summary(deal: Deal, words: Words) -> str:
-    return words.summary.format(
+def _summary(trace: Trace, t: Translation) -> str:
+    deal = trace.deal
+    return t(
+        "trace.summary",
         energy=format_kwh(deal.energy_wh),
         price=format_price(deal.price_ticks),
         money=format_yuan(deal.money),
-        start=f"{period_start(deal.ask.period):%Y-%m-%d %H:%M}",
-        state=words.states[deal.state],
+        delivery=trace.delivery,
+        state=t(f"trace.state.{deal.state.name.lower()}"),
     )
 
 

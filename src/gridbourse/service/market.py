@@ -29,7 +29,7 @@ from gridbourse.service.half_book import WaitingOrder
 from gridbourse.service.market_state import MarketState
 from gridbourse.service.paging import cut, newest_first
 from gridbourse.service.views import price_level, trade_view, types_of
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
+from gridbourse.units import PERIOD_SECONDS
 
 
 class MarketQueries:
@@ -85,7 +85,7 @@ class MarketQueries:
         if day is None:
             periods: Iterable[int] = sorted(period for period in active if period >= first)
         else:
-            periods = range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)
+            periods = self._state.calendar.periods(day)
         return [self._summary(period) for period in periods if not active_only or period in active]
 
     def book(self, period: int, energy_type: EnergyTypeName | None = None, depth: int = 50) -> OrderBook:
@@ -117,7 +117,7 @@ class MarketQueries:
         if period is not None:
             numbers = newest_first(deals.of_period(period), cursor)
         elif day is not None:
-            periods = range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)
+            periods = self._state.calendar.periods(day)
             numbers = merge(*(newest_first(deals.of_period(one), cursor) for one in periods), reverse=True)
         else:
             numbers = newest_first(range(1, len(deals) + 1), cursor)
@@ -129,9 +129,7 @@ class MarketQueries:
     def day_prices(self, day: int, energy_type: EnergyTypeName | None = None) -> DayPrices:
         """Prices and volumes of a delivery day, period by period."""
         accepted = types_of([energy_type] if energy_type else None)
-        traded = (
-            self._prices(period, accepted) for period in range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)
-        )
+        traded = (self._prices(period, accepted) for period in self._state.calendar.periods(day))
         periods = [prices for prices in traded if prices]
         return DayPrices(
             day=day,
@@ -146,7 +144,7 @@ class MarketQueries:
         """Say what would happen to an order, as far as that follows from what waits now."""
         matched_wh = matched_money = 0
         best: int | None = None
-        own = self._directory.trader(node_id, offer.period // PERIODS_PER_DAY) if node_id else None
+        own = self._directory.trader(node_id, self._state.calendar.day_of(offer.period)) if node_id else None
         for price_ticks, entry in self._candidates(offer):
             if entry.trader == own:
                 continue

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.news import MainBlock, SlaveBlock
 from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.index.shelf import Shelf
@@ -36,7 +37,6 @@ from gridbourse.market.types import DealState, EnergyType, OrderId, Position, Si
 from gridbourse.service.deals import Answers, DealEntry, Deals
 from gridbourse.service.half_book import WaitingOrder
 from gridbourse.service.orders import Orders
-from gridbourse.units import PERIODS_PER_DAY
 
 
 @dataclass(slots=True)
@@ -56,6 +56,8 @@ class MarketState:
     ----------
     directory
         Who is who; it is told of traders before their orders are taken in.
+    calendar
+        The region's delivery days.
     shelf
         Where orders and deals are kept.
 
@@ -65,7 +67,8 @@ class MarketState:
         Main-chain block up to which it is folded, and that block's time.
     """
 
-    def __init__(self, directory: ParticipantRegistry, shelf: Shelf) -> None:
+    def __init__(self, directory: ParticipantRegistry, calendar: DeliveryCalendar, shelf: Shelf) -> None:
+        self.calendar = calendar
         self._directory = directory
         self.height = 0
         self.timestamp = 0
@@ -100,7 +103,7 @@ class MarketState:
                 case LimitsSet():
                     self.mandates[found.details.user_id] = found.details
                 case StatementDetails(user_id=user_id, first_period=first):
-                    self.statements[user_id, first // PERIODS_PER_DAY] = found.details
+                    self.statements[user_id, self.calendar.day_of(first)] = found.details
                 case Confirmation():
                     self.answers.note(found.details)
                 case _:
@@ -231,13 +234,13 @@ class MarketState:
 
     def deals_on(self, day: int) -> Iterator[DealEntry]:
         """Deals for delivery on a day, by period and then by number."""
-        for period in range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY):
+        for period in self.calendar.periods(day):
             for deal_id in self.deals.of_period(period):
                 yield self.deals[deal_id]
 
     def settled_deals(self, node_id: str, day: int) -> Iterator[tuple[DealEntry, Side]]:
         """Settled deals of a node for delivery on a day, with its side, by number."""
-        periods = range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)
+        periods = self.calendar.periods(day)
         on_day = [numbers for period in periods if (numbers := self.deals.of_period(period))]
         first = min((numbers[0] for numbers in on_day), default=1)
         last = max((numbers[-1] for numbers in on_day), default=0)

@@ -20,7 +20,7 @@ from gridbourse.errors import NodeUnreachable
 from gridbourse.node.commands.codec import read_line
 from gridbourse.node.commands.failures import decode_error
 from gridbourse.node.commands.paths import socket_address
-from gridbourse.node.jobs import JobSchedule
+from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.region.layout import SOCKET_FILE
 from gridbourse.text import Message
 

@@ -29,7 +29,7 @@ from gridbourse.service.orders import OrderEntry
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.service.views import order_view
 from gridbourse.text import Message
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
+from gridbourse.units import PERIOD_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -106,9 +106,11 @@ class Offering:
         """Decide and offer, again and again; what fails is decided anew."""
         forgotten = 0
         while True:
-            today = self._clock() // PERIOD_SECONDS // PERIODS_PER_DAY
+            today = self._state.calendar.day_at(self._clock())
             if forgotten < today:
-                self._store.change("DELETE FROM decisions WHERE period < ?", (today - KEPT_DAYS) * PERIODS_PER_DAY)
+                self._store.change(
+                    "DELETE FROM decisions WHERE period < ?", self._state.calendar.periods(today - KEPT_DAYS).start
+                )
                 forgotten = today
             try:
                 await self.act()
@@ -143,13 +145,13 @@ class Offering:
             The caller reaches no such node.
         """
         self._require_reach(principal, node_id)
-        views = (self._reading(node_id, period) for period in _periods_of(day))
+        views = (self._reading(node_id, period) for period in self._state.calendar.periods(day))
         return [view for view in views if view.surplus_wh is not None or view.expected_wh is not None]
 
     def automatic_offers(self, principal: Principal, node_id: str, day: int) -> list[AutomaticOffer]:
         """What a node offered by itself on a day, and why nothing where it thought of it. Raises like `readings`."""
         self._require_reach(principal, node_id)
-        periods = _periods_of(day)
+        periods = self._state.calendar.periods(day)
         decided = self._decided(node_id, periods)
         found = {period: self._told(node_id, row) for period, row in decided.items()}
         for period in self._next_periods():
@@ -275,7 +277,3 @@ def _is_of(order: OrderEntry, row: Row) -> bool:
     details = order.details
     decided = row["side"], row["energy_wh"], row["price_ticks"]
     return details is not None and decided == (int(details.side), details.energy_wh, details.price_ticks)
-
-
-def _periods_of(day: int) -> range:
-    return range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)

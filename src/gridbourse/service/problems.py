@@ -32,14 +32,8 @@ from gridbourse.errors import (
     SignInRefused,
     TransactionRejected,
 )
-from gridbourse.service.language import (
-    DEFAULT_LANGUAGE,
-    LanguageTag,
-    Translation,
-    language_of,
-    read_translation,
-)
-from gridbourse.text import Message, say
+from gridbourse.service.language import language_of
+from gridbourse.text import DEFAULT_LANGUAGE, Language, Message, Translation, read_translation, say
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +80,7 @@ class Problem(BaseModel):
 
 
 def problem(
-    language: LanguageTag,
+    language: Language,
     status: HTTPStatus,
     kind: str,
     detail: str,
@@ -156,7 +150,7 @@ def heading(status: HTTPStatus, t: Translation) -> str:
     return t.maybe(f"status.{int(status)}") or t("status.other")
 
 
-def explanation(error: GridbourseError, language: LanguageTag) -> str:
+def explanation(error: GridbourseError, language: Language) -> str:
     """What an error says, in a language."""
     if language == DEFAULT_LANGUAGE:
         return str(error)
@@ -205,7 +199,7 @@ async def _ours(request: Request, error: Exception) -> Response:
     return problem(language, status, name, explanation(error, language), _faults(error, language), headers)
 
 
-def _faults(error: Exception, language: LanguageTag) -> list[Fault]:
+def _faults(error: Exception, language: Language) -> list[Fault]:
     if isinstance(error, InvalidValue):
         return [Fault(field=error.field, remedy=say(error.remedy, language))]
     if isinstance(error, ReadingsRefused):

@@ -6,24 +6,25 @@ from collections.abc import Callable, Mapping
 
 from gridbourse.api.chain_schema import AuditReport, TraceView
 from gridbourse.errors import NotFound
+from gridbourse.files.writing import csv_text
 from gridbourse.index.chain_state import ChainState
 from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.node.commands import requests
 from gridbourse.node.commands.client import NodeClient
 from gridbourse.node.commands.requests import TraceReport
-from gridbourse.service.csv_text import csv_text
 from gridbourse.service.market_state import MarketState
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.service.views import order_text, type_name
 from gridbourse.text import Language, Message
+from gridbourse.units import format_kwh, format_price, format_yuan
 
 _EXPORT_COLUMNS = (
     "deal",
-    "period",
+    "delivery_from",
     "energy_type",
-    "energy_wh",
-    "price_ticks",
-    "money_1e-7_yuan",
+    "energy_kwh",
+    "price_yuan_per_kwh",
+    "money_yuan",
     "state",
     "agreed_at",
     "seller",
@@ -84,18 +85,19 @@ class Audit:
         return self.last_report
 
     def export(self, principal: Principal, day: int) -> str:
-        """All deals of a delivery day as CSV, with who is behind them."""
+        """All deals of a delivery day as CSV, with who is behind them, in local time."""
         require(principal, Right.AUDIT)
+        calendar = self._market.calendar
         rows = (
             (
                 deal.deal_id,
-                deal.ask.period,
+                calendar.begins(deal.ask.period),
                 type_name(deal.energy_type),
-                deal.energy_wh,
-                deal.price_ticks,
-                deal.money,
+                format_kwh(deal.energy_wh),
+                format_price(deal.price_ticks),
+                format_yuan(deal.money),
                 deal.state.name.lower(),
-                deal.agreed_at,
+                calendar.at(deal.agreed_at).isoformat(),
                 self._name(deal.seller),
                 self._name(deal.buyer),
                 order_text(deal.ask),

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 from gridbourse.api.chain_schema import SearchHit
+from gridbourse.delivery import date_text
 from gridbourse.index.chain_state import MAIN, ChainState
 from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.market.types import OrderId
 from gridbourse.service.chains import ChainQueries
-from gridbourse.service.local_time import date_text
 from gridbourse.service.market_state import MarketState
 from gridbourse.service.rights import Kind, Principal, Right, require
 from gridbourse.service.views import order_text

@@ -11,11 +11,13 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gridbourse.api.chain_schema import Alarm
 from gridbourse.crypto.keys import Address
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import GridbourseError
 from gridbourse.index.chain_state import MAIN, ChainState
 from gridbourse.index.news import MainBlock
@@ -25,8 +27,11 @@ from gridbourse.market.types import Settings
 from gridbourse.metering.mqtt import Broker
 from gridbourse.node.commands import requests
 from gridbourse.node.commands.client import NodeClient
+from gridbourse.node.commands.codec import decode
 from gridbourse.node.commands.news import read_news
-from gridbourse.node.jobs import JobSchedule
+from gridbourse.node.commands.requests import Round
+from gridbourse.node.jobs.job import JobSchedule
+from gridbourse.node.jobs.submit import Submit
 from gridbourse.node.key_rotation import REGULATOR, RegionKeys
 from gridbourse.node.rules import RulesInForce
 from gridbourse.region.description import RegionSpec, read_region
@@ -36,7 +41,6 @@ from gridbourse.service.administration import Administration
 from gridbourse.service.auth.credentials import Credentials
 from gridbourse.service.chains import ChainQueries
 from gridbourse.service.changes import Feed
-from gridbourse.service.local_time import LocalTime
 from gridbourse.service.market import MarketQueries
 from gridbourse.service.market_state import MarketState
 from gridbourse.service.metering import Metering
@@ -84,8 +88,8 @@ class Exchange:
         What function nodes do and own.
     statements
         What they paid and received.
-    local
-        The region's local time.
+    calendar
+        The region's delivery days and local time.
     metering, offering
         Meters' readings, and what nodes offer by themselves.
     chains, network
@@ -116,20 +120,19 @@ class Exchange:
     ) -> None:
         self.node = node
         self.host = host
-        self._last_round = 0.0
-        self._is_failing = False
+        self._last_round = Round(0.0)
         self._refreshing: asyncio.Task[None] | None = None
         self._rules_in_force = rules_in_force
         self._job_schedule = job_schedule
         self._clock = clock
         self.folder = folder
         self.spec = spec
-        self.local = LocalTime(spec.time_zone)
+        self.calendar = DeliveryCalendar(spec.time_zone)
         names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
         self.directory = ParticipantRegistry()
         shelf = Shelf(folder)
-        self.state = MarketState(self.directory, shelf)
+        self.state = MarketState(self.directory, self.calendar, shelf)
         self.chain_state = ChainState(names, shelf)
         self.feed = Feed(self.state, self.directory, names)
         keys, chain_id = RegionKeys(folder), rules_in_force.kept_chain_ids[MAIN]
@@ -205,7 +208,7 @@ class Exchange:
         """Learn what the chains hold, then follow."""
         await self.node.start(self._heights, self._take)
         # The first round is awaited from now on, not since 1970.
-        self._last_round = max(self._last_round, time.time())
+        self._last_round = replace(self._last_round, ended_at=max(self._last_round.ended_at, time.time()))
         self.feed.forget()
         await asyncio.to_thread(self.metering.start)
         self._offering = asyncio.create_task(self.offering.run(self._job_schedule.step_seconds))
@@ -235,23 +238,38 @@ class Exchange:
         ]
         if report := self.audit.last_report:
             found += [Alarm("broken_proof", "region", finding, report.checked_at) for finding in report.findings]
+        found += [
+            Alarm("failing_job", own.subject, Message("{job}: {reason}", job=own.job, reason=own.reason), own.since)
+            for own in self._last_round.failures
+        ]
         if not self.is_running:
-            since = int(self._last_round)
+            since = int(self._last_round.ended_at)
             found.append(
                 Alarm("stalled", "region", Message("the masters' rounds do not take place; see the log"), since)
             )
         return found
 
     @property
+    def now(self) -> int:
+        """What time it is, in seconds since the epoch."""
+        return self._clock()
+
+    @property
+    def today(self) -> int:
+        """The delivery day that it is."""
+        return self.calendar.day_at(self._clock())
+
+    @property
     def is_running(self) -> bool:
-        """Whether the node is reached, and the masters' rounds take place."""
-        is_late = self._clock() - self._last_round >= STALLED_SECONDS
-        return self.node.is_connected and not self._is_failing and not is_late
+        """Whether the node is reached, its rounds take place, and what users record gets to the market."""
+        is_late = self._clock() - self._last_round.ended_at >= STALLED_SECONDS
+        is_failing = any(own.job == Submit.name for own in self._last_round.failures)
+        return self.node.is_connected and not is_failing and not is_late
 
     @property
     def last_round_at(self) -> float:
         """When the masters' last round ended, in seconds since the epoch; before the first, when the service began."""
-        return self._last_round
+        return self._last_round.ended_at
 
     # Events
 
@@ -261,7 +279,7 @@ class Exchange:
             case "news":
                 self._fold(event)
             case "round":
-                self._last_round, self._is_failing = event["ended_at"], event["is_failing"]
+                self._last_round = decode(Round, event["round"], "round")
             case "connected":
                 self._signer.forget()
                 self._refresh()

@@ -40,7 +40,6 @@ from gridbourse.service.rights import Principal, Right, require
 from gridbourse.service.signing import RecordSigner
 from gridbourse.service.views import deal_view, metered_views, order_text, order_view
 from gridbourse.text import Message
-from gridbourse.units import PERIODS_PER_DAY
 
 
 class Trading:
@@ -324,7 +323,7 @@ class Trading:
         found = []
         for own in self.nodes(principal, node_id):
             trader = self._directory.trader(own, day)
-            for period in range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY) if trader is not None else ():
+            for period in self._state.calendar.periods(day) if trader is not None else ():
                 claims = self._state.position(trader, period) if trader is not None else None
                 if claims and (claims.quota_wh or claims.bought_wh):
                     found.append(
@@ -363,7 +362,7 @@ class Trading:
         return deal_view(self._state, node_id, deal_id, Side(side))
 
     def _offered_wh(self, node_id: str, period: int) -> int:
-        trader = self._directory.trader(node_id, period // PERIODS_PER_DAY)
+        trader = self._directory.trader(node_id, self._state.calendar.day_of(period))
         return 0 if trader is None else self._state.offered_wh(trader, period)
 
     def _order_details(

@@ -17,7 +17,7 @@ from gridbourse.node.key_rotation import RegionKeys
 from gridbourse.region.description import NodeKind
 from gridbourse.service.rights import Kind, Principal
 from gridbourse.service.service import Exchange
-from gridbourse.units import PERIODS_PER_DAY, money_units
+from gridbourse.units import PERIODS_IN_24_HOURS, money_units
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class ExampleMarket:
         ticks = max(600, round(self._chance.gauss(usual, 250) / 10) * 10)
         energy_wh = self._chance.randrange(20, 400) * 1_000
         first = self._exchange.market.first_open_period()
-        period = first + min(int(self._chance.expovariate(1 / 8)), PERIODS_PER_DAY)
+        period = first + min(int(self._chance.expovariate(1 / 8)), PERIODS_IN_24_HOURS)
         side, types = (Side.ASK, sold) if sold else (Side.BID, EnergyType.any())
         try:
             await self._exchange.trading.place(

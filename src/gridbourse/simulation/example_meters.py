@@ -30,7 +30,7 @@ from gridbourse.region.description import NodeKind, NodeSpec
 from gridbourse.service.rights import Kind, Principal
 from gridbourse.service.service import Exchange
 from gridbourse.simulation.profiles import Profiles
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
+from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS
 
 FILE = "simulated-meters.json"
 """In the region's folder: the meters' keys, and when they began to count."""
@@ -85,7 +85,7 @@ class _Plant:
 
     def flow_wh(self, period: int) -> int:
         """What is fed in less what is drawn; `period` on the local clocks, for the weekday and the hour."""
-        return self.surplus_wh[(period - _FIRST_MONDAY * PERIODS_PER_DAY) % len(self.surplus_wh)]
+        return self.surplus_wh[(period - _FIRST_MONDAY * PERIODS_IN_24_HOURS) % len(self.surplus_wh)]
 
 
 class ExampleMeters:

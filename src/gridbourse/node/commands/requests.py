@@ -18,6 +18,7 @@ from gridbourse.crypto.keys import Address
 from gridbourse.ledger.records import Cancellation, Confirmation, LimitsSet, OrderDetails
 from gridbourse.market.types import Offer, Role
 from gridbourse.node.commands.codec import Between
+from gridbourse.node.jobs.job import JobFailure
 from gridbourse.node.rules import RulesInForce
 
 Name = Annotated[str, Between(1, 200)]
@@ -357,6 +358,22 @@ class ReadHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class Round:
+    """One turn of all jobs of a node.
+
+    Parameters
+    ----------
+    ended_at
+        When it was over, in seconds since the epoch; before the first, when the node started.
+    failures
+        What the jobs could not do the last time they tried.
+    """
+
+    ended_at: float
+    failures: tuple[JobFailure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """How a node is.
 
@@ -364,17 +381,14 @@ class Health:
     ----------
     process
         Its process's number.
-    last_round_at
-        When its jobs last had their turn, in seconds since the epoch; before the first time, when the node started.
-    is_failing
-        Whether that was cut short.
+    last_round
+        When its jobs last had their turn, and what failed.
     waiting
         How many submissions and other commands wait.
     """
 
     process: int
-    last_round_at: float
-    is_failing: bool
+    last_round: Round
     waiting: int
 
 
