@@ -4,6 +4,7 @@ import hashlib
 
 from gridbourse.contracts.slave_ledger import RecordHead
 from gridbourse.crypto.keys import Address
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.blocks import Head, MainBlock, SlaveBlock
 from gridbourse.index.database import Database
 from gridbourse.index.index import Index
@@ -52,8 +53,8 @@ class Blocks:
         return hashlib.sha256(f"{chain} {height}".encode()).digest()
 
 
-def index_in(folder, kept=("roofs",), url=None):
-    return Index(Database.of(folder, url), "valley", NAMES, kept)
+def index_in(folder, kept=("roofs",), region="valley"):
+    return Index(Database.of(folder), region, NAMES, kept, DeliveryCalendar())
 
 
 def reader_of(index):

@@ -14,7 +14,6 @@ from index_region import SPEC, everything, indexed
 from gridbourse.api.schema import DealStatus, OrderStatus
 from gridbourse.crypto.pseudonym import PseudonymKey
 from gridbourse.errors import IndexMismatch, InvalidValue
-from gridbourse.index.database import INDEX_FILE, Database
 from gridbourse.index.index import Index
 from gridbourse.index.schema import index_state
 from gridbourse.ledger.records import Confirmation, DayOpened, DealDetails, NodeReport, OrderDetails
@@ -31,6 +30,7 @@ from gridbourse.market.events import (
 )
 from gridbourse.market.types import DealState, EnergyType, Offer, OrderId, Reason, Side
 from gridbourse.node.node import Region
+from gridbourse.region.layout import INDEX_FILE
 
 A_BID = OrderDetails.of("Bert", "House 3", Offer(Side.BID, EnergyType.any(), PERIOD, 100, 3_700))
 AN_ASK_ID, A_BID_ID = OrderId(PERIOD, Side.ASK, 3_600, 0), bid_id(0)
@@ -231,7 +231,7 @@ def test_an_index_of_another_version_or_of_other_chains_is_begun_anew(tmp_path):
 def test_the_index_of_another_region_is_not_overwritten(tmp_path):
     index_in(tmp_path)
     with pytest.raises(InvalidValue, match="holds that of 'valley'"):
-        Index(Database.of(tmp_path), "mountain", {1: "roofs"}, ["roofs"])
+        index_in(tmp_path, region="mountain")
 
 
 def test_a_damaged_file_is_begun_anew(tmp_path):

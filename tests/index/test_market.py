@@ -21,7 +21,7 @@ class Read:
         self.region = region
         self.index = indexed(region)
         settings = region.main.consortium.settings()
-        self.queries = MarketQueries(self.index, lambda: settings, SPEC, 1, lambda: 0)
+        self.queries = MarketQueries(self.index, region.calendar, lambda: settings, SPEC, 1, lambda: 0)
 
     def read(self):
         self.region.catch_up()

@@ -17,6 +17,7 @@ from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.crypto.node_keys import KeyFolder, NodeKeys
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import ContractReverted, EnvelopeError, OrderRefused
 from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.balancing_records import MeteredTotal
@@ -415,7 +416,7 @@ def test_of_tracing(folder, actors):
         for actor in actors:
             keys = NodeKeys(actor.signing, actor.encryption)
             deal = deal_id(region, "source", DEAL)
-            if Regulator(keys, region.main, slaves, names, Shelf()).trace(deal).holds:
+            if Regulator(keys, region.main, slaves, names, DeliveryCalendar(), Shelf()).trace(deal).holds:
                 traced.add(actor.name)
         assert traced == TRACING["trace a deal"]
 

@@ -14,9 +14,7 @@ from sqlalchemy import Connection, Engine, Executable, Table, create_engine, eve
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from gridbourse.errors import IndexUnavailable, InvalidValue
-
-INDEX_FILE = "index.sqlite"
-"""Its name in the folder of a region."""
+from gridbourse.region.layout import INDEX_FILE, INDEX_URL_FILE
 
 _PRAGMAS = (
     "journal_mode = WAL",
@@ -42,15 +40,16 @@ class Database:
         self._engine = engine
 
     @classmethod
-    def of(cls, folder: Path, url: str | None = None) -> Self:
-        """The database of a region: `url` names one, ``postgresql://...``; by default a file in the region's folder.
+    def of(cls, folder: Path) -> Self:
+        """The database of the region in a folder: that which `INDEX_URL_FILE` names, or a file in the folder.
 
         Raises
         ------
         InvalidValue
             The URL is none, or that of a database that is not supported or not installed.
         """
-        return cls.at_url(url) if url else cls.in_file(folder / INDEX_FILE)
+        setting = folder / INDEX_URL_FILE
+        return cls.at_url(setting.read_text("utf-8").strip()) if setting.exists() else cls.in_file(folder / INDEX_FILE)
 
     @classmethod
     def in_file(cls, path: Path) -> Self:
@@ -72,12 +71,14 @@ class Database:
         try:
             parsed = make_url(url)
             if parsed.get_backend_name() != "postgresql":
-                raise InvalidValue("index_url", url, remedy)
+                raise InvalidValue(INDEX_URL_FILE, "another URL", remedy)
             return cls(create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True))
         except (ArgumentError, NoSuchModuleError) as error:
-            raise InvalidValue("index_url", url, remedy) from error
+            raise InvalidValue(INDEX_URL_FILE, "another URL", remedy) from error
         except ModuleNotFoundError as error:
-            raise InvalidValue("index_url", url, "PostgreSQL's driver: pip install 'gridbourse[postgresql]'") from error
+            raise InvalidValue(
+                INDEX_URL_FILE, "a database", "PostgreSQL's driver: pip install 'gridbourse[postgresql]'"
+            ) from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

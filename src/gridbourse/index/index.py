@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, inspect, select, update
 from sqlalchemy.exc import DatabaseError
 
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import IndexMismatch, InvalidValue
 from gridbourse.index import balance, chains, market, participants, records
 from gridbourse.index.blocks import Block, MainBlock
@@ -39,10 +40,13 @@ class Notice:
         The newest blocks of the chains that have new ones, by name.
     sequence
         Number of the newest entry of `changes`.
+    is_voted
+        Whether masters voted: the rules in force may be others.
     """
 
     heights: Mapping[str, int]
     sequence: int
+    is_voted: bool = False
 
 
 class Index:
@@ -58,6 +62,8 @@ class Index:
         Names of the masters, by number.
     kept
         Those of them whose slave chains are read here.
+    calendar
+        The region's delivery days.
 
     Raises
     ------
@@ -67,12 +73,20 @@ class Index:
         The database is not reached.
     """
 
-    def __init__(self, database: Database, region: str, names: Mapping[int, str], kept: Collection[str]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        region: str,
+        names: Mapping[int, str],
+        kept: Collection[str],
+        calendar: DeliveryCalendar,
+    ) -> None:
         self.database = database
+        self._calendar = calendar
         self._region = region
         self._names = dict(names)
         self._kept = frozenset(kept)
-        self._scope = json.dumps([sorted(kept), self._names])
+        self._scope = json.dumps([sorted(kept), self._names, calendar.time_zone])
         if not self._is_usable():
             self.clear()
 
@@ -110,11 +124,12 @@ class Index:
                 made = chains.apply(connection, new, self._names)
                 participants.apply(connection, new, self._names)
                 changed = market.apply(connection, new, self._names, self._kept)
-                records.apply(connection, new)
+                records.apply(connection, new, self._calendar)
                 balance.apply(connection, new)
                 sequence += 1
                 _publish(connection, sequence, _content(new, made, changed))
-        return Notice({name_of(block): block.head.height for block in new}, sequence)
+        is_voted = any(block.governance for block in new if isinstance(block, MainBlock))
+        return Notice({name_of(block): block.head.height for block in new}, sequence, is_voted)
 
     def clear(self) -> None:
         """Forget everything, so that it is built again."""
@@ -165,9 +180,8 @@ def _following(connection: Connection, blocks: Sequence[Block]) -> list[Block]:
 
 def _content(new: Sequence[Block], made: Sequence[AnchorEntry], changed: MarketChanges) -> dict[str, object]:
     """What is told to those who watch."""
-    is_voted = any(block.governance for block in new if isinstance(block, MainBlock))
     if len(changed.orders) + len(changed.levels) + len(changed.deals) + len(new) > MOST_CHANGES:
-        return {"is_too_much": True, "is_voted": is_voted}
+        return {"is_too_much": True}
     return {
         "levels": sorted(changed.levels),
         "orders": list(changed.orders),
@@ -175,7 +189,6 @@ def _content(new: Sequence[Block], made: Sequence[AnchorEntry], changed: MarketC
         "trades": changed.trades,
         "blocks": [(name_of(block), block.head.height) for block in new],
         "anchors": [(entry.chain, entry.anchor.last_block) for entry in made],
-        "is_voted": is_voted,
     }
 
 

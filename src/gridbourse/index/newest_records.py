@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.ledger.balancing_records import MeteredDetails, StatementDetails
 from gridbourse.ledger.records import Details, LimitsSet, MeterRegistered
 from gridbourse.metering.surplus import AutoTradingLimits
-from gridbourse.units import PERIODS_PER_DAY
 
 
 class NewestRecords:
-    """The newest limits, meters, metered energies and statements of a slave chain."""
+    """The newest limits, meters, metered energies and statements of a slave chain.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    calendar
+        The region's delivery days.
+    """
+
+    def __init__(self, calendar: DeliveryCalendar) -> None:
+        self._calendar = calendar
         self.limits: dict[str, AutoTradingLimits] = {}
         """What each node may do by itself, as its newest mandate says."""
         self.meters: dict[str, MeterRegistered] = {}
@@ -34,10 +41,10 @@ class NewestRecords:
                 self.meters.pop(details.meter_hex, None)
                 self.meters[details.meter_hex] = details
             case MeteredDetails():
-                day = details.first_period // PERIODS_PER_DAY
+                day = self._calendar.day_of(details.first_period)
                 self.metered.setdefault(day, {})[details.user_id] = details
                 self.metered_count[day] += 1
             case StatementDetails():
-                self.statements[details.user_id, details.first_period // PERIODS_PER_DAY] = details
+                self.statements[details.user_id, self._calendar.day_of(details.first_period)] = details
             case _:
                 pass

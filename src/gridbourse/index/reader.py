@@ -40,8 +40,6 @@ class Change:
         Numbers of orders and deals that stand otherwise, and of deals that are new.
     blocks, anchors
         Names of chains with a block's height, and with the last block of an anchor.
-    is_voted
-        Whether masters voted: the rules in force may be others.
     is_too_much
         Whether it is too much to tell: whoever watches loads anew.
     """
@@ -52,7 +50,6 @@ class Change:
     trades: Sequence[int] = ()
     blocks: Sequence[tuple[str, int]] = ()
     anchors: Sequence[tuple[str, int]] = ()
-    is_voted: bool = False
     is_too_much: bool = False
 
 

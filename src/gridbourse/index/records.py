@@ -14,6 +14,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, s
 
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.merkle import inclusion_proof, root_of_leaves
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.blocks import Block, SlaveBlock
 from gridbourse.index.database import Database, insert_rows, is_integer
 from gridbourse.index.schema import answers, cancellations, day_records, records, reports, subtrees
@@ -24,7 +25,7 @@ from gridbourse.ledger.reader import SlaveRecord
 from gridbourse.ledger.records import Cancellation, Confirmation, Details, NodeRegistered, NodeReport, NodeRevoked
 from gridbourse.ledger.sealing import read_details, write_details
 from gridbourse.market.types import Side
-from gridbourse.units import MAX_PERIOD, PERIODS_PER_DAY
+from gridbourse.units import MAX_PERIOD
 
 SUBTREE_LEVELS = 8
 """The roots of full subtrees over 2^8, 2^16, ... leaves are kept: a proof hashes a few hundred others."""
@@ -96,7 +97,7 @@ class _Subtree:
     hash: bytes
 
 
-def apply(connection: Connection, blocks: Sequence[Block]) -> None:
+def apply(connection: Connection, blocks: Sequence[Block], calendar: DeliveryCalendar) -> None:
     """Write records, and what they say.
 
     Parameters
@@ -105,6 +106,8 @@ def apply(connection: Connection, blocks: Sequence[Block]) -> None:
         In a transaction.
     blocks
         New blocks.
+    calendar
+        The region's delivery days.
     """
     read = [(block, found) for block in blocks if isinstance(block, SlaveBlock) for found in block.records]
     if not read:
@@ -123,7 +126,7 @@ def apply(connection: Connection, blocks: Sequence[Block]) -> None:
             case NodeReport():
                 _report(connection, block, found.record.index, found.details)
             case MeteredDetails() | StatementDetails() | ScheduleDetails() | CapacityDetails():
-                _state(connection, block.master, found.record.index, found.details)
+                _state(connection, block.master, found, calendar)
             case _:
                 pass
 
@@ -175,20 +178,22 @@ def _report(connection: Connection, block: SlaveBlock, index: int, details: Node
     connection.execute(insert(reports), row)
 
 
-def _state(connection: Connection, chain: str, index: int, details: DayDetails) -> None:
+def _state(connection: Connection, chain: str, found: SlaveRecord, calendar: DeliveryCalendar) -> None:
+    details = found.details
+    assert isinstance(details, DayDetails), "it is one of these"
     if details.first_period > MAX_PERIOD:
         return
     key = {
         "chain": chain,
         "kind": int(details.KIND),
-        "day": details.first_period // PERIODS_PER_DAY,
+        "day": calendar.day_of(details.first_period),
         "node_id": details.user_id,
     }
     before = connection.scalar(select(day_records.c.version).filter_by(**key))
     if before is not None:
         connection.execute(delete(day_records).filter_by(**key))
     content = stored_text(write_details(details))
-    row = {**key, "version": (before or 0) + 1, "record": index, "content": content}
+    row = {**key, "version": (before or 0) + 1, "record": found.record.index, "content": content}
     connection.execute(insert(day_records), row)
 
 

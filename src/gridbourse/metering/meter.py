@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.metering.reading import Reading, SignedReading
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
+from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS
 
-MEMORY_READINGS = 60 * PERIODS_PER_DAY
+MEMORY_READINGS = 60 * PERIODS_IN_24_HOURS
 
 
 class Meter:

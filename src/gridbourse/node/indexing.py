@@ -80,13 +80,14 @@ class Indexing:
         return sum(chain.head().height - self._heights[name] for name, chain in self._chains.items())
 
     def _apply(self) -> Notice:
-        blocks, heights = self._new_blocks(), dict[str, int]()
+        blocks, heights, is_voted = self._new_blocks(), dict[str, int](), False
         while batch := list(islice(blocks, BLOCKS_AT_ONCE)):
             notice = self._index.apply(batch)
             self._sequence = notice.sequence
             self._heights |= notice.heights
             heights |= notice.heights
-        return Notice(heights, self._sequence)
+            is_voted = is_voted or notice.is_voted
+        return Notice(heights, self._sequence, is_voted)
 
     def _fits(self) -> bool:
         """Whether the chains have the blocks up to which they stand in the index."""

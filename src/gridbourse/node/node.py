@@ -18,6 +18,7 @@ from typing import Self
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import system_clock
 from gridbourse.crypto.keys import Address
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
 from gridbourse.index.database import Database
 from gridbourse.index.index import Index, Notice
@@ -61,6 +62,8 @@ class Region:
         The masters whose keys lie in the folder, by name, and their relays.
     clock
         Tells what time it is.
+    calendar
+        Its delivery days.
     """
 
     def __init__(self, parts: Wiring, index: Index, clock: Callable[[], int]) -> None:
@@ -68,6 +71,7 @@ class Region:
         self._index = index
         self.spec = parts.spec
         self.clock = clock
+        self.calendar = DeliveryCalendar(parts.spec.time_zone)
         self._assemble()
 
     @property
@@ -137,7 +141,6 @@ class Region:
         clock: Callable[[], int] = system_clock,
         observe: Observe = watch_nothing,
         chains: Mapping[str, Chain] | None = None,
-        index_url: str | None = None,
     ) -> Self:
         """Open a region from disk, with everything it had.
 
@@ -155,8 +158,6 @@ class Region:
         chains
             Chains that this process has open already, by name: ``"main"``, or that of a master whose slave chain the
             regulator reads. They are not closed with the region.
-        index_url
-            The database of the index; by default a SQLite file in the folder.
 
         Raises
         ------
@@ -172,7 +173,7 @@ class Region:
         try:
             engines.require_main()
             parts = Wiring(folder, spec, engines)
-            return cls(parts, parts.index(Database.of(folder, index_url)), clock)
+            return cls(parts, parts.index(Database.of(folder)), clock)
         except BaseException:
             engines.close()
             raise
@@ -486,7 +487,7 @@ class Region:
         self.main, self.masters, self._regulator = self._parts.assemble()
         market = MarketView(self.main, Shelf(self._parts.folder))
         self._indexing = Indexing(self._index, self.main, self.masters)
-        self.relays = {name: Relay(master, market) for name, master in self.masters.items()}
+        self.relays = {name: Relay(master, market, self.calendar) for name, master in self.masters.items()}
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
         # Orders that the market knows need not be kept in mind while the slave chains are read.
         market.catch_up()

@@ -18,6 +18,7 @@ from gridbourse.chain.block import Receipt
 from gridbourse.contracts.abi import Call
 from gridbourse.contracts.slave_ledger import RecordHead
 from gridbourse.contracts.wallet import Wallet, send_together
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import ContractReverted, InvalidValue, TransactionRejected
 from gridbourse.index.market_view import DEAL_EVENTS, MarketView
 from gridbourse.index.newest_records import NewestRecords
@@ -35,7 +36,6 @@ from gridbourse.market.types import DealState, OrderId, Side
 from gridbourse.node.master import Master
 from gridbourse.node.own_deals import OwnDeals, PendingConfirmation
 from gridbourse.node.rematch import FreedOrders
-from gridbourse.units import PERIODS_PER_DAY
 
 ORDERS_PER_TRANSACTION = 250
 QUOTAS_PER_TRANSACTION = 250
@@ -57,10 +57,12 @@ class Relay(NewestRecords):
         The master that runs it.
     market
         The market of the main chain, which other relays may look at, too.
+    calendar
+        The region's delivery days.
     """
 
-    def __init__(self, master: Master, market: MarketView) -> None:
-        super().__init__()
+    def __init__(self, master: Master, market: MarketView, calendar: DeliveryCalendar) -> None:
+        super().__init__(calendar)
         self._master = master
         self._unread = master.records.follow()
         self._market = market
@@ -328,10 +330,10 @@ class Relay(NewestRecords):
         return self._market.is_known(self._master.membership.master_id, leaf)
 
     def _is_named(self, order: OrderDetails) -> bool:
-        return self._master.is_named(order.user_id, order.period // PERIODS_PER_DAY)
+        return self._master.is_named(order.user_id, self._calendar.day_of(order.period))
 
     def _trader(self, order: OrderDetails) -> int:
-        return self._master.trader(order.user_id, order.period // PERIODS_PER_DAY)
+        return self._master.trader(order.user_id, self._calendar.day_of(order.period))
 
     # What both chains hold
 

@@ -11,6 +11,7 @@ from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import system_clock
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.suite import suite_named
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.database import Database
 from gridbourse.index.index import Index
 from gridbourse.index.shelf import Shelf
@@ -82,7 +83,7 @@ class Wiring:
         """The index of the main chain, and of the slave chains of the masters of this folder."""
         names = {master_id: master.name for master_id, master in enumerate(self.spec.masters, start=1)}
         kept = [name for name in names.values() if self.keys.masters.holds(name)]
-        return Index(database, self.spec.name, names, kept)
+        return Index(database, self.spec.name, names, kept, DeliveryCalendar(self.spec.time_zone))
 
     def assemble(self) -> tuple[MainChain, dict[str, Master], Regulator | None]:
         """Open all chains that are not open yet, and put the nodes on them with their newest keys."""
@@ -114,7 +115,8 @@ class Wiring:
         names = {master_id: master.name for master_id, master in enumerate(self.spec.masters, start=1)}
         readable = {master_id: self.slave(main, name, masters) for master_id, name in names.items()}
         slaves = {master_id: slave for master_id, slave in readable.items() if slave is not None}
-        return Regulator(self.keys.regulator.load_node(REGULATOR), main, slaves, names, Shelf(self.folder))
+        keys, calendar = self.keys.regulator.load_node(REGULATOR), DeliveryCalendar(self.spec.time_zone)
+        return Regulator(keys, main, slaves, names, calendar, Shelf(self.folder))
 
     def slave(self, main: MainChain, name: str, masters: Mapping[str, Master]) -> Slave | None:
         """The slave chain of a master of this folder, or of one that lets it read; None of any other."""

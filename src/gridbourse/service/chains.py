@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from enum import Enum
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 from gridbourse.api.chain_schema import (
     AnchorView,
@@ -18,26 +18,21 @@ from gridbourse.api.chain_schema import (
     TransactionView,
 )
 from gridbourse.api.schema import Page
-from gridbourse.crypto.envelope import EncryptionKey, recipients_of
+from gridbourse.crypto.envelope import recipients_of
 from gridbourse.crypto.merkle import HASH_BYTES
-from gridbourse.errors import Conflict, Forbidden, NotFound
+from gridbourse.crypto.node_keys import NodeKeys
+from gridbourse.errors import Conflict, EnvelopeError, Forbidden, NotFound
 from gridbourse.index.blocks import Head
 from gridbourse.index.chains import AnchorEntry, ChainHead
 from gridbourse.index.reader import IndexReader
 from gridbourse.index.records import RecordEntry
 from gridbourse.index.schema import MAIN
 from gridbourse.ledger.kinds import RecordKind
+from gridbourse.ledger.sealing import LedgerPlace, open_record
+from gridbourse.node.commands import requests
+from gridbourse.node.commands.chain_views import block_summary, hex_text, plain_fields
+from gridbourse.node.commands.client import NodeClient
 from gridbourse.region.description import RegionSpec
-from gridbourse.service.chain_source import (
-    block_summary,
-    hex_text,
-    read_block,
-    read_height_of_transaction,
-    read_record,
-    read_record_as_master,
-    read_transaction,
-)
-from gridbourse.service.node_client import RegionProcess
 from gridbourse.service.paging import page_of, read_cursor
 from gridbourse.service.rights import Kind, Principal, Right, require
 from gridbourse.text import Message
@@ -48,32 +43,28 @@ class ChainQueries:
 
     Parameters
     ----------
-    region
-        Runs the region, whose chains it reads.
+    node
+        The region's node, which reads its chains.
     spec
         Who takes part.
     chain_ids
         Ids of the chains that are kept here, by name.
     index
         The index.
-    regulator_keys
-        With which the regulator opens records.
     """
 
     def __init__(
         self,
-        region: RegionProcess,
+        node: NodeClient,
         spec: RegionSpec,
         chain_ids: Mapping[str, int],
         index: IndexReader,
-        regulator_keys: Sequence[EncryptionKey],
     ) -> None:
-        self._region = region
+        self._node = node
         self._roles = {master.name: master.role.name.lower() for master in spec.masters}
         self._names = (MAIN, *self._roles)
         self._chain_ids = chain_ids
         self._index = index
-        self._regulator_keys = regulator_keys
 
     def chains(self) -> list[ChainSummary]:
         """All chains; main chain first."""
@@ -96,7 +87,8 @@ class ChainQueries:
         self._require_kept(name)
         if name != MAIN:
             self._require_member(principal, name)
-        return await self._region.read(read_block, name, height)
+        block: BlockView = await self._node.ask(requests.ReadBlock(name, height))
+        return block
 
     async def transaction(self, principal: Principal, name: str, tx_hash: bytes) -> TransactionView:
         """One transaction. Raises `NotFound`."""
@@ -105,7 +97,7 @@ class ChainQueries:
         self._require_kept(name)
         if name != MAIN:
             self._require_member(principal, name)
-        found = await self._region.read(read_transaction, name, tx_hash)
+        found: TransactionView | None = await self._node.ask(requests.ReadTransaction(name, tx_hash))
         if found is None:
             raise NotFound(Message("chain {name} has no transaction {hash}", name=name, hash=hex_text(tx_hash)))
         return found
@@ -159,19 +151,17 @@ class ChainQueries:
         require(principal, Right.READ_CHAINS)
         found = self._record(name, index)
         self._require_member(principal, name)
-        keys, explanation = self._opening(principal, found)
-        place = name, found.index, found.height
-        if keys is None:
-            read = await self._region.read(read_record_as_master, *place)
-        else:
-            read = await self._region.read(read_record, *place, keys)
+        reader, explanation = _reader(principal, found)
+        read: requests.OpenedRecord = await self._node.ask(requests.OpenRecord(name, found.index, found.height, reader))
+        if principal.keys is not None and found.node_id == principal.name:
+            read = _opened(read, principal.keys)
         if read.fault is not None:
             explanation = f"does not open: {read.fault}"
         return RecordView(
             record=_record_summary(principal, found, self._anchored_count(name)),
             content_bytes=len(read.record.content),
             readers=[reader.hex() for reader in recipients_of(read.record.content[HASH_BYTES:])],
-            details={key: _plain(value) for key, value in asdict(read.details).items()} if read.details else None,
+            details=dict(read.details) if read.details else None,
             explanation=explanation,
         )
 
@@ -203,24 +193,13 @@ class ChainQueries:
             anchor=_anchor(covering),
         )
 
-    def _opening(self, principal: Principal, entry: RecordEntry) -> tuple[Sequence[EncryptionKey] | None, str]:
-        """With which keys a record is opened for the caller, None being those of its encryption node; and why."""
-        if principal.kind is Kind.NODE and entry.node_id != principal.name:
-            return (), "sealed to another function node, its encryption node and the regulator"
-        if principal.kind is Kind.NODE and principal.keys is None:
-            return (), "sealed to your own key, which the service does not have; open it with that key"
-        if principal.kind is Kind.MASTER:
-            return None, "sealed to the encryption node of this chain"
-        if principal.keys is not None:
-            return principal.keys.opening, "sealed to this function node"
-        return self._regulator_keys, "sealed to the regulator, which reads everything"
-
     async def height_of_transaction(self, principal: Principal, name: str, tx_hash: bytes) -> int | None:
         """Height of the block of a chain that holds a transaction; None if there is none that the caller may see."""
         require(principal, Right.READ_CHAINS)
         if not self._is_kept(name) or (name != MAIN and not self.is_member(principal, name)):
             return None
-        return await self._region.read(read_height_of_transaction, name, tx_hash)
+        found: TransactionView | None = await self._node.ask(requests.ReadTransaction(name, tx_hash))
+        return found.height if found else None
 
     def readable(self, principal: Principal) -> list[str]:
         """Chains whose blocks the caller may open."""
@@ -315,9 +294,23 @@ def _kind_number(name: str) -> int:
     return int(name) if name.isascii() and name.isdigit() else -1
 
 
-def _plain(value: object) -> str | int | bool:
-    if isinstance(value, Enum):
-        return str(value.name or value.value).lower()
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value))
-    return value if isinstance(value, int | bool) else str(value)
+def _reader(principal: Principal, entry: RecordEntry) -> tuple[Literal["master", "regulator", "nobody"], str]:
+    """Who opens a record for the caller: the node by a key that it keeps, or nobody there; and why."""
+    if principal.kind is Kind.NODE and entry.node_id != principal.name:
+        return "nobody", "sealed to another function node, its encryption node and the regulator"
+    if principal.kind is Kind.NODE and principal.keys is None:
+        return "nobody", "sealed to your own key, which the service does not have; open it with that key"
+    if principal.kind is Kind.MASTER:
+        return "master", "sealed to the encryption node of this chain"
+    if principal.keys is not None:
+        return "nobody", "sealed to this function node"
+    return "regulator", "sealed to the regulator, which reads everything"
+
+
+def _opened(sealed: requests.OpenedRecord, keys: NodeKeys) -> requests.OpenedRecord:
+    """A record, opened with keys that are unlocked here."""
+    place = LedgerPlace(sealed.chain_id, sealed.ledger)
+    try:
+        return replace(sealed, details=plain_fields(open_record(place, sealed.record, *keys.opening)))
+    except EnvelopeError as error:
+        return replace(sealed, fault=str(error))

@@ -16,13 +16,14 @@ from gridbourse.api.schema import (
     SideName,
     Trade,
 )
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.naming import types_of
 from gridbourse.index.orders import WaitingSide
 from gridbourse.index.reader import IndexReader
 from gridbourse.market.types import EnergyType, Offer, Reason, Settings, Side
 from gridbourse.region.description import RegionSpec
 from gridbourse.service.paging import page_of, read_cursor
-from gridbourse.units import MAX_PERIOD, PERIOD_SECONDS, PERIODS_PER_DAY
+from gridbourse.units import MAX_PERIOD, PERIOD_SECONDS
 
 
 class MarketQueries:
@@ -32,6 +33,8 @@ class MarketQueries:
     ----------
     index
         The index.
+    calendar
+        The region's delivery days.
     settings
         The settings in force.
     region, chain_id
@@ -43,12 +46,14 @@ class MarketQueries:
     def __init__(
         self,
         index: IndexReader,
+        calendar: DeliveryCalendar,
         settings: Callable[[], Settings],
         region: RegionSpec,
         chain_id: int,
         clock: Callable[[], int],
     ) -> None:
         self._index = index
+        self._calendar = calendar
         self._settings = settings
         self._region = region
         self._chain_id = chain_id
@@ -71,7 +76,7 @@ class MarketQueries:
     def periods(self, day: int | None = None, *, active_only: bool = False) -> list[PeriodSummary]:
         """The delivery periods of a day; by default all that something waits or was agreed in, from today on."""
         first = self._clock() // PERIOD_SECONDS
-        wanted = range(first, MAX_PERIOD + 1) if day is None else _periods_of(day)
+        wanted = range(first, MAX_PERIOD + 1) if day is None else self._calendar.periods(day)
         waiting = self._index.orders.waiting(wanted)
         active = {period for period, _ in waiting} | self._index.trades.active_periods(wanted)
         prices = self._index.trades.prices(wanted, EnergyType.any())
@@ -103,7 +108,9 @@ class MarketQueries:
         limit: int = 50,
     ) -> Page[Trade]:
         """The tape, newest first."""
-        periods = range(period, period + 1) if period is not None else None if day is None else _periods_of(day)
+        periods = (
+            range(period, period + 1) if period is not None else None if day is None else self._calendar.periods(day)
+        )
         wanted = types_of([energy_type]) if energy_type else None
         found = self._index.trades.tape(periods, wanted, read_cursor(cursor), limit + 1)
         return page_of(found, limit, place=lambda trade: trade.deal_id, view=lambda trade: trade)
@@ -111,7 +118,7 @@ class MarketQueries:
     def day_prices(self, day: int, energy_type: EnergyTypeName | None = None) -> DayPrices:
         """Prices and volumes of a delivery day, period by period."""
         accepted = types_of([energy_type] if energy_type else None)
-        periods = list(self._index.trades.prices(_periods_of(day), accepted).values())
+        periods = list(self._index.trades.prices(self._calendar.periods(day), accepted).values())
         return DayPrices(
             day=day,
             energy_type=energy_type,
@@ -125,7 +132,7 @@ class MarketQueries:
         """Say what would happen to an order, as far as that follows from what waits now."""
         matched_wh = matched_money = 0
         best: int | None = None
-        own = self._index.participants.trader(node_id, offer.period // PERIODS_PER_DAY) if node_id else None
+        own = self._index.participants.trader(node_id, self._calendar.day_of(offer.period)) if node_id else None
         waiting = self._index.orders.candidates(offer.period, offer.side.opposite, offer.energy_types)
         for price_ticks, trader, open_wh in waiting:
             if trader == own:
@@ -207,10 +214,6 @@ class MarketQueries:
             traded_energy_wh=traded.energy_wh if traded else 0,
             last_price_ticks=traded.close_ticks if traded else None,
         )
-
-
-def _periods_of(day: int) -> range:
-    return range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)
 
 
 def _meets(offer: Offer, price_ticks: int) -> bool:

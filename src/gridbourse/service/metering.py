@@ -28,12 +28,10 @@ from gridbourse.metering.mqtt import Broker, Subscriber, require_topic_name
 from gridbourse.node.offering import HISTORY_PERIODS
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.text import Message
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
+from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS
 
 logger = logging.getLogger(__name__)
 
-READINGS_FILE = "meter.readings"
-"""Its name in the folder of a region."""
 OVERDUE_SECONDS = 600
 """So long after a delivery period its reading may take to come."""
 
@@ -202,7 +200,7 @@ class Metering:
     def expected(self, node_id: str, period: int) -> Forecast | None:
         """What a node's readings let expect in a period up to a day after the newest; None if they say too little."""
         last = self.last_period(node_id)
-        if last is None or not 1 <= period - last <= PERIODS_PER_DAY:
+        if last is None or not 1 <= period - last <= PERIODS_IN_24_HOURS:
             return None
         energies = (self.energy(node_id, known) for known in range(last - HISTORY_PERIODS + 1, last + 1))
         history = [None if energy is None else energy.surplus_wh for energy in energies]

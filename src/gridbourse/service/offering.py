@@ -15,19 +15,21 @@ from sqlite3 import Row
 
 from gridbourse.api.meter_schema import AutomaticOffer, OfferOutcome, PeriodReading
 from gridbourse.api.schema import Order
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import GridbourseError, NotFound
 from gridbourse.index.naming import side_of
 from gridbourse.index.reader import IndexReader
 from gridbourse.market.types import Offer, Settings
 from gridbourse.metering.forecast import Forecast
 from gridbourse.metering.surplus import AutoTradingLimits
-from gridbourse.node.offering import decide, is_open, offer_once
+from gridbourse.node.commands.client import NodeClient
+from gridbourse.node.commands.requests import NodeOffer, OfferOnce
+from gridbourse.node.offering import decide, is_open
 from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.metering import Metering
-from gridbourse.service.node_client import RegionProcess
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.text import Message
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
+from gridbourse.units import PERIOD_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -65,10 +67,12 @@ class Offering:
     ----------
     index
         The index.
+    calendar
+        The region's delivery days.
     metering
         The readings.
-    region
-        Runs the region, which offers.
+    node
+        The region's node, which offers.
     store
         Remembers decisions.
     rules
@@ -85,16 +89,18 @@ class Offering:
     def __init__(
         self,
         index: IndexReader,
+        calendar: DeliveryCalendar,
         metering: Metering,
-        region: RegionProcess,
+        node: NodeClient,
         store: ServiceStore,
         rules: Callable[[], Settings],
         clock: Callable[[], int],
     ) -> None:
         self.made = 0
         self._index = index
+        self._calendar = calendar
         self._metering = metering
-        self._region = region
+        self._node = node
         self._store = store
         self._rules = rules
         self._clock = clock
@@ -104,9 +110,11 @@ class Offering:
         """Decide and offer, again and again; what fails is decided anew."""
         forgotten = 0
         while True:
-            today = self._clock() // PERIOD_SECONDS // PERIODS_PER_DAY
+            today = self._calendar.day_at(self._clock())
             if forgotten < today:
-                self._store.change("DELETE FROM decisions WHERE period < ?", (today - KEPT_DAYS) * PERIODS_PER_DAY)
+                self._store.change(
+                    "DELETE FROM decisions WHERE period < ?", self._calendar.periods(today - KEPT_DAYS).start
+                )
                 forgotten = today
             try:
                 await self.act()
@@ -142,13 +150,13 @@ class Offering:
             The caller reaches no such node.
         """
         self._require_reach(principal, node_id)
-        views = (self._reading(node_id, period) for period in _periods_of(day))
+        views = (self._reading(node_id, period) for period in self._calendar.periods(day))
         return [view for view in views if view.surplus_wh is not None or view.expected_wh is not None]
 
     def automatic_offers(self, principal: Principal, node_id: str, day: int) -> list[AutomaticOffer]:
         """What a node offered by itself on a day, and why nothing where it thought of it. Raises like `readings`."""
         self._require_reach(principal, node_id)
-        periods = _periods_of(day)
+        periods = self._calendar.periods(day)
         decided = self._decided(node_id, periods)
         found = {period: self._told(node_id, row) for period, row in decided.items()}
         for period in self._next_periods():
@@ -231,10 +239,10 @@ class Offering:
             return
         self._keep(decisions)
         offered = [decision for decision in decisions if decision.offer]
-        offers = [(decision.node_id, decision.offer) for decision in offered if decision.offer]
+        offers = [NodeOffer(decision.node_id, decision.offer) for decision in offered if decision.offer]
         if not offers:
             return
-        made = await self._region.run(offer_once, offers)
+        made: list[bool] = await self._node.ask(OfferOnce(offers))
         self.made += sum(made)
         late = [decision for decision, is_made in zip(offered, made, strict=True) if not is_made]
         self._keep([replace(decision, outcome=self._why_not(decision), offer=None) for decision in late])
@@ -273,7 +281,3 @@ def _is_of(order: Order, row: Row) -> bool:
     """Whether a recorded order is the one that was decided on."""
     decided = row["side"], row["energy_wh"], row["price_ticks"]
     return decided == (int(side_of(order.side)), order.energy_wh, order.price_ticks)
-
-
-def _periods_of(day: int) -> range:
-    return range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)

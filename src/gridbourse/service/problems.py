@@ -25,11 +25,11 @@ from gridbourse.errors import (
     KeyReused,
     KeysNotKept,
     MarketError,
+    NodeUnreachable,
     NotFound,
     NotSignedIn,
     ReadingsNotKept,
     ReadingsRefused,
-    RegionStopped,
     SignInRefused,
     TransactionRejected,
 )
@@ -39,6 +39,8 @@ from gridbourse.text import DEFAULT_LANGUAGE, Language, Message, Translation, re
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = "2"
+"""A node that ended is there again after about as long."""
 _FOR_PROGRAMS = ("/api/", "/health", "/ready", "/metrics")
 
 _KINDS: tuple[tuple[type[GridbourseError], HTTPStatus, str], ...] = (
@@ -57,7 +59,7 @@ _KINDS: tuple[tuple[type[GridbourseError], HTTPStatus, str], ...] = (
     (TransactionRejected, HTTPStatus.CONFLICT, "transaction-rejected"),
     (MarketError, HTTPStatus.CONFLICT, "refused-by-the-market"),
     (ContractReverted, HTTPStatus.CONFLICT, "refused-by-the-contract"),
-    (RegionStopped, HTTPStatus.SERVICE_UNAVAILABLE, "stopping"),
+    (NodeUnreachable, HTTPStatus.SERVICE_UNAVAILABLE, "node-unreachable"),
     (ChainError, HTTPStatus.SERVICE_UNAVAILABLE, "chain-unavailable"),
 )
 
@@ -195,7 +197,8 @@ async def _ours(request: Request, error: Exception) -> Response:
     if (pages := _pages(request)) is not None:
         return pages.fail(request, error)
     language = language_of(request.headers)
-    return problem(language, status, name, explanation(error, language), _faults(error, language))
+    headers = {"Retry-After": RETRY_AFTER_SECONDS} if isinstance(error, NodeUnreachable) else {}
+    return problem(language, status, name, explanation(error, language), _faults(error, language), headers)
 
 
 def _faults(error: Exception, language: Language) -> list[Fault]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 from gridbourse.api.chain_schema import SearchHit
+from gridbourse.delivery import date_text
 from gridbourse.index.database import is_integer
 from gridbourse.index.reader import IndexReader
 from gridbourse.index.schema import MAIN
 from gridbourse.market.types import OrderId
 from gridbourse.service.chains import ChainQueries
-from gridbourse.service.local_time import date_text
 from gridbourse.service.rights import Kind, Principal, Right, require
 from gridbourse.text import Message
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gridbourse.node.jobs import JobSchedule
+from gridbourse.node.jobs.job import JobSchedule
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gridbourse.api.schema import Deal, SideName, Statement, StatementItem, StatementLine
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.reader import IndexReader
 from gridbourse.ledger.balancing_records import StatementDetails
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.service.trading import Trading
 from gridbourse.service.views import metered_views
-from gridbourse.units import PERIODS_PER_DAY
 
 
 class Statements:
@@ -22,18 +22,21 @@ class Statements:
         Knows whose nodes are whose.
     index
         The index.
+    calendar
+        The region's delivery days.
     """
 
-    def __init__(self, trading: Trading, index: IndexReader) -> None:
+    def __init__(self, trading: Trading, index: IndexReader, calendar: DeliveryCalendar) -> None:
         self._trading = trading
         self._index = index
+        self._calendar = calendar
 
     def statement(self, principal: Principal, day: int, *, node_id: str | None = None) -> Statement:
         """The statement of a delivery day, for the caller's nodes. Raises `NotFound`."""
         require(principal, Right.READ_NODE)
         nodes = self._trading.nodes(principal, node_id)
         settled = {own.user_id: own for own in self._index.records.statements(nodes, day)}
-        periods = range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)
+        periods = self._calendar.periods(day)
         lines = [
             *map(_deal_line, self._index.trades.settled(nodes, periods)),
             *(line for own in settled.values() for line in _imbalances(own)),

@@ -13,12 +13,12 @@ from gridbourse.api.schema import DealStatus
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import GridbourseError
 from gridbourse.market.types import EnergyType, Offer, Side
+from gridbourse.node.commands.requests import Credit
 from gridbourse.node.key_rotation import RegionKeys
-from gridbourse.node.node import Region
 from gridbourse.region.description import NodeKind
 from gridbourse.service.rights import Kind, Principal
 from gridbourse.service.service import Exchange
-from gridbourse.units import PERIODS_PER_DAY, money_units
+from gridbourse.units import PERIODS_IN_24_HOURS, money_units
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class ExampleMarket:
         """Let everybody have a deposit on every day that is open."""
         for day in set(self._exchange.directory.days()) - paid:
             moneys = dict.fromkeys(self._nodes, money_units(_DEPOSIT_YUAN))
-            await self._exchange.region.run(Region.deposit, moneys, day, day.to_bytes(32, "big"))
+            await self._exchange.node.ask(Credit(day, moneys, day.to_bytes(32, "big")))
             paid.add(day)
 
     async def _place(self) -> None:
@@ -121,7 +121,7 @@ class ExampleMarket:
         ticks = max(600, round(self._chance.gauss(usual, 250) / 10) * 10)
         energy_wh = self._chance.randrange(20, 400) * 1_000
         first = self._exchange.market.first_open_period()
-        period = first + min(int(self._chance.expovariate(1 / 8)), PERIODS_PER_DAY)
+        period = first + min(int(self._chance.expovariate(1 / 8)), PERIODS_IN_24_HOURS)
         side, types = (Side.ASK, sold) if sold else (Side.BID, EnergyType.any())
         try:
             await self._exchange.trading.place(

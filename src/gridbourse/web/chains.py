@@ -101,7 +101,7 @@ async def record(frame: PageFrame, name: str, index: int) -> Response:
     """A record: what the reader may read of it, and why not the rest."""
     view = await frame.exchange.chains.record(frame.principal, name, index)
     return frame.render(
-        "record.html", view=view, why=_why(frame.principal, view), shown=shower(frame.t, frame.exchange.local)
+        "record.html", view=view, why=_why(frame.principal, view), shown=shower(frame.t, frame.exchange.calendar)
     )
 
 

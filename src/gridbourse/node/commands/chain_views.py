@@ -1,12 +1,10 @@
-"""What is read from the chains themselves, in the region's process: blocks, transactions, records.
-
-All of it only reads, which any thread may; `gridbourse.service.chains` says who may see what.
-"""
+"""What is read from the chains for those who ask: blocks, transactions, records. Any thread may."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
+from enum import Enum
 
 from gridbourse.api.chain_schema import BlockSummary, BlockView, EventView, TransactionView
 from gridbourse.chain.block import Log, Receipt
@@ -14,37 +12,24 @@ from gridbourse.chain.interface import Chain
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.contracts.abi import Contract
 from gridbourse.contracts.slave_ledger import LedgerRecord
-from gridbourse.crypto.envelope import EncryptionKey
-from gridbourse.errors import EnvelopeError
+from gridbourse.errors import EnvelopeError, InvalidValue, NotFound
 from gridbourse.index.blocks import Head
 from gridbourse.index.schema import MAIN
 from gridbourse.ledger.records import Details
-from gridbourse.ledger.sealing import open_record
+from gridbourse.node.commands.requests import (
+    OpenedRecord,
+    OpenRecord,
+    ReadBlock,
+    ReadTransaction,
+)
 from gridbourse.node.node import Region
+from gridbourse.text import Message
 
 
-@dataclass(frozen=True, slots=True)
-class ReadRecord:
-    """A record as it lies on its chain, and what it says.
-
-    Parameters
-    ----------
-    record
-        The record.
-    details
-        What it says; None if nobody was to open it, or it does not open.
-    fault
-        Why it does not open; None if it does.
-    """
-
-    record: LedgerRecord
-    details: Details | None = None
-    fault: str | None = None
-
-
-def read_block(region: Region, name: str, height: int) -> BlockView:
+def read_block(region: Region, command: ReadBlock) -> BlockView:
     """Read a block with its transactions."""
-    block = _chain(region, name).block(height)
+    name = command.chain
+    block = _chain(region, name).block(command.height)
     header = block.header
     return BlockView(
         block=block_summary(name, Head.of(block)),
@@ -60,30 +45,39 @@ def read_block(region: Region, name: str, height: int) -> BlockView:
     )
 
 
-def read_transaction(region: Region, name: str, tx_hash: bytes) -> TransactionView | None:
+def read_transaction(region: Region, command: ReadTransaction) -> TransactionView | None:
     """Read a transaction; None if there is none."""
-    chain = _chain(region, name)
-    signed, receipt = chain.transaction(tx_hash), chain.receipt(tx_hash)
-    return _transaction_view(region, name, signed, receipt) if signed and receipt else None
+    chain = _chain(region, command.chain)
+    signed, receipt = chain.transaction(command.hash), chain.receipt(command.hash)
+    return _transaction_view(region, command.chain, signed, receipt) if signed and receipt else None
 
 
-def read_height_of_transaction(region: Region, name: str, tx_hash: bytes) -> int | None:
-    """Find the height of the block with a transaction; None if there is none."""
-    receipt = _chain(region, name).receipt(tx_hash)
-    return receipt.height if receipt else None
+def read_record(region: Region, command: OpenRecord) -> OpenedRecord:
+    """Read a record, opened by its chain's encryption node, by the regulator, or not at all."""
+    master = region.masters.get(command.master)
+    if master is None:
+        raise _no_chain(region, "master", command.master)
+    ledger = master.slave.ledger
+    at = {"first_block": command.height, "last_block": command.height}
+    record = next((record for record in ledger.records(**at) if record.index == command.index), None)
+    if record is None:
+        text = "block {height} of {name} has no record {index}"
+        raise NotFound(Message(text, height=command.height, name=command.master, index=command.index))
+    if command.reader == "nobody":
+        return OpenedRecord(ledger.chain_id, ledger.address, record)
+    opening: Callable[[LedgerRecord], Details] = master.encryption_node.open
+    if command.reader == "regulator":
+        regulator = region.regulator
+        opening = lambda sealed: regulator.open(ledger, sealed)  # noqa: E731 - one of two ways
+    try:
+        return OpenedRecord(ledger.chain_id, ledger.address, record, plain_fields(opening(record)))
+    except EnvelopeError as error:
+        return OpenedRecord(ledger.chain_id, ledger.address, record, fault=str(error))
 
 
-def read_record(region: Region, name: str, index: int, height: int, keys: Sequence[EncryptionKey]) -> ReadRecord:
-    """Read a record, and open it with the first of some keys that does; without any, it stays sealed."""
-    record = _record(region, name, index, height)
-    ledger = region.masters[name].slave.ledger
-    return _opened(record, lambda: open_record(ledger, record, *keys)) if keys else ReadRecord(record)
-
-
-def read_record_as_master(region: Region, name: str, index: int, height: int) -> ReadRecord:
-    """Read a record, opened by its master's encryption node."""
-    record = _record(region, name, index, height)
-    return _opened(record, lambda: region.masters[name].encryption_node.open(record))
+def plain_fields(details: Details) -> dict[str, str | int | bool]:
+    """The fields of a record's details, for people and programs."""
+    return {key: _plain(value) for key, value in asdict(details).items()}
 
 
 def block_summary(name: str, head: Head) -> BlockSummary:
@@ -97,26 +91,31 @@ def hex_text(data: bytes) -> str:
     return f"0x{data.hex()}"
 
 
+def _plain(value: object) -> str | int | bool:
+    if isinstance(value, Enum):
+        return str(value.name or value.value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return value if isinstance(value, int | bool) else str(value)
+
+
 def _chain(region: Region, name: str) -> Chain:
-    return region.main.chain if name == MAIN else region.masters[name].slave.chain
+    if name == MAIN:
+        return region.main.chain
+    if name not in region.masters:
+        raise _no_chain(region, "chain", name)
+    return region.masters[name].slave.chain
+
+
+def _no_chain(region: Region, field: str, name: str) -> InvalidValue:
+    kept = ([MAIN] if field == "chain" else []) + list(region.masters)
+    return InvalidValue(field, name, f"one that is kept here: {', '.join(kept)}")
 
 
 def _contracts(region: Region, name: str) -> list[Contract]:
     if name != MAIN:
         return [region.masters[name].slave.ledger]
     return [region.main.consortium, region.main.market, region.main.anchors, region.main.balancing]
-
-
-def _record(region: Region, name: str, index: int, height: int) -> LedgerRecord:
-    records = region.masters[name].slave.ledger.records(first_block=height, last_block=height)
-    return next(record for record in records if record.index == index)
-
-
-def _opened(record: LedgerRecord, opening: Callable[[], Details]) -> ReadRecord:
-    try:
-        return ReadRecord(record, opening())
-    except EnvelopeError as error:
-        return ReadRecord(record, fault=str(error))
 
 
 def _transaction_view(region: Region, name: str, signed: SignedTransaction, receipt: Receipt) -> TransactionView:
