@@ -155,7 +155,8 @@ def test_the_index_agrees_with_the_contract_and_is_the_same_when_it_is_built_aga
         statuses = {entry.order.status for entry in fold.index.orders.newest(limit=10_000)}
         assert statuses == set(OrderStatus) - {OrderStatus.RECORDED}
         kept = everything(fold.index)
-        region.rebuild_index()
+        region.forget_index()
+        region.catch_up()
         require_agreement(region, fold)
         assert everything(fold.index) == kept
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain as chained
 from itertools import islice
 
@@ -51,8 +51,13 @@ class Indexing:
             index.clear()
         self._resume()
 
-    def catch_up(self) -> Notice:
+    def catch_up(self, report: Callable[[int], None] = lambda _: None) -> Notice:
         """Write the blocks since the last time.
+
+        Parameters
+        ----------
+        report
+            Is told how many blocks were written, now and then.
 
         Raises
         ------
@@ -60,18 +65,18 @@ class Indexing:
             A chain or the index is not to be reached; the next call goes on.
         """
         try:
-            return self._apply()
+            return self._apply(report)
         except IndexMismatch:
             logger.exception("the index does not fit the chains, and is built again")
-            self.rebuild()
-            return self._apply()
+            self.forget()
+            return self._apply(report)
         except BaseException:
             # The readers may be ahead of what stands in the index.
             self._resume()
             raise
 
-    def rebuild(self) -> None:
-        """Forget the index, so that the next `catch_up` builds it again."""
+    def forget(self) -> None:
+        """Forget what the index holds, so that the next `catch_up` builds it again."""
         self._index.clear()
         self._resume()
 
@@ -79,7 +84,7 @@ class Indexing:
         """How many blocks are not in the index yet."""
         return sum(chain.head().height - self._heights[name] for name, chain in self._chains.items())
 
-    def _apply(self) -> Notice:
+    def _apply(self, report: Callable[[int], None]) -> Notice:
         blocks, heights, is_voted = self._new_blocks(), dict[str, int](), False
         while batch := list(islice(blocks, BLOCKS_AT_ONCE)):
             notice = self._index.apply(batch)
@@ -87,6 +92,7 @@ class Indexing:
             self._heights |= notice.heights
             heights |= notice.heights
             is_voted = is_voted or notice.is_voted
+            report(len(batch))
         return Notice(heights, self._sequence, is_voted)
 
     def _fits(self) -> bool:

@@ -183,14 +183,17 @@ class Region:
         """Where the index lies."""
         return self._index.database
 
-    def rebuild_index(self) -> None:
-        """Forget the index, and write it again from what the chains hold."""
-        self._indexing.rebuild()
-        self.catch_up()
+    def forget_index(self) -> None:
+        """Forget what the index holds, so that the next `catch_up` builds it again."""
+        self._indexing.forget()
 
-    def catch_up(self) -> Notice:
-        """Write to the index what is new on the chains."""
-        return self._indexing.catch_up()
+    def blocks_to_index(self) -> int:
+        """How many blocks the index does not hold yet."""
+        return self._indexing.unread()
+
+    def catch_up(self, report: Callable[[int], None] = lambda _: None) -> Notice:
+        """Write to the index what is new on the chains; `report` is told how many blocks were written, now and then."""
+        return self._indexing.catch_up(report)
 
     def master_of(self, node_id: str) -> Master:
         """Find the master of a function node.
