@@ -10,14 +10,23 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
 
 from gridbourse.api.schema import DealStatus, OrderStatus
+from gridbourse.contracts.slave_ledger import RecordHead
 from gridbourse.index.blocks import Block, MainBlock
 from gridbourse.index.database import insert_rows, is_integer, update_rows
-from gridbourse.index.schema import day_accounts, orders, payments, positions, trades, transfer_capacities
+from gridbourse.index.schema import (
+    cancellations,
+    day_accounts,
+    orders,
+    payments,
+    positions,
+    trades,
+    transfer_capacities,
+)
 from gridbourse.index.stored_text import stored_text
-from gridbourse.ledger.records import DealDetails, OrderDetails
+from gridbourse.ledger.records import Cancellation, DealDetails, OrderDetails
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -204,6 +213,8 @@ def apply(
             for found in block.records:
                 if isinstance(found.details, OrderDetails):
                     fold.record(block.master, found.record.leaf, found.details)
+                elif isinstance(found.details, Cancellation):
+                    fold.want_cancelled(block.master, found.record, found.details)
                 elif isinstance(found.details, DealDetails):
                     fold.tell(found.details)
     fold.write()
@@ -236,6 +247,8 @@ class _Fold:
         self._changed_positions: dict[tuple[int, int], _Position] = {}
         self._payments: list[dict[str, object]] = []
         self._capacities: dict[tuple[int, int, int], int] = {}
+        self._cancellations: list[dict[str, object]] = []
+        self._cancelled: list[str] = []
         self.changes = MarketChanges()
         self._appliers: dict[type, Callable[[Any], None]] = {
             OrderPlaced: self._place,
@@ -273,12 +286,13 @@ class _Fold:
         new = {event.deal_id for event in events if isinstance(event, IntentRecorded)}
         for trade in self._rows(_TRADES, (told | changed) - new, _Trade):
             self._trades[trade.deal_id] = trade
-        self._fetch_orders(events)
+        cancelled = {found.details.order for found in details if isinstance(found.details, Cancellation)}
+        self._fetch_orders(events, cancelled)
         self._fetch_claims(events)
 
-    def _fetch_orders(self, events: Iterable[Event]) -> None:
+    def _fetch_orders(self, events: Iterable[Event], cancelled: Collection[int]) -> None:
         placed = {event.order_id.pack() for event in events if isinstance(event, OrderPlaced)}
-        wanted = {order_id for event in events for order_id in _orders_of(event)}
+        wanted = {order_id for event in events for order_id in _orders_of(event)} | set(cancelled)
         wanted |= {order_id for trade in self._trades.values() for order_id in (trade.ask, trade.bid)}
         wanted -= placed | self._by_id.keys()
         for order in self._rows(_ORDERS_BY_ID, {_place(order_id) for order_id in wanted}, _Order):
@@ -339,6 +353,11 @@ class _Fold:
                 for account in self._changed_accounts.values()
             ]
             self._connection.execute(_NEW_MONEY, money)
+        for first in range(0, len(self._cancelled), _AT_ONCE):
+            done = cancellations.c.order_id.in_(self._cancelled[first : first + _AT_ONCE])
+            self._connection.execute(delete(cancellations).where(done))
+        if self._cancellations:
+            self._connection.execute(insert(cancellations), self._cancellations)
         if self._payments:
             self._connection.execute(insert(payments), self._payments)
         for (period, from_zone, to_zone), capacity_wh in self._capacities.items():
@@ -363,6 +382,13 @@ class _Fold:
             order.period, order.energy_wh, order.price_ticks = details.period, details.energy_wh, details.price_ticks
         self._completed[order.number] = order
         self.changes.orders[order.number] = None
+
+    def want_cancelled(self, chain: str, record: RecordHead, details: Cancellation) -> None:
+        """A user's wish that an order leaves the market; it is remembered until the order has."""
+        order = self._by_id.get(details.order)
+        if order is None or order.status != OrderStatus.CANCELLED.value:
+            row = {"chain": chain, "number": record.index, "record_hash": record.leaf, "node_id": details.user_id}
+            self._cancellations.append({**row, "order_id": f"{details.order:016x}"})
 
     def tell(self, details: DealDetails) -> None:
         """A slave chain was told of a trade."""
@@ -410,6 +436,7 @@ class _Fold:
         order = self._by_id[event.order_id.pack()]
         order.withdrawn_wh += order.open_wh
         order.open_wh, order.status = 0, OrderStatus.CANCELLED.value
+        self._cancelled.append(f"{event.order_id.pack():016x}")
         self._note(order)
 
     def _stop(self, event: MatchingStopped) -> None:

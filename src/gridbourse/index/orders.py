@@ -11,14 +11,13 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from gridbourse.api.schema import Order, OrderStatus, PriceLevel
 from gridbourse.index.database import Database
 from gridbourse.index.naming import order_text, side_name, type_names
-from gridbourse.index.schema import orders
+from gridbourse.index.schema import IS_WAITING, orders
 from gridbourse.ledger.records import OrderDetails
 from gridbourse.market.types import EnergyType, OrderId, Reason, Side
 
 NEWEST = 2**63 - 1
 
-_WAITS = orders.c.open_wh > 0
-_SIDE = and_(orders.c.period == bindparam("period"), orders.c.side == bindparam("side"), _WAITS)
+_SIDE = and_(orders.c.period == bindparam("period"), orders.c.side == bindparam("side"), IS_WAITING)
 _ACCEPTED = orders.c.energy_types.op("&")(bindparam("types")) != 0
 _ID = and_(
     orders.c.period == bindparam("period"),
@@ -58,12 +57,14 @@ _SIDES = (
         func.max(orders.c.price_ticks).label("highest"),
         func.sum(orders.c.open_wh).label("waiting_wh"),
     )
-    .where(_WAITS, orders.c.period >= bindparam("first"), orders.c.period < bindparam("stop"))
+    .where(IS_WAITING, orders.c.period >= bindparam("first"), orders.c.period < bindparam("stop"))
     .group_by(orders.c.period, orders.c.side)
 )
 _AT_LEVELS = select(
     orders.c.period, orders.c.side, orders.c.price_ticks, orders.c.energy_types, orders.c.open_wh
-).where(_WAITS, tuple_(orders.c.period, orders.c.side, orders.c.price_ticks).in_(bindparam("levels", expanding=True)))
+).where(
+    IS_WAITING, tuple_(orders.c.period, orders.c.side, orders.c.price_ticks).in_(bindparam("levels", expanding=True))
+)
 _OPEN_ASKS = select(func.sum(orders.c.open_wh)).where(_SIDE, orders.c.trader == bindparam("trader"))
 _HAS_ORDERED = select(orders.c.number).where(
     orders.c.node_id == bindparam("node_id"), orders.c.period == bindparam("period")

@@ -17,12 +17,12 @@ from gridbourse.crypto.merkle import inclusion_proof, root_of_leaves
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.blocks import Block, SlaveBlock
 from gridbourse.index.database import Database, insert_rows, is_integer
-from gridbourse.index.schema import answers, cancellations, day_records, records, reports, subtrees
+from gridbourse.index.schema import answers, day_records, records, reports, subtrees
 from gridbourse.index.stored_text import stored_text
 from gridbourse.ledger.balancing_records import CapacityDetails, MeteredDetails, ScheduleDetails, StatementDetails
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.reader import SlaveRecord
-from gridbourse.ledger.records import Cancellation, Confirmation, Details, NodeRegistered, NodeReport, NodeRevoked
+from gridbourse.ledger.records import Confirmation, Details, NodeRegistered, NodeReport, NodeRevoked
 from gridbourse.ledger.sealing import read_details, write_details
 from gridbourse.market.types import Side
 from gridbourse.units import MAX_PERIOD
@@ -63,11 +63,24 @@ class ReportEntry:
 
 @dataclass(frozen=True, slots=True)
 class DayRecord:
-    """What is newest of a kind about a node and a delivery day; `version` grows with each that was written."""
+    """What is newest of a kind about a node and a delivery day.
+
+    Parameters
+    ----------
+    node_id, day
+        What it is about.
+    version
+        How many records of the kind there were about that.
+    record
+        The record's number on its chain.
+    details
+        What it says.
+    """
 
     node_id: str
     day: int
     version: int
+    record: int
     details: DayDetails
 
 
@@ -119,10 +132,6 @@ def apply(connection: Connection, blocks: Sequence[Block], calendar: DeliveryCal
         match found.details:
             case Confirmation():
                 _answer(connection, found.details)
-            case Cancellation(user_id=user_id):
-                row = {"chain": block.master, "number": found.record.index, "record_hash": found.record.leaf}
-                order_id = f"{found.details.order:016x}"
-                connection.execute(insert(cancellations), {**row, "node_id": user_id, "order_id": order_id})
             case NodeReport():
                 _report(connection, block, found.record.index, found.details)
             case MeteredDetails() | StatementDetails() | ScheduleDetails() | CapacityDetails():
@@ -359,6 +368,11 @@ class Records:
         rows = self._database.rows(statement.order_by(day_records.c.day, day_records.c.node_id))
         return [_day_record(row) for row in rows]
 
+    def of_days(self, kind: RecordKind, chain: str, after: int) -> list[DayRecord]:
+        """The newest records of a kind about delivery days on a chain, as far as they stand behind a record."""
+        newer = select(day_records).filter_by(chain=chain, kind=int(kind)).where(day_records.c.record > after)
+        return [_day_record(row) for row in self._database.rows(newer.order_by(day_records.c.record))]
+
     def statements(self, node_ids: Iterable[str], day: int) -> list[StatementDetails]:
         """How masters settled nodes' delivery day."""
         found = self.of_day(RecordKind.STATEMENT, day=day, node_ids=node_ids)
@@ -394,4 +408,4 @@ def _entry(row: Sequence[Any]) -> RecordEntry:
 
 def _day_record(row: Any) -> DayRecord:
     details: Any = read_details(row.kind, row.content)
-    return DayRecord(row.node_id, row.day, row.version, details)
+    return DayRecord(row.node_id, row.day, row.version, row.record, details)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Dialect,
     Index,
     Integer,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    text,
+    literal_column,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -61,8 +62,15 @@ class Money(TypeDecorator[int]):
         return None if value is None else int(str(value))
 
 
-def _partial(name: str, *columns: Column[int] | Column[str], where: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+def _partial(
+    name: str, *columns: Column[int] | Column[str], where: ColumnElement[bool], is_unique: bool = False
+) -> Index:
+    return Index(name, *columns, unique=is_unique, sqlite_where=where, postgresql_where=where)
+
+
+def _among(column: Column[str], *values: str) -> ColumnElement[bool]:
+    """Whether a column has one of some values, written out: a database uses no partial index for a parameter."""
+    return column.in_([literal_column(f"'{value}'") for value in values])
 
 
 index_state = Table(
@@ -137,16 +145,15 @@ orders = Table(
 )
 _id = (orders.c.period, orders.c.side, orders.c.price_ticks, orders.c.turn)
 Index("orders_by_record", orders.c.record_hash)
-Index(
-    "orders_by_id",
-    *_id,
-    unique=True,
-    sqlite_where=text("turn IS NOT NULL"),
-    postgresql_where=text("turn IS NOT NULL"),
-)
+_partial("orders_by_id", *_id, where=orders.c.turn.is_not(None), is_unique=True)
 Index("orders_by_node", orders.c.node_id, orders.c.number)
-_partial("orders_waiting", *_id, where="open_wh > 0")
-_partial("orders_recorded", orders.c.chain, orders.c.number, where="status = 'recorded'")
+
+IS_WAITING = orders.c.open_wh > literal_column("0")
+IS_RECORDED = _among(orders.c.status, "recorded")
+IS_STOPPED = orders.c.stopped_height.is_not(None)
+_partial("orders_waiting", *_id, where=IS_WAITING)
+_partial("orders_recorded", orders.c.chain, orders.c.number, where=IS_RECORDED)
+_partial("orders_stopped", orders.c.period, where=IS_STOPPED)
 
 trades = Table(
     "trades",
@@ -174,9 +181,13 @@ trades = Table(
 Index("trades_by_period", trades.c.period, trades.c.deal_id)
 Index("trades_by_seller", trades.c.seller)
 Index("trades_by_buyer", trades.c.buyer)
-_partial("trades_open", trades.c.status, trades.c.confirm_before, where="status IN ('intent', 'confirmed')")
-_partial("trades_due_to_sellers", trades.c.deal_id, where="seller_due IS NOT NULL")
-_partial("trades_due_to_buyers", trades.c.deal_id, where="buyer_due IS NOT NULL")
+
+IS_OPEN = _among(trades.c.status, "intent", "confirmed")
+HAS_ENDED_WITHOUT_TRANSFER = _among(trades.c.status, "abandoned", "expired")
+_partial("trades_open", trades.c.status, trades.c.confirm_before, where=IS_OPEN)
+_partial("trades_ended", trades.c.period, where=HAS_ENDED_WITHOUT_TRANSFER)
+_partial("trades_due_to_sellers", trades.c.deal_id, where=trades.c.seller_due.is_not(None))
+_partial("trades_due_to_buyers", trades.c.deal_id, where=trades.c.buyer_due.is_not(None))
 
 answers = Table(
     "answers",
@@ -273,7 +284,7 @@ records = Table(
 )
 Index("records_by_leaf", records.c.leaf)
 Index("records_by_kind", records.c.chain, records.c.kind, records.c.number)
-_partial("records_of_deals", records.c.chain, records.c.deal_id, where="deal_id IS NOT NULL")
+_partial("records_of_deals", records.c.chain, records.c.deal_id, where=records.c.deal_id.is_not(None))
 
 subtrees = Table(
     "subtrees",
@@ -329,6 +340,7 @@ day_records = Table(
     sqlite_with_rowid=False,
 )
 """The newest metered energies, statement, schedule and capacities of each node and delivery day; content is JSON."""
+Index("day_records_by_record", day_records.c.chain, day_records.c.kind, day_records.c.record)
 
 # Who takes part
 

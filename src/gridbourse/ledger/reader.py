@@ -1,11 +1,10 @@
-"""The records of a slave chain as its master reads them: each is opened once, for all who follow."""
+"""The records of a slave chain as its master reads them: each is opened once, and what it says goes into the index."""
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 
 from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged, RecordHead
 from gridbourse.crypto.keys import Address
@@ -13,9 +12,6 @@ from gridbourse.errors import EnvelopeError
 from gridbourse.ledger.encryption_node import EncryptionNode
 from gridbourse.ledger.merkle_log import Slave
 from gridbourse.ledger.records import Details, MasterDetails, NodeRegistered, NodeRevoked
-
-BLOCKS_AT_ONCE = 256
-"""So many blocks are read together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +31,27 @@ class RecordReader:
         The chain.
     encryption_node
         Opens its records.
+
+    Attributes
+    ----------
     author
-        Who speaks for the master where reading begins; None at the first block.
+        Who speaks for the master; None before the first block.
     addresses
-        Who speaks there for each node, as its newest registration says.
+        Who speaks for each node, as its newest registration says.
     revoked
         Function nodes that act no more; what they wrote stays.
     """
 
-    def __init__(
-        self,
-        slave: Slave,
-        encryption_node: EncryptionNode,
-        author: Address | None = None,
-        addresses: Mapping[str, Address] | None = None,
-        revoked: Iterable[str] = (),
-    ) -> None:
+    def __init__(self, slave: Slave, encryption_node: EncryptionNode) -> None:
         self._slave = slave
         self._encryption_node = encryption_node
-        self.author = author
-        self.addresses = dict(addresses or {})
-        self.revoked = set(revoked)
+        self.author: Address | None = None
+        self.addresses: dict[str, Address] = {}
+        self.revoked: set[str] = set()
+
+    def resume(self, author: Address | None, addresses: Mapping[str, Address], revoked: Iterable[str]) -> None:
+        """Go on behind blocks that were read before, as what they said is known."""
+        self.author, self.addresses, self.revoked = author, dict(addresses), set(revoked)
 
     def read(self, first_block: int, last_block: int) -> Iterator[list[SlaveRecord]]:
         """The records of each of the next blocks; what is known between two of them is as of the first."""
@@ -91,53 +87,3 @@ class RecordReader:
         if isinstance(details, MasterDetails):
             return author == self.author
         return details.user_id not in self.revoked and author == self.addresses.get(details.user_id)
-
-
-class SlaveRecords:
-    """Reads one slave chain from its first block on, for all who follow.
-
-    Parameters
-    ----------
-    slave
-        The chain.
-    encryption_node
-        Opens its records.
-    """
-
-    def __init__(self, slave: Slave, encryption_node: EncryptionNode) -> None:
-        self._slave = slave
-        self._reader = RecordReader(slave, encryption_node)
-        self._followers: list[deque[SlaveRecord]] = []
-        self._height = 0
-        self.revoked = self._reader.revoked
-        """Function nodes that act no more; what they wrote stays."""
-        self.addresses = self._reader.addresses
-        """Who speaks for each node, as its newest registration says."""
-
-    @property
-    def height(self) -> int:
-        """The newest block that was read."""
-        return self._height
-
-    def follow(self) -> deque[SlaveRecord]:
-        """A queue of the records in the blocks to come; each waits there until the follower has taken it off."""
-        queue: deque[SlaveRecord] = deque()
-        self._followers.append(queue)
-        return queue
-
-    def catch_up(self) -> None:
-        """Read the blocks since the last time."""
-        while self.read_on():
-            pass
-
-    def read_on(self) -> bool:
-        """Read some blocks more; returns whether there were any."""
-        last = min(self._height + BLOCKS_AT_ONCE, self._slave.chain.head().height)
-        if last <= self._height:
-            return False
-        found = list(self._reader.read(self._height + 1, last))
-        self._height = last
-        for record in chain.from_iterable(found):
-            for queue in self._followers:
-                queue.append(record)
-        return True

@@ -19,7 +19,6 @@ from gridbourse.index.chains import Chains
 from gridbourse.index.index import Index, Notice
 from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.index.schema import MAIN
-from gridbourse.ledger.reader import RecordReader
 from gridbourse.node.master import Master
 
 logger = logging.getLogger(__name__)
@@ -45,13 +44,14 @@ class Indexing:
         self._index = index
         self._main = main
         self._masters = masters
+        self._notice = Notice({}, 0)
         self._chains = {MAIN: main.chain, **{name: master.slave.chain for name, master in masters.items()}}
         if not self._fits():
             logger.warning("the index does not fit the chains, and is built again")
             index.clear()
         self._resume()
 
-    def catch_up(self, report: Callable[[int], None] = lambda _: None) -> Notice:
+    def catch_up(self, report: Callable[[int], None] = lambda _: None) -> None:
         """Write the blocks since the last time.
 
         Parameters
@@ -65,11 +65,11 @@ class Indexing:
             A chain or the index is not to be reached; the next call goes on.
         """
         try:
-            return self._apply(report)
+            self._apply(report)
         except IndexMismatch:
             logger.exception("the index does not fit the chains, and is built again")
             self.forget()
-            return self._apply(report)
+            self._apply(report)
         except BaseException:
             # The readers may be ahead of what stands in the index.
             self._resume()
@@ -84,16 +84,25 @@ class Indexing:
         """How many blocks are not in the index yet."""
         return sum(chain.head().height - self._heights[name] for name, chain in self._chains.items())
 
-    def _apply(self, report: Callable[[int], None]) -> Notice:
-        blocks, heights, is_voted = self._new_blocks(), dict[str, int](), False
+    def take_notice(self) -> Notice:
+        """What became new since this was asked the last time."""
+        notice, self._notice = self._notice, Notice({}, self._notice.sequence)
+        return notice
+
+    @property
+    def sequence(self) -> int:
+        """Number of the newest change in the index."""
+        return self._notice.sequence
+
+    def _apply(self, report: Callable[[int], None]) -> None:
+        blocks = self._new_blocks()
         while batch := list(islice(blocks, BLOCKS_AT_ONCE)):
             notice = self._index.apply(batch)
-            self._sequence = notice.sequence
             self._heights |= notice.heights
-            heights |= notice.heights
-            is_voted = is_voted or notice.is_voted
+            told = self._notice
+            is_voted = told.is_voted or notice.is_voted
+            self._notice = Notice({**told.heights, **notice.heights}, notice.sequence, is_voted)
             report(len(batch))
-        return Notice(heights, self._sequence, is_voted)
 
     def _fits(self) -> bool:
         """Whether the chains have the blocks up to which they stand in the index."""
@@ -109,14 +118,11 @@ class Indexing:
     def _resume(self) -> None:
         """Go on from where the index stands."""
         heads, registry = Chains(self._index.database).heads(), ParticipantRegistry(self._index.database)
-        self._sequence = self._index.sequence()
+        self._notice = Notice(self._notice.heights, self._index.sequence(), self._notice.is_voted)
         self._heights = {name: heads[name].head.height if name in heads else 0 for name in self._chains}
-        self._readers: dict[str, RecordReader] = {}
         for name, master in self._masters.items():
             nodes = registry.nodes(name)
-            self._readers[name] = RecordReader(
-                master.slave,
-                master.encryption_node,
+            master.records.resume(
                 heads[name].author if name in heads else None,
                 {node.node_id: Address(node.address) for node in nodes},
                 {node.node_id for node in nodes if node.is_revoked},
@@ -147,7 +153,7 @@ class Indexing:
             )
 
     def _slave_blocks(self, name: str, after: int, last: int) -> Iterator[SlaveBlock]:
-        chain, reader = self._chains[name], self._readers[name]
+        chain, reader = self._chains[name], self._masters[name].records
         for first in range(after + 1, last + 1, BLOCKS_AT_ONCE):
             stop = min(first + BLOCKS_AT_ONCE - 1, last)
             for height, records in zip(range(first, stop + 1), reader.read(first, stop), strict=True):

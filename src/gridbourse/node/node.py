@@ -22,8 +22,7 @@ from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
 from gridbourse.index.database import Database
 from gridbourse.index.index import Index, Notice
-from gridbourse.index.market_view import MarketView
-from gridbourse.index.shelf import Shelf
+from gridbourse.index.reader import IndexReader
 from gridbourse.ledger.disclosure import Disclosure, disclose
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.records import LimitsSet, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
@@ -34,8 +33,7 @@ from gridbourse.node.chains import ChainSet, Observe, watch_nothing
 from gridbourse.node.indexing import Indexing
 from gridbourse.node.key_rotation import enter_on_slave_chains
 from gridbourse.node.master import Master
-from gridbourse.node.own_deals import PendingConfirmation
-from gridbourse.node.relay import Relay, submit
+from gridbourse.node.relay import PendingConfirmation, Relay, submit
 from gridbourse.node.setup import new_folder, refresh_public_keys
 from gridbourse.node.wiring import Wiring
 from gridbourse.region.description import RegionSpec, read_region, write_region
@@ -191,9 +189,13 @@ class Region:
         """How many blocks the index does not hold yet."""
         return self._indexing.unread()
 
-    def catch_up(self, report: Callable[[int], None] = lambda _: None) -> Notice:
+    def catch_up(self, report: Callable[[int], None] = lambda _: None) -> None:
         """Write to the index what is new on the chains; `report` is told how many blocks were written, now and then."""
-        return self._indexing.catch_up(report)
+        self._indexing.catch_up(report)
+
+    def take_notice(self) -> Notice:
+        """What became new in the index since this was asked the last time."""
+        return self._indexing.take_notice()
 
     def master_of(self, node_id: str) -> Master:
         """Find the master of a function node.
@@ -488,14 +490,13 @@ class Region:
 
     def _assemble(self) -> None:
         self.main, self.masters, self._regulator = self._parts.assemble()
-        market = MarketView(self.main, Shelf(self._parts.folder))
         self._indexing = Indexing(self._index, self.main, self.masters)
-        self.relays = {name: Relay(master, market, self.calendar) for name, master in self.masters.items()}
+        self._indexing.catch_up()
+        reader = IndexReader(self._index.database)
+        self.relays = {
+            name: Relay(master, self._indexing, reader, self.calendar) for name, master in self.masters.items()
+        }
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
-        # Orders that the market knows need not be kept in mind while the slave chains are read.
-        market.catch_up()
-        for relay in self.relays.values():
-            relay.catch_up()
         enter_on_slave_chains(self._parts.keys, self.masters, self.relays)
 
     def _placed(self, order_id: OrderId) -> tuple[Master, FunctionNode, OrderPlaced]:

@@ -101,7 +101,8 @@ class Node:
 
     def _publish(self) -> None:
         """Write what is new on the chains to the index, and say that it stands there."""
-        notice = self._region.catch_up()
+        self._region.catch_up()
+        notice = self._region.take_notice()
         if notice.heights:
             self._server.publish({"event": "index", "notice": encode(Notice, notice)})
 
