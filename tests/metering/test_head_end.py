@@ -20,7 +20,7 @@ from gridbourse.metering.mqtt import Broker, Concentrator, Subscriber
 from gridbourse.metering.reading import Reading
 from gridbourse.metering.surplus import AutoTradingLimits, propose
 from gridbourse.simulation.profiles import Profiles
-from gridbourse.units import PERIODS_PER_DAY
+from gridbourse.units import PERIODS_IN_24_HOURS
 
 START = 1_946_400
 PATIENCE = 60
@@ -247,11 +247,11 @@ def test_a_day_of_the_data_set_leads_from_meter_to_offer(place):
     profiles = Profiles.load()
     load = profiles.energies_wh("household_c", 5_000)
     sun = profiles.energies_wh("pv_5", 8_000)
-    for number in range(PERIODS_PER_DAY + PERIODS_PER_DAY // 2):
+    for number in range(PERIODS_IN_24_HOURS + PERIODS_IN_24_HOURS // 2):
         household.count(imported_wh=load[number])
         plant.count(exported_wh=sun[number])
         place.publish(meter.read(START + 1 + number) for meter in (household, plant))
-    last = START + PERIODS_PER_DAY + PERIODS_PER_DAY // 2
+    last = START + PERIODS_IN_24_HOURS + PERIODS_IN_24_HOURS // 2
     place.collect_until(lambda: all(place.intake.energy(meter.address, last) for meter in (household, plant)))
     limits = AutoTradingLimits(
         active=True,

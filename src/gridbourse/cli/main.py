@@ -19,6 +19,8 @@ COMMANDS = {
     "network": "network",
     "node": "node",
     "run": "run",
+    "command": "command",
+    "index": "index",
     "device": "device",
     "rpc": "rpc",
     "key": "key",

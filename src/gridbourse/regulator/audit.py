@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 from gridbourse.contracts.consortium import SlaveChain
 from gridbourse.contracts.main_chain import MainChain
+from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.crypto.node_keys import NodeKeys
+from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import ChainError, GridbourseError, InvalidValue, ProofError
-from gridbourse.index.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
-from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.merkle_log import Slave
-from gridbourse.ledger.records import Cancellation, DealDetails, NodeReport, OrderDetails, keeps_priority
+from gridbourse.ledger.records import Cancellation, DealDetails, Details, NodeReport, OrderDetails, keeps_priority
+from gridbourse.ledger.sealing import open_record
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -31,7 +32,7 @@ from gridbourse.market.events import (
     TraderRegistered,
     TransferCapacityPublished,
 )
-from gridbourse.market.types import Deal, DealState, OrderId, Side, ZonePair
+from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side, ZonePair
 from gridbourse.regulator.balance_audit import BalanceAudit
 from gridbourse.regulator.capacity_audit import (
     CapacityTrace,
@@ -40,11 +41,12 @@ from gridbourse.regulator.capacity_audit import (
     wrong_publications,
     wrong_statements,
 )
+from gridbourse.regulator.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
 from gridbourse.regulator.name_audit import NameAudit
+from gridbourse.regulator.shelf import Shelf
 from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_hex, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.text import Message
-from gridbourse.units import PERIODS_PER_DAY
 
 _Value = TypeVar("_Value")
 
@@ -65,15 +67,25 @@ class Regulator:
         The slave chains by the number of their master, as far as they are open for reading.
     names
         The masters' names by their number.
+    calendar
+        The region's delivery days.
     shelf
         Where what is long is kept.
     """
 
     def __init__(
-        self, keys: NodeKeys, main: MainChain, slaves: Mapping[int, Slave], names: Mapping[int, str], shelf: Shelf
+        self,
+        keys: NodeKeys,
+        main: MainChain,
+        slaves: Mapping[int, Slave],
+        names: Mapping[int, str],
+        calendar: DeliveryCalendar,
+        shelf: Shelf,
     ) -> None:
+        self._calendar = calendar
         self._main = main
         self._names = names
+        self._opening = keys.opening
         self._view = MarketView(main, shelf)
         self._happened = self._view.follow(TraderRegistered, TransferCapacityPublished, *DEAL_EVENTS)
         self._readings = {
@@ -83,10 +95,14 @@ class Regulator:
             for number, slave in slaves.items()
         }
         self._registered = NameAudit(main, self._readings, self._name)
-        self._balance = BalanceAudit(main, self._view, self._readings, self._name, keys.opening)
+        self._balance = BalanceAudit(main, self._view, self._readings, self._name, calendar, keys.opening)
         self._published: list[tuple[ZonePair, int]] = []
         self._answers: dict[tuple[int, Side], bool] = {}
         self._states: dict[int, set[DealState]] = {}
+
+    def open(self, ledger: SlaveLedger, record: LedgerRecord) -> Details:
+        """Decrypt a record of a slave chain. Raises `EnvelopeError` if it does not open."""
+        return open_record(ledger, record, *self._opening)
 
     def trace(self, deal_id: int) -> Trace:
         """Walk from a deal to the proof of every detail behind it.
@@ -103,7 +119,7 @@ class Regulator:
         seller, buyer = self._party(deal.ask), self._party(deal.bid)
         for party in (seller, buyer):
             self._walk(party, deal_id, deal)
-        return Trace(deal_id, deal, (seller, buyer))
+        return Trace(deal_id, deal, self._calendar.dated_span(deal.ask.period), (seller, buyer))
 
     def audit(self) -> list[str]:
         """Check all records of all chains against the main chain; returns what is wrong, empty if nothing is.
@@ -129,9 +145,9 @@ class Regulator:
         readings = list(self._readings.values())
         findings += self._registered.wrong()
         findings += self._balance.wrong()
-        findings += wrong_capacities(readings, self._balance.nominations)
-        findings += wrong_publications(readings, self._published)
-        findings += wrong_statements(readings, self._view.deals.values(), self._main.market.trader_of)
+        findings += wrong_capacities(readings, self._balance.nominations, self._calendar)
+        findings += wrong_publications(readings, self._published, self._calendar)
+        findings += wrong_statements(readings, self._view.deals.values(), self._main.market.trader_of, self._calendar)
         return list(dict.fromkeys(findings))
 
     def trace_capacity(self, period: int, from_zone: str, to_zone: str) -> CapacityTrace:
@@ -146,7 +162,7 @@ class Regulator:
         for reading in self._readings.values():
             reading.catch_up()
         readings = list(self._readings.values())
-        return trace_capacity(readings, self._balance.nominations, period, from_zone, to_zone)
+        return trace_capacity(readings, self._balance.nominations, self._calendar, period, from_zone, to_zone)
 
     def reports(self) -> list[NodeReport]:
         """What the function nodes of all masters reported; a report that must not be believed is left to `audit`."""
@@ -242,10 +258,10 @@ class Regulator:
         if stated != found:
             place = self._reading(party).place(order.record)
             text = "main chain, order {order}: {found}, but {place} states: {stated}"
-            orders = {"found": order_text(*found), "stated": order_text(*stated)}
+            orders = {"found": self._said(*found), "stated": self._said(*stated)}
             raise ProofError(Message(text, order=order_hex(order_id), place=place, **orders))
         told = Message(
-            "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=order_text(*stated)
+            "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=self._said(*stated)
         )
         if not details.replaces:
             return told
@@ -257,15 +273,18 @@ class Regulator:
 
     def _step_pseudonym(self, party: PartyTrace) -> str:
         trader, details = party.placed.trader, _reached(party.order).details
-        day = details.period // PERIODS_PER_DAY
+        day = self._calendar.day_of(details.period)
         day_key = self._reading(party).day_keys.get(day)
         if day_key is None:
-            raise ProofError(Message("slave chain {name} records no key for day {day}", name=party.master, day=day))
+            text = "slave chain {name} records no key for day {day}"
+            raise ProofError(Message(text, name=party.master, day=date_text(day)))
         if day_key.pseudonym(details.user_id.encode()) != self._registered[trader].pseudonym:
             place = self._reading(party).place(_reached(party.order).record)
             text = "main chain, trader {trader} is not {user} of {place}"
             raise ProofError(Message(text, trader=trader, user=details.user_id, place=place))
-        return Message("trader {trader} is {user} on day {day}", trader=trader, user=details.user_id, day=day)
+        return Message(
+            "trader {trader} is {user} on day {day}", trader=trader, user=details.user_id, day=date_text(day)
+        )
 
     def _step_answer(self, party: PartyTrace, deal_id: int) -> str:
         answer = self._answers.get((deal_id, party.side))
@@ -329,7 +348,7 @@ class Regulator:
         refused_amendments = set(market.refused_amendments(master_id)) if some_refused else set()
         for leaf, order in reading.orders.items():
             details = order.details
-            day = details.period // PERIODS_PER_DAY
+            day = self._calendar.day_of(details.period)
             is_due = order.is_anchored(anchor) and reading.is_named(details.user_id, day)
             if not is_due or self._view.order_of(master_id, leaf) is not None:
                 continue
@@ -446,6 +465,9 @@ class Regulator:
     def _party(self, order_id: OrderId) -> PartyTrace:
         placed = self._view.orders[order_id]
         return PartyTrace(order_id.side, placed, self._name(self._master_id(placed)))
+
+    def _said(self, side: Side, period: int, energy_types: EnergyType, energy_wh: int, price_ticks: int) -> Message:
+        return order_text(side, self._calendar.dated_span(period), energy_types, energy_wh, price_ticks)
 
     def _name(self, master_id: int) -> str:
         return self._names.get(master_id, f"number {master_id}")
