@@ -3,13 +3,13 @@
 from collections import Counter
 
 import pytest
+from gridbourse.index.news import SlaveBlock
+from gridbourse.node.chain_reader import ChainReader
 from small_region import ask, bid, trade, write
 
 from gridbourse.errors import ChainError
-from gridbourse.index.news import SlaveBlock
 from gridbourse.ledger import encryption_node
 from gridbourse.ledger.records import NodeRevoked, OrderDetails
-from gridbourse.node.chain_reader import ChainReader
 from gridbourse.node.node import Region
 from gridbourse.node.relay import Relay
 

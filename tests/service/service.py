@@ -71,7 +71,7 @@ class Service:
 
     def start(self):
         if self.node is None:
-            self.node = Node(Region.open(self.folder, watched=True), self.folder, QUICK)
+            self.node = Node(Region.open(self.folder), self.folder, QUICK)
             self.node.start()
         self._thread.start()
         until(lambda: self._server.started or not self._thread.is_alive())

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from gridbourse.contracts.consortium import SlaveChain
 from gridbourse.contracts.main_chain import MainChain
-from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.delivery import DeliveryCalendar, date_text
@@ -44,6 +43,7 @@ from gridbourse.regulator.capacity_audit import (
     wrong_publications,
     wrong_statements,
 )
+from gridbourse.regulator.name_audit import NameAudit
 from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_hex, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.text import Message
@@ -89,13 +89,13 @@ class Regulator:
         self._view = MarketView(main, shelf)
         self._happened = self._view.follow(TraderRegistered, TransferCapacityPublished, *DEAL_EVENTS)
         self._readings = {
-            master_id: VerifiedLedger(
-                names[master_id], slave, partial(main.consortium.accounts, master_id), keys.opening
+            number: VerifiedLedger(
+                number, names[number], slave, partial(main.consortium.accounts, number), keys.opening
             )
-            for master_id, slave in slaves.items()
+            for number, slave in slaves.items()
         }
+        self._registered = NameAudit(main, self._readings, self._name)
         self._balance = BalanceAudit(main, self._view, self._readings, self._name, calendar, keys.opening)
-        self._pseudonyms: dict[int, TraderRegistered] = {}
         self._published: list[tuple[ZonePair, int]] = []
         self._answers: dict[tuple[int, Side], bool] = {}
         self._states: dict[int, set[DealState]] = {}
@@ -143,6 +143,7 @@ class Regulator:
         for order_id in sorted(self._view.orders.withdrawn()):
             findings += self._wrong_withdrawal(order_id)
         readings = list(self._readings.values())
+        findings += self._registered.wrong()
         findings += self._balance.wrong()
         findings += wrong_capacities(readings, self._balance.nominations, self._calendar)
         findings += wrong_publications(readings, self._published, self._calendar)
@@ -226,7 +227,7 @@ class Regulator:
                     leaf=leaf.hex(),
                 )
             )
-        place, first = reading.place(order.record), self._view.orders.of_record(leaf)
+        place, first = reading.place(order.record), self._view.order_of(reading.master_id, leaf)
         if first is not None and first != order_id:
             text = "main chain, order {order}: {place} already stands for order {first}"
             raise ProofError(Message(text, order=order_hex(order_id), place=place, first=order_hex(first)))
@@ -275,10 +276,9 @@ class Regulator:
         day = self._calendar.day_of(details.period)
         day_key = self._reading(party).day_keys.get(day)
         if day_key is None:
-            raise ProofError(
-                Message("slave chain {name} records no key for day {day}", name=party.master, day=date_text(day))
-            )
-        if day_key.pseudonym(details.user_id.encode()) != self._pseudonyms[trader].pseudonym:
+            text = "slave chain {name} records no key for day {day}"
+            raise ProofError(Message(text, name=party.master, day=date_text(day)))
+        if day_key.pseudonym(details.user_id.encode()) != self._registered[trader].pseudonym:
             place = self._reading(party).place(_reached(party.order).record)
             text = "main chain, trader {trader} is not {user} of {place}"
             raise ProofError(Message(text, trader=trader, user=details.user_id, place=place))
@@ -344,20 +344,20 @@ class Regulator:
         """Find orders that the master anchored, had named the user for, and did not place as they are."""
         reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
         market, some_refused = self._main.market, bool(self._view.refused)
-        refused = set(market.refused_requests()) if some_refused else set()
-        refused_amendments = set(market.refused_amendments()) if some_refused else set()
+        refused = set(market.refused_requests(master_id)) if some_refused else set()
+        refused_amendments = set(market.refused_amendments(master_id)) if some_refused else set()
         for leaf, order in reading.orders.items():
             details = order.details
             day = self._calendar.day_of(details.period)
-            is_due = _is_anchored(order, anchor) and reading.is_named(details.user_id, day)
-            if not is_due or self._view.orders.of_record(leaf) is not None:
+            is_due = order.is_anchored(anchor) and reading.is_named(details.user_id, day)
+            if not is_due or self._view.order_of(master_id, leaf) is not None:
                 continue
             if details.replaces:
                 replaced = OrderId.unpack(details.replaces)
                 amendment = leaf, replaced, details.energy_wh, details.price_ticks
                 dropped = self._could_be_changed(reading, replaced, details) and amendment not in refused_amendments
             else:
-                trader = market.trader_of(reading.day_keys[day].pseudonym(details.user_id.encode()))
+                trader = market.trader_of(master_id, reading.day_keys[day].pseudonym(details.user_id.encode()))
                 dropped = (leaf, details.request(trader).pack()) not in refused
             if dropped:
                 place = reading.place(order.record)
@@ -368,7 +368,7 @@ class Regulator:
         reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
         for order_id, cancellations in reading.cancellations.items():
             for opened in cancellations:
-                if _is_anchored(opened, anchor) and self._could_be_changed(reading, order_id, opened.details):
+                if opened.is_anchored(anchor) and self._could_be_changed(reading, order_id, opened.details):
                     place = reading.place(opened.record)
                     yield Message("{place}: the master did not take this cancellation up", place=place)
 
@@ -416,7 +416,7 @@ class Regulator:
             *(
                 opened
                 for opened in reading.amendments.get(order_id, [])
-                if self._view.orders.of_record(opened.record.leaf) is not None
+                if self._view.order_of(reading.master_id, opened.record.leaf) is not None
             ),
         ]
         return any(opened.fault is None and opened.details.user_id == user_id for opened in signed)
@@ -482,7 +482,7 @@ class Regulator:
         return self._readings[master_id]
 
     def _master_id(self, placed: OrderPlaced) -> int:
-        return self._pseudonyms[placed.trader].master_id
+        return self._registered[placed.trader].master_id
 
     def _catch_up(self) -> None:
         """Read the main chain, always before the slave chains: what it holds was on one of them before."""
@@ -494,7 +494,7 @@ class Regulator:
     def _note(self, event: Event) -> None:
         match event:
             case TraderRegistered():
-                self._pseudonyms[event.trader] = event
+                self._registered.note(event)
             case TransferCapacityPublished():
                 pair = ZonePair(event.period, event.from_zone, event.to_zone)
                 self._published.append((pair, event.capacity_wh))
@@ -516,8 +516,3 @@ def _reached(value: _Value | None) -> _Value:
     """What an earlier step found; without it the walk has ended already."""
     assert value is not None, "the step before has found it"
     return value
-
-
-def _is_anchored(opened: DecryptedRecord[Any], anchor: Anchor | None) -> bool:
-    """Whether a record that may be believed is covered by the master's newest anchor."""
-    return opened.fault is None and anchor is not None and opened.record.index < anchor.leaf_count

@@ -28,7 +28,7 @@ from gridbourse.metering.mqtt import Broker
 from gridbourse.node.dispatch import Scheduling
 from gridbourse.node.node import Region
 from gridbourse.node.offering import Agent, consents
-from gridbourse.node.own_deals import PendingConfirmation
+from gridbourse.node.relay import PendingConfirmation
 from gridbourse.node.settle_day import settle_day
 from gridbourse.region.description import NodeKind
 from gridbourse.simulation.day_duties import Report, dispatch_report, evening_reports
