@@ -19,6 +19,7 @@ from gridbourse.index.database import insert_rows, is_integer, update_rows
 from gridbourse.index.schema import (
     cancellations,
     day_accounts,
+    deposit_moves,
     orders,
     payments,
     positions,
@@ -230,6 +231,7 @@ class _Fold:
         self._kept = kept
         self._height = self._timestamp = 0
         self._next_number = (connection.scalar(select(func.max(orders.c.number))) or 0) + 1
+        self._next_move = (connection.scalar(select(func.max(deposit_moves.c.number))) or 0) + 1
         self._next_payment = (connection.scalar(select(func.max(payments.c.number))) or 0) + 1
         # A hash can be seen on its way, and copied: what another master names so is another order.
         self._by_record: dict[tuple[str, bytes], _Order] = {}
@@ -246,6 +248,7 @@ class _Fold:
         self._new_positions: dict[tuple[int, int], _Position] = {}
         self._changed_positions: dict[tuple[int, int], _Position] = {}
         self._payments: list[dict[str, object]] = []
+        self._moves: list[dict[str, object]] = []
         self._capacities: dict[tuple[int, int, int], int] = {}
         self._cancellations: list[dict[str, object]] = []
         self._cancelled: list[str] = []
@@ -360,6 +363,8 @@ class _Fold:
             self._connection.execute(insert(cancellations), self._cancellations)
         if self._payments:
             self._connection.execute(insert(payments), self._payments)
+        if self._moves:
+            self._connection.execute(insert(deposit_moves), self._moves)
         for (period, from_zone, to_zone), capacity_wh in self._capacities.items():
             key = {"period": period, "from_zone": from_zone, "to_zone": to_zone}
             self._connection.execute(transfer_capacities.delete().filter_by(**key))
@@ -525,6 +530,9 @@ class _Fold:
     def _move(self, event: DepositMoved) -> None:
         self._move_money(event.from_trader, free=-event.money)
         self._move_money(event.to_trader, free=event.money)
+        row = {"number": self._next_move, "from_trader": event.from_trader, "to_trader": event.to_trader}
+        self._moves.append({**row, "money": event.money, "height": self._height})
+        self._next_move += 1
 
     def _set_quota(self, event: QuotaSet) -> None:
         self._claim(event.trader, event.period).quota_wh = event.quota_wh

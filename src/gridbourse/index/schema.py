@@ -253,6 +253,17 @@ payments = Table(
 )
 Index("payments_by_reference", payments.c.reference)
 
+deposit_moves = Table(
+    "deposit_moves",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=False),
+    Column("from_trader", BigInteger, nullable=False),
+    Column("to_trader", BigInteger, nullable=False),
+    Column("money", Money, nullable=False),
+    Column("height", BigInteger, nullable=False),
+)
+Index("deposit_moves_by_traders", deposit_moves.c.from_trader, deposit_moves.c.to_trader)
+
 transfer_capacities = Table(
     "transfer_capacities",
     metadata,

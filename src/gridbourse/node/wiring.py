@@ -14,7 +14,6 @@ from gridbourse.crypto.suite import suite_named
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.database import Database
 from gridbourse.index.index import Index
-from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.encryption_node import EncryptionNode
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.merkle_log import Slave
@@ -25,6 +24,7 @@ from gridbourse.node.master import Master, Membership
 from gridbourse.node.setup import found, make_keys, require_nodes, set_up_slave
 from gridbourse.region.description import Engine, MasterSpec, RegionSpec, read_region, write_region
 from gridbourse.regulator.audit import Regulator
+from gridbourse.regulator.shelf import Shelf
 
 
 @contextmanager
