@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from gridbourse.chain.local import LocalChain
+from gridbourse.crypto.node_keys import with_sum
 from gridbourse.crypto.suite import HPKE
 from gridbourse.errors import InvalidValue
 from gridbourse.node.node import Region
@@ -219,9 +220,10 @@ def _name_suites(path: Path) -> bool:
     for own in unnamed:
         own["suite"] = HPKE.name
     if unnamed:
+        stored.pop("sum", None)
         draft = path.with_suffix(".draft")
         draft.touch(mode=0o600)
-        draft.write_text(json.dumps(stored, indent=1) + "\n", "utf-8")
+        draft.write_text(json.dumps(with_sum(stored), indent=1) + "\n", "utf-8")
         draft.replace(path)
     return bool(unnamed)
 
