@@ -24,8 +24,8 @@ from gridbourse.metering.mqtt import Broker, Concentrator
 from gridbourse.metering.reading import READING_BYTES
 from gridbourse.node.node import Region
 from gridbourse.region.description import NodeKind, NodeSpec
+from gridbourse.region.layout import READINGS_FILE
 from gridbourse.service.backup import restore
-from gridbourse.service.metering import READINGS_FILE
 from gridbourse.service.rights import Kind
 from gridbourse.service.service import Exchange
 from service import Service, until

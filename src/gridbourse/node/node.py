@@ -87,6 +87,11 @@ class Region:
         return self._regulator
 
     @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self._parts.folder
+
+    @property
     def settles(self) -> bool:
         """Whether the settlement agent's keys lie in this folder."""
         agent = self.main.consortium.settlement_agent()

@@ -25,8 +25,8 @@ from gridbourse.crypto.suite import HPKE
 from gridbourse.errors import InvalidValue
 from gridbourse.node.node import Region
 from gridbourse.node.setup import new_folder
+from gridbourse.region.layout import READINGS_FILE
 from gridbourse.service.accounts import SERVICE_FILE, ServiceStore
-from gridbourse.service.metering import READINGS_FILE
 
 FORMAT = 1
 LIST = "gridbourse-backup.json"

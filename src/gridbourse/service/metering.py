@@ -34,8 +34,6 @@ from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS
 
 logger = logging.getLogger(__name__)
 
-READINGS_FILE = "meter.readings"
-"""Its name in the folder of a region."""
 OVERDUE_SECONDS = 600
 """So long after a delivery period its reading may take to come."""
 

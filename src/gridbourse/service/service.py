@@ -24,6 +24,7 @@ from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.key_rotation import REGULATOR, RegionKeys
 from gridbourse.node.rules import RulesInForce, read_rules_in_force
 from gridbourse.region.description import RegionSpec, read_region
+from gridbourse.region.layout import READINGS_FILE
 from gridbourse.service.accounts import SERVICE_FILE, ServiceStore
 from gridbourse.service.administration import Administration
 from gridbourse.service.auth.credentials import Credentials
@@ -32,7 +33,7 @@ from gridbourse.service.chains import ChainQueries
 from gridbourse.service.changes import Feed
 from gridbourse.service.market import MarketQueries
 from gridbourse.service.market_state import MarketState
-from gridbourse.service.metering import READINGS_FILE, Metering
+from gridbourse.service.metering import Metering
 from gridbourse.service.node_client import RegionProcess
 from gridbourse.service.offering import Offering
 from gridbourse.service.participants import NetworkQueries
