@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from gridbourse.crypto.envelope import key_id, recipients_of
 from gridbourse.crypto.merkle import HASH_BYTES
 from gridbourse.errors import EnvelopeError
-from gridbourse.index.balance_view import BalanceView, imbalance_price, settled_deals
+from gridbourse.index.balance_view import imbalance_price, settled_deals
 from gridbourse.index.market_view import MarketView
 from gridbourse.ledger.balancing_records import MeteredDetails, MeteredTotal, StatementDetails
 from gridbourse.node.master import Master
@@ -96,14 +96,14 @@ class DaySettlement:
     def __init__(self, region: Region) -> None:
         self._region = region
         self._calendar = region.calendar
-        self._view = BalanceView(region.main)
+        self._view = region.balance
         self._read = 0
         self._totals: dict[int, dict[int, MeteredTotal]] = {}
         self._done: dict[tuple[Step, str, int], object] = {}
 
     def is_of(self, region: Region) -> bool:
         """Whether the region's parts are still those that it began with."""
-        return self._region is region and self._view.main is region.main
+        return self._region is region and self._view is region.balance
 
     def step(self) -> None:
         """Submit totals, publish prices, write statements: whatever follows from the chains and is not there yet."""

@@ -25,7 +25,7 @@ from gridbourse.contracts.balancing import Submission
 from gridbourse.errors import EnvelopeError, InvalidValue
 from gridbourse.grid.capacity import transfer_capacities
 from gridbourse.grid.dispatch import PowerNetwork
-from gridbourse.index.balance_view import BalanceView, newest_nominations
+from gridbourse.index.balance_view import newest_nominations
 from gridbourse.ledger.balancing_records import CapacityDetails, Nomination, ScheduleDetails
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.market.types import ZonePair
@@ -60,7 +60,7 @@ class Scheduling:
         self._network = network
         self._margin_permille = margin_permille
         self._schedules: dict[str, bytes] = {}
-        self._view = BalanceView(region.main)
+        self._view = region.balance
         self._read = 0
         self._nominations: list[tuple[Submission, Nomination]] = []
         self._zone_of = {

@@ -20,7 +20,9 @@ from gridbourse.chain.local import system_clock
 from gridbourse.crypto.keys import Address
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
+from gridbourse.index.balance_view import BalanceView
 from gridbourse.index.market_view import MarketView
+from gridbourse.index.money_view import MoneyView
 from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.disclosure import Disclosure, disclose
 from gridbourse.ledger.function_node import FunctionNode
@@ -32,6 +34,7 @@ from gridbourse.node.chains import ChainSet, Observe, watch_nothing
 from gridbourse.node.key_rotation import enter_on_slave_chains
 from gridbourse.node.master import Master
 from gridbourse.node.own_deals import PendingConfirmation
+from gridbourse.node.payouts import PayoutBook, Purse
 from gridbourse.node.relay import Relay, submit
 from gridbourse.node.setup import new_folder, refresh_public_keys
 from gridbourse.node.wiring import Wiring
@@ -57,6 +60,10 @@ class Region:
         The main chain.
     masters, relays
         The masters whose keys lie in the folder, by name, and their relays.
+    balance
+        What masters submitted, and the imbalance prices.
+    payouts, purses
+        What is paid out, and by master, what users have in its purse.
     unread
         By master, for who watches: a queue of its slave chain's records from the first on, begun anew with new keys.
     clock
@@ -218,7 +225,7 @@ class Region:
         InvalidValue
             The settlement agent's keys do not lie in this folder, or under this reference other deposits were credited.
         """
-        self.relays[self._settlement_agent().membership.name].credit(moneys, payment_reference)
+        self.relays[self.settlement_agent().membership.name].credit(moneys, payment_reference)
 
     def offer(self, offers: Sequence[tuple[str, Offer]], *, energy_quota_wh: int | None = None) -> list[OrderId | None]:
         """Let nodes sign offers and write them to their slave chains, then take them up to the main chain.
@@ -397,7 +404,7 @@ class Region:
         InvalidValue
             The settlement agent's keys do not lie in this folder.
         """
-        agent = self.relays[self._settlement_agent().membership.name]
+        agent = self.relays[self.settlement_agent().membership.name]
         agent.expire(self.clock())
         agent.settle()
 
@@ -478,7 +485,13 @@ class Region:
         self.main, self.masters, self._regulator = self._parts.assemble()
         market = MarketView(self.main, Shelf(self._parts.folder))
         self.unread = {name: master.records.follow() for name, master in self.masters.items() if self._is_watched}
+        money, self.balance = MoneyView(market), BalanceView(self.main)
+        self.money = money
+        self.payouts = PayoutBook(self.balance, money, self.masters)
         self.relays = {name: Relay(master, market, self.calendar) for name, master in self.masters.items()}
+        self.purses = {
+            name: Purse(master, self.relays[name], money, self.payouts) for name, master in self.masters.items()
+        }
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
         # Orders that the market knows need not be kept in mind while the slave chains are read.
         market.catch_up()
@@ -494,7 +507,8 @@ class Region:
                 return self.masters[name], node, placed
         raise InvalidValue("order", f"{order_id.pack():x}", "an order of a function node of this folder")
 
-    def _settlement_agent(self) -> Master:
+    def settlement_agent(self) -> Master:
+        """The settlement agent. Raises `InvalidValue` if its keys do not lie in this folder."""
         agent = self.main.consortium.settlement_agent()
         for master in self.masters.values():
             if master.membership.master_id == agent:

@@ -22,6 +22,7 @@ from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import ContractReverted, InvalidValue, TransactionRejected
 from gridbourse.index.market_view import DEAL_EVENTS, MarketView
 from gridbourse.index.newest_records import NewestRecords
+from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.ledger.reader import SlaveRecord
 from gridbourse.ledger.records import (
     Cancellation,
@@ -74,6 +75,8 @@ class Relay(NewestRecords):
         self._deals = OwnDeals(master, market)
         self.record_count = 0
         """How many records of the slave chain were read."""
+        self.instructions: dict[bytes, PayoutInstruction] = {}
+        """What users want paid out, by leaf."""
         self._offered: set[tuple[str, int]] = set()
         self._freed = FreedOrders(master, market)
         self.rejected_records: list[RecordHead] = []
@@ -364,6 +367,8 @@ class Relay(NewestRecords):
                 self._deals.note_answer(details)
             case DealDetails():
                 self._deals.note_record(details)
+            case PayoutInstruction():
+                self.instructions[record.leaf] = details
             case DayOpened():
                 self._master.recall_day(details.day)
             case _:

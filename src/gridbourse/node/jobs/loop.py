@@ -11,11 +11,15 @@ from gridbourse.errors import GridbourseError
 from gridbourse.node.jobs.anchor import Anchor
 from gridbourse.node.jobs.answer import Answer
 from gridbourse.node.jobs.balance import Balance
+from gridbourse.node.jobs.collect_money import CollectMoney
 from gridbourse.node.jobs.deliver import Deliver
 from gridbourse.node.jobs.job import REGION, Job, JobFailure, JobSchedule, Task
 from gridbourse.node.jobs.metered_files import MeteredFiles
 from gridbourse.node.jobs.metered_readings import MeteredReadings
 from gridbourse.node.jobs.open_days import OpenDays
+from gridbourse.node.jobs.order_payouts import OrderPayouts
+from gridbourse.node.jobs.pay_out import PayOut
+from gridbourse.node.jobs.place_money import PlaceMoney
 from gridbourse.node.jobs.rematch import Rematch
 from gridbourse.node.jobs.settle import Settle
 from gridbourse.node.jobs.submit import Submit
@@ -124,7 +128,7 @@ class RegionLoop:
 
 def _member_jobs(schedule: JobSchedule, metered: MeteredReadings) -> tuple[Job, ...]:
     """What every member does, in the sequence in which one thing follows from another."""
-    submit = Submit()
+    submit, collect = Submit(), CollectMoney()
     return (
         OpenDays(schedule.days_ahead),
         submit,
@@ -133,6 +137,10 @@ def _member_jobs(schedule: JobSchedule, metered: MeteredReadings) -> tuple[Job, 
         Answer(),
         Rematch(),
         Anchor(submit.heights, schedule.anchor_seconds),
+        collect,
+        OrderPayouts(collect.collected),
+        PlaceMoney(),
+        PayOut(),
         metered,
         # Last, so that what it waits for, from others, holds nothing else up.
         Balance(schedule.anchor_seconds),
