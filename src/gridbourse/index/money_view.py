@@ -39,6 +39,11 @@ class MoneyView:
         self._catch_up()
         return dict(self._moved)
 
+    def deposits(self) -> list[tuple[int, int]]:
+        """All that came in: account and amount."""
+        self._catch_up()
+        return [entry for credited in self._credited.values() for entry in credited.items()]
+
     def withdrawn(self, reference: bytes) -> tuple[int, int] | None:
         """Account and amount of what went out under a reference; None if nothing did."""
         self._catch_up()

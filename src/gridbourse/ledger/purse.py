@@ -2,7 +2,7 @@
 
 A user has another account every delivery day, and nobody else is to learn which of them are the same user's. Money that
 went from one to the next would tell. So it goes through the purse, together with everybody else's, and comes out of it
-in amounts of one digit (`leading_digit`), which many have in common; what is over waits in the purse, and is its user's.
+in amounts of one digit (`leading_digit`), which many have in common; what is over waits in the purse, its user's own.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ from gridbourse.regulator.capacity_audit import (
     wrong_publications,
     wrong_statements,
 )
+from gridbourse.regulator.money_audit import MoneyAudit
 from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_hex, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.text import Message
@@ -92,6 +93,7 @@ class Regulator:
             for master_id, slave in slaves.items()
         }
         self._balance = BalanceAudit(main, self._view, self._readings, self._name, calendar, keys.opening)
+        self._money = MoneyAudit(main, self._view, self._readings, self._name, self._balance.payout_orders)
         self._pseudonyms: dict[int, TraderRegistered] = {}
         self._published: list[tuple[ZonePair, int]] = []
         self._answers: dict[tuple[int, Side], bool] = {}
@@ -140,6 +142,8 @@ class Regulator:
         findings += wrong_capacities(readings, self._balance.nominations, self._calendar)
         findings += wrong_publications(readings, self._published, self._calendar)
         findings += wrong_statements(readings, self._view.deals.values(), self._main.market.trader_of, self._calendar)
+        # Last: it reads on.
+        findings += self._money.wrong()
         return list(dict.fromkeys(findings))
 
     def trace_capacity(self, period: int, from_zone: str, to_zone: str) -> CapacityTrace:
