@@ -141,7 +141,7 @@ def prepare(folder: Path) -> dict[str, str]:
             region.open_day(day)
             region.deposit(dict.fromkeys(nodes, DEPOSIT), day, day.to_bytes(32, "big"))
     store, keys = ServiceStore(folder / SERVICE_FILE), RegionKeys(folder).nodes
-    credentials = Credentials(store, ParticipantRegistry(), {}, spec.chain_id, lambda: int(time.time()))
+    credentials = Credentials(store, ParticipantRegistry([]), {}, spec.chain_id, lambda: int(time.time()))
     tokens = {}
     for node_id, master in nodes.items():
         principal = Principal(Kind.NODE, node_id, master, keys=keys.load_node(node_id))

@@ -235,7 +235,7 @@ MAIN = {
     ),
     "change its own key": (
         MASTERS,
-        lambda region, actor: region.main.consortium.change_key(SigningKey.generate().address),
+        lambda region, actor: region.main.consortium.change_key(actor.master_id, SigningKey.generate()),
     ),
     "register a second slave chain": (
         NOBODY,

@@ -201,7 +201,7 @@ def test_an_expired_deal_returns_energy_and_money_and_both_slave_chains_know(agr
 def test_a_refused_order_is_reported_and_not_taken_up_again(region):
     (leaf,) = write(region, "Anna", ask(price_ticks=9_001))
     relay = region.relays["roofs"]
-    refused = OrderRefused(0, leaf, Reason.PRICE_OUT_OF_BOUNDS)
+    refused = OrderRefused(1, 0, leaf, Reason.PRICE_OUT_OF_BOUNDS)
     assert relay.submit()[-1] == refused
     assert relay.submit() == []
     assert relay.order_of(leaf) is None

@@ -38,14 +38,14 @@ QUICK = JobSchedule(step_seconds=0.05, anchor_seconds=0.2)
 class Service:
     """A running service, and the ways in which tests speak to it."""
 
-    def __init__(self, folder, settings=None, broker=None):
+    def __init__(self, folder, settings=None, broker=None, public_url=None):
         self.folder = folder
         self._socket = socket.create_server(("127.0.0.1", 0))
         # As asyncio does where it makes the socket itself: otherwise every answer waits 40 ms for an acknowledgement.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         settings = settings or ServiceSettings(requests_per_second=10_000, burst=10_000, sign_ins_per_minute=10_000)
-        self.settings = replace(settings, public_url=self.url, job_schedule=QUICK)
+        self.settings = replace(settings, public_url=public_url or self.url, job_schedule=QUICK)
         self.app = create_app(
             lambda: Exchange.open(folder, job_schedule=QUICK, broker=broker), self.settings, add_pages
         )

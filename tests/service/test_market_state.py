@@ -12,7 +12,7 @@ from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.records import Confirmation, OrderDetails
 from gridbourse.market.events import OrderPlaced
-from gridbourse.market.types import DealState, EnergyType, Offer, OrderId, Side
+from gridbourse.market.types import DealState, EnergyType, Offer, OrderId, Reason, Side
 from gridbourse.node.chain_reader import ChainReader
 from gridbourse.node.node import Region
 from gridbourse.service.deals import Answers
@@ -30,7 +30,7 @@ class Fold:
 
     def __init__(self, region):
         self.reader = ChainReader(region)
-        self.directory = ParticipantRegistry()
+        self.directory = ParticipantRegistry([master.name for master in SPEC.masters])
         self.state = MarketState(self.directory, DeliveryCalendar(), Shelf(kept_pages=1))
         settings = region.main.consortium.settings()
         self.queries = MarketQueries(self.state, self.directory, lambda: settings, SPEC, 1, lambda: 0)
@@ -47,6 +47,11 @@ class Fold:
         """All orders that the market took."""
         numbered = (self.state.orders[number] for number in range(len(self.state.orders)))
         return [order.placed for order in numbered if order.placed]
+
+    def order_of(self, leaf):
+        """The order that any master's record of this leaf became."""
+        found = (self.state.orders.with_leaf(master_id, leaf) for master_id in self.directory.numbers.values())
+        return next(order for order in found if order)
 
     def deals(self):
         return [self.state.deals[deal_id] for deal_id in range(1, len(self.state.deals) + 1)]
@@ -165,7 +170,7 @@ def test_the_fold_of_the_events_agrees_with_the_contract(tmp_path, seed):
         assert {fold.state.orders.status(number) for number in numbers} == set(OrderStatus) - {OrderStatus.RECORDED}
         by_leaf = {fold.state.orders[number].leaf: fold.state.orders[number] for number in numbers}
         assert len(by_leaf) == len(numbers)
-        assert by_leaf == {leaf: afresh.state.orders.with_leaf(leaf) for leaf in by_leaf}
+        assert by_leaf == {leaf: afresh.order_of(leaf) for leaf in by_leaf}
 
 
 def test_nobody_answers_for_the_node_whose_deal_it_is():
@@ -182,11 +187,11 @@ def test_nobody_answers_for_the_node_whose_deal_it_is():
 def test_a_record_that_is_read_after_its_order_was_placed_is_the_orders():
     orders, order_id, leaf = Orders(Shelf()), OrderId(PERIOD, Side.BID, 3_700, 1), b"\x05" * 32
     details = OrderDetails.of("Bert", "home", A_BID)
-    orders.place(OrderPlaced(order_id, 7, EnergyType.any(), 100, leaf), 1_000, 3)
-    assert orders.with_leaf(leaf).details is None
+    orders.place(OrderPlaced(order_id, 7, EnergyType.any(), 100, leaf), 1, 1_000, 3)
+    assert orders.with_leaf(1, leaf).details is None
     assert not orders.of_node("Bert")
-    orders.record(leaf, details)
-    orders.record(leaf, details)
+    orders.record(1, leaf, details)
+    orders.record(1, leaf, details)
     assert orders.with_id(order_id).details == details
     assert [orders[number].placed.order_id for number in orders.of_node("Bert")] == [order_id]
 
@@ -194,9 +199,20 @@ def test_a_record_that_is_read_after_its_order_was_placed_is_the_orders():
 def test_the_same_record_placed_twice_is_two_orders_of_which_the_first_is_the_nodes():
     orders, leaf = Orders(Shelf()), b"\x05" * 32
     first, second = (OrderId(PERIOD, Side.BID, 3_700, turn) for turn in (1, 2))
-    orders.record(leaf, OrderDetails.of("Bert", "home", A_BID))
+    orders.record(1, leaf, OrderDetails.of("Bert", "home", A_BID))
     for order_id in (first, second):
-        orders.place(OrderPlaced(order_id, 7, EnergyType.any(), 100, leaf), 1_000, 3)
-    assert orders.with_leaf(leaf).placed.order_id == first
+        orders.place(OrderPlaced(order_id, 7, EnergyType.any(), 100, leaf), 1, 1_000, 3)
+    assert orders.with_leaf(1, leaf).placed.order_id == first
     assert (orders.with_id(second).details, orders.with_id(second).leaf) == (None, leaf)
     assert len(orders.of_node("Bert")) == 1
+
+
+def test_a_hash_that_another_master_copied_takes_neither_the_orders_place_nor_its_refusal():
+    orders, leaf = Orders(Shelf()), b"\x05" * 32
+    copied, own = (OrderId(PERIOD, Side.BID, 3_700, turn) for turn in (1, 2))
+    orders.record(1, leaf, OrderDetails.of("Bert", "home", A_BID))
+    orders.refuse(2, leaf, Reason.ENERGY_ZERO)
+    orders.place(OrderPlaced(copied, 8, EnergyType.any(), 100, leaf), 3, 1_000, 3)
+    assert orders.with_leaf(1, leaf).status is OrderStatus.RECORDED, "still to be taken up"
+    orders.place(OrderPlaced(own, 7, EnergyType.any(), 100, leaf), 1, 1_000, 3)
+    assert [orders[number].placed.order_id for number in orders.of_node("Bert")] == [own]

@@ -37,16 +37,12 @@ class OrderTable(Mapping[OrderId, OrderPlaced]):
         self._by_id.add(_octets(key), number)
         self._by_record.add(record_hash, number)
 
-    def of_record(self, record_hash: bytes) -> OrderId | None:
-        """The order that a record became; None if it became none.
-
-        A record stands for one order: who uploads its hash again does not take its place.
-        """
+    def of_record(self, record_hash: bytes) -> Iterator[OrderPlaced]:
+        """Every order that names a record, oldest first. Whose record it is decides which of them it became."""
         for number in self._by_record.find(record_hash):
-            key, _, _, _, found, _ = self._rows[number]
+            key, trader, energy_types, energy_wh, found, _ = self._rows[number]
             if found == record_hash:
-                return OrderId.unpack(key)
-        return None
+                yield OrderPlaced(OrderId.unpack(key), trader, EnergyType(energy_types), energy_wh, found)
 
     def withdraw(self, order_id: OrderId) -> None:
         """Take note that an order was cancelled, or replaced by another."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
+from hashlib import sha256
 
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.index.market_tables import DealTable, OrderTable, RecordSet
@@ -23,7 +24,7 @@ from gridbourse.market.events import (
     QuotaSet,
     TraderRegistered,
 )
-from gridbourse.market.types import Deal, DealState
+from gridbourse.market.types import Deal, DealState, OrderId
 
 BLOCKS_AT_ONCE = 256
 """So many blocks are read together, so that a long chain is never in memory as a whole."""
@@ -60,7 +61,7 @@ class MarketView:
         """Deals that may still wait for an answer, by the end of their cooling-off time."""
         self.orders = OrderTable(shelf)
         self.refused = RecordSet(shelf)
-        """Records that the market refused to take for orders."""
+        """Records that the market refused to take for orders, each with the master that placed it (`_claim`)."""
         self.deals = DealTable(shelf)
         self.confirmed: set[int] = set()
         """The deals that are binding and not settled."""
@@ -101,9 +102,20 @@ class MarketView:
                     if isinstance(event, kinds):
                         queue.append(event)
 
-    def is_known(self, record_hash: bytes) -> bool:
-        """Whether a record was taken up: it became an order, or was refused."""
-        return self.orders.of_record(record_hash) is not None or record_hash in self.refused
+    def order_of(self, master_id: int, record_hash: bytes) -> OrderId | None:
+        """The order that a record of a master's slave chain became; None if it became none.
+
+        A hash can be seen on its way, and copied: an order of another master that names it says nothing about the
+        record. Of the master's own, the first counts: a record stands for one order.
+        """
+        for placed in self.orders.of_record(record_hash):
+            if self.master_of[placed.trader] == master_id:
+                return placed.order_id
+        return None
+
+    def is_known(self, master_id: int, record_hash: bytes) -> bool:
+        """Whether a record of a master's slave chain was taken up: it became an order, or was refused."""
+        return self.order_of(master_id, record_hash) is not None or _claim(master_id, record_hash) in self.refused
 
     def account_of(self, master_id: int, pseudonym: bytes) -> int:
         """The account that a master registered under a pseudonym; 0 if it did not."""
@@ -134,7 +146,7 @@ class MarketView:
             case OrderCancelled():
                 self.orders.withdraw(event.order_id)
             case OrderRefused():
-                self.refused.add(event.record_hash)
+                self.refused.add(_claim(event.master_id, event.record_hash))
             case Deposited():
                 credited = self.payments.setdefault(event.payment_reference, {})
                 credited[event.trader] = credited.get(event.trader, 0) + event.money
@@ -161,3 +173,8 @@ class MarketView:
             self.confirmed.discard(deal_id)
         if state is DealState.SETTLED:
             self._settled.setdefault(self.deals[deal_id].ask.period, array("I")).append(deal_id)
+
+
+def _claim(master_id: int, record_hash: bytes) -> bytes:
+    """What stands for a record of one master's slave chain: the same hash, named by another, is another claim."""
+    return sha256(master_id.to_bytes(2, "big") + record_hash).digest()

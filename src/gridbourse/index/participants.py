@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gridbourse.crypto.pseudonym import DayKey
@@ -23,6 +24,11 @@ class Account:
 class ParticipantRegistry:
     """Follows what masters record about nodes and days, so that a trader number can be read.
 
+    Parameters
+    ----------
+    masters
+        Names of the masters in the sequence of their numbers.
+
     Attributes
     ----------
     nodes
@@ -33,16 +39,19 @@ class ParticipantRegistry:
         Nodes that act no more.
     owners
         Who each trader is.
+    numbers
+        The masters' numbers on the main chain.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, masters: Sequence[str]) -> None:
+        self.numbers = {master: number for number, master in enumerate(masters, start=1)}
         self.nodes: dict[str, NodeRegistered] = {}
         self.master_of: dict[str, str] = {}
         self.revoked: set[str] = set()
         self.owners: dict[int, Account] = {}
         self._traders: dict[tuple[str, int], int] = {}
         self._day_keys: dict[str, dict[int, DayKey]] = defaultdict(dict)
-        self._pseudonyms: dict[bytes, Account] = {}
+        self._pseudonyms: dict[tuple[int, bytes], Account] = {}
 
     def note_slave_block(self, block: SlaveBlock) -> None:
         """Take in what a master recorded."""
@@ -65,7 +74,7 @@ class ParticipantRegistry:
 
     def note_trader(self, registered: TraderRegistered) -> None:
         """Take in a trader number of the main chain."""
-        owner = self._pseudonyms.pop(registered.pseudonym, None)
+        owner = self._pseudonyms.pop((registered.master_id, registered.pseudonym), None)
         if owner is not None:
             self.owners[registered.trader] = owner
             self._traders[owner.node_id, owner.day] = registered.trader
@@ -74,10 +83,14 @@ class ParticipantRegistry:
         """Number under which a node trades on a delivery day; None if its master has not opened the day."""
         return self._traders.get((node_id, day))
 
+    def number_of(self, node_id: str) -> int:
+        """Number of a node's master on the main chain."""
+        return self.numbers[self.master_of[node_id]]
+
     def days(self) -> list[int]:
         """Delivery days that any master has opened."""
         return sorted({day for day_keys in self._day_keys.values() for day in day_keys})
 
     def _name(self, node_id: str, master: str, day: int, day_key: DayKey) -> None:
         if (node_id, day) not in self._traders:
-            self._pseudonyms[day_key.pseudonym(node_id.encode())] = Account(node_id, master, day)
+            self._pseudonyms[self.numbers[master], day_key.pseudonym(node_id.encode())] = Account(node_id, master, day)

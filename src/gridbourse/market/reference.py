@@ -107,7 +107,7 @@ class ReferenceMarket(Transfers):
                 order_ids.append(self._enter(request, record_hash, now))
             else:
                 order_ids.append(None)
-                self.events.append(events.OrderRefused(index, record_hash, reason))
+                self.events.append(events.OrderRefused(caller, index, record_hash, reason))
         return order_ids
 
     def amend(
@@ -129,7 +129,7 @@ class ReferenceMarket(Transfers):
         request = OrderRequest(old.trader, order_id.side, old.energy_types, order_id.period, price_ticks, energy_wh)
         reason = self._refusal(caller, request, now)
         if reason is not Reason.NONE:
-            self.events.append(events.OrderRefused(0, record_hash, reason))
+            self.events.append(events.OrderRefused(caller, 0, record_hash, reason))
             return None
         self._remove(order_id)
         return self._enter(request, record_hash, now)

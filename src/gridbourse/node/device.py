@@ -74,7 +74,7 @@ class Device:
         registered = main.consortium.slave_chain(master_id)
         if registered is None:
             raise ChainError(f"master {master.name} has registered no slave chain yet")
-        self._market = main.market
+        self._market, self._master_id = main.market, master_id
         self._slave = Slave(self._slave_chain, registered.ledger)
         readers = (encryption_node, main.consortium.regulator().encryption_public)
         self._node = FunctionNode(node, keys, self._slave, readers)
@@ -104,7 +104,7 @@ class Device:
             It has not in time.
         """
         deadline = time.monotonic() + timeout_seconds
-        while (fate := self._market.fate_of_record(leaf)) is None:
+        while (fate := self._market.fate_of_record(self._master_id, leaf)) is None:
             if time.monotonic() > deadline:
                 raise ChainError(
                     f"the order is recorded, and not taken up within {timeout_seconds:g} s; it still will be"

@@ -95,7 +95,8 @@ def enter_on_main_chain(keys: RegionKeys, spec: RegionSpec, main: MainChain) -> 
         # A suspended master's keys wait until it is admitted again.
         if known.active:
             if known.account != own.address:
-                Wallet(main.chain, _of_address(own, known.account).signing).send(consortium.change_key(own.address))
+                change = consortium.change_key(master_id, own.signing)
+                Wallet(main.chain, _of_address(own, known.account).signing).send(change)
             wallet, public = Wallet(main.chain, own.signing), own.encryption.public_bytes
             if main.balancing.encryption_key(master_id) != public:
                 wallet.send(main.balancing.register_encryption_key(public))

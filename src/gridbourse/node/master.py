@@ -122,7 +122,7 @@ class Master:
         """The number of the master's purse (`gridbourse.ledger.purse`); 0 as long as it has none."""
         if not self._purse:
             market = self.main.market
-            found = market.trader_of(purse_pseudonym(self.membership.master_id))
+            found = market.trader_of(self.membership.master_id, purse_pseudonym(self.membership.master_id))
             if found and market.trader(found).master_id == self.membership.master_id:
                 self._purse = found
         return self._purse
@@ -145,7 +145,7 @@ class Master:
         day_key = self._pseudonyms.day_key(day)
         for node_id in self.nodes:
             if (node_id, day) not in self._traders:
-                trader = self.main.market.trader_of(_pseudonym(day_key, node_id))
+                trader = self.main.market.trader_of(self.membership.master_id, _pseudonym(day_key, node_id))
                 if trader:
                     self._note_trader(node_id, day, trader)
 

@@ -24,7 +24,6 @@ from gridbourse.index.balance_view import BalanceView
 from gridbourse.index.market_view import MarketView
 from gridbourse.index.money_view import MoneyView
 from gridbourse.index.shelf import Shelf
-from gridbourse.ledger.disclosure import Disclosure, disclose
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.records import LimitsSet, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.market.events import OrderPlaced
@@ -66,6 +65,8 @@ class Region:
         What is paid out, and by master, what users have in its purse.
     unread
         By master, for who watches: a queue of its slave chain's records from the first on, begun anew with new keys.
+    parts
+        What makes its parts.
     clock
         Tells what time it is.
     calendar
@@ -73,7 +74,7 @@ class Region:
     """
 
     def __init__(self, parts: Wiring, clock: Callable[[], int], *, watched: bool = False) -> None:
-        self._parts = parts
+        self.parts = parts
         self._is_watched = watched
         self.spec = parts.spec
         self.clock = clock
@@ -90,13 +91,13 @@ class Region:
             Its keys do not lie in this folder.
         """
         if self._regulator is None:
-            raise InvalidValue("folder", str(self._parts.folder), "the folder that holds the regulator's keys")
+            raise InvalidValue("folder", str(self.parts.folder), "the folder that holds the regulator's keys")
         return self._regulator
 
     @property
     def folder(self) -> Path:
         """Where it lies."""
-        return self._parts.folder
+        return self.parts.folder
 
     @property
     def settles(self) -> bool:
@@ -429,9 +430,9 @@ class Region:
         InvalidValue
             Nobody has this name.
         """
-        self._parts.keys.renew(self.spec, name)
+        self.parts.keys.renew(self.spec, name)
         self._assemble()
-        refresh_public_keys(self._parts.folder, self._parts.keys)
+        refresh_public_keys(self.parts.folder, self.parts.keys)
 
     def revoke_node(self, node_id: str) -> None:
         """Stop a function node: it writes no more, and its waiting orders are withdrawn; its records stay readable.
@@ -449,41 +450,13 @@ class Region:
             master.slave_wallet.send(master.slave.ledger.append(*record))
         self._assemble()
 
-    def disclose(self, master: str, index: int, fields: Sequence[str], *, holder: str) -> Disclosure:
-        """Let somebody who can open a record show single fields of it, with what proves them.
-
-        Parameters
-        ----------
-        master
-            Name of the master on whose slave chain the record lies.
-        index
-            The record's number in the log.
-        fields
-            What to show.
-        holder
-            Whose keys open the record: a function node, a master (by its encryption node), or ``regulator``.
-
-        Raises
-        ------
-        InvalidValue
-            There is no such master, record, field or holder here, or the record is not anchored yet.
-        EnvelopeError
-            The record is not sealed to the holder.
-        """
-        names = [own.name for own in self.spec.masters]
-        slave = self._parts.slave(self.main, master, self.masters) if master in names else None
-        if slave is None:
-            raise InvalidValue("master", master, f"one whose slave chain this folder can read, of {', '.join(names)}")
-        keys = self._parts.keys.opening(self.spec, holder)
-        return disclose(self.main, names.index(master) + 1, slave, index, fields, keys)
-
     def close(self) -> None:
         """Close every chain."""
-        self._parts.engines.close()
+        self.parts.engines.close()
 
     def _assemble(self) -> None:
-        self.main, self.masters, self._regulator = self._parts.assemble()
-        market = MarketView(self.main, Shelf(self._parts.folder))
+        self.main, self.masters, self._regulator = self.parts.assemble()
+        market = MarketView(self.main, Shelf(self.parts.folder))
         self.unread = {name: master.records.follow() for name, master in self.masters.items() if self._is_watched}
         money, self.balance = MoneyView(market), BalanceView(self.main)
         self.money = money
@@ -497,7 +470,7 @@ class Region:
         market.catch_up()
         for relay in self.relays.values():
             relay.catch_up()
-        enter_on_slave_chains(self._parts.keys, self.masters, self.relays)
+        enter_on_slave_chains(self.parts.keys, self.masters, self.relays)
 
     def _placed(self, order_id: OrderId) -> tuple[Master, FunctionNode, OrderPlaced]:
         for name, relay in self.relays.items():
@@ -514,7 +487,7 @@ class Region:
             if master.membership.master_id == agent:
                 return master
         name = self.spec.masters[agent - 1].name if agent <= len(self.spec.masters) else f"number {agent}"
-        raise InvalidValue("folder", str(self._parts.folder), f"that of the settlement agent, master {name}")
+        raise InvalidValue("folder", str(self.parts.folder), f"that of the settlement agent, master {name}")
 
     def __enter__(self) -> Self:
         return self

@@ -120,7 +120,7 @@ class Relay(NewestRecords):
     def ready_orders(self) -> dict[bytes, OrderDetails]:
         """Orders of open days that the main chain does not know, by leaf."""
         self.catch_up()
-        self._orders = {leaf: order for leaf, order in self._orders.items() if not self._market.is_known(leaf)}
+        self._orders = {leaf: order for leaf, order in self._orders.items() if not self._is_known(leaf)}
         return {leaf: order for leaf, order in self._orders.items() if self._is_named(order)}
 
     def calls_for(self, orders: Mapping[bytes, OrderDetails]) -> list[tuple[Wallet, Call]]:
@@ -136,7 +136,7 @@ class Relay(NewestRecords):
     def finish(self, orders: Mapping[bytes, OrderDetails]) -> list[Event]:
         """Place what is missing of orders, then take changes and answers up."""
         self._catch_up_main()
-        missing = {leaf: order for leaf, order in orders.items() if not self._market.is_known(leaf)}
+        missing = {leaf: order for leaf, order in orders.items() if not self._is_known(leaf)}
         self._raise_quotas(missing.values())
         placed = self._send_batches(list(missing.items()), ORDERS_PER_TRANSACTION, self._place_call)
         events = [*placed, *self._change(), *self._answer()]
@@ -159,7 +159,7 @@ class Relay(NewestRecords):
     def order_of(self, leaf: bytes) -> OrderId | None:
         """The order that a record became on the main chain; None if it was refused or is not there yet."""
         self.catch_up()
-        return self._market.orders.of_record(leaf)
+        return self._market.order_of(self._master.membership.master_id, leaf)
 
     def placed(self, order_id: OrderId) -> OrderPlaced | None:
         """An order as it entered the market, whosever it is; None if it never did."""
@@ -210,9 +210,12 @@ class Relay(NewestRecords):
         Raises
         ------
         InvalidValue
-            Under this reference other deposits were credited.
+            Under this reference other deposits were credited, or there is no such trader.
         """
         self.catch_up()
+        for trader in moneys:
+            if trader not in self._market.master_of:
+                raise InvalidValue("trader", trader, "a trader's number that a master has registered")
         credited = self._market.payments.get(payment_reference)
         if credited is None:
             self._master.deposit(moneys, payment_reference)
@@ -271,7 +274,7 @@ class Relay(NewestRecords):
         market, events = self._master.main.market, list[Event]()
         for leaf, wanted in self._changes:
             order_id = OrderId.unpack(wanted.order if isinstance(wanted, Cancellation) else wanted.replaces)
-            if self._market.is_known(leaf) or not self._is_changeable(order_id, wanted):
+            if self._is_known(leaf) or not self._is_changeable(order_id, wanted):
                 continue
             if isinstance(wanted, Cancellation):
                 call = market.cancel_orders([order_id])
@@ -326,6 +329,9 @@ class Relay(NewestRecords):
         node = self._master.node_of(deal.trader(decision.side))
         return node is not None and node.spec.node_id == decision.user_id
 
+    def _is_known(self, leaf: bytes) -> bool:
+        return self._market.is_known(self._master.membership.master_id, leaf)
+
     def _is_named(self, order: OrderDetails) -> bool:
         return self._master.is_named(order.user_id, self._calendar.day_of(order.period))
 
@@ -359,7 +365,7 @@ class Relay(NewestRecords):
             case OrderDetails() if details.replaces:
                 self._changes.append((record.leaf, details))
             case OrderDetails():
-                if not self._market.is_known(record.leaf):
+                if not self._is_known(record.leaf):
                     self._orders[record.leaf] = details
                 self._offered.add((details.user_id, details.period))
             case Confirmation():

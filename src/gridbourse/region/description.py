@@ -21,6 +21,7 @@ from gridbourse.crypto.keys import Address
 from gridbourse.crypto.suite import HPKE, suite_named
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import MAX_ZONE, Role, Settings
+from gridbourse.region.names import comparable, require_name
 from gridbourse.units import format_price, price_ticks
 
 
@@ -212,6 +213,7 @@ class RegionSpec:
         suite_named(self.suite)
         _require_time_zone(self.time_zone)
         _require_market(self.settings)
+        require_name("name", self.name)
         _require_distinct("master.name", [master.name for master in self.masters])
         _require_distinct("master.node.id", [node.node_id for master in self.masters for node in master.nodes])
         if Role.GRID not in {master.role for master in self.masters}:
@@ -444,6 +446,9 @@ def _require_master(master: MasterSpec) -> None:
     if not _MASTER_NAME.fullmatch(master.name) or master.name == "main":
         raise InvalidValue("master.name", master.name, "1 to 40 of a-z, 0-9 and '-', and not 'main'")
     for node in master.nodes:
+        require_name("master.node.id", node.node_id)
+        if node.location:
+            require_name(f"location of node {node.node_id}", node.location)
         if len(node.node_id.encode()) > _MAX_NODE_ID_BYTES:
             raise InvalidValue("master.node.id", node.node_id, f"at most {_MAX_NODE_ID_BYTES} bytes of UTF-8")
         if node.kind not in KINDS_BELOW[master.role]:
@@ -454,6 +459,7 @@ def _require_master(master: MasterSpec) -> None:
 
 
 def _require_distinct(field: str, names: Sequence[str]) -> None:
-    repeated = {name for name in names if names.count(name) > 1 or not name}
+    compared = [comparable(name) for name in names]
+    repeated = {name for name, form in zip(names, compared, strict=True) if compared.count(form) > 1 or not name}
     if repeated:
-        raise InvalidValue(field, sorted(repeated), "a name for each that no other has")
+        raise InvalidValue(field, sorted(repeated), "a name for each that no other has or looks like")

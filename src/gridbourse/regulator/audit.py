@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial, reduce
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from gridbourse.contracts.consortium import SlaveChain
 from gridbourse.contracts.main_chain import MainChain
-from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import ChainError, GridbourseError, InvalidValue, ProofError
 from gridbourse.index.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
 from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.merkle_log import Slave
-from gridbourse.ledger.records import Cancellation, DealDetails, NodeReport, OrderDetails, keeps_priority
+from gridbourse.ledger.records import DealDetails, NodeReport
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -42,7 +41,9 @@ from gridbourse.regulator.capacity_audit import (
     wrong_publications,
     wrong_statements,
 )
+from gridbourse.regulator.change_audit import ChangeAudit
 from gridbourse.regulator.money_audit import MoneyAudit
+from gridbourse.regulator.name_audit import NameAudit
 from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_hex, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.text import Message
@@ -87,14 +88,15 @@ class Regulator:
         self._view = MarketView(main, shelf)
         self._happened = self._view.follow(TraderRegistered, TransferCapacityPublished, *DEAL_EVENTS)
         self._readings = {
-            master_id: VerifiedLedger(
-                names[master_id], slave, partial(main.consortium.accounts, master_id), keys.opening
+            number: VerifiedLedger(
+                number, names[number], slave, partial(main.consortium.accounts, number), keys.opening
             )
-            for master_id, slave in slaves.items()
+            for number, slave in slaves.items()
         }
+        self._changes = ChangeAudit(main, self._view, self._readings, calendar)
+        self._registered = NameAudit(main, self._readings, self._name)
         self._balance = BalanceAudit(main, self._view, self._readings, self._name, calendar, keys.opening)
         self._money = MoneyAudit(main, self._view, self._readings, self._name, self._balance.payout_orders)
-        self._pseudonyms: dict[int, TraderRegistered] = {}
         self._published: list[tuple[ZonePair, int]] = []
         self._answers: dict[tuple[int, Side], bool] = {}
         self._states: dict[int, set[DealState]] = {}
@@ -136,8 +138,9 @@ class Regulator:
         for deal_id, side in self._answers:
             findings += self._wrong_answer(deal_id, side)
         for order_id in sorted(self._view.orders.withdrawn()):
-            findings += self._wrong_withdrawal(order_id)
+            findings += self._changes.wrong_withdrawal(order_id, self._master_id(self._view.orders[order_id]))
         readings = list(self._readings.values())
+        findings += self._registered.wrong()
         findings += self._balance.wrong()
         findings += wrong_capacities(readings, self._balance.nominations, self._calendar)
         findings += wrong_publications(readings, self._published, self._calendar)
@@ -223,7 +226,7 @@ class Regulator:
                     leaf=leaf.hex(),
                 )
             )
-        place, first = reading.place(order.record), self._view.orders.of_record(leaf)
+        place, first = reading.place(order.record), self._view.order_of(reading.master_id, leaf)
         if first is not None and first != order_id:
             text = "main chain, order {order}: {place} already stands for order {first}"
             raise ProofError(Message(text, order=order_hex(order_id), place=place, first=order_hex(first)))
@@ -272,10 +275,9 @@ class Regulator:
         day = self._calendar.day_of(details.period)
         day_key = self._reading(party).day_keys.get(day)
         if day_key is None:
-            raise ProofError(
-                Message("slave chain {name} records no key for day {day}", name=party.master, day=date_text(day))
-            )
-        if day_key.pseudonym(details.user_id.encode()) != self._pseudonyms[trader].pseudonym:
+            parts = {"name": party.master, "day": date_text(day)}
+            raise ProofError(Message("slave chain {name} records no key for day {day}", **parts))
+        if day_key.pseudonym(details.user_id.encode()) != self._registered[trader].pseudonym:
             place = self._reading(party).place(_reached(party.order).record)
             text = "main chain, trader {trader} is not {user} of {place}"
             raise ProofError(Message(text, trader=trader, user=details.user_id, place=place))
@@ -324,8 +326,8 @@ class Regulator:
         reading.catch_up()
         yield from reading.findings
         yield from self._wrong_chain(master_id)
-        yield from self._dropped_orders(master_id)
-        yield from self._dropped_cancellations(master_id)
+        yield from self._changes.dropped_orders(master_id)
+        yield from self._changes.dropped_cancellations(master_id)
         records = (opened for of_deal in reading.deals.values() for opened in of_deal)
         yield from (found for opened in records if (found := self._mismatch(reading, opened)))
 
@@ -336,87 +338,6 @@ class Regulator:
         if registered != SlaveChain(chain.chain_id, chain.header(0).hash, reading.slave.ledger.address):
             yield Message("slave chain {name} is not the one that its master registered", name=reading.name)
         yield from reading.wrong_anchors(self._main.anchors.anchors(master_id))
-
-    def _dropped_orders(self, master_id: int) -> Iterator[str]:
-        """Find orders that the master anchored, had named the user for, and did not place as they are."""
-        reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
-        market, some_refused = self._main.market, bool(self._view.refused)
-        refused = set(market.refused_requests()) if some_refused else set()
-        refused_amendments = set(market.refused_amendments()) if some_refused else set()
-        for leaf, order in reading.orders.items():
-            details = order.details
-            day = self._calendar.day_of(details.period)
-            is_due = _is_anchored(order, anchor) and reading.is_named(details.user_id, day)
-            if not is_due or self._view.orders.of_record(leaf) is not None:
-                continue
-            if details.replaces:
-                replaced = OrderId.unpack(details.replaces)
-                amendment = leaf, replaced, details.energy_wh, details.price_ticks
-                dropped = self._could_be_changed(reading, replaced, details) and amendment not in refused_amendments
-            else:
-                trader = market.trader_of(reading.day_keys[day].pseudonym(details.user_id.encode()))
-                dropped = (leaf, details.request(trader).pack()) not in refused
-            if dropped:
-                place = reading.place(order.record)
-                yield Message("{place}: the master did not take this order up to the main chain", place=place)
-
-    def _dropped_cancellations(self, master_id: int) -> Iterator[str]:
-        """Find cancellations that the master anchored and did not take up."""
-        reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
-        for order_id, cancellations in reading.cancellations.items():
-            for opened in cancellations:
-                if _is_anchored(opened, anchor) and self._could_be_changed(reading, order_id, opened.details):
-                    place = reading.place(opened.record)
-                    yield Message("{place}: the master did not take this cancellation up", place=place)
-
-    def _could_be_changed(
-        self, reading: VerifiedLedger, order_id: OrderId, wanted: OrderDetails | Cancellation
-    ) -> bool:
-        """Whether an order stands, and is of the user who wants it changed as it may be."""
-        placed = self._view.orders.get(order_id)
-        order = reading.orders.get(placed.record_hash) if placed else None
-        return (
-            placed is not None
-            and order is not None
-            and order.details.user_id == wanted.user_id
-            and not self._view.orders.is_withdrawn(order_id)
-            and keeps_priority(placed, wanted)
-        )
-
-    def _wrong_withdrawal(self, order_id: OrderId) -> Iterator[str]:
-        """Find an order that was withdrawn though its user did not sign that, nor was revoked, or not yet.
-
-        Only the anchor tells when a revocation was written: a master could write it as an excuse afterwards.
-        """
-        placed = self._view.orders[order_id]
-        master_id = self._master_id(placed)
-        reading = self._readings.get(master_id)
-        order = reading.orders.get(placed.record_hash) if reading else None
-        if reading and order and self._signed_to_go(reading, order_id, order.details.user_id):
-            return
-        revocation = reading.revocations.get(order.details.user_id) if reading and order else None
-        if revocation is None:
-            yield Message(
-                "main chain, order {order}: withdrawn without a record of its user", order=order_hex(order_id)
-            )
-            return
-        withdrawn = self._main.market.height_of_cancellation(order_id)
-        anchored = self._main.anchors.height_of(master_id, revocation.index)
-        if withdrawn is not None and (anchored is None or anchored > withdrawn):
-            text = "main chain, order {order}: withdrawn before the revocation of its user was anchored"
-            yield Message(text, order=order_hex(order_id))
-
-    def _signed_to_go(self, reading: VerifiedLedger, order_id: OrderId, user_id: str) -> bool:
-        """Whether a user signed that an order goes, or that another takes its place, which then did."""
-        signed: list[DecryptedRecord[Any]] = [
-            *reading.cancellations.get(order_id, []),
-            *(
-                opened
-                for opened in reading.amendments.get(order_id, [])
-                if self._view.orders.of_record(opened.record.leaf) is not None
-            ),
-        ]
-        return any(opened.fault is None and opened.details.user_id == user_id for opened in signed)
 
     def _wrong_order(self, placed: OrderPlaced) -> Iterator[str]:
         """Find the first thing that is wrong with an order of the main chain."""
@@ -479,7 +400,7 @@ class Regulator:
         return self._readings[master_id]
 
     def _master_id(self, placed: OrderPlaced) -> int:
-        return self._pseudonyms[placed.trader].master_id
+        return self._registered[placed.trader].master_id
 
     def _catch_up(self) -> None:
         """Read the main chain, always before the slave chains: what it holds was on one of them before."""
@@ -491,7 +412,7 @@ class Regulator:
     def _note(self, event: Event) -> None:
         match event:
             case TraderRegistered():
-                self._pseudonyms[event.trader] = event
+                self._registered.note(event)
             case TransferCapacityPublished():
                 pair = ZonePair(event.period, event.from_zone, event.to_zone)
                 self._published.append((pair, event.capacity_wh))
@@ -513,8 +434,3 @@ def _reached(value: _Value | None) -> _Value:
     """What an earlier step found; without it the walk has ended already."""
     assert value is not None, "the step before has found it"
     return value
-
-
-def _is_anchored(opened: DecryptedRecord[Any], anchor: Anchor | None) -> bool:
-    """Whether a record that may be believed is covered by the master's newest anchor."""
-    return opened.fault is None and anchor is not None and opened.record.index < anchor.leaf_count

@@ -159,7 +159,8 @@ class BalanceAudit:
         metered = self._newest_metered(reading, total, day)
         day_key = reading.day_keys.get(day)
         traders = {
-            user_id: self._trader_of(day_key.pseudonym(user_id.encode())) if day_key else 0 for user_id in metered
+            user_id: self._trader_of(submission.master_id, day_key.pseudonym(user_id.encode())) if day_key else 0
+            for user_id in metered
         }
         for period in total.periods:
             positions = self._positions(period, total.as_of_block)

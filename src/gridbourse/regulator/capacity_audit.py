@@ -147,7 +147,7 @@ def wrong_publications(
 def wrong_statements(
     readings: Sequence[VerifiedLedger],
     deals: Collection[Deal],
-    trader_of: Callable[[bytes], int],
+    trader_of: Callable[[int, bytes], int],
     calendar: DeliveryCalendar,
 ) -> Iterator[Message]:
     """Find statements that say of a user's deals otherwise than the main chain.
@@ -159,15 +159,15 @@ def wrong_statements(
     deals
         All deals of the main chain.
     trader_of
-        Tells the number of a pseudonym on the main chain; 0 for none.
+        Tells the number that a master's pseudonym has on the main chain; 0 for none.
     calendar
         The region's delivery days.
     """
     traded = _traded(deals)
     for statement in sources(readings, StatementDetails).values():
-        details, day_keys = statement.details, statement.reading.day_keys
-        day_key = day_keys.get(calendar.day_of(details.first_period))
-        trader = trader_of(day_key.pseudonym(details.user_id.encode())) if day_key else 0
+        details, reading = statement.details, statement.reading
+        day_key = reading.day_keys.get(calendar.day_of(details.first_period))
+        trader = trader_of(reading.master_id, day_key.pseudonym(details.user_id.encode())) if day_key else 0
         for turn in range(len(details.price_ticks)):
             period = details.first_period + turn
             stated = (details.bought_wh[turn], details.sold_wh[turn], details.paid[turn], details.received[turn])

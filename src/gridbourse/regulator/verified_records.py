@@ -61,14 +61,18 @@ class DecryptedRecord(Generic[_Stated]):
     details: _Stated
     fault: str | None
 
+    def is_anchored(self, anchor: Anchor | None) -> bool:
+        """Whether it may be believed and is covered by its master's newest anchor."""
+        return self.fault is None and anchor is not None and self.record.index < anchor.leaf_count
+
 
 class VerifiedLedger:
     """Reads one slave chain and keeps up with it. Nothing it finds wrong stops it; `findings` says what it was.
 
     Parameters
     ----------
-    name
-        The master's name, to say whose chain it is.
+    master_id, name
+        The master's number, and its name to say whose chain it is.
     slave
         The chain.
     accounts
@@ -79,8 +83,14 @@ class VerifiedLedger:
     """
 
     def __init__(
-        self, name: str, slave: Slave, accounts: Callable[[], Sequence[Address]], keys: Sequence[EncryptionKey]
+        self,
+        master_id: int,
+        name: str,
+        slave: Slave,
+        accounts: Callable[[], Sequence[Address]],
+        keys: Sequence[EncryptionKey],
     ) -> None:
+        self.master_id = master_id
         self.name = name
         self.slave = slave
         self._accounts = accounts

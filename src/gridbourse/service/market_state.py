@@ -99,7 +99,7 @@ class MarketState:
         for found in block.records:
             match found.details:
                 case OrderDetails():
-                    self.orders.record(found.record.leaf, found.details)
+                    self.orders.record(self._directory.numbers[block.master], found.record.leaf, found.details)
                 case LimitsSet():
                     self.mandates[found.details.user_id] = found.details
                 case StatementDetails(user_id=user_id, first_period=first):
@@ -112,10 +112,10 @@ class MarketState:
     def _take_in(self, event: Event, changes: Changes) -> None:
         match event:
             case OrderPlaced(order_id=order_id):
-                self.orders.place(event, self.timestamp, self.height)
+                self.orders.place(event, self._master_of_trader[event.trader], self.timestamp, self.height)
                 self._note_open(order_id, event.trader, event.energy_wh, changes)
             case OrderRefused():
-                self.orders.refuse(event.record_hash, event.reason)
+                self.orders.refuse(event.master_id, event.record_hash, event.reason)
             case OrderCancelled(order_id=order_id):
                 trader, open_wh = self.orders.cancel(order_id)
                 self._note_open(order_id, trader, -open_wh, changes)

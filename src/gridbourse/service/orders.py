@@ -20,8 +20,9 @@ _STATUSES = tuple(OrderStatus)
 _RECORDED, _WAITING, _FILLED, _CANCELLED, _REFUSED = range(len(_STATUSES))
 _NOT_PLACED = frozenset({_RECORDED, _REFUSED})
 
-_RECORD = "<32sIIQBBIQHQ"
-"""Leaf; number of the node's name, 0 while no record was read; number of the place's name; the rest of the record."""
+_RECORD = "<32sHIIQBBIQHQ"
+"""Leaf; number of the master it is said to be of; number of the node's name, 0 while no record was read; number of the
+place's name; the rest of the record."""
 _PLACED = "<QIBQQIQB"
 """Order id, trader, energy types, energy, placed at, height, withdrawn energy; why it was refused."""
 _NOTHING_PLACED = (0, 0, 0, 0, 0, 0, 0, int(Reason.NONE))
@@ -98,15 +99,16 @@ class Orders:
 
     # Folding
 
-    def record(self, leaf: bytes, details: OrderDetails) -> None:
-        """Take in an order that a node recorded."""
-        number = self._with_leaf(leaf)
+    def record(self, master_id: int, leaf: bytes, details: OrderDetails) -> None:
+        """Take in an order that a node of a master recorded."""
+        number = self._with_leaf(master_id, leaf)
         if number is None:
-            number = self._new(leaf)
-        elif self._records[number][1]:
+            number = self._new(master_id, leaf)
+        elif self._records[number][2]:
             return
         self._records[number] = (
             leaf,
+            master_id,
             self._names.number(details.user_id),
             self._names.number(details.location),
             details.energy_quota_wh,
@@ -121,20 +123,20 @@ class Orders:
         _insert(self._of_node[details.user_id], number)
         _insert(self._of_node_in[details.user_id, details.period], number)
 
-    def refuse(self, leaf: bytes, reason: Reason) -> None:
-        """Take in that the market refused an order."""
-        number = self._with_leaf(leaf)
+    def refuse(self, master_id: int, leaf: bytes, reason: Reason) -> None:
+        """Take in that the market refused an order of a master."""
+        number = self._with_leaf(master_id, leaf)
         if number is None:
-            number = self._new_without_record(leaf, period=0)
+            number = self._new_without_record(master_id, leaf, period=0)
         if self._statuses[number] in _NOT_PLACED:
             self._statuses[number] = _REFUSED
             self._placed[number] = (*_NOTHING_PLACED[:-1], reason)
 
-    def place(self, event: OrderPlaced, timestamp: int, height: int) -> None:
-        """Take in that the market took an order, all of which waits now."""
-        number = self._with_leaf(event.record_hash)
+    def place(self, event: OrderPlaced, master_id: int, timestamp: int, height: int) -> None:
+        """Take in that the market took an order of a master, all of which waits now."""
+        number = self._with_leaf(master_id, event.record_hash)
         if number is None or self._statuses[number] not in _NOT_PLACED:  # no record here, or placed a second time
-            number = self._new_without_record(event.record_hash, event.order_id.period)
+            number = self._new_without_record(master_id, event.record_hash, event.order_id.period)
         key, types = event.order_id.pack(), event.energy_types
         self._placed[number] = (key, event.trader, types, event.energy_wh, timestamp, height, 0, int(Reason.NONE))
         self._by_id.add(key.to_bytes(8, "big"), number)
@@ -192,9 +194,9 @@ class Orders:
         number = self._with_id(order_id)
         return None if number is None else self[number]
 
-    def with_leaf(self, leaf: bytes) -> OrderEntry | None:
-        """The order whose record has a leaf."""
-        number = self._with_leaf(leaf)
+    def with_leaf(self, master_id: int, leaf: bytes) -> OrderEntry | None:
+        """The order whose record, on a master's slave chain, has a leaf."""
+        number = self._with_leaf(master_id, leaf)
         return None if number is None else self[number]
 
     def of_node(self, node_id: str) -> Sequence[int]:
@@ -223,24 +225,24 @@ class Orders:
 
     # Rows
 
-    def _new(self, leaf: bytes) -> int:
+    def _new(self, master_id: int, leaf: bytes) -> int:
         number = self._records.extend()
         self._placed.extend()
         self._statuses.append(_RECORDED)
         self._periods.append(0)
-        self._by_leaf.add(leaf, number)
+        self._by_leaf.add(_claim(master_id, leaf), number)
         return number
 
-    def _new_without_record(self, leaf: bytes, period: int) -> int:
-        number = self._new(leaf)
-        self._records[number] = (leaf, 0, 0, 0, 0, 0, period, 0, 0, 0)
+    def _new_without_record(self, master_id: int, leaf: bytes, period: int) -> int:
+        number = self._new(master_id, leaf)
+        self._records[number] = (leaf, master_id, 0, 0, 0, 0, 0, period, 0, 0, 0)
         self._periods[number] = period
         return number
 
-    def _with_leaf(self, leaf: bytes) -> int | None:
-        """The first order with a leaf."""
-        for number in self._by_leaf.find(leaf):
-            if self._records[number][0] == leaf:
+    def _with_leaf(self, master_id: int, leaf: bytes) -> int | None:
+        """The first order of a master with a leaf."""
+        for number in self._by_leaf.find(_claim(master_id, leaf)):
+            if self._records[number][:2] == (leaf, master_id):
                 return number
         return None
 
@@ -257,7 +259,7 @@ class Orders:
         return number, self._placed[number]
 
     def _details(self, row: tuple[Any, ...]) -> OrderDetails | None:
-        _, node, place, quota_wh, side, types, period, energy_wh, price_ticks, replaces = row
+        _, _, node, place, quota_wh, side, types, period, energy_wh, price_ticks, replaces = row
         node_id, location = self._names[node], self._names[place]
         if node_id is None or location is None:
             return None
@@ -288,6 +290,11 @@ class Orders:
         if not book:
             del self._books[order_id[:2]]
         return order
+
+
+def _claim(master_id: int, leaf: bytes) -> bytes:
+    """A leaf that another master names is another order's: it can be seen on its way, and copied."""
+    return master_id.to_bytes(2, "big") + leaf
 
 
 def _withdrawing(row: tuple[Any, ...], energy_wh: int) -> tuple[Any, ...]:

@@ -30,6 +30,7 @@ from gridbourse.errors import (
     ReadingsRefused,
     RegionStopped,
     SignInRefused,
+    TooManyAttempts,
     TransactionRejected,
 )
 from gridbourse.service.language import language_of
@@ -43,6 +44,7 @@ _FOR_PROGRAMS = ("/api/", "/health", "/ready", "/metrics")
 _KINDS: tuple[tuple[type[GridbourseError], HTTPStatus, str], ...] = (
     (NotSignedIn, HTTPStatus.UNAUTHORIZED, "not-signed-in"),
     (SignInRefused, HTTPStatus.UNAUTHORIZED, "sign-in-refused"),
+    (TooManyAttempts, HTTPStatus.TOO_MANY_REQUESTS, "too-many-attempts"),
     (Forbidden, HTTPStatus.FORBIDDEN, "forbidden"),
     (KeysNotKept, HTTPStatus.FORBIDDEN, "keys-not-kept"),
     (NotFound, HTTPStatus.NOT_FOUND, "not-found"),
@@ -193,7 +195,8 @@ async def _ours(request: Request, error: Exception) -> Response:
     if (pages := _pages(request)) is not None:
         return pages.fail(request, error)
     language = language_of(request.headers)
-    return problem(language, status, name, explanation(error, language), _faults(error, language))
+    headers = {"Retry-After": str(error.wait_seconds)} if isinstance(error, TooManyAttempts) else None
+    return problem(language, status, name, explanation(error, language), _faults(error, language), headers)
 
 
 def _faults(error: Exception, language: Language) -> list[Fault]:

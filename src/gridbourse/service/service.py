@@ -115,7 +115,7 @@ class Exchange:
         self.calendar = DeliveryCalendar(spec.time_zone)
         names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
-        self.directory = ParticipantRegistry()
+        self.directory = ParticipantRegistry(list(names.values()))
         shelf = Shelf(folder)
         self.state = MarketState(self.directory, self.calendar, shelf)
         self.chain_state = ChainState(names, shelf)

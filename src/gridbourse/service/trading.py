@@ -360,10 +360,13 @@ class Trading:
 
     def _order_of(self, written: Written) -> Order:
         assert isinstance(written.details, OrderDetails), "an order was written"
-        order = self._state.orders.with_leaf(written.leaf)
+        order = self._recorded(written.details.user_id, written.leaf)
         if order is None:  # the chains could not be read; it is on them
             order = OrderEntry(written.leaf, OrderStatus.RECORDED, written.details)
         return order_view(order)
+
+    def _recorded(self, node_id: str, leaf: bytes) -> OrderEntry | None:
+        return self._state.orders.with_leaf(self._directory.number_of(node_id), leaf)
 
     def _deal_at(self, found: tuple[int, str]) -> Deal:
         place, node_id = found
@@ -390,7 +393,7 @@ class Trading:
         if row is not None and row["digest"] != digest:
             text = "Idempotency-Key {key!r} came with another order before; give each order a key of its own"
             raise KeyReused(Message(text, key=key))
-        written = self._state.orders.with_leaf(row["leaf"]) if row is not None else None
+        written = self._recorded(record.node_id, row["leaf"]) if row is not None else None
         if written is not None and written.details is not None:
             return Written(written.leaf, written.details)
         future = asyncio.get_running_loop().create_future()
