@@ -22,6 +22,7 @@ from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import ContractReverted, InvalidValue, TransactionRejected
 from gridbourse.index.market_view import DEAL_EVENTS, MarketView
 from gridbourse.index.newest_records import NewestRecords
+from gridbourse.ledger.balancing_records import CapacityDetails, ScheduleDetails
 from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.ledger.reader import SlaveRecord
 from gridbourse.ledger.records import (
@@ -29,6 +30,8 @@ from gridbourse.ledger.records import (
     Confirmation,
     DayOpened,
     DealDetails,
+    Details,
+    NodeReport,
     OrderDetails,
     keeps_priority,
 )
@@ -77,6 +80,12 @@ class Relay(NewestRecords):
         """How many records of the slave chain were read."""
         self.instructions: dict[bytes, PayoutInstruction] = {}
         """What users want paid out, by leaf."""
+        self.schedules: dict[tuple[str, int], tuple[bytes, ScheduleDetails]] = {}
+        """The newest schedule of each plant and day, with its leaf."""
+        self.capacities: list[CapacityDetails] = []
+        """What dispatch published, the oldest first."""
+        self.reported: set[tuple[str, str]] = set()
+        """Who reported on what."""
         self._offered: set[tuple[str, int]] = set()
         self._freed = FreedOrders(master, market)
         self.rejected_records: list[RecordHead] = []
@@ -373,12 +382,24 @@ class Relay(NewestRecords):
                 self._deals.note_answer(details)
             case DealDetails():
                 self._deals.note_record(details)
-            case PayoutInstruction():
-                self.instructions[record.leaf] = details
             case DayOpened():
                 self._master.recall_day(details.day)
             case _:
+                self._note(record.leaf, details)
                 self.keep(details)
+
+    def _note(self, leaf: bytes, details: Details) -> None:
+        match details:
+            case ScheduleDetails():
+                self.schedules[details.user_id, self._calendar.day_of(details.first_period)] = leaf, details
+            case CapacityDetails():
+                self.capacities.append(details)
+            case NodeReport():
+                self.reported.add((details.user_id, details.title))
+            case PayoutInstruction():
+                self.instructions[leaf] = details
+            case _:
+                pass
 
 
 def submit(relays: Sequence[Relay]) -> list[Event]:

@@ -13,6 +13,7 @@ from gridbourse.node.jobs.answer import Answer
 from gridbourse.node.jobs.balance import Balance
 from gridbourse.node.jobs.collect_money import CollectMoney
 from gridbourse.node.jobs.deliver import Deliver
+from gridbourse.node.jobs.grid_jobs import grid_jobs
 from gridbourse.node.jobs.job import REGION, Job, JobFailure, JobSchedule, Task
 from gridbourse.node.jobs.metered_files import MeteredFiles
 from gridbourse.node.jobs.metered_readings import MeteredReadings
@@ -57,7 +58,11 @@ class RegionLoop:
         self._job_schedule = job_schedule or JobSchedule()
         readings = Readings(region.folder / READINGS_FILE)
         metered = MeteredReadings(readings, hears_all=not any(isinstance(job, MeteredFiles) for job in jobs))
-        self._jobs: tuple[Job, ...] = (*jobs, *_member_jobs(self._job_schedule, metered))
+        self._jobs: tuple[Job, ...] = (
+            *jobs,
+            *_member_jobs(self._job_schedule, metered),
+            *grid_jobs(region, readings, self._job_schedule.anchor_seconds),
+        )
         self._monotonic = monotonic
         self._due_at: dict[Job, float] = {}
         self._failures: dict[tuple[str, str], JobFailure] = {}

@@ -1,0 +1,73 @@
+"""A request for energy makes prosumers look at their meters: who has a surplus answers with an offer (Fig. 3)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from functools import partial
+
+from gridbourse.market.events import Event, OrderPlaced
+from gridbourse.market.types import Offer, Side
+from gridbourse.node.jobs.job import REGION, Task
+from gridbourse.node.node import Region
+from gridbourse.node.offering import decide, is_open, offer_once
+from gridbourse.node.planning import Planner
+from gridbourse.node.readings import Readings
+
+
+class AnswerRequests:
+    """Nodes answer bids on the main chain, whosever they are, within their owners' limits.
+
+    A node answers a request for a delivery period for which it has no order yet, if its schedule or its meter lets it
+    expect a surplus and the price is one at which it may sell. The market does the rest.
+
+    Parameters
+    ----------
+    readings
+        What meters said.
+    """
+
+    name = "answer requests"
+    every_seconds = 0.0
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+        self._market: object = None
+        self._requests: deque[Event] = deque()
+
+    def tasks(self, region: Region) -> Iterator[Task]:
+        """One, if there are new requests that any node may answer."""
+        market = next(iter(region.relays.values())).market if region.relays else None
+        if market is None:
+            return
+        if market is not self._market:
+            self._market, self._requests = market, market.follow(OrderPlaced)
+        market.catch_up()
+        asked: dict[int, int] = {}
+        while self._requests:
+            event = self._requests.popleft()
+            if isinstance(event, OrderPlaced) and event.order_id.side is Side.BID:
+                period = event.order_id.period
+                asked[period] = max(asked.get(period, 0), event.order_id.price_ticks)
+        if asked and (offers := self._offers(region, asked)):
+            yield Task(REGION, partial(offer_once, region, offers))
+
+    def _offers(self, region: Region, asked: dict[int, int]) -> list[tuple[str, Offer]]:
+        """What nodes answer to requests: by period, the highest price that somebody bids."""
+        self._readings.catch_up(region)
+        planner, rules, now = Planner(region, self._readings), region.main.consortium.settings(), region.clock()
+        found = []
+        for period, price_ticks in asked.items():
+            if not is_open(rules, period, now):
+                continue
+            for relay in region.relays.values():
+                for node_id, limits in relay.limits.items():
+                    if (
+                        limits.active
+                        and not relay.has_offered(node_id, period)
+                        and limits.lowest_sell_ticks <= price_ticks
+                    ):
+                        made = decide(limits, rules, period, now, planner.expected_wh(node_id, period))
+                        if isinstance(made, Offer) and made.side is Side.ASK:
+                            found.append((node_id, made))
+        return found
