@@ -30,7 +30,8 @@ from gridbourse.market.types import Role, Settings
 from gridbourse.node.key_rotation import RegionKeys
 from gridbourse.node.node import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
-from gridbourse.service.accounts import SERVICE_FILE, ServiceStore
+from gridbourse.region.layout import SERVICE_FILE
+from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.auth.credentials import Credentials
 from gridbourse.service.rights import Kind, Principal, Scope
 

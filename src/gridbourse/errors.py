@@ -23,7 +23,7 @@
         ├── NotFound            there is no such thing, or who asks may not know of it
         ├── Conflict            something else was faster
         ├── KeyReused           an idempotency key came with another request before
-        ├── RegionStopped       the region is not being run
+        ├── NodeUnreachable     the node of the region is not reached, or is stopping
         ├── ReadingsRefused     meter readings are not taken; says which and why
         ├── ReadingsNotKept     meter readings cannot be made durable
         └── ServiceProblem      what a service answered; carries its problem details
@@ -48,13 +48,13 @@ __all__ = [
     "KeyReused",
     "KeysNotKept",
     "MarketError",
+    "NodeUnreachable",
     "NotFound",
     "NotSignedIn",
     "OrderRefused",
     "ProofError",
     "ReadingsNotKept",
     "ReadingsRefused",
-    "RegionStopped",
     "Rejection",
     "RpcError",
     "ServiceError",
@@ -66,16 +66,6 @@ __all__ = [
 
 class GridbourseError(Exception):
     """Root of the tree: catch this to catch everything gridbourse raises on purpose."""
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # Errors go from process to process, and most constructors take something else than the text.
-        return _copy, (type(self), self.args, self.__dict__)
-
-
-def _copy(kind: type[GridbourseError], args: tuple[object, ...], fields: dict[str, object]) -> GridbourseError:
-    error = kind.__new__(kind, *args)
-    error.__dict__.update(fields)
-    return error
 
 
 class InvalidValue(GridbourseError, ValueError):
@@ -292,8 +282,8 @@ class KeyReused(ServiceError):
     """An idempotency key came with another request than the first time."""
 
 
-class RegionStopped(ServiceError):
-    """The region is not being run."""
+class NodeUnreachable(ServiceError):
+    """The node of the region is not reached, or is stopping; what was asked for may be done or not."""
 
 
 class ReadingsRefused(ServiceError):

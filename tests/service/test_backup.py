@@ -15,8 +15,9 @@ from test_trade import place
 
 from gridbourse.cli.main import gridbourse
 from gridbourse.errors import ChainCorrupted, InvalidValue
+from gridbourse.node.backup import restore
 from gridbourse.node.node import Region
-from gridbourse.service.backup import restore, upgrade
+from gridbourse.service.upgrade import upgrade
 from service import PATIENCE_SECONDS, Service, until
 
 
@@ -167,13 +168,12 @@ def test_an_older_region_is_brought_to_todays_form(folder):
             del own["suite"]
         path.write_text(json.dumps(stored), "utf-8")
     with sqlite3.connect(folder / "service.sqlite") as db:
-        db.execute("DROP INDEX idempotency_age")
         db.execute("DROP TABLE decisions")
         db.execute("PRAGMA user_version = 1")
     with pytest.raises(InvalidValue):
         Region.open(folder)
     changed = upgrade(folder)
-    assert "service.sqlite: schema 3 instead of 1" in changed
+    assert "service.sqlite: schema 2 instead of 1" in changed
     assert upgrade(folder) == []
     Region.open(folder).close()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from gridbourse.service.node_client import RegionProcess
 from region_work import divide_by_zero, process_number
 
 from gridbourse import errors
@@ -28,7 +29,6 @@ from gridbourse.errors import (
 from gridbourse.market.types import Reason
 from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.node import Region
-from gridbourse.service.node_client import RegionProcess
 from gridbourse.text import Message, say
 from service import PATIENCE_SECONDS, until
 

@@ -17,7 +17,7 @@ from gridbourse.api.schema import Page
 from gridbourse.client import AsyncClient, Client, market
 from gridbourse.client.request import Request
 from gridbourse.delivery import DeliveryCalendar
-from gridbourse.errors import ChainLocked, InvalidValue
+from gridbourse.errors import InvalidValue
 from gridbourse.node.key_rotation import RegionKeys
 from gridbourse.service.app import create_app
 from gridbourse.service.rights import Kind, Principal, Scope
@@ -79,7 +79,7 @@ class RegionTimes:
 
 
 class LocalExchange:
-    """A region on disk that nobody serves: its service runs in this process, for one command.
+    """A region on disk: its service runs in this process, for one command, beside the node that runs or is started.
 
     Whoever may read the folder has all its keys, and so may act as anybody in it.
 
@@ -121,7 +121,7 @@ class LocalExchange:
 
     async def _open(self, folder: Path, name: str | None) -> AsyncClient:
         settings = ServiceSettings(public_url=_LOCAL_URL)
-        app = create_app(lambda: _open_exchange(folder), settings)
+        app = create_app(lambda: Exchange.open(folder), settings)
         await self._stack.enter_async_context(app.router.lifespan_context(app))
         exchange: Exchange = app.state.exchange
         token = None
@@ -145,7 +145,7 @@ def connected(command: _Command) -> _Command:
     @click.option(
         "--region",
         type=click.Path(path_type=Path, file_okay=False, exists=True),
-        help="Folder of a region on disk that no service has open, instead of an address.",
+        help="Folder of a region on disk, instead of an address.",
     )
     @click.option("--as", "acting_as", help='With --region, as whom: a function node, a master, or "regulator".')
     @wraps(command)
@@ -161,13 +161,6 @@ def connected(command: _Command) -> _Command:
             return command(connection, **arguments)
 
     return run  # type: ignore[return-value]
-
-
-async def _open_exchange(folder: Path) -> Exchange:
-    try:
-        return await Exchange.open(folder)
-    except ChainLocked as error:
-        raise ChainLocked(f"{folder} is open in another process; if that serves it, give --url instead") from error
 
 
 def _principal(exchange: Exchange, name: str) -> Principal:

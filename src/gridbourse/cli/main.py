@@ -19,6 +19,7 @@ COMMANDS = {
     "network": "network",
     "node": "node",
     "run": "run",
+    "command": "command",
     "device": "device",
     "rpc": "rpc",
     "key": "key",

@@ -13,13 +13,15 @@ from typing import TypeVar
 
 from gridbourse.contracts.consortium import SlaveChain
 from gridbourse.contracts.main_chain import MainChain
+from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import ChainError, GridbourseError, InvalidValue, ProofError
 from gridbourse.index.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
 from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.merkle_log import Slave
-from gridbourse.ledger.records import DealDetails, NodeReport
+from gridbourse.ledger.records import DealDetails, Details, NodeReport
+from gridbourse.ledger.sealing import open_record
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -85,6 +87,7 @@ class Regulator:
         self._calendar = calendar
         self._main = main
         self._names = names
+        self._opening = keys.opening
         self._view = MarketView(main, shelf)
         self._happened = self._view.follow(TraderRegistered, TransferCapacityPublished, *DEAL_EVENTS)
         self._readings = {
@@ -100,6 +103,10 @@ class Regulator:
         self._published: list[tuple[ZonePair, int]] = []
         self._answers: dict[tuple[int, Side], bool] = {}
         self._states: dict[int, set[DealState]] = {}
+
+    def open(self, ledger: SlaveLedger, record: LedgerRecord) -> Details:
+        """Decrypt a record of a slave chain. Raises `EnvelopeError` if it does not open."""
+        return open_record(ledger, record, *self._opening)
 
     def trace(self, deal_id: int) -> Trace:
         """Walk from a deal to the proof of every detail behind it.

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
+from gridbourse.api.chain_schema import AnchorView, TraceParty, TraceStep, TraceView
+from gridbourse.api.schema import DealStatus, SideName
 from gridbourse.market.types import Side
 from gridbourse.regulator.trace import PartyTrace, Trace
 from gridbourse.text import Language, Translation, read_translation, say
@@ -52,9 +54,44 @@ def trace_document(trace: Trace) -> dict[str, Any]:
     }
 
 
+def trace_view(trace: Trace) -> TraceView:
+    """The walk as the service's API shows it."""
+    deal = trace.deal
+    return TraceView(
+        deal_id=trace.deal_id,
+        holds=trace.holds,
+        status=DealStatus(deal.state.name.lower()),
+        period=deal.ask.period,
+        energy_wh=deal.energy_wh,
+        price_ticks=deal.price_ticks,
+        money=deal.money,
+        parties=[_party_view(party) for party in trace.parties],
+    )
+
+
 def trace_page(trace: Trace, language: Language = "en") -> str:
     """A self-contained HTML page of the walk."""
     return "\n".join(_page_lines(trace, language))
+
+
+def _party_view(party: PartyTrace) -> TraceParty:
+    details, order, anchor = party.details, party.order, party.anchor
+    return TraceParty(
+        side=SideName(party.side.name.lower()),
+        master=party.master,
+        trader=party.placed.trader,
+        order_id=f"{party.placed.order_id.pack():016x}",
+        node_id=details.user_id if details else None,
+        location=details.location if details else None,
+        record_index=order.record.index if order else None,
+        record_leaf=f"0x{order.record.leaf.hex()}" if order else None,
+        anchor=AnchorView(
+            party.master, anchor.first_block, anchor.last_block, anchor.leaf_count, f"0x{anchor.root.hex()}", 0
+        )
+        if anchor
+        else None,
+        steps=[TraceStep(step.title, step.holds, step.finding) for step in party.steps],
+    )
 
 
 def _party_document(party: PartyTrace) -> dict[str, Any]:

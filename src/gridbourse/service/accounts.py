@@ -1,4 +1,4 @@
-"""What the service keeps outside the chains: accounts, sessions, tokens, idempotency keys, decisions; in one file.
+"""What the service keeps outside the chains: accounts, sessions, tokens, decisions; in one file.
 
 Nothing in it is needed to prove a trade, and no secret in it is of use without a password, a cookie or a token.
 """
@@ -12,9 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gridbourse.errors import InvalidValue
-
-SERVICE_FILE = "service.sqlite"
-"""Its name in the folder of a region."""
 
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -50,16 +47,7 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             nonce TEXT PRIMARY KEY,
             expires_at INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID""",
-        """CREATE TABLE idempotency (
-            principal TEXT NOT NULL,
-            key TEXT NOT NULL,
-            digest BLOB NOT NULL,
-            leaf BLOB NOT NULL,
-            created_at INTEGER NOT NULL,
-            PRIMARY KEY (principal, key)
-        ) STRICT, WITHOUT ROWID""",
     ),
-    ("CREATE INDEX idempotency_age ON idempotency (created_at)",),
     (
         """CREATE TABLE decisions (
             node_id TEXT NOT NULL,

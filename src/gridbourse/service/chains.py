@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from enum import Enum
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
 
 from gridbourse.api.chain_schema import (
     AnchorView,
@@ -17,26 +17,19 @@ from gridbourse.api.chain_schema import (
     TransactionView,
 )
 from gridbourse.api.schema import Page
-from gridbourse.crypto.envelope import EncryptionKey, recipients_of
+from gridbourse.crypto.envelope import recipients_of
 from gridbourse.crypto.merkle import HASH_BYTES
-from gridbourse.errors import Conflict, Forbidden, NotFound
+from gridbourse.crypto.node_keys import NodeKeys
+from gridbourse.errors import Conflict, EnvelopeError, Forbidden, NotFound
 from gridbourse.index.chain_state import MAIN, ChainEntry, ChainState
 from gridbourse.index.chain_tables import AnchorEntry, RecordEntry
 from gridbourse.index.news import Head
 from gridbourse.ledger.kinds import RecordKind
+from gridbourse.ledger.sealing import LedgerPlace, open_record
+from gridbourse.node.commands import requests
+from gridbourse.node.commands.chain_views import block_summary, hex_text, plain_fields
+from gridbourse.node.commands.client import NodeClient
 from gridbourse.region.description import RegionSpec
-from gridbourse.service.chain_source import (
-    block_summary,
-    hex_text,
-    read_block,
-    read_head,
-    read_height_of_block,
-    read_height_of_transaction,
-    read_record,
-    read_record_as_master,
-    read_transaction,
-)
-from gridbourse.service.node_client import RegionProcess
 from gridbourse.service.paging import cut, newest_first, read_cursor, write_cursor
 from gridbourse.service.rights import Kind, Principal, Right, require
 from gridbourse.text import Message
@@ -47,31 +40,27 @@ class ChainQueries:
 
     Parameters
     ----------
-    region
-        Runs the region, whose chains it reads.
+    node
+        The region's node, which reads its chains.
     spec
         Who takes part.
     chain_ids
         Ids of the chains that are kept here, by name.
     state
         The chains as they stand.
-    regulator_keys
-        With which the regulator opens records.
     """
 
     def __init__(
         self,
-        region: RegionProcess,
+        node: NodeClient,
         spec: RegionSpec,
         chain_ids: Mapping[str, int],
         state: ChainState,
-        regulator_keys: Sequence[EncryptionKey],
     ) -> None:
-        self._region = region
+        self._node = node
         self._roles = {master.name: master.role.name.lower() for master in spec.masters}
         self._chain_ids = chain_ids
         self._state = state
-        self._regulator_keys = regulator_keys
 
     def chains(self) -> list[ChainSummary]:
         """All chains; main chain first."""
@@ -85,11 +74,11 @@ class ChainQueries:
         last = read_cursor(cursor)
         start = newest if last is None else min(last - 1, newest)
         heights = range(start, max(0, start - limit), -1)
-        kept = {head.height: head for head in entry.heads}
-        blocks = [
-            block_summary(name, kept[height] if height in kept else await self._region.read(read_head, name, height))
-            for height in heights
-        ]
+        known = {head.height: block_summary(name, head) for head in entry.heads}
+        if older := [height for height in heights if height not in known]:
+            read: list[BlockSummary] = await self._node.ask(requests.ReadBlocks(name, older))
+            known |= {block.height: block for block in read}
+        blocks = [known[height] for height in heights]
         return Page(blocks, write_cursor(heights[-1]) if heights and heights[-1] > 1 else None)
 
     async def block(self, principal: Principal, name: str, height: int) -> BlockView:
@@ -101,7 +90,8 @@ class ChainQueries:
         self._require_kept(name)
         if name != MAIN:
             self._require_member(principal, name)
-        return await self._region.read(read_block, name, height)
+        block: BlockView = await self._node.ask(requests.ReadBlock(name, height))
+        return block
 
     async def transaction(self, principal: Principal, name: str, tx_hash: bytes) -> TransactionView:
         """One transaction. Raises `NotFound`."""
@@ -110,7 +100,7 @@ class ChainQueries:
         self._require_kept(name)
         if name != MAIN:
             self._require_member(principal, name)
-        found = await self._region.read(read_transaction, name, tx_hash)
+        found: TransactionView | None = await self._node.ask(requests.ReadTransaction(name, tx_hash))
         if found is None:
             raise NotFound(Message("chain {name} has no transaction {hash}", name=name, hash=hex_text(tx_hash)))
         return found
@@ -169,19 +159,17 @@ class ChainQueries:
         require(principal, Right.READ_CHAINS)
         found = self._record(name, index)
         self._require_member(principal, name)
-        keys, explanation = self._opening(principal, found)
-        place = name, found.index, found.height
-        if keys is None:
-            read = await self._region.read(read_record_as_master, *place)
-        else:
-            read = await self._region.read(read_record, *place, keys)
+        reader, explanation = _reader(principal, found)
+        read: requests.OpenedRecord = await self._node.ask(requests.OpenRecord(name, found.index, found.height, reader))
+        if principal.keys is not None and found.node_id == principal.name:
+            read = _opened(read, principal.keys)
         if read.fault is not None:
             explanation = f"does not open: {read.fault}"
         return RecordView(
             record=self._record_summary(principal, name, found),
             content_bytes=len(read.record.content),
             readers=[reader.hex() for reader in recipients_of(read.record.content[HASH_BYTES:])],
-            details={key: _plain(value) for key, value in asdict(read.details).items()} if read.details else None,
+            details=dict(read.details) if read.details else None,
             explanation=explanation,
         )
 
@@ -213,29 +201,21 @@ class ChainQueries:
             anchor=_anchor(name, covering),
         )
 
-    def _opening(self, principal: Principal, entry: RecordEntry) -> tuple[Sequence[EncryptionKey] | None, str]:
-        """With which keys a record is opened for the caller, None being those of its encryption node; and why."""
-        if principal.kind is Kind.NODE and entry.node_id != principal.name:
-            return (), "sealed to another function node, its encryption node and the regulator"
-        if principal.kind is Kind.NODE and principal.keys is None:
-            return (), "sealed to your own key, which the service does not have; open it with that key"
-        if principal.kind is Kind.MASTER:
-            return None, "sealed to the encryption node of this chain"
-        if principal.keys is not None:
-            return principal.keys.opening, "sealed to this function node"
-        return self._regulator_keys, "sealed to the regulator, which reads everything"
-
     async def height_of(self, principal: Principal, name: str, block_hash: bytes) -> int | None:
         """Height of the block of a chain that has a hash; None if there is none."""
         require(principal, Right.READ_CHAINS)
-        return await self._region.read(read_height_of_block, name, block_hash) if self._is_kept(name) else None
+        if not self._is_kept(name):
+            return None
+        height: int | None = await self._node.ask(requests.FindBlock(name, block_hash))
+        return height
 
     async def height_of_transaction(self, principal: Principal, name: str, tx_hash: bytes) -> int | None:
         """Height of the block of a chain that holds a transaction; None if there is none that the caller may see."""
         require(principal, Right.READ_CHAINS)
         if not self._is_kept(name) or (name != MAIN and not self.is_member(principal, name)):
             return None
-        return await self._region.read(read_height_of_transaction, name, tx_hash)
+        found: TransactionView | None = await self._node.ask(requests.ReadTransaction(name, tx_hash))
+        return found.height if found else None
 
     def is_member(self, principal: Principal, name: str) -> bool:
         """Whether the caller reads a slave chain."""
@@ -322,9 +302,23 @@ def _kind_number(name: str) -> int:
     return int(name) if name.isascii() and name.isdigit() else -1
 
 
-def _plain(value: object) -> str | int | bool:
-    if isinstance(value, Enum):
-        return str(value.name or value.value).lower()
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value))
-    return value if isinstance(value, int | bool) else str(value)
+def _reader(principal: Principal, entry: RecordEntry) -> tuple[Literal["master", "regulator", "nobody"], str]:
+    """Who opens a record for the caller: the node by a key that it keeps, or nobody there; and why."""
+    if principal.kind is Kind.NODE and entry.node_id != principal.name:
+        return "nobody", "sealed to another function node, its encryption node and the regulator"
+    if principal.kind is Kind.NODE and principal.keys is None:
+        return "nobody", "sealed to your own key, which the service does not have; open it with that key"
+    if principal.kind is Kind.MASTER:
+        return "master", "sealed to the encryption node of this chain"
+    if principal.keys is not None:
+        return "nobody", "sealed to this function node"
+    return "regulator", "sealed to the regulator, which reads everything"
+
+
+def _opened(sealed: requests.OpenedRecord, keys: NodeKeys) -> requests.OpenedRecord:
+    """A record, opened with keys that are unlocked here."""
+    place = LedgerPlace(sealed.chain_id, sealed.ledger)
+    try:
+        return replace(sealed, details=plain_fields(open_record(place, sealed.record, *keys.opening)))
+    except EnvelopeError as error:
+        return replace(sealed, fault=str(error))

@@ -81,10 +81,10 @@ class _ExchangeCollector(Collector):
                 float(exchange.metering.is_listening),
             ),
             ("gridbourse_orders", "Orders that the market took.", exchange.state.orders.placed_count),
-            ("gridbourse_waiting_work", "Records and tasks that wait for the region.", exchange.region.waiting),
+            ("gridbourse_waiting_work", "Records and tasks that wait for the node.", exchange.node.waiting),
             ("gridbourse_watchers", "Open event streams.", exchange.feed.watchers),
             ("gridbourse_alarms", "Things that ask for attention.", len(exchange.alarms())),
-            ("gridbourse_last_round_timestamp_seconds", "Last round of the masters.", exchange.region.last_round_at),
+            ("gridbourse_last_round_timestamp_seconds", "Last round of the masters.", exchange.last_round_at),
             ("gridbourse_running", "1 if the masters' rounds take place.", float(exchange.is_running)),
         )
         for name, text, value in single:

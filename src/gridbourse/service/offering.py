@@ -19,11 +19,12 @@ from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.ledger.records import LimitsSet
 from gridbourse.market.types import Offer, Settings
 from gridbourse.metering.forecast import Forecast
-from gridbourse.node.offering import decide, is_open, offer_once
+from gridbourse.node.commands.client import NodeClient
+from gridbourse.node.commands.requests import NodeOffer, OfferOnce
+from gridbourse.node.offering import decide, is_open
 from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.market_state import MarketState
 from gridbourse.service.metering import Metering
-from gridbourse.service.node_client import RegionProcess
 from gridbourse.service.orders import OrderEntry
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.service.views import order_view
@@ -66,8 +67,8 @@ class Offering:
         The market and who is who.
     metering
         The readings.
-    region
-        Runs the region, which offers.
+    node
+        The region's node, which offers.
     store
         Remembers decisions.
     rules
@@ -86,7 +87,7 @@ class Offering:
         state: MarketState,
         directory: ParticipantRegistry,
         metering: Metering,
-        region: RegionProcess,
+        node: NodeClient,
         store: ServiceStore,
         rules: Callable[[], Settings],
         clock: Callable[[], int],
@@ -95,7 +96,7 @@ class Offering:
         self._state = state
         self._directory = directory
         self._metering = metering
-        self._region = region
+        self._node = node
         self._store = store
         self._rules = rules
         self._clock = clock
@@ -233,10 +234,10 @@ class Offering:
             return
         self._keep(decisions)
         offered = [decision for decision in decisions if decision.offer]
-        offers = [(decision.node_id, decision.offer) for decision in offered if decision.offer]
+        offers = [NodeOffer(decision.node_id, decision.offer) for decision in offered if decision.offer]
         if not offers:
             return
-        made = await self._region.run(offer_once, offers)
+        made: list[bool] = await self._node.ask(OfferOnce(offers))
         self.made += sum(made)
         late = [decision for decision, is_made in zip(offered, made, strict=True) if not is_made]
         self._keep([replace(decision, outcome=self._why_not(decision), offer=None) for decision in late])

@@ -24,11 +24,11 @@ from gridbourse.errors import (
     KeyReused,
     KeysNotKept,
     MarketError,
+    NodeUnreachable,
     NotFound,
     NotSignedIn,
     ReadingsNotKept,
     ReadingsRefused,
-    RegionStopped,
     SignInRefused,
     TooManyAttempts,
     TransactionRejected,
@@ -39,6 +39,8 @@ from gridbourse.text import DEFAULT_LANGUAGE, Language, Message, Translation, re
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = "2"
+"""A node that ended is there again after about as long."""
 _FOR_PROGRAMS = ("/api/", "/health", "/ready", "/metrics")
 
 _KINDS: tuple[tuple[type[GridbourseError], HTTPStatus, str], ...] = (
@@ -57,7 +59,7 @@ _KINDS: tuple[tuple[type[GridbourseError], HTTPStatus, str], ...] = (
     (TransactionRejected, HTTPStatus.CONFLICT, "transaction-rejected"),
     (MarketError, HTTPStatus.CONFLICT, "refused-by-the-market"),
     (ContractReverted, HTTPStatus.CONFLICT, "refused-by-the-contract"),
-    (RegionStopped, HTTPStatus.SERVICE_UNAVAILABLE, "stopping"),
+    (NodeUnreachable, HTTPStatus.SERVICE_UNAVAILABLE, "node-unreachable"),
     (ChainError, HTTPStatus.SERVICE_UNAVAILABLE, "chain-unavailable"),
 )
 
@@ -195,7 +197,11 @@ async def _ours(request: Request, error: Exception) -> Response:
     if (pages := _pages(request)) is not None:
         return pages.fail(request, error)
     language = language_of(request.headers)
-    headers = {"Retry-After": str(error.wait_seconds)} if isinstance(error, TooManyAttempts) else None
+    headers = None
+    if isinstance(error, TooManyAttempts):
+        headers = {"Retry-After": str(error.wait_seconds)}
+    elif isinstance(error, NodeUnreachable):
+        headers = {"Retry-After": RETRY_AFTER_SECONDS}
     return problem(language, status, name, explanation(error, language), _faults(error, language), headers)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from heapq import merge
 from operator import neg
 
@@ -21,42 +19,40 @@ from gridbourse.api.schema import (
     Position,
     SigningContext,
 )
-from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.crypto.keys import Address
+from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import (
     Conflict,
     InvalidValue,
-    KeyReused,
     KeysNotKept,
     NotFound,
 )
 from gridbourse.index.participants import ParticipantRegistry
-from gridbourse.ledger.records import Cancellation, Confirmation, OrderDetails
+from gridbourse.ledger.records import Cancellation, Confirmation, LimitsSet, OrderDetails
 from gridbourse.market.types import DealState, Offer, OrderId, Side
 from gridbourse.metering.surplus import AutoTradingLimits
-from gridbourse.node.node import Region
-from gridbourse.node.node_records import Answer, Cancel, NodeRecord, Place, SetLimits, Written
-from gridbourse.service.accounts import ServiceStore
+from gridbourse.node.commands.client import NodeClient
+from gridbourse.node.commands.requests import IdempotencyKey, Submit, SubmittedRecord
 from gridbourse.service.market_state import MarketState
-from gridbourse.service.node_client import RegionProcess
 from gridbourse.service.orders import OrderEntry, PlacedOrder
 from gridbourse.service.paging import cut, newest_first
 from gridbourse.service.rights import Principal, Right, require
+from gridbourse.service.signing import RecordSigner
 from gridbourse.service.views import deal_view, metered_views, order_text, order_view
 from gridbourse.text import Message
 
 
 class Trading:
-    """Writes nodes' orders and answers, and reads what became of them.
+    """Signs and submits function nodes' orders and answers, and reads what became of them.
 
     Parameters
     ----------
     state, directory
         The market and who is who.
-    region
-        Writes records.
-    store
-        Remembers idempotency keys.
+    node
+        Writes what nodes signed themselves.
+    signer
+        Signs for those whose keys are kept.
     clock
         Seconds since the epoch.
     """
@@ -65,16 +61,15 @@ class Trading:
         self,
         state: MarketState,
         directory: ParticipantRegistry,
-        region: RegionProcess,
-        store: ServiceStore,
+        node: NodeClient,
+        signer: RecordSigner,
         clock: Callable[[], int],
     ) -> None:
         self._state = state
         self._directory = directory
-        self._region = region
-        self._store = store
+        self._node = node
+        self._signer = signer
         self._clock = clock
-        self._in_flight: dict[tuple[str, str], asyncio.Future[Written]] = {}
 
     # Orders
 
@@ -107,16 +102,15 @@ class Trading:
             The key came with another order before.
         """
         require(principal, Right.TRADE)
-        _require_keys(principal)
+        keys = _kept_keys(principal)
         asked = {
             "offer": [int(offer.side), int(offer.energy_types), offer.period, offer.energy_wh, offer.price_ticks],
             "energy_quota_wh": energy_quota_wh,
         }
         if energy_quota_wh is None and offer.side is Side.ASK:
             energy_quota_wh = self._offered_wh(principal.name, offer.period) + offer.energy_wh
-        record = NodeRecord(principal.name, Place(offer, energy_quota_wh), principal.keys)
-        written = await self._write_once(principal, record, idempotency_key, asked)
-        return self._order_of(written)
+        details = self._order_details(principal, offer, energy_quota_wh)
+        return self._order_of(await self._signer.submit(keys, details, _once(principal, idempotency_key, asked)))
 
     async def amend(
         self,
@@ -141,26 +135,25 @@ class Trading:
         Conflict
             Nothing of it waits any more.
         """
-        old = self._waiting(principal, order_id)
+        old, keys = self._waiting(principal, order_id), _kept_keys(principal)
         offer = Offer(old.order_id.side, old.energy_types, old.order_id.period, energy_wh, price_ticks)
         quota_wh = None
         if offer.side is Side.ASK:
             quota_wh = self._state.offered_wh(old.trader, offer.period) - old.open_wh + energy_wh
         asked = {"amend": order_id, "energy_wh": energy_wh, "price_ticks": price_ticks}
-        record = NodeRecord(principal.name, Place(offer, quota_wh, old.order_id), principal.keys)
-        return self._order_of(await self._write_once(principal, record, idempotency_key, asked))
+        details = self._order_details(principal, offer, quota_wh, old.order_id)
+        return self._order_of(await self._signer.submit(keys, details, _once(principal, idempotency_key, asked)))
 
     async def cancel(self, principal: Principal, order_id: str) -> Order:
         """Let the calling node take what is open of an order out of the market. Raises like `amend`."""
         old = self._waiting(principal, order_id)
-        await self._write(NodeRecord(principal.name, Cancel(old.order_id), principal.keys))
+        await self._signer.submit(_kept_keys(principal), Cancellation(principal.name, old.order_id.pack()))
         return self.order(principal, order_id)
 
     async def set_limits(self, principal: Principal, limits: AutoTradingLimits) -> None:
         """Let the calling node record what it may do by itself from now on."""
         require(principal, Right.TRADE)
-        _require_keys(principal)
-        await self._write(NodeRecord(principal.name, SetLimits(limits), principal.keys))
+        await self._signer.submit(_kept_keys(principal), LimitsSet.of(principal.name, limits))
 
     def limits(self, principal: Principal, node_id: str) -> AutoTradingLimits:
         """What a node of the caller's may do by itself.
@@ -179,7 +172,7 @@ class Trading:
 
     def _waiting(self, principal: Principal, order_id: str) -> PlacedOrder:
         require(principal, Right.TRADE)
-        _require_keys(principal)
+        _kept_keys(principal)
         placed = self._own_order(principal, order_id).placed
         if placed is None or not placed.open_wh:
             raise Conflict(Message("nothing of order {order} waits any more", order=order_id))
@@ -196,8 +189,8 @@ class Trading:
             The transaction is not the node's next one that writes just that.
         """
         require(principal, Right.TRADE)
-        record = NodeRecord(principal.name, raw)
-        written = await self._write_once(principal, record, idempotency_key, {"raw": raw.hex()})
+        once = _once(principal, idempotency_key, {"raw": raw.hex()})
+        written: SubmittedRecord = await self._node.ask(Submit(principal.name, raw, once))
         if isinstance(written.details, OrderDetails):
             return self._order_of(written)
         if isinstance(written.details, Cancellation):
@@ -209,10 +202,8 @@ class Trading:
     async def signing_context(self, principal: Principal) -> SigningContext:
         """What the calling node needs to seal and sign its next record by itself."""
         require(principal, Right.TRADE)
-
-        node = self._directory.nodes[principal.name]
-        address = Address(bytes.fromhex(node.address_hex))
-        return await self._region.run(_signing_context, principal.name, node.location, address)
+        address = Address(bytes.fromhex(self._directory.nodes[principal.name].address_hex))
+        return await self._signer.context(principal.name, address)
 
     def orders(
         self,
@@ -298,7 +289,7 @@ class Trading:
             It has answered otherwise, or the deal waits for no answer.
         """
         require(principal, Right.TRADE)
-        _require_keys(principal)
+        keys = _kept_keys(principal)
         deal = self.deal(principal, deal_id)
         side, verb = Side[deal.side.upper()], Message("confirmed" if confirmed else "abandoned")
         if deal.answered is not None:
@@ -309,7 +300,7 @@ class Trading:
         if deal.status is not DealStatus.INTENT or self._clock() > deal.confirm_before:
             text = "deal {deal} can no longer be {verb}: it is {state}, its cooling-off time is over"
             raise Conflict(Message(text, deal=deal_id, verb=verb, state=Message(str(deal.status))))
-        await self._write(NodeRecord(principal.name, Answer(deal_id, side, confirmed), principal.keys))
+        await self._signer.submit(keys, Confirmation(principal.name, deal_id, side, confirmed))
         return self.deal(principal, deal_id, side)
 
     # Money and energy
@@ -358,7 +349,7 @@ class Trading:
         if master is None or not principal.reaches(node_id, master):
             raise NotFound(otherwise)
 
-    def _order_of(self, written: Written) -> Order:
+    def _order_of(self, written: SubmittedRecord) -> Order:
         assert isinstance(written.details, OrderDetails), "an order was written"
         order = self._recorded(written.details.user_id, written.leaf)
         if order is None:  # the chains could not be read; it is on them
@@ -377,55 +368,26 @@ class Trading:
         trader = self._directory.trader(node_id, self._state.calendar.day_of(period))
         return 0 if trader is None else self._state.offered_wh(trader, period)
 
-    # Writing
-
-    async def _write_once(
-        self, principal: Principal, record: NodeRecord, key: str | None, asked: Mapping[str, object]
-    ) -> Written:
-        """Write a record, unless it was written under the same key before."""
-        if key is None:
-            return await self._write(record)
-        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
-        place = principal.identity, key
-        while (running := self._in_flight.get(place)) is not None:
-            await asyncio.wait([running])
-        row = self._store.row("SELECT digest, leaf FROM idempotency WHERE principal = ? AND key = ?", *place)
-        if row is not None and row["digest"] != digest:
-            text = "Idempotency-Key {key!r} came with another order before; give each order a key of its own"
-            raise KeyReused(Message(text, key=key))
-        written = self._recorded(record.node_id, row["leaf"]) if row is not None else None
-        if written is not None and written.details is not None:
-            return Written(written.leaf, written.details)
-        future = asyncio.get_running_loop().create_future()
-        self._in_flight[place] = future
-        try:
-            return await self._write(replace(record, idempotency=(*place, digest)))
-        finally:
-            self._in_flight.pop(place, None)
-            future.cancel()
-
-    async def _write(self, record: NodeRecord) -> Written:
-        return await self._region.write(record)
+    def _order_details(
+        self, principal: Principal, offer: Offer, quota_wh: int | None, replaces: OrderId | None = None
+    ) -> OrderDetails:
+        location = self._directory.nodes[principal.name].location
+        return OrderDetails.of(principal.name, location, offer, energy_quota_wh=quota_wh, replaces=replaces)
 
 
-def _signing_context(region: Region, node_id: str, location: str, address: Address) -> SigningContext:
-    master = region.master_of(node_id)
-    ledger = master.slave.ledger
-    return SigningContext(
-        node_id=node_id,
-        location=location,
-        chain_id=ledger.chain.chain_id,
-        ledger=f"0x{ledger.address.hex()}",
-        nonce=ledger.chain.next_nonce(address),
-        gas_limit=GAS_LIMIT,
-        readers=[key.hex() for key in master.encryption_node.readers],
-    )
+def _once(principal: Principal, key: str | None, asked: Mapping[str, object]) -> IdempotencyKey | None:
+    """Under which the node remembers a request, if it came with a key."""
+    if key is None:
+        return None
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
+    return IdempotencyKey(principal.identity, key, digest)
 
 
-def _require_keys(principal: Principal) -> None:
+def _kept_keys(principal: Principal) -> NodeKeys:
     if principal.keys is None:
         text = "the keys of {name!r} are not kept here; sign the record, then POST {path}"
         raise KeysNotKept(Message(text, name=principal.name, path="/api/v1/records"))
+    return principal.keys
 
 
 def _order_id(text: str) -> OrderId:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import GridbourseError
 from gridbourse.market.types import DealState, EnergyType, Offer, Side
+from gridbourse.node.commands.requests import Credit
 from gridbourse.node.key_rotation import RegionKeys
-from gridbourse.node.node import Region
 from gridbourse.region.description import NodeKind
 from gridbourse.service.rights import Kind, Principal
 from gridbourse.service.service import Exchange
@@ -107,7 +107,7 @@ class ExampleMarket:
         """Let everybody have a deposit on every day that is open."""
         for day in set(self._exchange.directory.days()) - paid:
             moneys = dict.fromkeys(self._nodes, money_units(_DEPOSIT_YUAN))
-            await self._exchange.region.run(Region.deposit, moneys, day, day.to_bytes(32, "big"))
+            await self._exchange.node.ask(Credit(day, moneys, day.to_bytes(32, "big")))
             paid.add(day)
 
     async def _place(self) -> None:

@@ -1,4 +1,4 @@
-"""A region in one file: backup while it runs, restore that believes nothing it has not checked, and upgrade.
+"""A region in one file: backup while it runs, and restore that believes nothing it has not checked.
 
 The archive is a tar file with a list of its members, their lengths and SHA-256 digests in front. It holds private keys:
 it is readable by its owner only, and belongs where keys belong.
@@ -21,19 +21,18 @@ from pathlib import Path
 from typing import IO
 
 from gridbourse.chain.local import LocalChain
-from gridbourse.crypto.suite import HPKE
 from gridbourse.errors import InvalidValue
 from gridbourse.node.node import Region
 from gridbourse.node.setup import new_folder
-from gridbourse.region.layout import READINGS_FILE
-from gridbourse.service.accounts import SERVICE_FILE, ServiceStore
+from gridbourse.region.layout import NODE_FILE, READINGS_FILE, SERVICE_FILE
 
 FORMAT = 1
 LIST = "gridbourse-backup.json"
 MAX_LIST_BYTES = 4 * 2**20
+DATABASES = (SERVICE_FILE, NODE_FILE)
 _CHUNK_BYTES = 2**20
 _MEMBER = re.compile(
-    r"region\.toml|service\.sqlite|meter\.readings|[a-z0-9-]{1,40}\.chain|keys/(?:(?:masters|nodes|tokens)/)?[A-Za-z0-9_.~%-]{1,255}"
+    r"region\.toml|service\.sqlite|node\.sqlite|meter\.readings|[a-z0-9-]{1,40}\.chain|keys/(?:(?:masters|nodes|tokens)/)?[A-Za-z0-9_.~%-]{1,255}"
 )
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 
@@ -63,9 +62,9 @@ def back_up(region: Region, folder: Path, archive: Path) -> None:
         for chain in {region.main.chain, *(master.slave.chain for master in region.masters.values())}:
             if isinstance(chain, LocalChain):
                 chain.back_up(copies / chain.path.name)
-        if (folder / SERVICE_FILE).exists():
-            with closing(ServiceStore(folder / SERVICE_FILE)) as service:
-                service.back_up(copies / SERVICE_FILE)
+        for name in DATABASES:
+            if (folder / name).exists():
+                _copy_database(folder / name, copies / name)
         if (folder / READINGS_FILE).exists():
             shutil.copyfile(folder / READINGS_FILE, copies / READINGS_FILE)  # it only grows, and its end is cut clean
         members = {path.name: path for path in copies.iterdir()} | {
@@ -93,39 +92,27 @@ def restore(archive: Path, folder: Path) -> None:
         with new_folder(folder) as draft, tarfile.open(archive, "r:") as tar:
             _extract(archive, tar, draft)
             Region.open(draft).close()
-            if (draft / SERVICE_FILE).exists():
-                ServiceStore(draft / SERVICE_FILE).close()
+            for name in DATABASES:
+                if (draft / name).exists():
+                    _check_database(draft / name)
     except (tarfile.TarError, EOFError) as error:
         raise InvalidValue("archive", str(archive), f"a file that `gridbourse region backup` made ({error})") from error
 
 
-def upgrade(folder: Path) -> list[str]:
-    """Bring the files of an older region to the form of today, and prove that the region opens; back it up before.
+def _copy_database(path: Path, copy: Path) -> None:
+    """Write a consistent copy of a database, while others use it."""
+    with closing(sqlite3.connect(path)) as database, closing(sqlite3.connect(copy)) as target:
+        database.backup(target)
 
-    Returns
-    -------
-    list of str
-        What was changed.
 
-    Raises
-    ------
-    InvalidValue
-        The folder holds no region, or one that this version cannot read.
-    """
-    if not (folder / "region.toml").exists():
-        raise InvalidValue("folder", str(folder), "the folder of a region")
-    changed = [
-        f"{path.relative_to(folder)}: names the suite of its keys"
-        for path in sorted((folder / "keys").rglob("*.json"))
-        if _name_suites(path)
-    ]
-    if (folder / SERVICE_FILE).exists():
-        before = _schema_version(folder / SERVICE_FILE)
-        ServiceStore(folder / SERVICE_FILE).close()
-        if (after := _schema_version(folder / SERVICE_FILE)) != before:
-            changed.append(f"{SERVICE_FILE}: schema {after} instead of {before}")
-    Region.open(folder).close()
-    return changed
+def _check_database(path: Path) -> None:
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        raise InvalidValue("archive", path.name, f"an archive whose databases are sound ({found})")
 
 
 def _write(draft: Path, members: dict[str, Path]) -> None:
@@ -210,22 +197,3 @@ def _digest(path: Path) -> str:
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
     while chunk := file.read(_CHUNK_BYTES):
         yield chunk
-
-
-def _name_suites(path: Path) -> bool:
-    """Key files once named no suite, because there was one only."""
-    stored = json.loads(path.read_text("utf-8"))
-    unnamed = [own for own in stored.get("keys", []) if "suite" not in own]
-    for own in unnamed:
-        own["suite"] = HPKE.name
-    if unnamed:
-        draft = path.with_suffix(".draft")
-        draft.touch(mode=0o600)
-        draft.write_text(json.dumps(stored, indent=1) + "\n", "utf-8")
-        draft.replace(path)
-    return bool(unnamed)
-
-
-def _schema_version(path: Path) -> int:
-    with closing(sqlite3.connect(path)) as db:
-        return int(db.execute("PRAGMA user_version").fetchone()[0])

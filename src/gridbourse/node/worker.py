@@ -16,13 +16,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, TypeVar
 
-from gridbourse.errors import GridbourseError
-from gridbourse.index.news import News
-from gridbourse.node.chain_reader import ChainReader
-from gridbourse.node.jobs.job import JobFailure, JobSchedule
+from gridbourse.errors import GridbourseError, NodeUnreachable
+from gridbourse.node.commands.requests import Round, Submit, SubmittedRecord
 from gridbourse.node.jobs.loop import RegionLoop
 from gridbourse.node.node import Region
-from gridbourse.node.node_records import NodeRecord, RecordWriter, Written
+from gridbourse.node.store import NodeStore
+from gridbourse.node.submission import RecordWriter
+from gridbourse.text import Message
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +36,6 @@ _Answer = TypeVar("_Answer")
 _OVER = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
-    """When the masters' last round ended, and what could not be done in it."""
-
-    ended_at: float
-    failures: tuple[JobFailure, ...] = ()
-
-
 @dataclass(slots=True)
 class _Task:
     run: Callable[[Region], object]
@@ -52,8 +44,8 @@ class _Task:
 
 @dataclass(slots=True)
 class _Entry:
-    record: NodeRecord
-    future: Future[Written] = field(default_factory=Future)
+    command: Submit
+    future: Future[SubmittedRecord] = field(default_factory=Future)
 
 
 class RegionWorker:
@@ -63,49 +55,52 @@ class RegionWorker:
     ----------
     region
         The open region; this thread closes it.
+    store
+        Where it is remembered under which keys records were submitted; this thread closes it.
+    loop
+        What masters do.
+    step_seconds
+        Between two rounds of that.
     publish
-        Is told what is new on the chains, always before whoever caused it gets an answer.
-    prepare
-        Makes what is durable of records before they are written, given their leaves.
+        Tells what is new on the chains, always before whoever caused it gets an answer.
     report
         Is told of each round when it is over.
-    job_schedule
-        How often it does what masters do.
     """
 
     def __init__(
         self,
         region: Region,
-        publish: Callable[[Sequence[News]], None],
-        prepare: Callable[[Sequence[tuple[NodeRecord, bytes]]], None],
+        store: NodeStore,
+        loop: RegionLoop,
+        step_seconds: float,
+        *,
+        publish: Callable[[], None],
         report: Callable[[Round], None],
-        job_schedule: JobSchedule,
     ) -> None:
         self._region = region
+        self._store = store
+        self._loop = loop
+        self._step_seconds = step_seconds
         self._publish = publish
         self._report = report
-        self._writer = RecordWriter(region, prepare)
-        self._reader = ChainReader(region)
-        self._job_schedule = job_schedule
+        self._writer = RecordWriter(region, store)
         self._queue: queue.SimpleQueue[_Task | _Entry | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="region", daemon=True)
-        self._loop = RegionLoop(region, job_schedule)
         self._round: Iterator[None] | None = None
         self._next_round = 0.0
         self._is_stopping = False
 
     def start(self) -> None:
-        """Read what the chains hold, then begin."""
-        self._tell()
+        """Begin."""
         self._thread.start()
 
     def stop(self) -> None:
         """Let it finish what has been taken, anchor, and close the region."""
         self._queue.put(None)
 
-    def write(self, record: NodeRecord) -> Future[Written]:
-        """Write a node's record to its slave chain and take it up."""
-        entry = _Entry(record)
+    def submit(self, command: Submit) -> Future[SubmittedRecord]:
+        """Write a function node's record to its slave chain and relay it."""
+        entry = _Entry(command)
         self._queue.put(entry)
         return entry.future
 
@@ -117,20 +112,43 @@ class RegionWorker:
         self._queue.put(task)
         return task.future  # type: ignore[return-value]
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self._thread.is_alive()
+
+    @property
+    def waiting(self) -> int:
+        """How much waits to be done."""
+        return self._queue.qsize()
+
     def join(self) -> None:
         """Wait until it has stopped, for whatever reason."""
         self._thread.join()
 
     def _run(self) -> None:
         try:
+            self._publish()
             while not self._is_stopping:
                 self._turn()
             self._region.anchor()
-            self._tell()
+            self._publish()
         except BaseException:
             logger.exception("the region stopped")
         finally:
+            self._store.close()
             self._region.close()
+            self._refuse_the_rest()
+
+    def _refuse_the_rest(self) -> None:
+        """Nobody is to wait for what will not be done."""
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if item is not None:
+                item.future.set_exception(NodeUnreachable(Message("the node is stopping; try again when it is back")))
 
     def _turn(self) -> None:
         entries, tasks = self._take()
@@ -164,11 +182,11 @@ class RegionWorker:
 
     def _write(self, entries: Sequence[_Entry]) -> None:
         try:
-            results = self._writer.write([entry.record for entry in entries])
+            results = self._writer.write([entry.command for entry in entries])
         except Exception as error:  # whoever asked is told, and the region goes on
             logger.exception("records were not written")
             results = [error] * len(entries)
-        self._tell_if_possible()
+        self._publish_if_possible()
         for entry, result in zip(entries, results, strict=True):
             if isinstance(result, Exception):
                 entry.future.set_exception(result)
@@ -181,27 +199,24 @@ class RegionWorker:
         except Exception as error:
             if not isinstance(error, GridbourseError):
                 logger.exception("work on the region failed")
-            self._tell_if_possible()
+            self._publish_if_possible()
             task.future.set_exception(error)
         else:
-            self._tell_if_possible()
+            self._publish_if_possible()
             task.future.set_result(answer)
 
     def _go_on(self) -> None:
         """Do the next piece of what the masters do; what fails now is taken up again in the next round."""
         self._round = self._round or self._loop.pieces()
         is_over = next(self._round, _OVER) is _OVER
-        self._tell_if_possible()
+        self._publish_if_possible()
         if is_over:
-            self._round, self._next_round = None, time.monotonic() + self._job_schedule.step_seconds
+            self._round, self._next_round = None, time.monotonic() + self._step_seconds
             self._report(Round(time.time(), self._loop.failures))
 
-    def _tell(self) -> None:
-        self._publish(self._reader.news())
-
-    def _tell_if_possible(self) -> None:
+    def _publish_if_possible(self) -> None:
         """Whoever waits gets its answer, even if a chain cannot be read now; the next round tells what was missed."""
         try:
-            self._tell()
+            self._publish()
         except GridbourseError:
-            logger.exception("news were not read")
+            logger.exception("what is new was not read")
