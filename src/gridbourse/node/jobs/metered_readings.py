@@ -47,7 +47,10 @@ class MeteredReadings:
         self._readings.catch_up(region)
         self._note_days(region)
         today = region.calendar.day_at(region.clock())
-        for name in region.masters:
+        for name, master in region.masters.items():
+            # Of a day for which the master named nobody there is nothing to settle.
+            named = {day for _, day in master.traders}
+            self._open[name] &= named | {day for day in self._open[name] if day >= today}
             for day in sorted(day for day in self._open[name] if day < today):
                 if self._is_ready(region, name, day):
                     yield Task(f"{name}, {date_text(day)}", partial(self._record, region, name, day))
