@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from gridbourse.cli.main import COMMANDS, gridbourse
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.delivery import DeliveryCalendar, date_text
-from gridbourse.errors import ChainLocked, InvalidValue, ServiceProblem
+from gridbourse.errors import InvalidValue, ServiceProblem
 from gridbourse.metering.meter import Meter
 from gridbourse.node.node import Region
 
@@ -86,8 +86,8 @@ def test_the_same_commands_speak_to_a_service(run, folder, monkeypatch):
         monkeypatch.setenv("GRIDBOURSE_TOKEN", made.output.strip().splitlines()[-1].removeprefix("Password: "))
         assert "waiting" in run(*ASK).output
         assert json.loads(run("book", TIME, "--json").output)["asks"][0]["price_ticks"] == 3_600
-        with pytest.raises(ChainLocked, match="--url"):
-            run("order", "list", "--region", folder, "--as", "Anna")
+        listed = json.loads(run("order", "list", "--region", folder, "--as", "Anna", "--json").output)
+        assert [order["price_ticks"] for order in listed] == [3_600], "a command on the folder finds the node that runs"
     finally:
         service.stop()
 

@@ -62,6 +62,21 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (node_id, period)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        # A token ends with the account that made it, and with the token that did.
+        "ALTER TABLE tokens ADD COLUMN account TEXT REFERENCES accounts (name) ON DELETE CASCADE",
+        "ALTER TABLE tokens ADD COLUMN maker TEXT REFERENCES tokens (id) ON DELETE CASCADE",
+        "CREATE INDEX tokens_of_account ON tokens (account)",
+        "CREATE INDEX tokens_of_maker ON tokens (maker)",
+        "CREATE TABLE failed_sign_ins (account TEXT NOT NULL, address TEXT NOT NULL, at INTEGER NOT NULL) STRICT",
+        "CREATE INDEX failures_of_account ON failed_sign_ins (account, at)",
+        """CREATE TABLE known_addresses (
+            account TEXT NOT NULL REFERENCES accounts (name) ON DELETE CASCADE,
+            address TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            PRIMARY KEY (account, address)
+        ) STRICT, WITHOUT ROWID""",
+    ),
 )
 """What leads from one version of the schema to the next; the file's `user_version` says how far it has come."""
 

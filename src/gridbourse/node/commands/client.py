@@ -205,13 +205,14 @@ def ask_once(path: Path, command: Command) -> Any:
     GridbourseError
         What the node says.
     """
+    line = b""
     with socket.socket(socket.AF_UNIX) as connection, socket_address(path) as address:
         try:
             connection.connect(address)
         except OSError as error:
             raise NodeUnreachable(Message("no node listens on {path}; start one", path=str(path))) from error
-        connection.sendall(command_line(1, command))
-        with connection.makefile("rb") as lines:
+        with contextlib.suppress(OSError), connection.makefile("rb") as lines:
+            connection.sendall(command_line(1, command))
             line = lines.readline()
     if not line:
         raise _unreachable()

@@ -267,9 +267,12 @@ def _mapping(key: Any, value: Any) -> Codec:
 
 
 def _union(options: tuple[Any, ...]) -> Codec:
-    """Something or nothing, or one of several dataclasses."""
+    """Something or nothing, or one of several dataclasses, or of several plain types."""
     present = [option for option in options if option is not type(None)]
-    inner = codec(present[0]) if len(present) == 1 else _tagged(present)
+    if len(present) == 1:
+        inner = codec(present[0])
+    else:
+        inner = _tagged(present) if all(map(is_dataclass, present)) else _either(present)
     if len(present) == len(options):
         return inner
 
@@ -280,6 +283,21 @@ def _union(options: tuple[Any, ...]) -> Codec:
         return None if stated is None else inner.decode(stated, field)
 
     return Codec(encode_optional, decode_optional, f"{inner.text}, or null")
+
+
+def _either(kinds: Sequence[Any]) -> Codec:
+    codecs = {kind: codec(kind) for kind in kinds}
+    text = " or ".join(inner.text for inner in codecs.values())
+
+    def decode_either(stated: object, field: str) -> Any:
+        kind = str if type(stated) is dict else type(stated)  # a sentence with its parts
+        if kind not in codecs:
+            raise _refuse(field, stated, text)
+        return codecs[kind].decode(stated, field)
+
+    return Codec(
+        lambda value: codecs[str if isinstance(value, str) else type(value)].encode(value), decode_either, text
+    )
 
 
 def _tagged(kinds: Sequence[Any]) -> Codec:

@@ -12,7 +12,7 @@ from gridbourse.api.schema import SigningContext
 from gridbourse.contracts.abi import Call
 from gridbourse.contracts.consortium import Consortium
 from gridbourse.contracts.wallet import GAS_LIMIT
-from gridbourse.errors import InvalidValue
+from gridbourse.errors import InvalidValue, NodeUnreachable
 from gridbourse.node.backup import back_up
 from gridbourse.node.commands import chain_views, requests
 from gridbourse.node.commands.requests import TraceReport
@@ -47,11 +47,20 @@ class Handlers:
         self._region = region
         self._folder = folder
         self._worker = worker
+        self._is_closed = False
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._regulator = ThreadPoolExecutor(1, "regulator")
 
     def execute(self, command: requests.Command) -> Future[Any]:
-        """Do what a command asks for; the future has the answer, or the error."""
+        """Do what a command asks for; the future has the answer, or the error.
+
+        Raises
+        ------
+        NodeUnreachable
+            The node is stopping.
+        """
+        if self._is_closed:
+            raise NodeUnreachable(Message("the node is stopping; try again when it is back"))
         if isinstance(command, requests.Submit):
             return self._worker.submit(command)
         if isinstance(command, requests.BackUp):
@@ -64,6 +73,7 @@ class Handlers:
 
     def close(self) -> None:
         """Finish what is being read, and take nothing more."""
+        self._is_closed = True
         for pool in (self._readers, self._regulator):
             pool.shutdown(cancel_futures=True)
 

@@ -125,12 +125,15 @@ class CommandServer:
             try:
                 line = await reader.readuntil(b"\n")
             except asyncio.IncompleteReadError:
+                await connection.finished()  # who sends nothing more may still wait for answers
                 return
             except asyncio.LimitOverrunError:
                 error = InvalidValue("line", "a long one", f"at most {MAX_LINE_BYTES} bytes, then a line feed")
                 connection.refuse(None, error)
                 return
-            await connection.running.acquire()
+            await connection.begin()
+            if connection.is_closing:
+                return
             self._take(line, connection)
 
     def _take(self, line: bytes, connection: Connection) -> None:
@@ -143,7 +146,7 @@ class CommandServer:
         except Exception as error:  # whatever somebody sends, the node goes on
             if not isinstance(error, GridbourseError):
                 logger.exception("a command was not understood")
-            connection.running.release()
+            connection.finish()
             connection.refuse(number, error)
             return
         kind = type(command).ANSWER
@@ -170,8 +173,29 @@ class Connection:
         self._writer = writer
         self._call = call
         self.is_subscribed = False
-        self.running = asyncio.Semaphore(MAX_RUNNING)
         self.ended = asyncio.Event()
+        self._running = 0
+        self._changed = asyncio.Event()
+
+    async def begin(self) -> None:
+        """Begin a command, as soon as not too many are being done."""
+        while self._running >= MAX_RUNNING:
+            await self._change()
+        self._running += 1
+
+    def finish(self) -> None:
+        """A command is done."""
+        self._running -= 1
+        self._changed.set()
+
+    async def finished(self) -> None:
+        """Wait until all commands are done."""
+        while self._running:
+            await self._change()
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
 
     def subscribe(self, events: list[dict[str, Any]]) -> None:
         """Tell some events, and from now on those that are published; any thread may."""
@@ -184,7 +208,7 @@ class Connection:
 
     def answer(self, number: int | None, kind: Any, done: Future[Any]) -> None:
         """Tell what came of a command."""
-        self.running.release()
+        self.finish()
         if done.cancelled():
             self.refuse(number, NodeUnreachable(Message("the node is stopping; try again when it is back")))
         elif (error := done.exception()) is not None:
@@ -212,6 +236,11 @@ class Connection:
             transport.abort()
             return
         self._writer.write(line)
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether it is cut off, or was closed here: what it still sent is not done."""
+        return self._writer.transport.is_closing()
 
     def close(self) -> None:
         """Read nothing more."""
