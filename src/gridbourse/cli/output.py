@@ -66,7 +66,7 @@ def show(
     values: Iterable[_Value],
     columns: Columns[_Value],
     *,
-    times: Times = no_clocks,
+    times: Times = DeliveryCalendar,
     as_json: bool,
     title: str | None = None,
 ) -> None:
@@ -84,7 +84,7 @@ def show(
     Console().print(table)
 
 
-def show_one(value: Any, rows: Mapping[str, object], *, times: Times, as_json: bool) -> None:
+def show_one(value: Any, rows: Mapping[str, object], *, times: Times = DeliveryCalendar, as_json: bool) -> None:
     """Print one value as a list of its fields, or as a JSON object."""
     if as_json:
         print_json(asdict(value))
