@@ -22,7 +22,7 @@ def test_readings_come_back_in_the_order_of_their_acceptance(tmp_path, readings)
         for signed in reversed(readings):
             journal.append(signed)
     with closing(Journal(tmp_path / "readings")) as journal:
-        assert list(journal) == [signed.to_bytes() for signed in reversed(readings)]
+        assert list(journal.unread()) == [signed.to_bytes() for signed in reversed(readings)]
 
 
 def test_what_is_synced_is_in_the_file_without_closing_it(tmp_path, readings):
@@ -41,7 +41,7 @@ def written(path, readings):
 
 def read(path):
     with closing(Journal(path)) as journal:
-        return list(journal)
+        return list(journal.unread())
 
 
 @pytest.mark.parametrize("torn", [1, 60, FRAME_BYTES - 1])
@@ -50,8 +50,9 @@ def test_a_half_written_reading_at_the_end_is_cut_off(tmp_path, readings, torn, 
     whole = written(path, readings[:3])
     path.write_bytes(whole[: 2 * FRAME_BYTES + torn])
     with closing(Journal(path)) as journal:
+        assert list(journal.unread()) == [readings[number].to_bytes() for number in (0, 1)]
         journal.append(readings[3])
-        assert list(journal) == [readings[number].to_bytes() for number in (0, 1, 3)]
+    assert read(path) == [readings[number].to_bytes() for number in (0, 1, 3)]
     assert "unfinished reading" in caplog.text
     assert not list(tmp_path.glob("*.damaged")), "that is what a power failure leaves"
 
@@ -84,9 +85,22 @@ def test_a_damage_costs_the_readings_that_it_is_in_and_is_told(tmp_path_factory,
     assert not caplog.records, "it is repaired once"
 
 
-def test_reading_the_journal_leaves_its_end_where_it_is(tmp_path, readings):
+def test_what_another_process_appended_is_read_once_and_nothing_of_ones_own(tmp_path, readings):
+    with closing(Journal(tmp_path / "readings")) as one, closing(Journal(tmp_path / "readings")) as other:
+        for turn, (writing, reading) in enumerate([(one, other), (other, one), (one, other)]):
+            with writing.held():
+                assert list(writing.unread()) == []
+                writing.append(readings[turn])
+                writing.sync()
+            assert list(reading.unread()) == [readings[turn].to_bytes()]
+    assert read(tmp_path / "readings") == [signed.to_bytes() for signed in readings[:3]]
+
+
+def test_what_a_killed_process_left_half_written_is_cut_off_before_another_appends(tmp_path, readings):
     with closing(Journal(tmp_path / "readings")) as journal:
-        journal.append(readings[0])
-        next(iter(journal))
-        journal.append(readings[1])
-        assert list(journal) == [signed.to_bytes() for signed in readings[:2]]
+        with (tmp_path / "readings").open("ab") as killed:
+            killed.write(readings[0].to_bytes()[:50])
+        with journal.held():
+            journal.append(readings[1])
+            journal.sync()
+    assert read(tmp_path / "readings") == [readings[1].to_bytes()]

@@ -162,7 +162,7 @@ class Exchange:
             keys.nodes.load_node,
             self._adopt,
         )
-        self.audit = Audit(node, self.index, self.calendar, clock)
+        self.audit = Audit(node, self.index, self.calendar, self.store, clock)
 
     @classmethod
     async def open(
