@@ -275,4 +275,3 @@ def test_the_morning_after_is_traded_with_the_money_that_was_carried(loop):
     bought = [deal for deal in loop.exchange.state.deals_on(DAY + 1) if deal.state is DealState.SETTLED]
     assert bought
     assert {loop.exchange.directory.owners[deal.buyer].node_id for deal in bought} == {"Works", "Home"}
-    assert Side.BID in {order.side for order in loop.exchange.state.orders}

@@ -39,6 +39,7 @@ COMMANDS = {
     "order": "order",
     "deal": "deal",
     "deposit": "account",
+    "payout": "payout",
     "account": "account",
     "token": "account",
     "chain": "chain",
