@@ -13,7 +13,7 @@ import pytest
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.delivery import date_day, date_text
 from gridbourse.ledger.payout_records import PayoutInstruction
-from gridbourse.market.types import DealState, EnergyType, Role, Settings, Side
+from gridbourse.market.types import DealState, EnergyType, Role, Settings
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.jobs.payout_files import ConfirmationFile, PayoutFile
