@@ -13,7 +13,7 @@ FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 COMETBFT := v0.38.26
 
-.PHONY: consortium cometbft chromium screenshots demo serve test lint contracts-test unit-test optional-parts nightly bench load artifacts lock clean
+.PHONY: consortium cometbft chromium postgresql screenshots demo serve test lint contracts-test unit-test optional-parts nightly bench load artifacts lock clean
 
 ## the paper's market, end to end; tables on the screen, pictures and CSV files in out/
 demo: $(VENV)/run
@@ -41,11 +41,13 @@ contracts-test: contracts/node_modules
 unit-test: $(VENV)/dev contracts/node_modules tests/browser/node_modules $(RPC_TOOLS)/node_modules optional-parts
 	$(BIN)/pytest -n auto --dist loadfile -m "not nightly"
 
-# Without CometBFT (built with Go) and Chromium (Debian's) the tests that need them are skipped, and say so.
+# Without CometBFT (built with Go), Chromium and PostgreSQL (Debian's) the tests that need them are skipped, and say so.
 optional-parts: $(VENV)/bin/python
 	@! command -v go > /dev/null || $(MAKE) cometbft
 	@command -v chromium > /dev/null || ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ] || \
 		{ apt-get update -q && $(MAKE) chromium; } || true
+	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || ! command -v apt-get > /dev/null || \
+		[ "$$(id -u)" != 0 ] || { apt-get update -q && $(MAKE) postgresql; } || true
 	@[ -x /usr/sbin/nginx ] || ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ] || \
 		{ apt-get update -q && apt-get install -y -q --no-install-recommends nginx-light; } || true
 
@@ -70,6 +72,10 @@ $(VENV)/bin/cometbft: | $(VENV)/bin/python
 ## the browser that the tests of the console drive, and a font for Chinese; needs Debian's apt, and root
 chromium:
 	apt-get install -y -q --no-install-recommends chromium fonts-noto-cjk
+
+## the database server in which the tests keep an index, too; needs Debian's apt, and root
+postgresql:
+	apt-get install -y -q --no-install-recommends postgresql
 
 ## pictures of every page of the console, in docs/images/console; SHOTS="market home" takes only these
 screenshots: $(VENV)/dev
@@ -100,7 +106,7 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 lock: $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check uv==$(UV)
 	$(COMPILE) --extra install pyproject.toml -o requirements/run.txt
-	$(COMPILE) --extra install --extra gmt --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --extra install --extra gmt --extra postgresql --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --extra install --extra gmt --extra bench -c requirements/run.txt pyproject.toml -o requirements/bench.txt
 
 clean:

@@ -25,6 +25,7 @@ from statistics import quantiles
 from uuid import uuid4
 
 from gridbourse.delivery import DeliveryCalendar
+from gridbourse.index.database import Database
 from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.market.types import Role, Settings
 from gridbourse.node.key_rotation import RegionKeys
@@ -142,7 +143,8 @@ def prepare(folder: Path) -> dict[str, str]:
             region.open_day(day)
             region.deposit(dict.fromkeys(nodes, DEPOSIT), day, day.to_bytes(32, "big"))
     store, keys = ServiceStore(folder / SERVICE_FILE), RegionKeys(folder).nodes
-    credentials = Credentials(store, ParticipantRegistry([]), {}, spec.chain_id, lambda: int(time.time()))
+    registry = ParticipantRegistry(Database.of(folder))
+    credentials = Credentials(store, registry, {}, spec.chain_id, lambda: int(time.time()))
     tokens = {}
     for node_id, master in nodes.items():
         principal = Principal(Kind.NODE, node_id, master, keys=keys.load_node(node_id))

@@ -306,6 +306,14 @@ class ReadingsNotKept(ServiceError):
     """Meter readings cannot be made durable, and so are not taken."""
 
 
+class IndexMismatch(GridbourseError):
+    """The index does not follow from the chains: it is to be built again."""
+
+
+class IndexUnavailable(ServiceError):
+    """The index cannot be read or written: its database is not reached, or has no room."""
+
+
 class ServiceProblem(ServiceError):
     """What a service answered instead of doing what was asked (RFC 9457).
 

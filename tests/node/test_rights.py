@@ -19,7 +19,6 @@ from gridbourse.crypto.keys import SigningKey
 from gridbourse.crypto.node_keys import KeyFolder, NodeKeys
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import ContractReverted, EnvelopeError, OrderRefused
-from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.balancing_records import MeteredTotal
 from gridbourse.ledger.records import NodeReport
 from gridbourse.ledger.sealing import open_record
@@ -29,6 +28,7 @@ from gridbourse.node.key_rotation import REGULATOR
 from gridbourse.node.node import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec
 from gridbourse.regulator.audit import Regulator
+from gridbourse.regulator.shelf import Shelf
 
 ROLES = {"source": Role.SOURCE, "grid": Role.GRID, "aggregator": Role.AGGREGATOR, "user": Role.USER}
 ACTORS = [*ROLES, "function node", "encryption node", "regulator", "stranger", "suspended"]

@@ -21,7 +21,6 @@ from gridbourse.crypto.merkle import leaf_hash
 from gridbourse.crypto.node_keys import KeyFolder, NodeKeys
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import ChainCorrupted, TransactionRejected
-from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.merkle_log import Slave
 from gridbourse.ledger.records import Confirmation, DayOpened, NodeRegistered, NodeRevoked, OrderDetails
@@ -31,6 +30,7 @@ from gridbourse.node.chains import BLOCK_GAS_LIMIT
 from gridbourse.node.key_rotation import REGULATOR
 from gridbourse.node.node import Region
 from gridbourse.regulator.audit import Regulator
+from gridbourse.regulator.shelf import Shelf
 
 
 @pytest.fixture(scope="session")

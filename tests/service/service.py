@@ -73,7 +73,7 @@ class Service:
 
     def start(self):
         if self.node is None:
-            self.node = Node(Region.open(self.folder, clock=self._clock, watched=True), self.folder, QUICK, self._jobs)
+            self.node = Node(Region.open(self.folder, clock=self._clock), self.folder, QUICK, self._jobs)
             self.node.start()
         self._thread.start()
         until(lambda: self._server.started or not self._thread.is_alive())

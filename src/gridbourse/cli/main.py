@@ -20,6 +20,7 @@ COMMANDS = {
     "node": "node",
     "run": "run",
     "command": "command",
+    "index": "index",
     "device": "device",
     "rpc": "rpc",
     "key": "key",

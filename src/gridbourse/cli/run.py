@@ -135,7 +135,7 @@ def _open(folder: Path, stopping: Event, *, can_wait: bool) -> Region | None:
     said, patience = "", time.monotonic() + _LOCK_SECONDS
     while not stopping.is_set():
         try:
-            return Region.open(folder, watched=True)
+            return Region.open(folder)
         except ChainCorrupted:
             raise
         except ChainLocked:

@@ -133,6 +133,16 @@ def verify_fields(kind: int, content: bytes, proofs: Sequence[FieldProof]) -> di
         raise ProofError(f"no {details.__name__} states this: {error}") from error
 
 
+def write_details(details: Details) -> str:
+    """Write opened details as JSON, to keep them where only those read them who may."""
+    return _JSON.encode(_fields_of(details))
+
+
+def read_details(kind: int, written: str) -> Details:
+    """Read what `write_details` wrote."""
+    return _details(_BY_KIND[kind], json.loads(written))
+
+
 def _open(ledger: RecordPlace, record: LedgerRecord, keys: Sequence[EncryptionKey]) -> tuple[Details, bytes]:
     """Details and seed of a record."""
     kind = _BY_KIND.get(record.kind)

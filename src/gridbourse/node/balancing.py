@@ -22,12 +22,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from gridbourse.crypto.envelope import key_id, recipients_of
 from gridbourse.crypto.merkle import HASH_BYTES
 from gridbourse.errors import EnvelopeError
-from gridbourse.index.balance_view import imbalance_price, settled_deals
-from gridbourse.index.market_view import MarketView
+from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.balancing_records import MeteredDetails, MeteredTotal, StatementDetails
 from gridbourse.node.master import Master
 from gridbourse.node.node import Region
 from gridbourse.node.relay import Relay
+from gridbourse.regulator.balance_view import imbalance_price, settled_deals
 from gridbourse.settlement.imbalance import Traded, traded_by
 
 logger = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ class DaySettlement:
     def _basis(self, step: Step, name: str, day: int) -> object:
         """What a step follows from; as long as it stays the same, the step need not be taken again."""
         relay, main = self._region.relays[name], self._region.main
-        deals = sum(len(relay.market.settled_numbers(period)) for period in self._calendar.periods(day))
+        deals = relay.market.settled_count(self._calendar.periods(day))
         if step == self._publish:
             settings = main.consortium.settings()
             return self._read, deals, self._is_over(day, settings.metering_due_seconds), settings
@@ -171,7 +171,6 @@ class DaySettlement:
         """A relay and the view of the balance, both as of the same block."""
         relay = self._region.relays[name]
         relay.catch_up()
-        self._view.catch_up(relay.market.height)
         return relay
 
     # Every master: its total
@@ -246,7 +245,7 @@ class DaySettlement:
         self._done[self._write, name, day] = basis
 
 
-def own_trades(master: Master, market: MarketView, period: int) -> dict[str, Traded]:
+def own_trades(master: Master, market: MarketReader, period: int) -> dict[str, Traded]:
     """What a master's own nodes traded for a period, by node; others' under no name."""
 
     def name(trader: int) -> str:

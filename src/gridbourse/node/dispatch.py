@@ -25,7 +25,6 @@ from gridbourse.contracts.balancing import Submission
 from gridbourse.errors import EnvelopeError, InvalidValue
 from gridbourse.grid.capacity import transfer_capacities
 from gridbourse.grid.dispatch import PowerNetwork
-from gridbourse.index.balance_view import newest_nominations
 from gridbourse.ledger.balancing_records import CapacityDetails, Nomination, ScheduleDetails
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.market.types import ZonePair
@@ -33,6 +32,7 @@ from gridbourse.node.master import Master
 from gridbourse.node.node import Region
 from gridbourse.node.relay import Relay
 from gridbourse.region.description import NodeKind
+from gridbourse.regulator.balance_view import newest_nominations
 
 CAPACITIES_PER_TRANSACTION = 240
 
@@ -82,9 +82,8 @@ class Scheduling:
         if self._view is not self._region.balance:
             # Keys were rotated, and all parts made anew.
             self._begin()
-        height = self._region.main.chain.head().height
-        self._view.catch_up(height)
-        return height
+        self._region.catch_up()
+        return self._region.indexed_height
 
     def plan(self, first_period: int, energies_wh: Energies) -> None:
         """Let plants sign what their masters planned for them; it takes the place of what they signed before."""

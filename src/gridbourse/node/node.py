@@ -20,21 +20,22 @@ from gridbourse.chain.local import system_clock
 from gridbourse.crypto.keys import Address
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
-from gridbourse.index.balance_view import BalanceView
-from gridbourse.index.market_view import MarketView
-from gridbourse.index.money_view import MoneyView
-from gridbourse.index.shelf import Shelf
+from gridbourse.index.balance import Balance
+from gridbourse.index.database import Database
+from gridbourse.index.index import Index, Notice
+from gridbourse.index.money import Money
+from gridbourse.index.reader import IndexReader
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.records import LimitsSet, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import Offer, OrderId
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.chains import ChainSet, Observe, watch_nothing
+from gridbourse.node.indexing import Indexing
 from gridbourse.node.key_rotation import enter_on_slave_chains
 from gridbourse.node.master import Master
-from gridbourse.node.own_deals import PendingConfirmation
 from gridbourse.node.payouts import PayoutBook, Purse
-from gridbourse.node.relay import Relay, submit
+from gridbourse.node.relay import PendingConfirmation, Relay, submit
 from gridbourse.node.setup import new_folder, refresh_public_keys
 from gridbourse.node.wiring import Wiring
 from gridbourse.region.description import RegionSpec, read_region, write_region
@@ -48,10 +49,10 @@ class Region:
     ----------
     parts
         Makes its parts, and makes them anew when keys have changed.
+    index
+        Where what the chains hold is written to.
     clock
         Tells what time it is.
-    watched
-        Whether somebody takes what the slave chains hold off `unread`, where it would pile up otherwise.
 
     Attributes
     ----------
@@ -63,8 +64,6 @@ class Region:
         What masters submitted, and the imbalance prices.
     payouts, purses
         What is paid out, and by master, what users have in its purse.
-    unread
-        By master, for who watches: a queue of its slave chain's records from the first on, begun anew with new keys.
     parts
         What makes its parts.
     clock
@@ -73,9 +72,9 @@ class Region:
         Its delivery days.
     """
 
-    def __init__(self, parts: Wiring, clock: Callable[[], int], *, watched: bool = False) -> None:
+    def __init__(self, parts: Wiring, index: Index, clock: Callable[[], int]) -> None:
         self.parts = parts
-        self._is_watched = watched
+        self._index = index
         self.spec = parts.spec
         self.clock = clock
         self.calendar = DeliveryCalendar(parts.spec.time_zone)
@@ -153,7 +152,6 @@ class Region:
         clock: Callable[[], int] = system_clock,
         observe: Observe = watch_nothing,
         chains: Mapping[str, Chain] | None = None,
-        watched: bool = False,
     ) -> Self:
         """Open a region from disk, with everything it had.
 
@@ -171,8 +169,6 @@ class Region:
         chains
             Chains that this process has open already, by name: ``"main"``, or that of a master whose slave chain the
             regulator reads. They are not closed with the region.
-        watched
-            Whether somebody reads `unread`.
 
         Raises
         ------
@@ -187,10 +183,37 @@ class Region:
         engines = ChainSet(folder, spec, clock, observe, chains or {})
         try:
             engines.require_main()
-            return cls(Wiring(folder, spec, engines), clock, watched=watched)
+            parts = Wiring(folder, spec, engines)
+            return cls(parts, parts.index(Database.of(folder)), clock)
         except BaseException:
             engines.close()
             raise
+
+    @property
+    def database(self) -> Database:
+        """Where the index lies."""
+        return self._index.database
+
+    def forget_index(self) -> None:
+        """Forget what the index holds, so that the next `catch_up` builds it again."""
+        self._indexing.forget()
+
+    def blocks_to_index(self) -> int:
+        """How many blocks the index does not hold yet."""
+        return self._indexing.unread()
+
+    def catch_up(self, report: Callable[[int], None] = lambda _: None) -> None:
+        """Write to the index what is new on the chains; `report` is told how many blocks were written, now and then."""
+        self._indexing.catch_up(report)
+
+    @property
+    def indexed_height(self) -> int:
+        """The newest block of the main chain that the index has."""
+        return self._indexing.height
+
+    def take_notice(self) -> Notice:
+        """What became new in the index since this was asked the last time."""
+        return self._indexing.take_notice()
 
     def master_of(self, node_id: str) -> Master:
         """Find the master of a function node.
@@ -451,25 +474,24 @@ class Region:
         self._assemble()
 
     def close(self) -> None:
-        """Close every chain."""
+        """Close every chain, and the index."""
         self.parts.engines.close()
+        self._index.database.close()
 
     def _assemble(self) -> None:
         self.main, self.masters, self._regulator = self.parts.assemble()
-        market = MarketView(self.main, Shelf(self.parts.folder))
-        self.unread = {name: master.records.follow() for name, master in self.masters.items() if self._is_watched}
-        money, self.balance = MoneyView(market), BalanceView(self.main)
-        self.money = money
-        self.payouts = PayoutBook(self.balance, money, self.masters)
-        self.relays = {name: Relay(master, market, self.calendar) for name, master in self.masters.items()}
+        self._indexing = Indexing(self._index, self.main, self.masters)
+        self._indexing.catch_up()
+        reader = IndexReader(self._index.database)
+        self.relays = {
+            name: Relay(master, self._indexing, reader, self.calendar) for name, master in self.masters.items()
+        }
+        money, self.balance = Money(reader.database), Balance(reader.database)
+        self.payouts = PayoutBook(self.main, self.balance, money, self.masters)
         self.purses = {
             name: Purse(master, self.relays[name], money, self.payouts) for name, master in self.masters.items()
         }
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
-        # Orders that the market knows need not be kept in mind while the slave chains are read.
-        market.catch_up()
-        for relay in self.relays.values():
-            relay.catch_up()
         enter_on_slave_chains(self.parts.keys, self.masters, self.relays)
 
     def _placed(self, order_id: OrderId) -> tuple[Master, FunctionNode, OrderPlaced]:

@@ -15,7 +15,7 @@ from gridbourse.market.types import Offer, Settings, Side
 from gridbourse.metering.intake import Intake
 from gridbourse.metering.surplus import AutoTradingLimits, propose
 from gridbourse.node.node import Region
-from gridbourse.node.own_deals import PendingConfirmation
+from gridbourse.node.relay import PendingConfirmation
 from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS
 
 Expectation = Callable[[str, int], int | None]

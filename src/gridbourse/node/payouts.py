@@ -21,11 +21,12 @@ from dataclasses import dataclass
 
 from gridbourse.api.payout_schema import PayoutEntry, PayoutState
 from gridbourse.contracts.balancing import Submission
+from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.envelope import key_id, recipients_of
 from gridbourse.crypto.merkle import HASH_BYTES
 from gridbourse.errors import EnvelopeError, InvalidValue
-from gridbourse.index.balance_view import BalanceView
-from gridbourse.index.money_view import MoneyView
+from gridbourse.index.balance import Balance
+from gridbourse.index.money import Money
 from gridbourse.ledger.payout_records import PayoutInstruction, PayoutOrder, PayoutResult
 from gridbourse.ledger.purse import returned_reference
 from gridbourse.node.master import Master
@@ -48,15 +49,18 @@ class PayoutBook:
 
     Parameters
     ----------
+    main
+        The main chain.
     balance
-        What is submitted on the main chain.
+        What is submitted there.
     money
         What went out and came in there.
     masters
         The masters of the folder, by name.
     """
 
-    def __init__(self, balance: BalanceView, money: MoneyView, masters: Mapping[str, Master]) -> None:
+    def __init__(self, main: MainChain, balance: Balance, money: Money, masters: Mapping[str, Master]) -> None:
+        self._main = main
         self._balance = balance
         self._money = money
         self._masters = masters
@@ -64,10 +68,9 @@ class PayoutBook:
         self._orders: dict[bytes, tuple[Submission, PayoutOrder]] = {}
         self._results: dict[bytes, bool] = {}
 
-    def catch_up(self, height: int) -> None:
-        """Read what was submitted up to a block of the main chain."""
-        self._balance.catch_up(height)
-        agents = self._balance.main.consortium.settlement_agents()
+    def catch_up(self) -> None:
+        """Read what was submitted since the last time, as far as the index has it."""
+        agents = self._main.consortium.settlement_agents()
         for submission in self._balance.submissions[self._read :]:
             self._read += 1
             if submission.record.kind in {PayoutOrder.KIND, PayoutResult.KIND}:
@@ -81,7 +84,7 @@ class PayoutBook:
 
     def payouts(self) -> Iterator[Payout]:
         """All orders, the oldest first."""
-        consortium, balancing = self._balance.main.consortium, self._balance.main.balancing
+        consortium, balancing = self._main.consortium, self._main.balancing
         agent = key_id(balancing.encryption_key(consortium.settlement_agent()))
         for reference, (submission, order) in self._orders.items():
             is_for_agent = agent in recipients_of(submission.record.content[HASH_BYTES:])
@@ -143,7 +146,7 @@ class Purse:
         What moved, and what is paid out.
     """
 
-    def __init__(self, master: Master, relay: Relay, money: MoneyView, payouts: PayoutBook) -> None:
+    def __init__(self, master: Master, relay: Relay, money: Money, payouts: PayoutBook) -> None:
         self._master = master
         self._relay = relay
         self._money = money
@@ -157,7 +160,7 @@ class Purse:
     def available(self) -> dict[str, int]:
         """By user, what it has in the purse and is not on its way out, in 1e-7 yuan."""
         self._relay.catch_up()
-        self._payouts.catch_up(self._relay.market.height)
+        self._payouts.catch_up()
         purse = self.account
         if not purse:
             return {}

@@ -11,9 +11,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Self
 
+from gridbourse.index.index import Notice
 from gridbourse.node.commands.codec import encode
 from gridbourse.node.commands.handlers import Handlers
-from gridbourse.node.commands.news import NewsHistory
 from gridbourse.node.commands.requests import Command, Health, ReadHealth, Round, Subscribe
 from gridbourse.node.commands.server import CommandServer, Connection
 from gridbourse.node.jobs.job import Job, JobSchedule
@@ -61,13 +61,12 @@ class Node:
         job_schedule = job_schedule or JobSchedule()
         self._region = region
         self._server = CommandServer(folder / SOCKET_FILE, self._execute, self._subscribe)
-        self._history = NewsHistory(region, self._server.publish)
         self.worker = RegionWorker(
             region,
             NodeStore(folder / NODE_FILE, region.clock()),
             RegionLoop(region, job_schedule, jobs),
             job_schedule.step_seconds,
-            publish=self._history.publish_new,
+            publish=self._publish,
             report=self._report,
         )
         self._handlers = Handlers(region, folder, self.worker)
@@ -100,9 +99,16 @@ class Node:
     def _health(self) -> Health:
         return Health(os.getpid(), self._last_round, self.worker.waiting)
 
-    def _subscribe(self, command: Subscribe, connection: Connection) -> Future[Any]:
+    def _publish(self) -> None:
+        """Write what is new on the chains to the index, and say that it stands there."""
+        self._region.catch_up()
+        notice = self._region.take_notice()
+        if notice.heights:
+            self._server.publish({"event": "index", "notice": encode(Notice, notice)})
+
+    def _subscribe(self, _: Subscribe, connection: Connection) -> Future[Any]:
         def begin(_: Region) -> None:
-            connection.subscribe([*self._history.since(command.heights), self._round_event()])
+            connection.subscribe([self._round_event()])
 
         return self.worker.run(begin)
 

@@ -12,7 +12,8 @@ from gridbourse.chain.local import system_clock
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.suite import suite_named
 from gridbourse.delivery import DeliveryCalendar
-from gridbourse.index.shelf import Shelf
+from gridbourse.index.database import Database
+from gridbourse.index.index import Index
 from gridbourse.ledger.encryption_node import EncryptionNode
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.merkle_log import Slave
@@ -23,6 +24,7 @@ from gridbourse.node.master import Master, Membership
 from gridbourse.node.setup import found, make_keys, require_nodes, set_up_slave
 from gridbourse.region.description import Engine, MasterSpec, RegionSpec, read_region, write_region
 from gridbourse.regulator.audit import Regulator
+from gridbourse.regulator.shelf import Shelf
 
 
 @contextmanager
@@ -76,6 +78,12 @@ class Wiring:
         """Open the main chain, and find its contracts."""
         given = self.spec.main_chain.contracts
         return MainChain.at(self._main_engine(), *given) if given else MainChain.open(self._main_engine())
+
+    def index(self, database: Database) -> Index:
+        """The index of the main chain, and of the slave chains of the masters of this folder."""
+        names = {master_id: master.name for master_id, master in enumerate(self.spec.masters, start=1)}
+        kept = [name for name in names.values() if self.keys.masters.holds(name)]
+        return Index(database, self.spec.name, names, kept, DeliveryCalendar(self.spec.time_zone))
 
     def assemble(self) -> tuple[MainChain, dict[str, Master], Regulator | None]:
         """Open all chains that are not open yet, and put the nodes on them with their newest keys."""

@@ -17,8 +17,6 @@ from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import ChainError, GridbourseError, InvalidValue, ProofError
-from gridbourse.index.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
-from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.merkle_log import Slave
 from gridbourse.ledger.records import DealDetails, Details, NodeReport
 from gridbourse.ledger.sealing import open_record
@@ -44,8 +42,10 @@ from gridbourse.regulator.capacity_audit import (
     wrong_statements,
 )
 from gridbourse.regulator.change_audit import ChangeAudit
+from gridbourse.regulator.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
 from gridbourse.regulator.money_audit import MoneyAudit
 from gridbourse.regulator.name_audit import NameAudit
+from gridbourse.regulator.shelf import Shelf
 from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_hex, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.text import Message

@@ -15,13 +15,13 @@ from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import EnvelopeError
-from gridbourse.index.balance_view import BalanceView, imbalance_price
-from gridbourse.index.market_view import MarketView
 from gridbourse.ledger.balancing_records import MeteredDetails, MeteredTotal, Nomination, StatementDetails
 from gridbourse.ledger.payout_records import PayoutOrder
 from gridbourse.ledger.sealing import open_record
 from gridbourse.market.types import Deal
+from gridbourse.regulator.balance_view import BalanceView, imbalance_price
 from gridbourse.regulator.capacity_audit import Nominations, Source, sources
+from gridbourse.regulator.market_view import MarketView
 from gridbourse.regulator.verified_records import VerifiedLedger
 from gridbourse.text import Message
 from gridbourse.units import format_price

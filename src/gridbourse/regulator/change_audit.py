@@ -7,9 +7,9 @@ from typing import Any
 
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.delivery import DeliveryCalendar
-from gridbourse.index.market_view import MarketView
 from gridbourse.ledger.records import Cancellation, OrderDetails, keeps_priority
 from gridbourse.market.types import OrderId
+from gridbourse.regulator.market_view import MarketView
 from gridbourse.regulator.trace import order_hex
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.text import Message

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from gridbourse.contracts.balancing import Submission
 from gridbourse.contracts.main_chain import MainChain
-from gridbourse.index.market_view import MarketView
-from gridbourse.index.money_view import MoneyView
 from gridbourse.ledger.payout_records import PayoutOrder
 from gridbourse.ledger.purse import purse_pseudonym, returned_reference
 from gridbourse.market.types import DealState
+from gridbourse.regulator.market_view import MarketView
+from gridbourse.regulator.money_view import MoneyView
 from gridbourse.regulator.verified_records import VerifiedLedger
 from gridbourse.text import Message
 from gridbourse.units import format_yuan

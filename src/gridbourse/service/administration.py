@@ -72,7 +72,7 @@ class Administration:
             The name is taken, or the password too short.
         """
         require(principal, Right.KEEP_ACCOUNTS)
-        if self._directory.master_of.get(node_id) != principal.name:
+        if self._directory.master_of(node_id) != principal.name:
             raise NotFound(Message("you have no node {name!r}", name=node_id))
         keys = await asyncio.to_thread(self._node_keys, node_id)
         return await asyncio.to_thread(self._credentials.create_account, name, Kind.NODE, node_id, password, keys)
@@ -80,7 +80,7 @@ class Administration:
     def accounts(self, principal: Principal) -> list[Account]:
         """Accounts of the calling master's nodes."""
         require(principal, Right.KEEP_ACCOUNTS)
-        own = [node_id for node_id, master in self._directory.master_of.items() if master == principal.name]
+        own = [node.node_id for node in self._directory.nodes(principal.name)]
         return [account for account in self._credentials.accounts(own) if account.kind == Kind.NODE]
 
     def close_account(self, principal: Principal, name: str) -> None:
@@ -102,7 +102,7 @@ class Administration:
             The meter is or was another node's.
         """
         require(principal, Right.KEEP_METERS)
-        if self._directory.master_of.get(node_id) != principal.name:
+        if self._directory.master_of(node_id) != principal.name:
             raise NotFound(Message("you have no node {name!r}", name=node_id))
         await self._node.ask(requests.RegisterMeter(node_id, meter, limit_w))
 

@@ -18,13 +18,11 @@ from gridbourse.api.chain_schema import Alarm
 from gridbourse.api.meter_schema import MeterView, ReadingReceipt
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import ReadingsNotKept, ReadingsRefused
-from gridbourse.index.news import SlaveBlock
-from gridbourse.index.participants import ParticipantRegistry
-from gridbourse.ledger.records import MeterRegistered
+from gridbourse.index.participants import Meter, ParticipantRegistry
 from gridbourse.metering import intake
 from gridbourse.metering.forecast import Forecast, forecast
 from gridbourse.metering.headend import HeadEnd
-from gridbourse.metering.intake import Anomaly, Intake, MeteredEnergy
+from gridbourse.metering.intake import Anomaly, Intake, MeteredEnergy, MeteringPoint
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.mqtt import Broker, Subscriber, require_topic_name
 from gridbourse.node.offering import HISTORY_PERIODS
@@ -82,27 +80,25 @@ class Metering:
         self._directory = directory
         self._clock = clock
         self._intake = Intake(())
-        self._meters: dict[Address, MeterRegistered] = {}
-        self._registered_at: dict[Address, int] = {}
-        self._of_node: dict[str, list[Address]] = defaultdict(list)
+        self._meters: dict[Address, Meter] = {}
+        self._of_node: dict[str, list[Address]] = {}
         self._head_end: HeadEnd | None = None
         self._subscriber: Subscriber | None = None
         self._next_request = 0.0
         self._stopping = threading.Event()
         self._listener = threading.Thread(target=self._listen, name="head-end", daemon=True)
 
-    def note_slave_block(self, block: SlaveBlock) -> None:
-        """Take in which meters a master has entered."""
-        for found in block.records:
-            if isinstance(found.details, MeterRegistered):
-                point, own = found.details.point, self._of_node[found.details.node_id]
-                self._meters[point.meter] = found.details
-                self._registered_at.setdefault(point.meter, block.head.timestamp)
-                if point.meter in own:
-                    own.remove(point.meter)
-                own.append(point.meter)
-                (self._head_end or self._intake).enter(point)
+    def enter_meters(self) -> None:
+        """Take note of which meters masters have entered since the last time."""
+        meters = {Address(found.meter): found for found in self._directory.meters()}
+        for meter, found in meters.items():
+            if self._meters.get(meter) != found:
+                (self._head_end or self._intake).enter(MeteringPoint(meter, found.limit_w))
                 self.ask_again()  # it may have much to tell
+        of_node: dict[str, list[Address]] = defaultdict(list)
+        for meter, found in meters.items():
+            of_node[found.node_id].append(meter)
+        self._meters, self._of_node = meters, dict(of_node)
 
     def start(self) -> None:
         """Read what was accepted before, once all meters are known; then listen."""
@@ -157,15 +153,14 @@ class Metering:
         return [
             self._view(meter)
             for node_id, own in self._of_node.items()
-            if principal.reaches(node_id, self._directory.master_of[node_id])
+            if principal.reaches(node_id, self._meters[own[0]].master)
             for meter in own
         ]
 
     def overdue_meters(self) -> list[Alarm]:
         """Meters of which a reading is overdue."""
-        views = [
-            self._view(own[-1]) for node_id, own in self._of_node.items() if node_id not in self._directory.revoked
-        ]
+        revoked = {node.node_id for node in self._directory.nodes() if node.is_revoked}
+        views = [self._view(own[-1]) for node_id, own in self._of_node.items() if node_id not in revoked]
         return [
             Alarm(
                 "silent_meter",
@@ -230,14 +225,14 @@ class Metering:
     def _view(self, meter: Address) -> MeterView:
         registered, latest = self._meters[meter], self._intake.latest(meter)
         node_id, is_current = registered.node_id, self._of_node[registered.node_id][-1] == meter
-        due = self._registered_at[meter] if latest is None else (latest.period + 2) * PERIOD_SECONDS
+        due = registered.registered_at if latest is None else (latest.period + 2) * PERIOD_SECONDS
         return MeterView(
             meter=f"0x{meter.hex()}",
             node_id=node_id,
-            master=self._directory.master_of[node_id],
+            master=registered.master,
             limit_w=registered.limit_w,
             is_current=is_current,
-            registered_at=self._registered_at[meter],
+            registered_at=registered.registered_at,
             reading_count=self._intake.count(meter),
             missing_count=sum(map(len, self._intake.missing(meter))),
             last_period=None if latest is None else latest.period,

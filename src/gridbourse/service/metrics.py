@@ -63,8 +63,8 @@ class _ExchangeCollector(Collector):
                 anchored.add_metric([chain.name], chain.anchored_count or 0)
         yield from (heights, records, anchored)
         deals = GaugeMetricFamily("gridbourse_deals", "Deals by state.", labels=["state"])
-        for state, count in exchange.state.deals.counts().items():
-            deals.add_metric([state.name.lower()], count)
+        for status, count in exchange.index.trades.counts().items():
+            deals.add_metric([status], count)
         yield deals
         readings = CounterMetricFamily("gridbourse_readings", "Meter readings that came.", labels=["outcome"])
         for outcome, number in exchange.metering.counts.items():
@@ -80,7 +80,7 @@ class _ExchangeCollector(Collector):
                 "1 if the MQTT broker is reached.",
                 float(exchange.metering.is_listening),
             ),
-            ("gridbourse_orders", "Orders that the market took.", exchange.state.orders.placed_count),
+            ("gridbourse_orders", "Orders that the market took.", exchange.index.orders.placed_count()),
             ("gridbourse_waiting_work", "Records and tasks that wait for the node.", exchange.node.waiting),
             ("gridbourse_watchers", "Open event streams.", exchange.feed.watchers),
             ("gridbourse_alarms", "Things that ask for attention.", len(exchange.alarms())),

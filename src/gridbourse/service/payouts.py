@@ -25,7 +25,7 @@ class PayoutDesk:
         The region's node.
     signer
         Signs instructions with the keys of who has signed in.
-    directory
+    participants
         Who is who.
     rules_in_force
         Tells who the settlement agent is.
@@ -37,13 +37,13 @@ class PayoutDesk:
         self,
         node: NodeClient,
         signer: RecordSigner,
-        directory: ParticipantRegistry,
+        participants: ParticipantRegistry,
         rules_in_force: Callable[[], RulesInForce],
         names: Mapping[int, str],
     ) -> None:
         self._node = node
         self._signer = signer
-        self._directory = directory
+        self._participants = participants
         self._rules_in_force = rules_in_force
         self._names = names
 
@@ -92,5 +92,5 @@ class PayoutDesk:
         return self._names.get(self._rules_in_force().settlement_agent) == principal.name
 
     def _reaches(self, principal: Principal, node_id: str) -> bool:
-        master = self._directory.master_of.get(node_id)
+        master = self._participants.master_of(node_id) if node_id else None
         return master is not None and principal.reaches(node_id, master)

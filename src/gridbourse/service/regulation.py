@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gridbourse.api.chain_schema import AuditReport, TraceView
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import NotFound
 from gridbourse.files.writing import csv_text
-from gridbourse.index.chain_state import ChainState
-from gridbourse.index.participants import ParticipantRegistry
+from gridbourse.index.naming import order_text
+from gridbourse.index.reader import IndexReader
 from gridbourse.node.commands import requests
 from gridbourse.node.commands.client import NodeClient
 from gridbourse.node.commands.requests import TraceReport
-from gridbourse.service.market_state import MarketState
 from gridbourse.service.rights import Principal, Right, require
-from gridbourse.service.views import order_text, type_name
 from gridbourse.text import Language, Message
 from gridbourse.units import format_kwh, format_price, format_yuan
 
@@ -41,8 +40,10 @@ class Audit:
     ----------
     node
         The region's node; one without the regulator's keys cannot audit.
-    market, chains, directory
-        The states to search.
+    index
+        The index.
+    calendar
+        The region's delivery days.
     clock
         Seconds since the epoch.
     """
@@ -50,15 +51,13 @@ class Audit:
     def __init__(
         self,
         node: NodeClient,
-        market: MarketState,
-        chains: ChainState,
-        directory: ParticipantRegistry,
+        index: IndexReader,
+        calendar: DeliveryCalendar,
         clock: Callable[[], int],
     ) -> None:
         self._node = node
-        self._market = market
-        self._chains = chains
-        self._directory = directory
+        self._index = index
+        self._calendar = calendar
         self._clock = clock
         self.last_report: AuditReport | None = None
         """What the last audit found."""
@@ -78,8 +77,8 @@ class Audit:
     async def report(self, principal: Principal) -> AuditReport:
         """Check all records of all chains against the main chain."""
         require(principal, Right.AUDIT)
-        records = sum(len(chain.records) for chain in self._chains.chains.values())
-        deals = len(self._market.deals)
+        records = sum(chain.record_count for chain in self._index.chains.heads().values())
+        deals = self._index.trades.count()
         findings = await self._node.ask(requests.Audit())
         self.last_report = AuditReport(not findings, findings, records, deals, self._clock())
         return self.last_report
@@ -87,33 +86,32 @@ class Audit:
     def export(self, principal: Principal, day: int) -> str:
         """All deals of a delivery day as CSV, with who is behind them, in local time."""
         require(principal, Right.AUDIT)
-        calendar = self._market.calendar
         rows = (
             (
-                deal.deal_id,
-                calendar.begins(deal.ask.period),
-                type_name(deal.energy_type),
-                format_kwh(deal.energy_wh),
-                format_price(deal.price_ticks),
-                format_yuan(deal.money),
-                deal.state.name.lower(),
-                calendar.at(deal.agreed_at).isoformat(),
-                self._name(deal.seller),
-                self._name(deal.buyer),
-                order_text(deal.ask),
-                order_text(deal.bid),
+                entry.trade.deal_id,
+                self._calendar.begins(entry.trade.period),
+                entry.trade.energy_type,
+                format_kwh(entry.trade.energy_wh),
+                format_price(entry.trade.price_ticks),
+                format_yuan(entry.trade.money),
+                entry.trade.status,
+                self._calendar.at(entry.trade.agreed_at).isoformat(),
+                self._name(entry.seller),
+                self._name(entry.buyer),
+                order_text(entry.ask),
+                order_text(entry.bid),
             )
-            for deal in self._market.deals_on(day)
+            for entry in self._index.trades.entries(self._calendar.periods(day))
         )
         return csv_text(_EXPORT_COLUMNS, rows)
 
     async def _trace(self, principal: Principal, deal_id: int, language: Language = "en") -> TraceReport:
         require(principal, Right.AUDIT)
-        if deal_id not in self._market.deals:
+        if self._index.trades.trade(deal_id) is None:
             raise NotFound(Message("the main chain has no deal {deal}", deal=deal_id))
         traced: TraceReport = await self._node.ask(requests.TraceTrade(deal_id, language))
         return traced
 
     def _name(self, trader: int) -> str:
-        owner = self._directory.owners.get(trader)
+        owner = self._index.participants.owner(trader)
         return owner.node_id if owner else Message("trader {number}", number=trader)

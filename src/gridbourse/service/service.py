@@ -1,8 +1,8 @@
 """The exchange: one region, everything one may ask of it, and everything one may do.
 
 The region and its chains are a node's, in a process of its own, which is commanded over its socket
-(`gridbourse.node.commands`). What it reads from the chains comes here as news, which is folded into the market state;
-questions are answered from there, and so never wait for a chain.
+(`gridbourse.node.commands`). It writes what the chains hold to the index; questions are answered from there, and so
+never wait for a chain.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from gridbourse.chain.local import system_clock
 from gridbourse.crypto.keys import Address
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import GridbourseError
-from gridbourse.index.chain_state import MAIN, ChainState
-from gridbourse.index.news import MainBlock
-from gridbourse.index.participants import ParticipantRegistry
-from gridbourse.index.shelf import Shelf
+from gridbourse.index.database import Database
+from gridbourse.index.index import Notice
+from gridbourse.index.reader import IndexReader
+from gridbourse.index.schema import MAIN
 from gridbourse.market.types import Settings
 from gridbourse.metering.mqtt import Broker
 from gridbourse.node.commands import requests
 from gridbourse.node.commands.client import NodeClient
 from gridbourse.node.commands.codec import decode
-from gridbourse.node.commands.news import read_news
 from gridbourse.node.commands.requests import Round
 from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.jobs.submit import Submit
@@ -42,7 +41,6 @@ from gridbourse.service.auth.credentials import Credentials
 from gridbourse.service.chains import ChainQueries
 from gridbourse.service.changes import Feed
 from gridbourse.service.market import MarketQueries
-from gridbourse.service.market_state import MarketState
 from gridbourse.service.metering import Metering
 from gridbourse.service.node_host import NodeHost
 from gridbourse.service.offering import Offering
@@ -74,6 +72,8 @@ class Exchange:
         What is in force there.
     folder
         The region's folder, where the service keeps its own file.
+    database
+        The index.
     job_schedule
         How often the region does what masters do.
     broker
@@ -105,6 +105,8 @@ class Exchange:
         What the regulator does.
     credentials
         Who asks.
+    index
+        The index, from which all of them read.
     feed
         What happens.
     """
@@ -116,6 +118,7 @@ class Exchange:
         rules_in_force: RulesInForce,
         folder: Path,
         spec: RegionSpec,
+        database: Database,
         *,
         job_schedule: JobSchedule,
         broker: Broker | None = None,
@@ -133,25 +136,21 @@ class Exchange:
         self.calendar = DeliveryCalendar(spec.time_zone)
         names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
-        self.directory = ParticipantRegistry(list(names.values()))
-        shelf = Shelf(folder)
-        self.state = MarketState(self.directory, self.calendar, shelf)
-        self.chain_state = ChainState(names, shelf)
-        self.feed = Feed(self.state, self.directory, names)
+        self.index = IndexReader(database)
+        self.directory = self.index.participants
+        self.feed = Feed(self.index)
         keys, chain_id = RegionKeys(folder), rules_in_force.kept_chain_ids[MAIN]
-        self.market = MarketQueries(self.state, self.directory, self._settings, spec, chain_id, clock)
+        self.market = MarketQueries(self.index, self.calendar, self._settings, spec, chain_id, clock)
         self._signer = RecordSigner(node)
-        self.trading = Trading(self.state, self.directory, node, self._signer, clock)
+        self.trading = Trading(self.index, self.calendar, node, self._signer, clock)
         self.metering = Metering(folder / READINGS_FILE, spec.name, self.directory, broker, clock)
-        self.offering = Offering(self.state, self.directory, self.metering, node, self.store, self._settings, clock)
-        self.statements = Statements(self.trading, self.state)
+        self.offering = Offering(self.index, self.calendar, self.metering, node, self.store, self._settings, clock)
+        self.statements = Statements(self.trading, self.index, self.calendar)
         self.credentials = Credentials(self.store, self.directory, _members(rules_in_force, names), chain_id, clock)
-        self.chains = ChainQueries(node, spec, rules_in_force.kept_chain_ids, self.chain_state)
-        self.search = Search(self.state, self.chain_state, self.directory, self.chains)
+        self.chains = ChainQueries(node, spec, rules_in_force.kept_chain_ids, self.index)
+        self.search = Search(self.index, self.chains)
         self.network = NetworkQueries(
-            self.chain_state,
-            self.state,
-            self.directory,
+            self.index,
             names,
             self._in_force,
             late_anchor_seconds=int(job_schedule.anchor_seconds * LATE_ANCHOR_ROUNDS),
@@ -166,8 +165,8 @@ class Exchange:
             keys.nodes.load_node,
             self._adopt,
         )
-        self.payouts = PayoutDesk(node, self._signer, self.directory, self._in_force, names)
-        self.audit = Audit(node, self.state, self.chain_state, self.directory, clock)
+        self.payouts = PayoutDesk(node, self._signer, self.index.participants, self._in_force, names)
+        self.audit = Audit(node, self.index, self.calendar, clock)
 
     @classmethod
     async def open(
@@ -205,18 +204,29 @@ class Exchange:
         node = NodeClient(folder / SOCKET_FILE, host.ensure if host else None)
         try:
             rules_in_force = await node.wait_for(requests.ReadRules())
-            return cls(node, host, rules_in_force, folder, spec, job_schedule=job_schedule, broker=broker, clock=clock)
+            database = Database.of(folder)
+            return cls(
+                node,
+                host,
+                rules_in_force,
+                folder,
+                spec,
+                database,
+                job_schedule=job_schedule,
+                broker=broker,
+                clock=clock,
+            )
         except BaseException:
             if host is not None:
                 await host.stop()
             raise
 
     async def start(self) -> None:
-        """Learn what the chains hold, then follow."""
-        await self.node.start(self._heights, self._take)
+        """Follow the node, which has written to the index what the chains hold."""
+        await self.node.start(self._take)
         # The first round is awaited from now on, not since 1970.
         self._last_round = replace(self._last_round, ended_at=max(self._last_round.ended_at, float(self._clock())))
-        self.feed.forget()
+        self.feed.start()
         await asyncio.to_thread(self.metering.start)
         self._offering = asyncio.create_task(self.offering.run(self._job_schedule.step_seconds))
 
@@ -229,6 +239,7 @@ class Exchange:
         if self.host is not None:
             await self.host.stop()
         self.store.close()
+        self.index.database.close()
 
     async def back_up(self, archive: Path) -> None:
         """Write the region and the service's file into an archive; orders wait meanwhile. Raises like `back_up`."""
@@ -283,32 +294,23 @@ class Exchange:
     def _take(self, event: Mapping[str, Any]) -> None:
         """Take in what the node tells."""
         match event["event"]:
-            case "news":
-                self._fold(event)
+            case "index":
+                self._notify(decode(Notice, event["notice"], "notice"))
             case "round":
                 self._last_round = decode(Round, event["round"], "round")
             case "connected":
                 self._signer.forget()
                 self._refresh()
+                self.metering.enter_meters()
+                self.feed.notify()
 
-    def _heights(self) -> dict[str, int]:
-        """Up to where the chains are known here."""
-        return {name: chain.head.height for name, chain in self.chain_state.chains.items() if chain.head}
-
-    def _fold(self, event: Mapping[str, Any]) -> None:
-        for block in read_news(event):
-            if isinstance(block, MainBlock):
-                if block.governance:
-                    self._refresh()
-                changes = self.state.note_main_block(block)
-                self.chain_state.note_main_block(block)
-                self.feed.note_main_block(block, changes)
-            else:
-                self.directory.note_slave_block(block)
-                self.state.note_slave_block(block)
-                self.chain_state.note_slave_block(block)
-                self.metering.note_slave_block(block)
-                self.feed.note_slave_block(block)
+    def _notify(self, notice: Notice) -> None:
+        """Take note that the index has new blocks."""
+        if notice.is_voted:
+            self._refresh()
+        if notice.heights.keys() - {MAIN}:
+            self.metering.enter_meters()
+        self.feed.notify()
 
     # What is in force
 

@@ -18,8 +18,6 @@ from time import perf_counter
 
 from gridbourse.errors import InvalidValue
 from gridbourse.grid.dispatch import PowerNetwork, ZoneSchedule
-from gridbourse.index.market_view import MarketView
-from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.balancing_records import CapacityDetails
 from gridbourse.market.events import CandidatePassedOver
 from gridbourse.market.types import DealState, Offer, OrderId, Reason, Role, Side
@@ -28,9 +26,11 @@ from gridbourse.metering.mqtt import Broker
 from gridbourse.node.dispatch import Scheduling
 from gridbourse.node.node import Region
 from gridbourse.node.offering import Agent, consents
-from gridbourse.node.own_deals import PendingConfirmation
+from gridbourse.node.relay import PendingConfirmation
 from gridbourse.node.settle_day import settle_day
 from gridbourse.region.description import NodeKind
+from gridbourse.regulator.market_view import MarketView
+from gridbourse.regulator.shelf import Shelf
 from gridbourse.simulation.day_duties import Report, dispatch_report, evening_reports
 from gridbourse.simulation.day_meters import Meters
 from gridbourse.simulation.day_plan import Planner, expected_wh

@@ -9,9 +9,10 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gridbourse.api.schema import DealStatus
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import GridbourseError
-from gridbourse.market.types import DealState, EnergyType, Offer, Side
+from gridbourse.market.types import EnergyType, Offer, Side
 from gridbourse.node.commands.requests import Credit
 from gridbourse.node.key_rotation import RegionKeys
 from gridbourse.region.description import NodeKind
@@ -141,18 +142,14 @@ class ExampleMarket:
                     logger.info("deal %s of the example market was answered otherwise", deal_id)
 
     def _is_left(self, node_id: str) -> bool:
-        mandate = self._exchange.state.mandates.get(node_id)
-        return mandate is not None and mandate.active
+        limits = self._exchange.directory.limits(node_id)
+        return limits is not None and limits.active
 
     def _open_deals(self, node_id: str) -> Iterator[tuple[int, bool]]:
         """Deals that wait for a node, and what it makes of them; some it thinks over for longer."""
-        state = self._exchange.state
-        for place in state.deals.of_node(node_id)[-200:]:
-            deal_id, side = divmod(place, 2)
-            is_answered = state.answers.answer(node_id, deal_id, Side(side)) is not None
-            waits = state.deals.state(deal_id) is DealState.INTENT and not is_answered
-            if waits and self._chance.random() < 0.3:
-                yield deal_id, self._chance.random() < _CONFIRMED_SHARE
+        for deal in self._exchange.index.trades.deals(node_id=node_id, status=DealStatus.INTENT, limit=200):
+            if deal.answered is None and self._chance.random() < 0.3:
+                yield deal.deal_id, self._chance.random() < _CONFIRMED_SHARE
 
 
 def _principal(node_id: str, master: str, keys: NodeKeys) -> Principal:

@@ -142,7 +142,7 @@ class ExampleMeters:
             await self._exchange.node.ask(RegisterMeter(node_id, meter, limit_w))
         nodes = RegionKeys(self._exchange.folder).nodes
         for node_id, allowed in limits.items():
-            master = self._exchange.directory.master_of[node_id]
+            master = self._exchange.directory.master_of(node_id)
             principal = Principal(Kind.NODE, node_id, master, keys=nodes.load_node(node_id))
             await self._exchange.trading.set_limits(principal, allowed)
         self._exchange.metering.ask_again()

@@ -11,10 +11,11 @@ from fastapi import Form, Query, Response
 from gridbourse.api.schema import DealStatus, EnergyTypeName, Limits, OrderStatus
 from gridbourse.delivery import date_day
 from gridbourse.errors import InvalidValue, NotFound
+from gridbourse.index.naming import types_of
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.service.rights import Kind
 from gridbourse.service.statement_text import statement_notes
-from gridbourse.service.views import limits_view, types_of
+from gridbourse.service.views import limits_view
 from gridbourse.units import energy_wh, format_kwh, format_price, price_ticks
 from gridbourse.web.frame import Frame, PageFrame, page_router
 

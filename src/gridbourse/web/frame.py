@@ -154,7 +154,7 @@ class Frame:
             "principal": self.principal,
             "region": self.exchange.spec.name,
             "settings": self.exchange.market.settings(),
-            "height_now": self.exchange.state.height,
+            "height_now": self.exchange.index.chains.height(),
             "now": self.exchange.now,
             "path": url.path,
             "place": url.path.split("/")[1] or "home",

@@ -41,7 +41,7 @@ async def home(frame: PageFrame) -> Response:
         today=both[0],
         tomorrow=both[1],
         average=sum(prices.money for prices in both) / energy_wh if energy_wh else None,
-        height=frame.exchange.state.height,
+        height=frame.exchange.index.chains.height(),
         next_periods=open_periods[:NEXT_PERIODS],
     )
 

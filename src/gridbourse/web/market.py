@@ -15,10 +15,10 @@ from fastapi import Depends, Form, Query, Response
 from gridbourse.api.schema import EnergyTypeName, OrderStatus, PeriodSummary, PriceLevel, Quote, SideName
 from gridbourse.delivery import date_day
 from gridbourse.errors import InvalidValue
+from gridbourse.index.naming import side_of, types_of
 from gridbourse.market.types import Offer, Side
 from gridbourse.service.rights import Kind, Right, require
 from gridbourse.service.service import Exchange
-from gridbourse.service.views import side_of, types_of
 from gridbourse.units import MAX_PERIOD, energy_wh, price_ticks
 from gridbourse.web.frame import Frame, PageFrame, page_router
 

@@ -33,7 +33,7 @@ async def network(frame: PageFrame) -> Response:
         "network.html",
         masters=masters,
         running=exchange.is_running,
-        height=exchange.state.height,
+        height=exchange.index.chains.height(),
         late=exchange.network.late_anchors(),
         silent=exchange.metering.overdue_meters(),
         head_end=_head_end(exchange.metering),

@@ -13,25 +13,17 @@ from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.contracts.abi import Contract
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.errors import EnvelopeError, InvalidValue, NotFound
-from gridbourse.index.chain_state import MAIN
-from gridbourse.index.news import Head
+from gridbourse.index.blocks import Head
+from gridbourse.index.schema import MAIN
 from gridbourse.ledger.records import Details
 from gridbourse.node.commands.requests import (
-    FindBlock,
     OpenedRecord,
     OpenRecord,
     ReadBlock,
-    ReadBlocks,
     ReadTransaction,
 )
 from gridbourse.node.node import Region
 from gridbourse.text import Message
-
-
-def read_blocks(region: Region, command: ReadBlocks) -> list[BlockSummary]:
-    """Read heads of blocks."""
-    chain = _chain(region, command.chain)
-    return [block_summary(command.chain, Head.of(chain.block(height))) for height in command.heights]
 
 
 def read_block(region: Region, command: ReadBlock) -> BlockView:
@@ -58,11 +50,6 @@ def read_transaction(region: Region, command: ReadTransaction) -> TransactionVie
     chain = _chain(region, command.chain)
     signed, receipt = chain.transaction(command.hash), chain.receipt(command.hash)
     return _transaction_view(region, command.chain, signed, receipt) if signed and receipt else None
-
-
-def find_block(region: Region, command: FindBlock) -> int | None:
-    """Find the height of the block with a hash; None if there is none."""
-    return _chain(region, command.chain).height_of(command.hash)
 
 
 def read_record(region: Region, command: OpenRecord) -> OpenedRecord:

@@ -47,10 +47,8 @@ class NodeClient:
         self._writer: StreamWriter | None = None
         self._following: asyncio.Task[None] | None = None
 
-    async def start(
-        self, heights: Callable[[], Mapping[str, int]], publish: Callable[[Mapping[str, Any]], None]
-    ) -> None:
-        """Reach the node and follow it; returns when what is behind `heights` has been published.
+    async def start(self, publish: Callable[[Mapping[str, Any]], None]) -> None:
+        """Reach the node and follow it; when this returns, the index holds all that its chains hold.
 
         Raises
         ------
@@ -58,7 +56,7 @@ class NodeClient:
             No node can be started, or none is reached in time.
         """
         is_reached = asyncio.get_running_loop().create_future()
-        self._following = asyncio.create_task(self._follow(heights, publish, is_reached))
+        self._following = asyncio.create_task(self._follow(publish, is_reached))
         try:
             await asyncio.wait_for(is_reached, PATIENCE_SECONDS)
         except BaseException as error:
@@ -123,12 +121,7 @@ class NodeClient:
         finally:
             self._running.pop(number, None)
 
-    async def _follow(
-        self,
-        heights: Callable[[], Mapping[str, int]],
-        publish: Callable[[Mapping[str, Any]], None],
-        is_reached: Future[None],
-    ) -> None:
+    async def _follow(self, publish: Callable[[Mapping[str, Any]], None], is_reached: Future[None]) -> None:
         while True:
             try:
                 if self._ensure is not None:
@@ -143,7 +136,7 @@ class NodeClient:
             except OSError:
                 pass  # it is not there yet, or not there any more
             else:
-                await self._talk(reader, writer, Subscribe(dict(heights())), publish, is_reached)
+                await self._talk(reader, writer, Subscribe(), publish, is_reached)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _talk(

@@ -195,10 +195,8 @@ _OWNER: Mapping[type, Handler] = {
 _READER: Mapping[type, Handler] = {
     requests.ReadSigningContext: _signing_context,
     requests.ReadRules: _rules,
-    requests.ReadBlocks: chain_views.read_blocks,
     requests.ReadBlock: chain_views.read_block,
     requests.ReadTransaction: chain_views.read_transaction,
-    requests.FindBlock: chain_views.find_block,
     requests.OpenRecord: chain_views.read_record,
 }
 _REGULATOR: Mapping[type, Handler] = {requests.TraceTrade: _trace, requests.Audit: _audit}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from gridbourse.api.chain_schema import BlockSummary, BlockView, TraceView, TransactionView
+from gridbourse.api.chain_schema import BlockView, TraceView, TransactionView
 from gridbourse.api.payout_schema import Payouts
 from gridbourse.api.schema import SigningContext
 from gridbourse.contracts.slave_ledger import LedgerRecord
@@ -235,17 +235,6 @@ class ReadRules:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadBlocks:
-    """Heads of blocks of a chain: `main`, or a master's slave chain."""
-
-    NAME: ClassVar[str] = "blocks"
-    ANSWER: ClassVar[Any] = list[BlockSummary]
-
-    chain: Name
-    heights: Annotated[list[Height], Between(0, 500)]
-
-
-@dataclass(frozen=True, slots=True)
 class ReadBlock:
     """A block with its transactions."""
 
@@ -262,17 +251,6 @@ class ReadTransaction:
 
     NAME: ClassVar[str] = "transaction"
     ANSWER: ClassVar[Any] = TransactionView | None
-
-    chain: Name
-    hash: Hash
-
-
-@dataclass(frozen=True, slots=True)
-class FindBlock:
-    """Height of the block that has a hash; null if there is none."""
-
-    NAME: ClassVar[str] = "find_block"
-    ANSWER: ClassVar[Any] = int | None
 
     chain: Name
     hash: Hash
@@ -418,18 +396,13 @@ ReadHealth.ANSWER = Health
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Follow what happens on this connection: blocks behind the given heights, and each round of the jobs.
+    """Follow what happens on this connection: that the index has new blocks, and each round of the jobs.
 
-    Parameters
-    ----------
-    heights
-        By chain, up to where it is known; of chains that are not named, nothing is.
+    Answered when the index holds all that the chains hold.
     """
 
     NAME: ClassVar[str] = "subscribe"
     ANSWER: ClassVar[Any] = None
-
-    heights: Mapping[Name, Number]
 
 
 Command = (
@@ -443,10 +416,8 @@ Command = (
     | OfferOnce
     | Vote
     | ReadRules
-    | ReadBlocks
     | ReadBlock
     | ReadTransaction
-    | FindBlock
     | OpenRecord
     | TraceTrade
     | Audit

@@ -8,7 +8,7 @@ from functools import partial
 from gridbourse.node.jobs.job import Task
 from gridbourse.node.node import Region
 from gridbourse.node.offering import consents
-from gridbourse.node.own_deals import PendingConfirmation
+from gridbourse.node.relay import PendingConfirmation
 
 
 class Answer:

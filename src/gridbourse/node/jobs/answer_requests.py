@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from functools import partial
 
-from gridbourse.market.events import Event, OrderPlaced
 from gridbourse.market.types import Offer, Side
 from gridbourse.node.jobs.job import REGION, Task
 from gridbourse.node.node import Region
@@ -32,23 +30,18 @@ class AnswerRequests:
 
     def __init__(self, readings: Readings) -> None:
         self._readings = readings
-        self._market: object = None
-        self._requests: deque[Event] = deque()
+        self._height: int | None = None
 
     def tasks(self, region: Region) -> Iterator[Task]:
         """One, if there are new requests that any node may answer."""
-        market = next(iter(region.relays.values())).market if region.relays else None
-        if market is None:
+        relay = next(iter(region.relays.values()), None)
+        if relay is None:
             return
-        if market is not self._market:
-            self._market, self._requests = market, market.follow(OrderPlaced)
-        market.catch_up()
-        asked: dict[int, int] = {}
-        while self._requests:
-            event = self._requests.popleft()
-            if isinstance(event, OrderPlaced) and event.order_id.side is Side.BID:
-                period = event.order_id.period
-                asked[period] = max(asked.get(period, 0), event.order_id.price_ticks)
+        relay.catch_up()
+        market = relay.market
+        after, self._height = self._height, market.height
+        # What was asked for before this began to look is for those who looked then.
+        asked = {} if after is None or after == self._height else market.requests(after)
         if asked and (offers := self._offers(region, asked)):
             yield Task(REGION, partial(offer_once, region, offers))
 

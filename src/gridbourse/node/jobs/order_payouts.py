@@ -36,7 +36,7 @@ class OrderPayouts:
         """One for each master whose users have instructions that are not ordered yet."""
         for name, relay in region.relays.items():
             relay.catch_up()
-            region.payouts.catch_up(relay.market.height)
+            region.payouts.catch_up()
             if self._open(region, name):
                 yield Task(name, partial(self._order, region, name))
 

@@ -23,7 +23,8 @@ class PayOut:
         """One for each order that is new."""
         if not region.settles:
             return
-        region.payouts.catch_up(next(iter(region.relays.values())).market.height)
+        region.catch_up()
+        region.payouts.catch_up()
         book = region.payouts
         debited = {payout.order.cause for payout in book.payouts() if book.is_debited(payout.reference)}
         for payout in book.payouts():
@@ -99,5 +100,5 @@ def _refuse(region: Region, payout: Payout) -> None:
 
 def _tell(region: Region, payout: Payout, *, paid: bool) -> None:
     region.settlement_agent().submit([PayoutResult(payout.reference.hex(), paid)], payout.master_id)
-    height = region.main.chain.head().height
-    region.payouts.catch_up(height)
+    region.catch_up()
+    region.payouts.catch_up()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from gridbourse.index.market_view import MarketView
 from gridbourse.market.events import Deposited, DepositMoved, Withdrawn
+from gridbourse.regulator.market_view import MarketView
 
 
 class MoneyView:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gridbourse.index.shelf import Finder, Hashes, Rows, Shelf
 from gridbourse.market.events import IntentRecorded, OrderPlaced
 from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side
+from gridbourse.regulator.shelf import Finder, Hashes, Rows, Shelf
 
 _ORDER = "<QIBQ32s?"
 """Order id, trader, energy types, energy, record hash, whether it was withdrawn."""

@@ -1,4 +1,4 @@
-"""What the thread that owns the region tells the event loop: facts, read from the chains and never changed."""
+"""Blocks as they are read from the chains, on their way into the index."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from gridbourse.chain.interface import BlockView
 from gridbourse.contracts.abi import DecodedEvent
+from gridbourse.contracts.balancing import Publication, Submission
 from gridbourse.contracts.slave_anchors import Anchor
+from gridbourse.crypto.keys import Address
 from gridbourse.ledger.reader import SlaveRecord
 from gridbourse.market.events import Event
 
@@ -42,21 +44,37 @@ class MainBlock:
         What masters anchored in it, by the number of the master.
     governance
         The consortium's events: votes, and what they carried.
+    balance
+        What masters submitted sealed, and imbalance prices.
     """
 
     head: Head
     events: tuple[Event, ...]
     anchors: tuple[tuple[int, Anchor], ...]
     governance: tuple[DecodedEvent, ...]
+    balance: tuple[Submission | Publication, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SlaveBlock:
-    """A block of a slave chain and its records."""
+    """A block of a slave chain and its records.
+
+    Parameters
+    ----------
+    master
+        Whose chain it is.
+    head
+        The block's head.
+    records
+        What it holds.
+    author
+        Who speaks for the master after it.
+    """
 
     master: str
     head: Head
     records: tuple[SlaveRecord, ...]
+    author: Address | None
 
 
-News = MainBlock | SlaveBlock
+Block = MainBlock | SlaveBlock

@@ -7,8 +7,6 @@ from collections import deque
 from hashlib import sha256
 
 from gridbourse.contracts.main_chain import MainChain
-from gridbourse.index.market_tables import DealTable, OrderTable, RecordSet
-from gridbourse.index.shelf import Shelf
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -25,6 +23,8 @@ from gridbourse.market.events import (
     TraderRegistered,
 )
 from gridbourse.market.types import Deal, DealState, OrderId
+from gridbourse.regulator.market_tables import DealTable, OrderTable, RecordSet
+from gridbourse.regulator.shelf import Shelf
 
 BLOCKS_AT_ONCE = 256
 """So many blocks are read together, so that a long chain is never in memory as a whole."""
