@@ -12,10 +12,10 @@ from gridbourse.contracts.consortium import ValidatorKeys
 from gridbourse.crypto.possession import proves_validator, validator_statement
 from gridbourse.errors import ContractReverted, InvalidValue
 from gridbourse.market.types import Role, Settings
-from gridbourse.network.assembly import open_main_chain
-from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
-from gridbourse.network.founding import PublicKeys
-from gridbourse.network.region import Region
+from gridbourse.node.node import Region
+from gridbourse.node.setup import PublicKeys
+from gridbourse.node.wiring import open_main_chain
+from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 
 SETTINGS = Settings(300, 0, 9_000, 900, 64)
 ROLES = {"source": Role.SOURCE, "grid": Role.GRID, "user": Role.USER}

@@ -25,6 +25,8 @@ COMMANDS = {
     "vote": "vote",
     "trace": "trace",
     "audit": "trace",
+    "tariff": "tariff",
+    "auction": "auction",
     "capacity": "capacity",
     "statement": "statement",
     "metered": "statement",

@@ -17,17 +17,18 @@ from rich.console import Console
 from rich.table import Table
 
 from gridbourse.cli.service_file import take_from_file
-from gridbourse.console.app import create_app
-from gridbourse.console.example import ExampleAccount, ExampleMarket, open_accounts
-from gridbourse.console.example_meters import ExampleMeters
-from gridbourse.console.exchange import Exchange
-from gridbourse.console.serving import is_loopback, require_safe, run
-from gridbourse.console.settings import ServiceSettings
 from gridbourse.errors import GridbourseError, InvalidValue
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.mqtt import Broker
-from gridbourse.network.description import read_region
-from gridbourse.network.region import Region
+from gridbourse.node.node import Region
+from gridbourse.region.description import read_region
+from gridbourse.service.app import create_app
+from gridbourse.service.service import Exchange
+from gridbourse.service.serving import is_loopback, require_safe, run
+from gridbourse.service.settings import ServiceSettings
+from gridbourse.simulation.example import ExampleAccount, ExampleMarket, open_accounts
+from gridbourse.simulation.example_meters import ExampleMeters
+from gridbourse.web import add_pages
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,13 @@ _OWN_BROKER = "mqtt://127.0.0.1:1883"
     "allowed_hosts",
     multiple=True,
     help="Another name to answer to; may be repeated. The name in --public-url is always one.",
+)
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    multiple=True,
+    metavar="NETWORK",
+    help="Address or network (CIDR) of a reverse proxy in front, whose X-Forwarded-For is believed; may be repeated.",
 )
 @click.option(
     "--example",
@@ -86,6 +94,7 @@ def serve(
     port: int,
     public_url: str | None,
     allowed_hosts: tuple[str, ...],
+    trusted_proxies: tuple[str, ...],
     example: Path | None,
     broker: str | None,
     own_broker: bool,  # noqa: FBT001 - click gives it by name
@@ -96,13 +105,17 @@ def serve(
     shown_host = f"[{host}]" if ":" in host else host
     url = (public_url or f"http://{shown_host}:{port}").rstrip("/")
     names = (*ServiceSettings().allowed_hosts, *allowed_hosts, _host_of(url))
-    settings = ServiceSettings(public_url=url, allowed_hosts=tuple(dict.fromkeys(names)))
+    settings = ServiceSettings(
+        public_url=url, allowed_hosts=tuple(dict.fromkeys(names)), trusted_proxies=trusted_proxies
+    )
     require_safe(host, settings)
     is_new = example is not None and not folder.exists()
     if example is not None and is_new:
         Region.create(folder, read_region(example)).close()
     with _broker(broker, is_own=own_broker, is_example=example is not None) as meters_broker:
-        app = create_app(lambda: Exchange.open(folder, pace=settings.pace, broker=meters_broker), settings)
+        app = create_app(
+            lambda: Exchange.open(folder, job_schedule=settings.job_schedule, broker=meters_broker), settings, add_pages
+        )
         if example is not None and meters_broker is not None:
             _beside(app, partial(_play, is_new=is_new))
             _beside(app, partial(_simulate_meters, broker=meters_broker))

@@ -14,16 +14,16 @@ from rich.table import Table
 from gridbourse.chain.cometbft.folder import NodeFolder
 from gridbourse.contracts.abi import Call
 from gridbourse.contracts.consortium import Consortium, RegulatorKeys, ValidatorKeys
+from gridbourse.contracts.votes import cast, open_votes
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.possession import validator_statement
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role
-from gridbourse.network.assembly import open_main_chain
-from gridbourse.network.description import RegionSpec
-from gridbourse.network.founding import PublicKeys
-from gridbourse.network.rotation import RegionKeys
-from gridbourse.network.votes import cast, open_votes
+from gridbourse.node.key_rotation import RegionKeys
+from gridbourse.node.setup import PublicKeys
+from gridbourse.node.wiring import open_main_chain
+from gridbourse.region.description import RegionSpec
 from gridbourse.units import price_ticks
 
 REGION = click.option(
