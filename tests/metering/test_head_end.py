@@ -279,6 +279,21 @@ def test_what_is_handed_in_is_on_disk_when_it_is_confirmed_and_taken_once(tmp_pa
     assert (head_end.received, head_end.accepted, dict(head_end.faults)) == (4, 2, {Anomaly.REPEATED: 2})
 
 
+def test_head_ends_of_several_processes_accept_a_reading_once_and_know_what_the_others_have(tmp_path):
+    meter = Meter(SigningKey.generate())
+    payloads = [meter.read(START).to_bytes(), meter.read(START + 1).to_bytes()]
+    point = MeteringPoint(meter.address, 20_000)
+    one, other = (HeadEnd(Intake([point]), Journal(tmp_path / "readings")) for _ in range(2))
+    one.take(payloads[:1])
+    assert other.intake.latest(meter.address) is None
+    other.catch_up()
+    assert other.intake.latest(meter.address).period == START
+    assert [arrival.accepted is not None for arrival in other.take(payloads)] == [False, True]
+    one.catch_up()
+    assert one.intake.count(meter.address) == other.intake.count(meter.address) == 2
+    assert (tmp_path / "readings").read_bytes() == b"".join(payloads)
+
+
 def test_what_the_disk_does_not_take_is_never_confirmed(tmp_path, monkeypatch):
     meter = Meter(SigningKey.generate())
     payload = meter.read(START).to_bytes()

@@ -1,4 +1,4 @@
-"""What the service keeps outside the chains: accounts, sessions, tokens, decisions; in one file.
+"""What the service keeps outside the chains: accounts, sessions, tokens, decisions, audits; in one file.
 
 Nothing in it is needed to prove a trade, and no secret in it is of use without a password, a cookie or a token.
 """
@@ -77,6 +77,10 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (account, address)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        "CREATE TABLE audit_reports (checked_at INTEGER PRIMARY KEY, report TEXT NOT NULL) STRICT",
+        "CREATE TABLE attempts (caller TEXT PRIMARY KEY, free_at REAL NOT NULL) STRICT, WITHOUT ROWID",
+    ),
 )
 """What leads from one version of the schema to the next; the file's `user_version` says how far it has come."""
 
@@ -133,6 +137,23 @@ class ServiceStore:
         """Write many rows durably, all or none."""
         with self.transaction() as db:
             db.executemany(statement, rows)
+
+    def attempt(self, caller: str, seconds: float, burst: int, now: float) -> float:
+        """Count an attempt of a caller, who has so many at once, and one more after each time.
+
+        Returns
+        -------
+        float
+            0, or how many seconds the caller has to wait: then it was not counted.
+        """
+        with self.transaction() as db:
+            db.execute("DELETE FROM attempts WHERE free_at < ?", (now,))
+            row = db.execute("SELECT free_at FROM attempts WHERE caller = ?", (caller,)).fetchone()
+            free_at = max(now, row[0] if row else now) + seconds
+            wait_seconds = free_at - now - burst * seconds
+            if wait_seconds <= 0:
+                db.execute("INSERT OR REPLACE INTO attempts VALUES (?, ?)", (caller, free_at))
+        return max(0.0, wait_seconds)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
