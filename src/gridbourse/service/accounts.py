@@ -77,6 +77,8 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             at INTEGER NOT NULL,
             PRIMARY KEY (account, address)
         ) STRICT, WITHOUT ROWID""",
+    ),
+    (
         "CREATE TABLE audit_reports (checked_at INTEGER PRIMARY KEY, report TEXT NOT NULL) STRICT",
         "CREATE TABLE attempts (caller TEXT PRIMARY KEY, free_at REAL NOT NULL) STRICT, WITHOUT ROWID",
     ),
