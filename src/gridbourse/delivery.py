@@ -1,9 +1,9 @@
 """Delivery periods and delivery days on a region's clocks.
 
-A delivery period is a quarter of an hour, numbered from 1970-01-01T00:00Z wherever the region is. A delivery day is a local
-day: the periods that begin from one local midnight to the next, 96 of them as a rule, 92 where clocks are put forward by
-an hour and 100 where they are put back. It is numbered by its local date, in days since 1970-01-01. Both numbers are for
-chains and programs; people are told dates and times.
+A delivery period is a quarter of an hour, numbered from 1970-01-01T00:00Z wherever the region is. A delivery day is a
+local day: the periods that begin from one local midnight to the next, 96 of them as a rule, 92 where clocks are put
+forward by an hour and 100 where they are put back. It is numbered by its local date, in days since 1970-01-01. Both
+numbers are for chains and programs; people are told dates and times.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class DeliveryCalendar:
         try:
             self._zone = ZoneInfo(time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            remedy = "a name of the IANA time zone database, as Asia/Shanghai"
+            remedy = 'the IANA name of a time zone, like "Asia/Shanghai" or "UTC"'
             raise InvalidValue("time_zone", time_zone, remedy) from error
         self._starts: dict[int, int] = {}
 

@@ -99,8 +99,8 @@ class Rejection(StrEnum):
     NONCE_TOO_LOW = "nonce too low"
     NONCE_TOO_HIGH = "nonce too high"
     INTRINSIC_GAS = "intrinsic gas too low"
-    BLOCK_GAS = "block gas limit exceeded"
-    INIT_CODE = "max init code size exceeded"
+    BLOCK_GAS = "exceeds block gas limit"
+    INIT_CODE = "max initcode size exceeded"
     NOT_TAKEN_HERE = "transaction rejected"
     """Another chain's transaction, or one with a fee, value, type or access list that this chain does not take."""
 
@@ -244,6 +244,22 @@ class NotSignedIn(ServiceError):
 
 class SignInRefused(ServiceError):
     """What was given signs nobody in."""
+
+
+class TooManyAttempts(ServiceError):
+    """An account was tried too often.
+
+    Parameters
+    ----------
+    message
+        What to do.
+    wait_seconds
+        After which the next attempt is heard.
+    """
+
+    def __init__(self, message: str, wait_seconds: int) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
 
 
 class Forbidden(ServiceError):

@@ -58,7 +58,12 @@ def read_day(_context: click.Context, _parameter: click.Parameter, value: str | 
 
 
 def show(
-    values: Iterable[_Value], columns: Columns[_Value], *, times: Times, as_json: bool, title: str | None = None
+    values: Iterable[_Value],
+    columns: Columns[_Value],
+    *,
+    times: Times = DeliveryCalendar,
+    as_json: bool,
+    title: str | None = None,
 ) -> None:
     """Print values as a table, or as a JSON list."""
     if as_json:
@@ -74,7 +79,7 @@ def show(
     Console().print(table)
 
 
-def show_one(value: Any, rows: Mapping[str, object], *, times: Times, as_json: bool) -> None:
+def show_one(value: Any, rows: Mapping[str, object], *, times: Times = DeliveryCalendar, as_json: bool) -> None:
     """Print one value as a list of its fields, or as a JSON object."""
     if as_json:
         print_json(asdict(value))

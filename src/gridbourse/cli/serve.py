@@ -58,6 +58,13 @@ _OWN_BROKER = "mqtt://127.0.0.1:1883"
     help="Another name to answer to; may be repeated. The name in --public-url is always one.",
 )
 @click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    multiple=True,
+    metavar="NETWORK",
+    help="Address or network (CIDR) of a reverse proxy in front, whose X-Forwarded-For is believed; may be repeated.",
+)
+@click.option(
     "--example",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Make the region from this description if FOLDER is new, with accounts, let its nodes trade by chance, and "
@@ -92,6 +99,7 @@ def serve(
     port: int,
     public_url: str | None,
     allowed_hosts: tuple[str, ...],
+    trusted_proxies: tuple[str, ...],
     example: Path | None,
     broker: str | None,
     own_broker: bool,  # noqa: FBT001 - click gives it by name
@@ -103,7 +111,9 @@ def serve(
     shown_host = f"[{host}]" if ":" in host else host
     url = (public_url or f"http://{shown_host}:{port}").rstrip("/")
     names = (*ServiceSettings().allowed_hosts, *allowed_hosts, _host_of(url))
-    settings = ServiceSettings(public_url=url, allowed_hosts=tuple(dict.fromkeys(names)))
+    settings = ServiceSettings(
+        public_url=url, allowed_hosts=tuple(dict.fromkeys(names)), trusted_proxies=trusted_proxies
+    )
     require_safe(host, settings)
     is_new = example is not None and not folder.exists()
     if example is not None and is_new:

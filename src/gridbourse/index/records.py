@@ -17,10 +17,11 @@ from gridbourse.crypto.merkle import inclusion_proof, root_of_leaves
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.blocks import Block, SlaveBlock
 from gridbourse.index.database import Database, insert_rows, is_integer
-from gridbourse.index.schema import answers, day_records, records, reports, subtrees
+from gridbourse.index.schema import answers, day_records, kept_records, records, reports, subtrees
 from gridbourse.index.stored_text import stored_text
 from gridbourse.ledger.balancing_records import CapacityDetails, MeteredDetails, ScheduleDetails, StatementDetails
 from gridbourse.ledger.kinds import RecordKind
+from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.ledger.reader import SlaveRecord
 from gridbourse.ledger.records import Confirmation, Details, NodeRegistered, NodeReport, NodeRevoked
 from gridbourse.ledger.sealing import read_details, write_details
@@ -30,7 +31,7 @@ from gridbourse.units import MAX_PERIOD
 SUBTREE_LEVELS = 8
 """The roots of full subtrees over 2^8, 2^16, ... leaves are kept: a proof hashes a few hundred others."""
 
-DayDetails = MeteredDetails | StatementDetails | ScheduleDetails | CapacityDetails
+DayDetails = MeteredDetails | StatementDetails | ScheduleDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ class DayRecord:
         What it is about.
     version
         How many records of the kind there were about that.
-    record
-        The record's number on its chain.
+    record, leaf
+        The record's number on its chain, and its leaf.
     details
         What it says.
     """
@@ -81,7 +82,17 @@ class DayRecord:
     day: int
     version: int
     record: int
+    leaf: bytes
     details: DayDetails
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRecord:
+    """A record of which not only the newest counts, by its number on its chain."""
+
+    record: int
+    leaf: bytes
+    details: CapacityDetails | PayoutInstruction
 
 
 @dataclass(slots=True)
@@ -134,7 +145,11 @@ def apply(connection: Connection, blocks: Sequence[Block], calendar: DeliveryCal
                 _answer(connection, found.details)
             case NodeReport():
                 _report(connection, block, found.record.index, found.details)
-            case MeteredDetails() | StatementDetails() | ScheduleDetails() | CapacityDetails():
+            case CapacityDetails() | PayoutInstruction():
+                row = {"chain": block.master, "record": found.record.index, "kind": int(found.details.KIND)}
+                content = stored_text(write_details(found.details))
+                connection.execute(insert(kept_records), {**row, "leaf": found.record.leaf, "content": content})
+            case MeteredDetails() | StatementDetails() | ScheduleDetails():
                 _state(connection, block.master, found, calendar)
             case _:
                 pass
@@ -202,8 +217,8 @@ def _state(connection: Connection, chain: str, found: SlaveRecord, calendar: Del
     if before is not None:
         connection.execute(delete(day_records).filter_by(**key))
     content = stored_text(write_details(details))
-    row = {**key, "version": (before or 0) + 1, "record": found.record.index, "content": content}
-    connection.execute(insert(day_records), row)
+    row = {**key, "version": (before or 0) + 1, "record": found.record.index, "leaf": found.record.leaf}
+    connection.execute(insert(day_records), {**row, "content": content})
 
 
 # The log
@@ -373,6 +388,22 @@ class Records:
         newer = select(day_records).filter_by(chain=chain, kind=int(kind)).where(day_records.c.record > after)
         return [_day_record(row) for row in self._database.rows(newer.order_by(day_records.c.record))]
 
+    def kept(self, kind: RecordKind, chain: str, after: int) -> list[KeptRecord]:
+        """Records of a kind on a chain of which not only the newest counts, as far as they stand behind a record."""
+        newer = select(kept_records).filter_by(chain=chain, kind=int(kind)).where(kept_records.c.record > after)
+        found = []
+        for row in self._database.rows(newer.order_by(kept_records.c.record)):
+            details: Any = read_details(row.kind, row.content)
+            found.append(KeptRecord(row.record, row.leaf, details))
+        return found
+
+    def reported(self, chain: str, after: int) -> list[tuple[int, str, str]]:
+        """Reports on a chain as far as they stand behind a record: the record, who reported, and on what."""
+        newer = select(reports.c.record, reports.c.node_id, reports.c.title).where(
+            reports.c.chain == chain, reports.c.record > after
+        )
+        return [(record, node_id, title) for record, node_id, title in self._database.rows(newer)]
+
     def statements(self, node_ids: Iterable[str], day: int) -> list[StatementDetails]:
         """How masters settled nodes' delivery day."""
         found = self.of_day(RecordKind.STATEMENT, day=day, node_ids=node_ids)
@@ -408,4 +439,4 @@ def _entry(row: Sequence[Any]) -> RecordEntry:
 
 def _day_record(row: Any) -> DayRecord:
     details: Any = read_details(row.kind, row.content)
-    return DayRecord(row.node_id, row.day, row.version, row.record, details)
+    return DayRecord(row.node_id, row.day, row.version, row.record, row.leaf, details)

@@ -16,6 +16,7 @@ from gridbourse.index.schema import (
     IS_OPEN,
     IS_RECORDED,
     IS_STOPPED,
+    IS_WAITING,
     MAIN,
     answers,
     cancellations,
@@ -168,6 +169,15 @@ class MarketReader:
         )
         found = ((id_of(row), row.stopped_height) for row in self._database.rows(statement))
         return [(order_id, height) for order_id, height in found if order_id is not None]
+
+    def requests(self, after: int) -> dict[int, int]:
+        """The highest price of the bids that wait and were placed in blocks behind one, by delivery period."""
+        statement = (
+            select(orders.c.period, func.max(orders.c.price_ticks))
+            .where(IS_WAITING, orders.c.side == int(Side.BID), orders.c.height > after)
+            .group_by(orders.c.period)
+        )
+        return dict(self._database.rows(statement))
 
     # Deals
 

@@ -90,6 +90,11 @@ class Indexing:
         return notice
 
     @property
+    def height(self) -> int:
+        """The newest block of the main chain that the index has."""
+        return self._heights[MAIN]
+
+    @property
     def sequence(self) -> int:
         """Number of the newest change in the index."""
         return self._notice.sequence

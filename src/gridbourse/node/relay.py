@@ -110,6 +110,7 @@ class Relay(NewestRecords):
             for day in self._index.participants.days(self._name):
                 if day not in self._master.recorded_days:
                     self._master.recall_day(day)
+            self.refresh()
             self._sequence = self._indexing.sequence
 
     def _recall(self) -> None:

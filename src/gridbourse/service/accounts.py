@@ -63,8 +63,20 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT, WITHOUT ROWID""",
     ),
     (
+        # A token ends with the account that made it, and with the token that did.
+        "ALTER TABLE tokens ADD COLUMN account TEXT REFERENCES accounts (name) ON DELETE CASCADE",
+        "ALTER TABLE tokens ADD COLUMN maker TEXT REFERENCES tokens (id) ON DELETE CASCADE",
+        "CREATE INDEX tokens_of_account ON tokens (account)",
+        "CREATE INDEX tokens_of_maker ON tokens (maker)",
+        "CREATE TABLE failed_sign_ins (account TEXT NOT NULL, address TEXT NOT NULL, at INTEGER NOT NULL) STRICT",
+        "CREATE INDEX failures_of_account ON failed_sign_ins (account, at)",
+        """CREATE TABLE known_addresses (
+            account TEXT NOT NULL REFERENCES accounts (name) ON DELETE CASCADE,
+            address TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            PRIMARY KEY (account, address)
+        ) STRICT, WITHOUT ROWID""",
         "CREATE TABLE audit_reports (checked_at INTEGER PRIMARY KEY, report TEXT NOT NULL) STRICT",
-        "CREATE TABLE attempts (caller TEXT PRIMARY KEY, free_at REAL NOT NULL) STRICT, WITHOUT ROWID",
     ),
 )
 """What leads from one version of the schema to the next; the file's `user_version` says how far it has come."""
@@ -122,23 +134,6 @@ class ServiceStore:
         """Write many rows durably, all or none."""
         with self.transaction() as db:
             db.executemany(statement, rows)
-
-    def attempt(self, caller: str, seconds: float, burst: int, now: float) -> float:
-        """Count an attempt of a caller, who has so many at once, and one more after each time.
-
-        Returns
-        -------
-        float
-            0, or how many seconds the caller has to wait: then it was not counted.
-        """
-        with self.transaction() as db:
-            db.execute("DELETE FROM attempts WHERE free_at < ?", (now,))
-            row = db.execute("SELECT free_at FROM attempts WHERE caller = ?", (caller,)).fetchone()
-            free_at = max(now, row[0] if row else now) + seconds
-            wait_seconds = free_at - now - burst * seconds
-            if wait_seconds <= 0:
-                db.execute("INSERT OR REPLACE INTO attempts VALUES (?, ?)", (caller, free_at))
-        return max(0.0, wait_seconds)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

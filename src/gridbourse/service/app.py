@@ -11,6 +11,7 @@ from gridbourse import __version__
 from gridbourse.service.metrics import Metrics
 from gridbourse.service.middleware import AccessLog, HeadAsGet, RequestLimits
 from gridbourse.service.problems import handle_problems
+from gridbourse.service.rate_limit import OpenLimit
 from gridbourse.service.routes import (
     audit,
     chains,
@@ -104,6 +105,7 @@ def create_app(
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
+    app.state.streams = OpenLimit(settings.streams_per_caller)
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestLimits, settings=settings)
     app.add_middleware(AccessLog, settings=settings, metrics=app.state.metrics)

@@ -31,6 +31,7 @@ from gridbourse.errors import (
     ReadingsNotKept,
     ReadingsRefused,
     SignInRefused,
+    TooManyAttempts,
     TransactionRejected,
 )
 from gridbourse.service.language import language_of
@@ -46,6 +47,7 @@ _FOR_PROGRAMS = ("/api/", "/health", "/ready", "/metrics")
 _KINDS: tuple[tuple[type[GridbourseError], HTTPStatus, str], ...] = (
     (NotSignedIn, HTTPStatus.UNAUTHORIZED, "not-signed-in"),
     (SignInRefused, HTTPStatus.UNAUTHORIZED, "sign-in-refused"),
+    (TooManyAttempts, HTTPStatus.TOO_MANY_REQUESTS, "too-many-attempts"),
     (Forbidden, HTTPStatus.FORBIDDEN, "forbidden"),
     (KeysNotKept, HTTPStatus.FORBIDDEN, "keys-not-kept"),
     (NotFound, HTTPStatus.NOT_FOUND, "not-found"),
@@ -197,7 +199,11 @@ async def _ours(request: Request, error: Exception) -> Response:
     if (pages := _pages(request)) is not None:
         return pages.fail(request, error)
     language = language_of(request.headers)
-    headers = {"Retry-After": RETRY_AFTER_SECONDS} if isinstance(error, NodeUnreachable) else {}
+    headers = None
+    if isinstance(error, TooManyAttempts):
+        headers = {"Retry-After": str(error.wait_seconds)}
+    elif isinstance(error, NodeUnreachable):
+        headers = {"Retry-After": RETRY_AFTER_SECONDS}
     return problem(language, status, name, explanation(error, language), _faults(error, language), headers)
 
 

@@ -97,6 +97,12 @@ class Principal:
         The node's own keys, where they are kept for it and this caller has unlocked them.
     credential
         Names the session or the token, for the log and to end it.
+    account
+        The account it signed in to, at first hand or through a token; None who signed in with a key.
+    token_id
+        The token it uses; None in a session.
+    expires_at
+        When the session or the token ends.
     """
 
     kind: Kind
@@ -105,6 +111,9 @@ class Principal:
     scopes: frozenset[Scope] = frozenset(Scope)
     keys: NodeKeys | None = field(default=None, repr=False)
     credential: str = ""
+    account: str | None = None
+    token_id: str | None = None
+    expires_at: int | None = None
 
     @property
     def identity(self) -> str:

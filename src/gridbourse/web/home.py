@@ -9,9 +9,10 @@ from typing import Annotated
 from fastapi import Form, Query, Response
 from fastapi.responses import RedirectResponse
 
-from gridbourse.errors import SignInRefused
-from gridbourse.service.auth.current import COOKIE
+from gridbourse.errors import SignInRefused, TooManyAttempts
+from gridbourse.service.auth.current import COOKIE, address_of
 from gridbourse.service.language import LANGUAGE_COOKIE
+from gridbourse.service.problems import status_of
 from gridbourse.service.routes.signin import begin_session
 from gridbourse.text import LANGUAGES
 from gridbourse.web.frame import (
@@ -60,10 +61,13 @@ async def sign_in(
 ) -> Response:
     """Sign in with an account."""
     try:
-        credential = await asyncio.to_thread(frame.exchange.credentials.sign_in_with_password, account, password)
-    except SignInRefused:
-        refused = frame.t("sign_in.refused")
-        status = HTTPStatus.UNAUTHORIZED
+        address = address_of(frame.request)
+        credential = await asyncio.to_thread(
+            frame.exchange.credentials.sign_in_with_password, account, password, address
+        )
+    except (SignInRefused, TooManyAttempts) as error:
+        refused = frame.explain(error)
+        status = status_of(error)
         return frame.render("sign_in.html", status=status, next=own_path(after), account=account, refused=refused)
     response = RedirectResponse(own_path(after), HTTPStatus.SEE_OTHER)
     begin_session(frame.request, response, credential)
