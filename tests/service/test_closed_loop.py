@@ -13,7 +13,7 @@ import pytest
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.delivery import date_day, date_text
 from gridbourse.ledger.payout_records import PayoutInstruction
-from gridbourse.market.types import DealState, EnergyType, Role, Settings, Side
+from gridbourse.market.types import DealState, EnergyType, Role, Settings
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.jobs.payout_files import ConfirmationFile, PayoutFile
@@ -275,4 +275,3 @@ def test_the_morning_after_is_traded_with_the_money_that_was_carried(loop):
     bought = [deal for deal in loop.exchange.state.deals_on(DAY + 1) if deal.state is DealState.SETTLED]
     assert bought
     assert {loop.exchange.directory.owners[deal.buyer].node_id for deal in bought} == {"Works", "Home"}
-    assert Side.BID in {order.side for order in loop.exchange.state.orders}

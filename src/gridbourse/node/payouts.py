@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from gridbourse.api.payout_schema import PayoutEntry, PayoutState
 from gridbourse.contracts.balancing import Submission
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.envelope import key_id, recipients_of
@@ -207,3 +208,36 @@ class Purse:
             self._master.main_wallet.send_many(
                 [market.move_deposit(purse, account, money) for account, money in accounts]
             )
+
+
+def payout_entries(book: PayoutBook, relays: Mapping[str, Relay]) -> list[PayoutEntry]:
+    """What users of a folder's masters want paid out and what came of it; of others' users what the agent knows."""
+    orders: dict[str, list[Payout]] = {}
+    for payout in book.payouts():
+        orders.setdefault(payout.order.instruction_hex, []).append(payout)
+    entries = []
+    for relay in relays.values():
+        newest = {(stated.user_id, stated.standing): leaf for leaf, stated in relay.instructions.items()}
+        for leaf, stated in relay.instructions.items():
+            own = orders.pop(leaf.hex(), [])
+            entries += [_ordered(book, payout, stated.user_id, standing=stated.standing) for payout in own]
+            is_newest = newest[stated.user_id, stated.standing] == leaf
+            if stated.standing or not own:
+                is_open = is_newest and bool(stated.payee)
+                state = PayoutState.WAITING if is_open else PayoutState.ENDED
+                entries.append(
+                    PayoutEntry(stated.user_id, None, stated.money, stated.payee, stated.standing, None, state)
+                )
+    for others in orders.values():
+        entries += [_ordered(book, payout, "", standing=payout.order.day > 0) for payout in others]
+    return entries
+
+
+def _ordered(book: PayoutBook, payout: Payout, node_id: str, *, standing: bool) -> PayoutEntry:
+    order, result = payout.order, book.result(payout.reference)
+    if book.is_debited(payout.reference):
+        ended = PayoutState.PAID if result else PayoutState.RETURNED
+        state = PayoutState.SENT if result is None else ended
+    else:
+        state = PayoutState.ORDERED if result is None else PayoutState.REFUSED
+    return PayoutEntry(node_id, payout.reference.hex(), order.money, order.payee, standing, order.day or None, state)

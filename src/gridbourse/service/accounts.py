@@ -76,7 +76,10 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             at INTEGER NOT NULL,
             PRIMARY KEY (account, address)
         ) STRICT, WITHOUT ROWID""",
+    ),
+    (
         "CREATE TABLE audit_reports (checked_at INTEGER PRIMARY KEY, report TEXT NOT NULL) STRICT",
+        "CREATE TABLE attempts (caller TEXT PRIMARY KEY, free_at REAL NOT NULL) STRICT, WITHOUT ROWID",
     ),
 )
 """What leads from one version of the schema to the next; the file's `user_version` says how far it has come."""
@@ -93,15 +96,11 @@ class ServiceStore:
     Raises
     ------
     InvalidValue
-        A newer version of gridbourse wrote the file, or it is no such file, or it was emptied or damaged.
+        A newer version of gridbourse wrote the file, or it is no such file.
     """
 
     def __init__(self, path: Path) -> None:
-        if path.exists() and not path.stat().st_size:
-            remedy = "the file with its accounts: it was emptied; restore it, or delete it to begin without accounts"
-            raise InvalidValue("service file", str(path), remedy)
-        if not path.exists():
-            _create(path)
+        path.touch(mode=0o600)
         self.path = path
         self._lock, self._reading_lock = threading.Lock(), threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -109,7 +108,6 @@ class ServiceStore:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
-            self._require_sound()
             self._migrate()
             self._reading = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._reading.execute("PRAGMA query_only = ON")
@@ -140,6 +138,23 @@ class ServiceStore:
         with self.transaction() as db:
             db.executemany(statement, rows)
 
+    def attempt(self, caller: str, seconds: float, burst: int, now: float) -> float:
+        """Count an attempt of a caller, who has so many at once, and one more after each time.
+
+        Returns
+        -------
+        float
+            0, or how many seconds the caller has to wait: then it was not counted.
+        """
+        with self.transaction() as db:
+            db.execute("DELETE FROM attempts WHERE free_at < ?", (now,))
+            row = db.execute("SELECT free_at FROM attempts WHERE caller = ?", (caller,)).fetchone()
+            free_at = max(now, row[0] if row else now) + seconds
+            wait_seconds = free_at - now - burst * seconds
+            if wait_seconds <= 0:
+                db.execute("INSERT OR REPLACE INTO attempts VALUES (?, ?)", (caller, free_at))
+        return max(0.0, wait_seconds)
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All that is written inside is durable afterwards, or none of it."""
@@ -165,11 +180,6 @@ class ServiceStore:
         with self._lock:
             self._db.close()
 
-    def _require_sound(self) -> None:
-        found = [str(row[0]) for row in self._db.execute("PRAGMA quick_check(3)")]
-        if found != ["ok"]:
-            raise sqlite3.DatabaseError("; ".join(found))
-
     def _migrate(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > len(_MIGRATIONS):
@@ -182,16 +192,3 @@ class ServiceStore:
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {number}")
             self._db.execute("COMMIT")
-
-
-def _create(path: Path) -> None:
-    """Make the file whole or not at all: an empty one is one that lost its accounts."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    db = sqlite3.connect(draft, isolation_level=None)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA user_version = 0")
-    db.execute("VACUUM")
-    db.close()
-    draft.replace(path)

@@ -45,6 +45,7 @@ from gridbourse.service.metering import Metering
 from gridbourse.service.node_host import NodeHost
 from gridbourse.service.offering import Offering
 from gridbourse.service.participants import NetworkQueries
+from gridbourse.service.payouts import PayoutDesk
 from gridbourse.service.regulation import Audit
 from gridbourse.service.rights import Kind
 from gridbourse.service.search import Search
@@ -98,6 +99,8 @@ class Exchange:
         Finds what stands on the chains.
     administration
         What masters do for their users and the consortium.
+    payouts
+        Money that goes out.
     audit
         What the regulator does.
     credentials
@@ -162,6 +165,7 @@ class Exchange:
             keys.nodes.load_node,
             self._adopt,
         )
+        self.payouts = PayoutDesk(node, self._signer, self.index.participants, self._in_force, names)
         self.audit = Audit(node, self.index, self.calendar, self.store, clock)
 
     @classmethod

@@ -83,7 +83,7 @@ class ConfirmationFile:
 
     def _take(self, region: Region, size: int) -> None:
         lines, refused = read_lines(self._path, CONFIRMATION_FIELDS, is_growing=True)
-        confirmations, wrong = judge(lines, _confirmation)
+        confirmations, wrong = judge(lines, read_confirmation)
         refused += wrong
         for line, (reference, paid) in confirmations:
             try:
@@ -96,7 +96,8 @@ class ConfirmationFile:
         self._size = size
 
 
-def _confirmation(line: Line) -> tuple[bytes, bool]:
+def read_confirmation(line: Line) -> tuple[bytes, bool]:
+    """Read a line of a confirmation file: the reference, and whether the bank paid. Raises `InvalidValue`."""
     reference, state = line.text("reference"), line.text("state")
     if not _REFERENCE.fullmatch(reference):
         raise line.wrong("reference", "64 hexadecimal digits, as the payout file has them")
