@@ -185,7 +185,8 @@ def starts(report: Report, folder: Path) -> Row:
     today = int(time.time()) // 86_400
     names = [f"Roof {number}" for number in range(USERS // 2)]
     nodes = tuple(NodeSpec(name, NodeKind.PV, "here") for name in names)
-    masters = (MasterSpec("roofs", Role.AGGREGATOR, nodes), MasterSpec("grid", Role.GRID, ()))
+    house = NodeSpec("House", NodeKind.RESIDENTIAL, "here")
+    masters = (MasterSpec("roofs", Role.AGGREGATOR, nodes), MasterSpec("grid", Role.GRID, (house,)))
     spec = RegionSpec("bench", 9_200, Settings(3_600, 0, 60_000, 60, 256), masters)
     with Region.create(folder, spec) as region:
         region.open_day(today + 1)

@@ -61,7 +61,7 @@ def show(
     values: Iterable[_Value],
     columns: Columns[_Value],
     *,
-    times: Times = DeliveryCalendar,
+    times: Times = no_clocks,
     as_json: bool,
     title: str | None = None,
 ) -> None:

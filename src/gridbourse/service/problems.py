@@ -199,11 +199,7 @@ async def _ours(request: Request, error: Exception) -> Response:
     if (pages := _pages(request)) is not None:
         return pages.fail(request, error)
     language = language_of(request.headers)
-    headers = None
-    if isinstance(error, TooManyAttempts):
-        headers = {"Retry-After": str(error.wait_seconds)}
-    elif isinstance(error, NodeUnreachable):
-        headers = {"Retry-After": RETRY_AFTER_SECONDS}
+    headers = _retry_after(error)
     return problem(language, status, name, explanation(error, language), _faults(error, language), headers)
 
 
