@@ -50,7 +50,6 @@ def test_a_half_written_reading_at_the_end_is_cut_off(tmp_path, readings, torn, 
     whole = written(path, readings[:3])
     path.write_bytes(whole[: 2 * FRAME_BYTES + torn])
     with closing(Journal(path)) as journal:
-        assert list(journal.unread()) == [readings[number].to_bytes() for number in (0, 1)]
         journal.append(readings[3])
     assert read(path) == [readings[number].to_bytes() for number in (0, 1, 3)]
     assert "unfinished reading" in caplog.text

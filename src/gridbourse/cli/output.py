@@ -61,7 +61,7 @@ def show(
     values: Iterable[_Value],
     columns: Columns[_Value],
     *,
-    times: Times = no_clocks,
+    times: Times = DeliveryCalendar,
     as_json: bool,
     title: str | None = None,
 ) -> None:

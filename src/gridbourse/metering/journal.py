@@ -15,7 +15,6 @@ from gridbourse.metering.reading import READING_BYTES, SignedReading
 
 logger = logging.getLogger(__name__)
 
-READ_TOGETHER = 4_096
 _MARK = b"\xabR"
 _FRAME = struct.Struct(f">2s{READING_BYTES}sI")
 FRAME_BYTES = _FRAME.size
@@ -92,6 +91,8 @@ class Journal:
             if torn := size % FRAME_BYTES:
                 self._file.truncate(size - torn)
             yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def unread(self) -> Iterator[bytes]:
         """The readings behind those that were read or appended here, in the order of their acceptance."""
@@ -124,45 +125,9 @@ def _require_sound(path: Path) -> None:
         logger.warning("%s: an unfinished reading of %d bytes at the end is cut off", path, torn)
         os.truncate(path, len(content) - torn)
 
-    @property
-    def _size(self) -> int:
-        return os.fstat(self._file.fileno()).st_size
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-
-    def _cut_off(self) -> None:
-        if torn := self._size % FRAME_BYTES:
-            logger.warning("%s: an unfinished reading of %d bytes at the end is cut off", self._path, torn)
-            self._file.truncate(self._size - torn)
-
-    def _repair(self) -> None:
-        """Keep a damaged file under another name, and write what is sound over it.
-
-        Frames only move towards the beginning: whenever this is cut short, each stands at its old or its new place.
-        """
-        content = self._file.read()
-        frames, damaged = _sound_frames(content)
-        if damaged:
-            number = 1 + sum(1 for _ in self._path.parent.glob(f"{self._path.name}.*.damaged"))
-            aside = self._path.with_name(f"{self._path.name}.{number}.damaged")
-            places = ", ".join(map(str, damaged[:10]))
-            text = "%s is damaged at byte %s: %d readings are sound; as it was it is kept as %s, meters are asked again"
-            logger.error(text, self._path, places, len(frames), aside.name)
-            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy:
-                copy.write(content)
-                copy.flush()
-                os.fsync(copy.fileno())
-            self._file.seek(0)
-            self._file.write(b"".join(frames))
-            self.sync()
-            self._file.truncate(len(frames) * FRAME_BYTES)
-        self._cut_off()
+def _frame(data: bytes) -> bytes:
+    return _FRAME.pack(_MARK, data, zlib.crc32(data))
 
 
 def _sound_frames(content: bytes) -> tuple[list[bytes], list[int]]:
@@ -171,11 +136,13 @@ def _sound_frames(content: bytes) -> tuple[list[bytes], list[int]]:
     damaged: list[int] = []
     place = 0
     while place + FRAME_BYTES <= len(content):
-        if _is_sound(content, place):
+        mark, data, checksum = _FRAME.unpack_from(content, place)
+        if mark == _MARK and zlib.crc32(data) == checksum:
             frames.append(content[place : place + FRAME_BYTES])
             place += FRAME_BYTES
             continue
-        damaged.append(place)
+        if not damaged or damaged[-1] < place:
+            damaged.append(place)
         # The next frame begins at a mark; that a mark stands inside a reading by chance, its checksum tells.
         found = content.find(_MARK, place + 1)
         while found >= 0 and not _is_sound(content, found):
@@ -189,5 +156,20 @@ def _sound_frames(content: bytes) -> tuple[list[bytes], list[int]]:
 def _is_sound(content: bytes, place: int) -> bool:
     if place + FRAME_BYTES > len(content):
         return False
-    mark, data, checksum = _FRAME.unpack_from(content, place)
-    return bool(mark == _MARK and zlib.crc32(data) == checksum)
+    _, data, checksum = _FRAME.unpack_from(content, place)
+    return bool(zlib.crc32(data) == checksum)
+
+
+def _repair(path: Path, content: bytes, frames: list[bytes], damaged: list[int]) -> None:
+    """Keep the damaged file under another name, and write what is sound in its place."""
+    number = 1 + sum(1 for _ in path.parent.glob(f"{path.name}.*.damaged"))
+    aside = path.with_name(f"{path.name}.{number}.damaged")
+    places = ", ".join(map(str, damaged[:10]))
+    text = "%s is damaged at byte %s: %d readings are sound; the file as it was is kept as %s, meters are asked again"
+    logger.error(text, path, places, len(frames), aside.name)
+    for target, data in ((aside, content), (path.with_suffix(".draft"), b"".join(frames))):
+        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    path.with_suffix(".draft").replace(path)
