@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from gridbourse.index.reader import IndexReader
@@ -78,9 +79,10 @@ class NewestRecords:
         return self._metered
 
     @property
-    def metered_count(self) -> dict[int, int]:
+    def metered_count(self) -> Counter[int]:
         """How often anything was metered of each day: it tells whether there is something new."""
-        counts = dict.fromkeys(self.metered, 0)
+        self._require(RecordKind.METERED)
+        counts = Counter[int]()
         for (day, _), version in self._metered_versions.items():
             counts[day] += version
         return counts
