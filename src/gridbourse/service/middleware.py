@@ -101,7 +101,8 @@ class RequestLimits:
         return None
 
     def _request(self, scope: types.Scope, headers: Headers) -> float:
-        return self._requests.take(_caller(scope, headers) or self._settings.address_of(scope), time.monotonic())
+        caller = _caller(scope, headers) or self._settings.address_of(scope)
+        return self._requests.take(caller, time.monotonic())
 
     def _sign_in(self, scope: types.Scope) -> float:
         """Attempts are counted for all web servers of a region together: guessing is not to be faster at several."""
