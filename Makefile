@@ -46,10 +46,10 @@ optional-parts: $(VENV)/bin/python
 	@! command -v go > /dev/null || $(MAKE) cometbft
 	@command -v chromium > /dev/null || ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ] || \
 		{ apt-get update -q && $(MAKE) chromium; } || true
-	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || ! command -v apt-get > /dev/null || \
-		[ "$$(id -u)" != 0 ] || { apt-get update -q && $(MAKE) postgresql; } || true
 	@[ -x /usr/sbin/nginx ] || ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ] || \
 		{ apt-get update -q && apt-get install -y -q --no-install-recommends nginx-light; } || true
+	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || ! command -v apt-get > /dev/null || \
+		[ "$$(id -u)" != 0 ] || { apt-get update -q && $(MAKE) postgresql; } || true
 
 ## the same properties, for hours instead of minutes
 nightly: $(VENV)/dev contracts/node_modules
@@ -86,6 +86,7 @@ bench: $(VENV)/bench contracts/node_modules
 	$(BIN)/python -m bench.contract out/bench
 	$(BIN)/python -m bench.embedded_chain out/bench
 	$(BIN)/python -m bench.records out/bench
+	$(BIN)/python -m bench.index out/bench
 	$(BIN)/python -m bench.auction out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.against_others out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.rpc out/bench

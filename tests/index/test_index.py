@@ -249,6 +249,7 @@ def test_only_its_owner_may_read_the_file(tmp_path):
 
 def test_the_changes_since_a_number_are_told_as_long_as_they_are_remembered(tmp_path, monkeypatch):
     monkeypatch.setattr("gridbourse.index.index.KEPT_CHANGES", 20)
+    monkeypatch.setattr("gridbourse.index.index.FORGOTTEN_TOGETHER", 1)
     index, blocks = index_in(tmp_path), Blocks()
     reader, began = reader_of(index), index.sequence()
     index.apply([blocks.main(*traders(1), placed(A_BID_ID, 1, 0))])

@@ -106,7 +106,7 @@ commands = st.one_of(
         st.dictionaries(texts, st.integers(1, 2**80)),
         st.binary(min_size=32, max_size=32),
     ),
-    st.builds(requests.ReadBlocks, texts, st.lists(st.integers(1, 2**62), max_size=5)),
+    st.builds(requests.ReadBlock, texts, st.integers(1, 2**62)),
     st.builds(
         requests.Vote,
         texts,
@@ -412,11 +412,9 @@ def test_a_day_is_opened_money_credited_a_meter_entered_and_a_vote_cast(path, no
 
 def test_what_lies_on_the_chains_is_read(path, folder):
     written = asked(path, requests.Submit("Anna", signed_order(path, folder)))
-    (height,) = {block.height for block in asked(path, requests.ReadBlocks("main", [1]))}
+    height = 1
     block = asked(path, requests.ReadBlock("main", height))
     assert asked(path, requests.ReadTransaction("main", bytes.fromhex(block.transactions[0].hash[2:]))).height == height
-    assert asked(path, requests.FindBlock("main", bytes.fromhex(block.block.hash[2:]))) == height
-    assert asked(path, requests.FindBlock("main", b"\x01" * 32)) is None
     sealed = found(path, written.leaf)
     assert sealed.details is None
     for reader in ("master", "regulator"):

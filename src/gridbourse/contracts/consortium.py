@@ -224,13 +224,14 @@ def _settings_tuple(settings: Settings) -> tuple[int, ...]:
         settings.fallback_ticks,
         settings.incentive_permille,
         settings.metering_due_seconds,
+        settings.apart_seconds,
     )
 
 
 def _settings(fields: Sequence[int]) -> Settings:
-    cooling, floor, cap, gate, candidates, roles, fallback, incentive, due = fields
+    cooling, floor, cap, gate, candidates, roles, fallback, incentive, due, apart = fields
     trading = frozenset(role for role in Role if roles >> role & 1)
-    return Settings(cooling, floor, cap, gate, candidates, trading, fallback, incentive, due)
+    return Settings(cooling, floor, cap, gate, candidates, trading, fallback, incentive, due, apart)
 
 
 def _address(text: str) -> Address:

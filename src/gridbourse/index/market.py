@@ -187,8 +187,27 @@ _NEW_MONEY = (
 )
 
 
+@dataclass(slots=True)
+class NextNumbers:
+    """The numbers of the next rows."""
+
+    order: int
+    payment: int
+    move: int
+
+
+def next_numbers(connection: Connection) -> NextNumbers:
+    """Read which rows are next."""
+    columns = (orders.c.number, payments.c.number, deposit_moves.c.number)
+    return NextNumbers(*((connection.scalar(select(func.max(column))) or 0) + 1 for column in columns))
+
+
 def apply(
-    connection: Connection, blocks: Sequence[Block], names: Mapping[int, str], kept: Collection[str]
+    connection: Connection,
+    blocks: Sequence[Block],
+    names: Mapping[int, str],
+    kept: Collection[str],
+    numbers: NextNumbers,
 ) -> MarketChanges:
     """Write what blocks changed; those of the main chain come first.
 
@@ -202,8 +221,10 @@ def apply(
         Names of the masters, by number.
     kept
         Those of the masters whose slave chains are read here: they are to be told of their trades.
+    numbers
+        The numbers of the next rows, which are counted on.
     """
-    fold = _Fold(connection, names, frozenset(kept))
+    fold = _Fold(connection, names, frozenset(kept), numbers)
     fold.fetch(blocks)
     for block in blocks:
         if isinstance(block, MainBlock):
@@ -225,14 +246,14 @@ def apply(
 class _Fold:
     """Rows that blocks change: fetched together, changed here, and written together."""
 
-    def __init__(self, connection: Connection, names: Mapping[int, str], kept: frozenset[str]) -> None:
+    def __init__(
+        self, connection: Connection, names: Mapping[int, str], kept: frozenset[str], numbers: NextNumbers
+    ) -> None:
         self._connection = connection
         self._names = names
         self._kept = kept
         self._height = self._timestamp = 0
-        self._next_number = (connection.scalar(select(func.max(orders.c.number))) or 0) + 1
-        self._next_move = (connection.scalar(select(func.max(deposit_moves.c.number))) or 0) + 1
-        self._next_payment = (connection.scalar(select(func.max(payments.c.number))) or 0) + 1
+        self._numbers = numbers
         # A hash can be seen on its way, and copied: what another master names so is another order.
         self._by_record: dict[tuple[str, bytes], _Order] = {}
         self._by_id: dict[int, _Order] = {}
@@ -327,8 +348,8 @@ class _Fold:
             self._by_id[_key(order)] = order
 
     def _new_order(self, chain: str, record_hash: bytes) -> _Order:
-        order = _Order(self._next_number, record_hash, chain)
-        self._next_number += 1
+        order = _Order(self._numbers.order, record_hash, chain)
+        self._numbers.order += 1
         self._new_orders[order.number] = order
         self._by_record.setdefault((chain, record_hash), order)
         return order
@@ -530,9 +551,9 @@ class _Fold:
     def _move(self, event: DepositMoved) -> None:
         self._move_money(event.from_trader, free=-event.money)
         self._move_money(event.to_trader, free=event.money)
-        row = {"number": self._next_move, "from_trader": event.from_trader, "to_trader": event.to_trader}
+        row = {"number": self._numbers.move, "from_trader": event.from_trader, "to_trader": event.to_trader}
         self._moves.append({**row, "money": event.money, "height": self._height})
-        self._next_move += 1
+        self._numbers.move += 1
 
     def _set_quota(self, event: QuotaSet) -> None:
         self._claim(event.trader, event.period).quota_wh = event.quota_wh
@@ -573,9 +594,9 @@ class _Fold:
         return position
 
     def _note_payment(self, event: Deposited | Withdrawn, *, is_out: bool) -> None:
-        row = {"number": self._next_payment, "reference": event.payment_reference, "trader": event.trader}
+        row = {"number": self._numbers.payment, "reference": event.payment_reference, "trader": event.trader}
         self._payments.append({**row, "money": event.money, "is_out": is_out, "height": self._height})
-        self._next_payment += 1
+        self._numbers.payment += 1
 
 
 _DEAL_CHANGES = (PartyConfirmed, DealConfirmed, DealAbandoned, DealExpired, DealSettled)

@@ -6,7 +6,7 @@ record is about, its master and the regulator: reports, metered energies, statem
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,7 +121,9 @@ class _Subtree:
     hash: bytes
 
 
-def apply(connection: Connection, blocks: Sequence[Block], calendar: DeliveryCalendar) -> None:
+def apply(
+    connection: Connection, blocks: Sequence[Block], calendar: DeliveryCalendar, counts: Mapping[str, int]
+) -> None:
     """Write records, and what they say.
 
     Parameters
@@ -132,13 +134,15 @@ def apply(connection: Connection, blocks: Sequence[Block], calendar: DeliveryCal
         New blocks.
     calendar
         The region's delivery days.
+    counts
+        How many records each chain has with them.
     """
     read = [(block, found) for block in blocks if isinstance(block, SlaveBlock) for found in block.records]
     if not read:
         return
     insert_rows(connection, records, [_row(block.master, found) for block, found in read])
     for chain in {block.master for block, _ in read}:
-        _grow(connection, chain, [found.record.leaf for block, found in read if block.master == chain])
+        _grow(connection, chain, sum(block.master == chain for block, _ in read), counts[chain])
     for block, found in read:
         match found.details:
             case Confirmation():
@@ -224,10 +228,9 @@ def _state(connection: Connection, chain: str, found: SlaveRecord, calendar: Del
 # The log
 
 
-def _grow(connection: Connection, chain: str, leaves: Sequence[bytes]) -> None:
+def _grow(connection: Connection, chain: str, new: int, total: int) -> None:
     """Keep the roots of the subtrees that new leaves fill."""
-    total = connection.scalar(select(func.count()).select_from(records).where(records.c.chain == chain)) or 0
-    level, before = SUBTREE_LEVELS, total - len(leaves)
+    level, before = SUBTREE_LEVELS, total - new
     while total >> level:
         roots = []
         for number in range(before >> level, total >> level):

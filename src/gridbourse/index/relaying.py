@@ -134,7 +134,6 @@ class MarketReader:
 
     def bound_or_waiting(self, chain: str, node_ids: Iterable[str]) -> list[OrderId]:
         """Orders of nodes that wait, or would again if a deal of theirs ended."""
-        named = list(node_ids)
         bound = or_(
             and_(
                 orders.c.side == int(Side.ASK),
@@ -150,10 +149,9 @@ class MarketReader:
         held = select(trades.c.deal_id).where(IS_OPEN, trades.c.period == orders.c.period, bound).exists()
         statement = (
             select(orders)
-            .join(day_accounts, day_accounts.c.trader == orders.c.trader)
             .where(
-                day_accounts.c.chain == chain,
-                day_accounts.c.node_id.in_(named),
+                orders.c.node_id.in_(list(node_ids)),
+                orders.c.chain == chain,
                 orders.c.status != OrderStatus.CANCELLED.value,
                 or_(orders.c.open_wh > 0, held),
             )
@@ -212,20 +210,10 @@ class MarketReader:
         statement = select(trades).where(trades.c.period == period, trades.c.status == DealStatus.SETTLED.value)
         return [deal_of(row) for row in self._database.rows(statement.order_by(trades.c.deal_id))]
 
-    def ended(self, chain: str, first_period: int) -> list[tuple[int, Deal]]:
-        """Deals from a period on that ended without a transfer and have a party of a chain, with their numbers."""
-        statement = (
-            select(trades)
-            .join(day_accounts, or_(day_accounts.c.trader == trades.c.seller, day_accounts.c.trader == trades.c.buyer))
-            .where(
-                HAS_ENDED_WITHOUT_TRANSFER,
-                trades.c.period >= first_period,
-                day_accounts.c.chain == chain,
-            )
-            .distinct()
-            .order_by(trades.c.deal_id)
-        )
-        return [(row.deal_id, deal_of(row)) for row in self._database.rows(statement)]
+    def ended(self, first_period: int) -> dict[int, Deal]:
+        """Deals from a period on that ended without a transfer, by their numbers."""
+        statement = select(trades).where(HAS_ENDED_WITHOUT_TRANSFER, trades.c.period >= first_period)
+        return {row.deal_id: deal_of(row) for row in self._database.rows(statement)}
 
     def undelivered(self, chain: str) -> list[DealDetails]:
         """What a slave chain is to be told of its nodes' deals: of each the newest state, which says it all."""

@@ -7,22 +7,20 @@ entered on their slave chains. Both only grow, so each look takes in what is new
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gridbourse.crypto.keys import Address
 from gridbourse.ledger.records import MeterRegistered
 from gridbourse.metering.intake import Intake, MeteredEnergy
-from gridbourse.metering.reading import READING_BYTES
+from gridbourse.metering.journal import JournalReader
 from gridbourse.node.node import Region
 from gridbourse.node.offering import HISTORY_PERIODS
 from gridbourse.units import PERIODS_IN_24_HOURS
 
 if TYPE_CHECKING:
     from gridbourse.metering.forecast import Forecast
-
-_READINGS_AT_ONCE = 4_096
 
 
 class Readings:
@@ -35,8 +33,7 @@ class Readings:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._taken = 0
+        self._journal = JournalReader(path)
         self._intake = Intake(())
         self._entered: dict[str, MeterRegistered] = {}
         self._of_node: dict[str, list[Address]] = defaultdict(list)
@@ -52,7 +49,7 @@ class Readings:
             for meter_hex, registered in relay.meters.items():
                 if self._entered.get(meter_hex) != registered:
                     self._enter(meter_hex, registered)
-        for data in self._news():
+        for data in self._journal.unread():
             accepted = self._intake.accept(data).accepted
             if accepted is not None:
                 node_id = self._entered[accepted.reading.meter.hex()].node_id
@@ -95,17 +92,3 @@ class Readings:
             own.remove(point.meter)
         own.append(point.meter)
         self._entered[meter_hex] = registered
-
-    def _news(self) -> Iterator[bytes]:
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._taken)
-            while read := file.read(_READINGS_AT_ONCE * READING_BYTES):
-                whole = len(read) - len(read) % READING_BYTES
-                if not whole:
-                    return  # the rest is still being written
-                self._taken += whole
-                yield from (read[start : start + READING_BYTES] for start in range(0, whole, READING_BYTES))
-                if whole < len(read):
-                    return

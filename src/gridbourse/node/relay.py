@@ -37,9 +37,6 @@ QUOTAS_PER_TRANSACTION = 250
 DEALS_PER_TRANSACTION = 250
 RECORDS_PER_TRANSACTION = 50
 
-_TOO_LATE = {"WrongState", "ConfirmedAlready", "PartySuspended"}
-"""What a deal is refused with when time or somebody else was faster: its new state is in the market's events."""
-
 _Item = TypeVar("_Item")
 
 
@@ -333,15 +330,13 @@ class Relay(NewestRecords):
         return [event for batch in _batches(items, size) for event in self._send(batch, call)]
 
     def _send(self, batch: Sequence[_Item], call: Callable[[Sequence[_Item]], Call]) -> list[Event]:
-        """Send a batch. One that is refused or needs too much gas is halved, so that one item stops no other."""
+        """Send a batch. One that needs too much gas is halved; the market itself lets no item stop another."""
         try:
             receipt = self._master.main_wallet.send(call(batch))
-        except ContractReverted as refused:
+        except ContractReverted:
             if len(batch) > 1:
                 middle = len(batch) // 2
                 return self._send(batch[:middle], call) + self._send(batch[middle:], call)
-            if refused.error in _TOO_LATE:
-                return []
             raise
         return self.read(receipt)
 

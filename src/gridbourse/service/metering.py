@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import threading
 import time
 from collections import defaultdict
@@ -104,8 +105,12 @@ class Metering:
         """Read what was accepted before, once all meters are known; then listen."""
         self._head_end = HeadEnd(self._intake, Journal(self._path), self._clock)
         if self.broker is not None:
-            self._subscriber = Subscriber(self.broker, self._region)
+            self._subscriber = Subscriber(self.broker, self._region, _session(self._path.with_suffix(".session")))
             self._listener.start()
+
+    def catch_up(self) -> None:
+        """Take in what other web servers have accepted; whatever lies on the disk is known here afterwards."""
+        self._open.catch_up()
 
     def stop(self) -> None:
         """Let go of the broker, finish what was taken, and close the file."""
@@ -261,6 +266,16 @@ class Metering:
                 self._next_request = time.monotonic() + _ASK_AGAIN_SECONDS
                 accepted = self._open.accepted
                 self._open.request_missing(self._subscriber, due)
+
+
+def _session(path: Path) -> str:
+    """What makes the head-end's client id unguessable: made once, and readable by the owner of the folder only."""
+    if not path.exists():
+        draft = path.with_suffix(".new")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(16), "utf-8")
+        draft.replace(path)
+    return path.read_text("utf-8").strip()
 
 
 def _log(findings: Iterable[intake.Finding]) -> None:

@@ -166,7 +166,7 @@ class Exchange:
             self._adopt,
         )
         self.payouts = PayoutDesk(node, self._signer, self.index.participants, self._in_force, names)
-        self.audit = Audit(node, self.index, self.calendar, clock)
+        self.audit = Audit(node, self.index, self.calendar, self.store, clock)
 
     @classmethod
     async def open(

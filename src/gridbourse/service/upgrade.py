@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from gridbourse.crypto.node_keys import with_sum
 from gridbourse.crypto.suite import HPKE
 from gridbourse.errors import InvalidValue
 from gridbourse.node.node import Region
@@ -50,9 +51,10 @@ def _name_suites(path: Path) -> bool:
     for own in unnamed:
         own["suite"] = HPKE.name
     if unnamed:
+        stored.pop("sum", None)
         draft = path.with_suffix(".draft")
         draft.touch(mode=0o600)
-        draft.write_text(json.dumps(stored, indent=1) + "\n", "utf-8")
+        draft.write_text(json.dumps(with_sum(stored), indent=1) + "\n", "utf-8")
         draft.replace(path)
     return bool(unnamed)
 
