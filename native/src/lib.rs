@@ -13,5 +13,10 @@
 //! | `trace` | what a transaction does, step by step and call by call |
 //! | `python` | the bindings, `gridbourse._native`; the only module that knows Python (feature `python`) |
 
+pub mod block;
+pub mod error;
+pub mod execute;
+pub mod transaction;
+
 #[cfg(feature = "python")]
 mod python;
