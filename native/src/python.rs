@@ -1,0 +1,14 @@
+//! `gridbourse._native`: the bindings.
+
+use pyo3::prelude::*;
+
+/// The chain core.
+#[pymodule(gil_used = true)]
+mod _native {
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

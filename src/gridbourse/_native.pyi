@@ -1,0 +1,3 @@
+"""The chain core, compiled from ``native/``."""
+
+__version__: str
