@@ -73,7 +73,7 @@ chromium:
 
 ## pictures of every page of the console, in docs/images/console; SHOTS="market home" takes only these
 screenshots: $(VENV)/dev
-	PYTHONPATH=tests/console:tests/browser $(BIN)/python -m screenshots $(SHOTS)
+	PYTHONPATH=tests/service:tests/browser $(BIN)/python -m screenshots $(SHOTS)
 
 ## how fast it is, beside anvil and eth-tester; tables in out/bench
 bench: $(VENV)/bench contracts/node_modules

@@ -24,14 +24,14 @@ from pathlib import Path
 from statistics import quantiles
 from uuid import uuid4
 
-from gridbourse.console.directory import Directory
-from gridbourse.console.rights import Kind, Principal, Scope
-from gridbourse.console.signin.credentials import Credentials
-from gridbourse.console.store import SERVICE_FILE, ServiceStore
+from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.market.types import Role, Settings
-from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
-from gridbourse.network.region import Region
-from gridbourse.network.rotation import RegionKeys
+from gridbourse.node.key_rotation import RegionKeys
+from gridbourse.node.node import Region
+from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
+from gridbourse.service.accounts import SERVICE_FILE, ServiceStore
+from gridbourse.service.auth.credentials import Credentials
+from gridbourse.service.rights import Kind, Principal, Scope
 from gridbourse.units import PERIODS_PER_DAY
 
 MASTERS = {"source": Role.SOURCE, "grid": Role.GRID, "aggregator": Role.AGGREGATOR, "user": Role.USER}
@@ -141,7 +141,7 @@ def prepare(folder: Path) -> dict[str, str]:
             region.open_day(day)
             region.deposit(dict.fromkeys(nodes, DEPOSIT), day, day.to_bytes(32, "big"))
     store, keys = ServiceStore(folder / SERVICE_FILE), RegionKeys(folder).nodes
-    credentials = Credentials(store, Directory(), {}, spec.chain_id, lambda: int(time.time()))
+    credentials = Credentials(store, ParticipantRegistry([]), {}, spec.chain_id, lambda: int(time.time()))
     tokens = {}
     for node_id, master in nodes.items():
         principal = Principal(Kind.NODE, node_id, master, keys=keys.load_node(node_id))

@@ -10,16 +10,17 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from gridbourse.cli.main import COMMANDS, gridbourse
-from gridbourse.console.local_time import date_text
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ChainLocked, InvalidValue, ServiceProblem
 from gridbourse.metering.meter import Meter
-from gridbourse.network.region import Region
+from gridbourse.node.node import Region
+from gridbourse.service.local_time import date_text
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "console"))
-from service import PASSWORD, Service
 from small_market import DAY, PERIOD, SPEC
 from test_metering import counted, this_period
+
+from service import PASSWORD, Service
 
 ASK = ["order", "place", "ask", "--type", "pv", "--kwh", "1", "--price", "0.36", "--period", str(PERIOD)]
 BID = ["order", "place", "bid", "--kwh", "0.4", "--price", "0.37", "--period", str(PERIOD)]

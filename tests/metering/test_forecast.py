@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gridbourse.errors import InvalidValue
 from gridbourse.metering.forecast import Forecast, Guess, forecast
-from gridbourse.metering.profiles import Profiles
+from gridbourse.simulation.profiles import Profiles
 from gridbourse.units import PERIODS_PER_DAY
 
 DOCS = Path(__file__).parents[2] / "docs/metering.md"

@@ -12,13 +12,13 @@ from gridbourse.market.types import EnergyType, Side
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.forecast import forecast
 from gridbourse.metering.headend import HeadEnd
-from gridbourse.metering.intake import Fault, Intake, MeteringPoint
+from gridbourse.metering.intake import Anomaly, Intake, MeteringPoint
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.mqtt import Broker, Concentrator, Subscriber
-from gridbourse.metering.profiles import Profiles
 from gridbourse.metering.reading import Reading
-from gridbourse.metering.surplus import OfferLimits, propose
+from gridbourse.metering.surplus import AutoTradingLimits, propose
+from gridbourse.simulation.profiles import Profiles
 from gridbourse.units import PERIODS_PER_DAY
 
 START = 1_946_400
@@ -113,14 +113,14 @@ def test_faulty_meters_are_found_out_and_do_no_harm_to_the_others(place):
         hostname=place.running.address.host,
         port=place.running.address.port,
     )
-    wanted = {Fault.WRONGLY_SIGNED, Fault.UNKNOWN_METER, Fault.REPEATED, Fault.UNREADABLE}
+    wanted = {Anomaly.WRONGLY_SIGNED, Anomaly.UNKNOWN_METER, Anomaly.REPEATED, Anomaly.UNREADABLE}
     place.found.clear()
     place.collect_until(lambda: wanted <= place.found and place.intake.latest(backwards.address).sequence == 2)
-    assert place.found - {Fault.OUT_OF_ORDER} == wanted, "in which order messages come is the broker's affair"
+    assert place.found - {Anomaly.OUT_OF_ORDER} == wanted, "in which order messages come is the broker's affair"
     assert [faults(place.intake.findings(meter.address)) for meter in place.meters] == [
         set(),
-        {Fault.ABSURD},
-        {Fault.BACKWARDS},
+        {Anomaly.ABSURD},
+        {Anomaly.BACKWARDS},
     ]
     energies = [place.intake.surpluses_wh(meter.address, START + 1, START + 2) for meter in place.meters]
     assert energies == [[100, None], [None, None], [100, None]]
@@ -252,7 +252,7 @@ def test_a_day_of_the_data_set_leads_from_meter_to_offer(place):
         place.publish(meter.read(START + 1 + number) for meter in (household, plant))
     last = START + PERIODS_PER_DAY + PERIODS_PER_DAY // 2
     place.collect_until(lambda: all(place.intake.energy(meter.address, last) for meter in (household, plant)))
-    limits = OfferLimits(
+    limits = AutoTradingLimits(
         active=True,
         energy_type=EnergyType.PV,
         accepted_types=EnergyType.any(),
@@ -274,9 +274,9 @@ def test_what_is_handed_in_is_on_disk_when_it_is_confirmed_and_taken_once(tmp_pa
     head_end = HeadEnd(Intake([MeteringPoint(meter.address, 20_000)]), Journal(tmp_path / "readings"))
     assert [arrival.finding for arrival in head_end.take(payloads)] == [None, None]
     assert (tmp_path / "readings").read_bytes() == b"".join(payloads)
-    assert {arrival.finding.fault for arrival in head_end.take(payloads)} == {Fault.REPEATED}
+    assert {arrival.finding.fault for arrival in head_end.take(payloads)} == {Anomaly.REPEATED}
     assert (tmp_path / "readings").read_bytes() == b"".join(payloads)
-    assert (head_end.received, head_end.accepted, dict(head_end.faults)) == (4, 2, {Fault.REPEATED: 2})
+    assert (head_end.received, head_end.accepted, dict(head_end.faults)) == (4, 2, {Anomaly.REPEATED: 2})
 
 
 def test_what_the_disk_does_not_take_is_never_confirmed(tmp_path, monkeypatch):

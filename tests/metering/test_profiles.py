@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridbourse.errors import InvalidValue
-from gridbourse.metering.profiles import Profiles
+from gridbourse.simulation.profiles import Profiles
 from gridbourse.units import PERIODS_PER_DAY
 
 DAYS = 14

@@ -14,16 +14,16 @@ from pathlib import Path
 from threading import Condition
 from typing import Self
 
-from gridbourse.chain.audit import (
+from gridbourse.chain.block import Block, Genesis, Header, Log, Receipt
+from gridbourse.chain.evm import Message
+from gridbourse.chain.executor import Execution, Executor, Place
+from gridbourse.chain.integrity import (
     audit,
     check_page_digests,
     reexecute,
     remove_page_digests,
     write_page_digests,
 )
-from gridbourse.chain.block import Block, Genesis, Header, Log, Receipt
-from gridbourse.chain.evm import Message
-from gridbourse.chain.executor import Execution, Executor, Place
 from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS, Account, Chain, Fees
 from gridbourse.chain.revert import contract_error
 from gridbourse.chain.store import Store, StoredTransaction

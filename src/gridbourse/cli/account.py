@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import click
 
+from gridbourse.api.schema import Account, Deposit, Token
 from gridbourse.cli.connection import Connection, connected
 from gridbourse.cli.output import AS_JSON, Columns, moment, print_json, show, yuan
 from gridbourse.client import orders, session
-from gridbourse.client.values import Account, Deposit, Token
-from gridbourse.console.rights import Scope
 from gridbourse.crypto.keys import keccak256
+from gridbourse.service.rights import Scope
 from gridbourse.units import PERIODS_PER_DAY, money_units, period_at
 
 _ACCOUNTS: Columns[Account] = {

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gridbourse.network.duty_audit import CapacityTrace
-from gridbourse.network.finding import say
-from gridbourse.network.region import Region
+from gridbourse.node.node import Region
+from gridbourse.regulator.capacity_audit import CapacityTrace
+from gridbourse.text import say
 from gridbourse.units import (
     format_kwh,
     period_at,

@@ -6,10 +6,10 @@ import sys
 
 import click
 
+from gridbourse.api.chain_schema import BlockSummary, ChainSummary, RecordSummary, SearchHit
 from gridbourse.cli.connection import Connection, connected
 from gridbourse.cli.output import AS_JSON, Columns, moment, print_json, show
 from gridbourse.client import chains
-from gridbourse.client.chain_values import BlockSummary, ChainSummary, RecordSummary, SearchHit
 from gridbourse.crypto.merkle import MerkleLog
 
 _CHAINS: Columns[ChainSummary] = {

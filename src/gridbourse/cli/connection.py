@@ -12,15 +12,15 @@ from typing import Any, Protocol, TypeVar
 import click
 import httpx
 
+from gridbourse.api.schema import Page
 from gridbourse.client import AsyncClient, Client
 from gridbourse.client.request import Request
-from gridbourse.client.values import Page
-from gridbourse.console.app import create_app
-from gridbourse.console.exchange import Exchange
-from gridbourse.console.rights import Kind, Principal, Scope
-from gridbourse.console.settings import ServiceSettings
 from gridbourse.errors import ChainLocked, InvalidValue
-from gridbourse.network.rotation import RegionKeys
+from gridbourse.node.key_rotation import RegionKeys
+from gridbourse.service.app import create_app
+from gridbourse.service.rights import Kind, Principal, Scope
+from gridbourse.service.service import Exchange
+from gridbourse.service.settings import ServiceSettings
 
 _Answer = TypeVar("_Answer")
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from gridbourse.api.schema import Deal, DealStatus
 from gridbourse.cli.connection import Connection, connected
 from gridbourse.cli.output import AS_JSON, Columns, kwh, moment, period, price, show, yuan
 from gridbourse.client import orders
-from gridbourse.client.values import Deal, DealStatus
 
 COLUMNS: Columns[Deal] = {
     "deal": lambda deal: deal.deal_id,

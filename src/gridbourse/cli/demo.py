@@ -10,12 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gridbourse.experiments import comparison, paper_report, random_market
-from gridbourse.experiments.comparison import Comparison
-from gridbourse.experiments.paper_market import ARRIVALS, PaperMarket, Row, Trade
-from gridbourse.experiments.paper_report import SIDES
-from gridbourse.experiments.random_market import ScaleResult
-from gridbourse.network.region import Region
+from gridbourse.node.node import Region
+from gridbourse.paper import comparison
+from gridbourse.paper import report as paper_report
+from gridbourse.paper.comparison import Comparison
+from gridbourse.paper.market import ARRIVALS, PaperMarket, Row, Trade
+from gridbourse.paper.report import SIDES
+from gridbourse.simulation import random_market
+from gridbourse.simulation.random_market import ScaleResult
 from gridbourse.units import format_kwh, format_price, format_yuan
 
 

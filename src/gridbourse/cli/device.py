@@ -8,8 +8,8 @@ import click
 
 from gridbourse.errors import InvalidValue, OrderRefused
 from gridbourse.market.types import EnergyType, Offer, OrderId, Reason, Side
-from gridbourse.metering.surplus import OfferLimits
-from gridbourse.network.device import Device
+from gridbourse.metering.surplus import AutoTradingLimits
+from gridbourse.node.device import Device
 from gridbourse.units import energy_wh, price_ticks
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
@@ -90,7 +90,7 @@ def answer(folder: Path, node: str, deal: int, side: str, answer: str, slave_url
 @SLAVE
 def allow(folder: Path, node: str, sell_from: str, buy_up_to: str, kind: str, slave_url: str, *, off: bool) -> None:
     """State what NODE may confirm by itself from now on."""
-    limits = OfferLimits(
+    limits = AutoTradingLimits(
         active=not off,
         energy_type=EnergyType[kind.upper()],
         accepted_types=EnergyType.any(),

@@ -8,11 +8,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from gridbourse.api.schema import OrderBook, PeriodSummary, PriceLevel, Trade
 from gridbourse.cli.connection import Connection, connected
 from gridbourse.cli.order import TYPES
 from gridbourse.cli.output import AS_JSON, PERIOD, Columns, kwh, moment, period, price, print_json, show, yuan
 from gridbourse.client import market
-from gridbourse.client.values import OrderBook, PeriodSummary, PriceLevel, Trade
 
 _PERIODS: Columns[PeriodSummary] = {
     "period": lambda found: found.period,

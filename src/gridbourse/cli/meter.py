@@ -7,11 +7,11 @@ from typing import IO
 
 import click
 
+from gridbourse.api.meter_schema import AutomaticOffer, MeterView, PeriodReading
+from gridbourse.api.schema import Order
 from gridbourse.cli.connection import Connection, connected
 from gridbourse.cli.output import AS_JSON, Columns, kwh, moment, period, price, show
 from gridbourse.client import meters
-from gridbourse.client.metering_values import AutomaticOffer, MeterView, PeriodReading
-from gridbourse.client.values import Order
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
 from gridbourse.metering.reading import READING_BYTES, SignedReading

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from gridbourse.api.schema import EnergyTypeName, Order, OrderStatus
 from gridbourse.cli.connection import Connection, connected
 from gridbourse.cli.output import AS_JSON, PERIOD, Columns, kwh, period, price, show, show_one
 from gridbourse.client import orders
-from gridbourse.client.values import EnergyTypeName, Order, OrderStatus
 from gridbourse.market.types import EnergyType, Offer, Side
 from gridbourse.units import energy_wh, price_ticks
 

@@ -12,11 +12,11 @@ import click
 
 from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.errors import ChainCorrupted, ChainError, ChainLocked, InvalidValue
-from gridbourse.network.engines import nodes_of, read_token
-from gridbourse.network.loop import Pace, RegionLoop
-from gridbourse.network.payments import CustomerFile, PaymentFile
-from gridbourse.network.region import Region
-from gridbourse.network.settlement_files import MeteredFolder, StatementFile
+from gridbourse.node.billing_files import MeteredFolder, StatementFile
+from gridbourse.node.chains import nodes_of, read_token
+from gridbourse.node.jobs import JobSchedule, RegionLoop
+from gridbourse.node.node import Region
+from gridbourse.node.payments import CustomerFile, PaymentFile
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 _WAIT_SECONDS = 1.0
@@ -70,14 +70,14 @@ def run(
             stack.enter_context(_serve(region, folder, nodes_rpc, for_regulator=False))
         if regulator_rpc:
             stack.enter_context(_serve(region, folder, regulator_rpc, for_regulator=True))
-        errands = [
+        jobs = [
             *([PaymentFile(payments).credit] if payments else []),
             *([CustomerFile(customers).write] if customers else []),
             *([MeteredFolder(metered).hand_in] if metered else []),
             *([StatementFile(statements).write] if statements else []),
         ]
         click.echo(f"{', '.join(region.masters)}: running, main chain at {region.main.chain.head().height}")
-        RegionLoop(region, Pace(step_seconds, anchor_seconds), errands).run(stopping)
+        RegionLoop(region, JobSchedule(step_seconds, anchor_seconds), jobs).run(stopping)
 
 
 def _open(folder: Path, stopping: Event) -> Region | None:

@@ -17,17 +17,18 @@ from rich.console import Console
 from rich.table import Table
 
 from gridbourse.cli.service_file import take_from_file
-from gridbourse.console.app import create_app
-from gridbourse.console.example import ExampleAccount, ExampleMarket, open_accounts
-from gridbourse.console.example_meters import ExampleMeters
-from gridbourse.console.exchange import Exchange
-from gridbourse.console.serving import is_loopback, require_safe, run
-from gridbourse.console.settings import ServiceSettings
 from gridbourse.errors import GridbourseError, InvalidValue
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.mqtt import Broker
-from gridbourse.network.description import read_region
-from gridbourse.network.region import Region
+from gridbourse.node.node import Region
+from gridbourse.region.description import read_region
+from gridbourse.service.app import create_app
+from gridbourse.service.service import Exchange
+from gridbourse.service.serving import is_loopback, require_safe, run
+from gridbourse.service.settings import ServiceSettings
+from gridbourse.simulation.example import ExampleAccount, ExampleMarket, open_accounts
+from gridbourse.simulation.example_meters import ExampleMeters
+from gridbourse.web import add_pages
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,9 @@ def serve(
     if example is not None and is_new:
         Region.create(folder, read_region(example)).close()
     with _broker(broker, is_own=own_broker, is_example=example is not None) as meters_broker:
-        app = create_app(lambda: Exchange.open(folder, pace=settings.pace, broker=meters_broker), settings)
+        app = create_app(
+            lambda: Exchange.open(folder, job_schedule=settings.job_schedule, broker=meters_broker), settings, add_pages
+        )
         if example is not None and meters_broker is not None:
             _beside(app, partial(_play, is_new=is_new))
             _beside(app, partial(_simulate_meters, broker=meters_broker))

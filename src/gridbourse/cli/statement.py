@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
+from gridbourse.api.schema import MeteredPeriod, SideName, Statement, StatementLine
 from gridbourse.cli.connection import Connection, connected
 from gridbourse.cli.output import AS_JSON, Columns, kwh, period, price, show, show_one, yuan
 from gridbourse.client import orders
-from gridbourse.client.values import MeteredPeriod, SideName, Statement, StatementLine
 from gridbourse.units import PERIODS_PER_DAY, period_at
 
 _LINES: Columns[StatementLine] = {

@@ -5,17 +5,17 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import cast
 
+from gridbourse.api.schema import SigningContext
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.transaction import Transaction
-from gridbourse.client.values import SigningContext
 from gridbourse.contracts.slave_ledger import SlaveLedger
 from gridbourse.crypto.keys import Address, SigningKey, keccak256
+from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import InvalidValue
+from gridbourse.ledger.records import Cancellation, Confirmation, LimitsSet, NodeDetails, OrderDetails
+from gridbourse.ledger.sealing import seal_record
 from gridbourse.market.types import Offer, OrderId, Side
-from gridbourse.metering.surplus import OfferLimits
-from gridbourse.network.keys import NodeKeys
-from gridbourse.network.records import Cancellation, Decision, Mandate, NodeDetails, OrderDetails
-from gridbourse.network.sealing import seal_record
+from gridbourse.metering.surplus import AutoTradingLimits
 
 
 def sign_order(
@@ -37,14 +37,14 @@ def sign_cancellation(keys: NodeKeys, context: SigningContext, order_id: OrderId
     return _sign(keys, context, Cancellation(context.node_id, order_id.pack()))
 
 
-def sign_limits(keys: NodeKeys, context: SigningContext, limits: OfferLimits) -> bytes:
+def sign_limits(keys: NodeKeys, context: SigningContext, limits: AutoTradingLimits) -> bytes:
     """Seal and sign what the node may do by itself; returns the transaction for `orders.relay`."""
-    return _sign(keys, context, Mandate.of(context.node_id, limits))
+    return _sign(keys, context, LimitsSet.of(context.node_id, limits))
 
 
 def sign_answer(keys: NodeKeys, context: SigningContext, deal_id: int, side: Side, *, confirmed: bool) -> bytes:
     """Seal and sign the record of an answer to a deal; returns the transaction for `orders.relay`."""
-    return _sign(keys, context, Decision(context.node_id, deal_id, side, confirmed))
+    return _sign(keys, context, Confirmation(context.node_id, deal_id, side, confirmed))
 
 
 def sign_message(key: SigningKey, message: str) -> bytes:

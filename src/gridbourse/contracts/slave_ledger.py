@@ -24,7 +24,7 @@ class RecordHead:
     author
         Who wrote it.
     kind
-        What it is (see ``gridbourse.network.records``).
+        What it is (see ``gridbourse.ledger.records``).
     leaf
         Its leaf as the ledger computed it.
     height, transaction_hash

@@ -8,7 +8,7 @@ from threading import Lock
 
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import ReadingsNotKept
-from gridbourse.metering.intake import Arrival, Fault, Finding, Intake, MeteringPoint
+from gridbourse.metering.intake import Anomaly, Arrival, Finding, Intake, MeteringPoint
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.mqtt import Subscriber
 from gridbourse.metering.reading import MAX_SEQUENCE
@@ -44,7 +44,7 @@ class HeadEnd:
     def __init__(self, intake: Intake, journal: Journal, clock: Callable[[], int] | None = None) -> None:
         self.intake = intake
         self.received = self.accepted = 0
-        self.faults: Counter[Fault] = Counter()
+        self.faults: Counter[Anomaly] = Counter()
         self._journal = journal
         self._clock = clock
         self._taking = Lock()
