@@ -409,9 +409,13 @@ pub fn estimate_gas<B: DatabaseRef<Error = Error>>(
 }
 
 fn evm<DB: Database<Error = Error>>(environment: &Environment, database: DB) -> MainnetEvm<MainnetContext<DB>> {
+    context(environment, database).build_mainnet()
+}
+
+/// What revm is told of the block, and the state it runs on.
+pub(crate) fn context<DB: Database<Error = Error>>(environment: &Environment, database: DB) -> MainnetContext<DB> {
     let context = Context::mainnet().with_db(database);
-    let context = context.with_cfg(environment.rules.clone()).with_block(environment.block.clone());
-    context.build_mainnet()
+    context.with_cfg(environment.rules.clone()).with_block(environment.block.clone())
 }
 
 /// Check a transaction against the rules and what its sender has sent before.
@@ -521,7 +525,7 @@ fn about(signed: &SignedTransaction, error: Error) -> Error {
 }
 
 /// Why revm does not start.
-fn refusal(error: EVMError<Error>) -> Error {
+pub(crate) fn refusal(error: EVMError<Error>) -> Error {
     let refused = match error {
         EVMError::Database(error) => return error,
         EVMError::Transaction(refused) => refused,

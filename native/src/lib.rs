@@ -10,12 +10,17 @@
 //! | `block` | headers, receipts, what a block changed; canonical bytes and roots |
 //! | `store` | one ACID file (redb): blocks, receipts, state, code, log index |
 //! | `trie` | Ethereum's state trie: roots of the state, proofs |
+//! | `simulate` | a supposed block: other accounts, precompiled contracts elsewhere, calls that build on each other |
+//! | `json` | values as JSON text |
 //! | `trace` | what a transaction does, step by step and call by call |
 //! | `python` | the bindings, `gridbourse._native`; the only module that knows Python (feature `python`) |
 
 pub mod block;
 pub mod error;
 pub mod execute;
+pub mod json;
+pub mod simulate;
+pub mod trace;
 pub mod transaction;
 
 #[cfg(feature = "python")]
