@@ -2,18 +2,18 @@
 
 use alloy_primitives::{Address, Log, LogData, U256, b256, map::AddressMap};
 use revm::{
-    DatabaseRef, InspectEvm, Inspector, MainBuilder,
+    Database, DatabaseRef, InspectEvm, Inspector, MainBuilder,
     context::{ContextTr, TxEnv, result::ExecutionResult},
     context_interface::result::HaltReason,
     handler::{EthPrecompiles, MainnetContext, PrecompileProvider},
     interpreter::{CallInputs, CallOutcome, CallScheme, CreateInputs, CreateOutcome, InterpreterResult},
     primitives::{AddressSet, hardfork::SpecId},
-    state::EvmState,
+    state::{AccountInfo, EvmState},
 };
 
 use crate::{
     error::{Error, Rejection, Result},
-    execute::{AccountOverride, Environment, Outcome, Overlay, context, refusal},
+    execute::{AccountOverride, Environment, Outcome, Overlay, begin, context, refusal},
 };
 
 /// What revm says of a message.
@@ -43,6 +43,25 @@ impl<B: DatabaseRef<Error = Error>> Simulation<B> {
     /// The state as it is by now.
     pub fn overlay(&mut self) -> &mut Overlay<B> {
         self.overlay.as_mut().expect("only `run` takes it, and puts it back")
+    }
+
+    /// Do what the fork does before a block's first transaction.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be read.
+    pub fn begin(&mut self) -> Result<()> {
+        let environment = self.environment.clone();
+        begin(&environment, self.overlay())
+    }
+
+    /// An account as it is by now.
+    ///
+    /// # Errors
+    ///
+    /// The state cannot be read.
+    pub fn account(&mut self, address: Address) -> Result<AccountInfo> {
+        Ok(self.overlay().basic(address)?.unwrap_or_default())
     }
 
     /// Suppose another account; what its address did as a precompiled contract another address may do.
