@@ -14,9 +14,14 @@
 //! | `python` | the bindings, `gridbourse._native`; the only module that knows Python (feature `python`) |
 
 pub mod block;
+pub mod disk;
 pub mod error;
 pub mod execute;
+pub mod journal;
+pub mod lists;
+pub mod store;
 pub mod transaction;
+pub mod verify;
 
 #[cfg(feature = "python")]
 mod python;
