@@ -10,18 +10,25 @@
 //! | `block` | headers, receipts, what a block changed; canonical bytes and roots |
 //! | `store` | one ACID file (redb): blocks, receipts, state, code, log index |
 //! | `trie` | Ethereum's state trie: roots of the state, proofs |
+//! | `history` | the states of the last blocks |
 //! | `simulate` | a supposed block: other accounts, precompiled contracts elsewhere, calls that build on each other |
 //! | `json` | values as JSON text |
 //! | `trace` | what a transaction does, step by step and call by call |
 //! | `python` | the bindings, `gridbourse._native`; the only module that knows Python (feature `python`) |
 
 pub mod block;
+pub mod disk;
 pub mod error;
 pub mod execute;
+pub mod history;
+pub mod journal;
 pub mod json;
+pub mod lists;
 pub mod simulate;
+pub mod store;
 pub mod trace;
 pub mod transaction;
+pub mod verify;
 
 #[cfg(feature = "python")]
 mod python;

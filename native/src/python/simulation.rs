@@ -8,19 +8,17 @@ use pyo3::{
     prelude::*,
     types::{PyBytes, PyList, PyTuple},
 };
-use revm::{DatabaseRef, context::TxEnv};
+use revm::context::TxEnv;
 
 use super::raised;
 use crate::{
     error::{Error, Result},
     execute::{AccountOverride, Outcome, transaction_environment},
+    history::StateAt,
     simulate,
     trace::{self, CallOptions, PrestateOptions, StepOptions, Tracer},
     transaction::SignedTransaction,
 };
-
-/// The state that is supposed upon, whatever keeps it.
-pub type State = Box<dyn DatabaseRef<Error = Error> + Send + Sync>;
 
 type Word = [u8; 32];
 type Place = [u8; 20];
@@ -29,18 +27,18 @@ type Message = (Place, Option<Place>, Vec<u8>, Word, u64, u64, Vec<(Place, Vec<W
 
 /// A block that is supposed on top of a state.
 #[pyclass(frozen, module = "gridbourse._native")]
-pub struct Simulation(Mutex<simulate::Simulation<State>>);
+pub struct Simulation(Mutex<simulate::Simulation<StateAt>>);
 
 impl Simulation {
     /// Hand a supposition to Python.
-    pub fn new(inner: simulate::Simulation<State>) -> Self {
+    pub fn new(inner: simulate::Simulation<StateAt>) -> Self {
         Self(Mutex::new(inner))
     }
 
     fn with<T: Send>(
         &self,
         py: Python<'_>,
-        work: impl FnOnce(&mut simulate::Simulation<State>) -> Result<T> + Send,
+        work: impl FnOnce(&mut simulate::Simulation<StateAt>) -> Result<T> + Send,
     ) -> PyResult<T> {
         let locked = || self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         py.detach(|| work(&mut locked())).map_err(|error| raised(py, error))
