@@ -12,7 +12,7 @@ from specification import Specification
 
 from gridbourse.chain.cometbft.methods import MISBEHAVIOURS, NODE, VALIDATORS
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.methods import Methods
+from gridbourse.chain.rpc.methods.table import Methods
 from gridbourse.chain.rpc.subscriptions import Subscriptions
 
 DOCS = Path(__file__).parents[3] / "docs" / "json-rpc.md"

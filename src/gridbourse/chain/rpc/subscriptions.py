@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridbourse.chain.interface import Chain
-from gridbourse.chain.rpc import objects
 from gridbourse.chain.rpc.dispatch import notification
 from gridbourse.chain.rpc.errors import Code
-from gridbourse.chain.rpc.filters import matching
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.methods import Method, Methods
-from gridbourse.chain.rpc.parameters import EventFilter
+from gridbourse.chain.rpc.methods import objects
+from gridbourse.chain.rpc.methods.filters import matching
+from gridbourse.chain.rpc.methods.parameters import EventFilter
+from gridbourse.chain.rpc.methods.table import Method, Methods
 from gridbourse.chain.rpc.values import shown
 from gridbourse.errors import ChainError, InvalidValue, RpcError
 

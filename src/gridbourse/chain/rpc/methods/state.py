@@ -7,7 +7,7 @@ from typing import Any
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.rpc.errors import Code
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.parameters import MAX_VALUES, BlockName, Call, height_of, read_block
+from gridbourse.chain.rpc.methods.parameters import MAX_VALUES, BlockName, Call, height_of, read_block
 from gridbourse.chain.rpc.values import data, quantity, read_address, read_list, read_object, read_slot
 from gridbourse.errors import ContractReverted, InvalidValue, RpcError
 

@@ -8,14 +8,14 @@ from typing import Any
 from gridbourse import __version__
 from gridbourse.chain.block import Log, Receipt
 from gridbourse.chain.interface import Chain
-from gridbourse.chain.rpc import objects
 from gridbourse.chain.rpc.client import EVENTS_METHOD, FAILURE_METHOD
 from gridbourse.chain.rpc.errors import Code
-from gridbourse.chain.rpc.fees import FeeMethods
-from gridbourse.chain.rpc.filters import Filters, logs_of
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.parameters import EventFilter, height_of, read_block, read_block_number
-from gridbourse.chain.rpc.state import StateMethods
+from gridbourse.chain.rpc.methods import objects
+from gridbourse.chain.rpc.methods.fees import FeeMethods
+from gridbourse.chain.rpc.methods.filters import Filters, logs_of
+from gridbourse.chain.rpc.methods.parameters import EventFilter, height_of, read_block, read_block_number
+from gridbourse.chain.rpc.methods.state import StateMethods
 from gridbourse.chain.rpc.values import data, quantity, read_data, read_flag, read_hash, read_quantity, read_whole
 from gridbourse.crypto.keys import keccak256
 from gridbourse.errors import ChainError, RpcError, TransactionRejected
