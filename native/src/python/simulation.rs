@@ -3,14 +3,14 @@
 use std::{collections::HashMap, sync::Mutex};
 
 use alloy_eip2930::{AccessList, AccessListItem};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::Bytes;
 use pyo3::{
     prelude::*,
     types::{PyBytes, PyList, PyTuple},
 };
-use revm::context::TxEnv;
+use revm::{Database, context::TxEnv};
 
-use super::raised;
+use super::{At, Int, Word, bytes_of, kind_of};
 use crate::{
     error::{Error, Result},
     execute::{AccountOverride, Outcome, transaction_environment},
@@ -20,10 +20,8 @@ use crate::{
     transaction::SignedTransaction,
 };
 
-type Word = [u8; 32];
-type Place = [u8; 20];
 /// Sender, receiver, data, wei, gas limit, nonce, and what is accessed.
-type Message = (Place, Option<Place>, Vec<u8>, Word, u64, u64, Vec<(Place, Vec<Word>)>);
+type Message = (At, Option<At>, Vec<u8>, Int, u64, u64, Vec<(At, Vec<Word>)>);
 
 /// A block that is supposed on top of a state.
 #[pyclass(frozen, module = "gridbourse._native")]
@@ -41,7 +39,7 @@ impl Simulation {
         work: impl FnOnce(&mut simulate::Simulation<StateAt>) -> Result<T> + Send,
     ) -> PyResult<T> {
         let locked = || self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        py.detach(|| work(&mut locked())).map_err(|error| raised(py, error))
+        Ok(py.detach(|| work(&mut locked()))?)
     }
 }
 
@@ -52,22 +50,25 @@ impl Simulation {
         self.with(py, simulate::Simulation::begin)
     }
 
-    /// Say where the block stands: its number, time, gas limit, recipient of fees, base fee, and randomness.
+    /// Say where the block stands: number, time, parent, gas limit, recipient of fees, base fee, and randomness.
+    #[expect(clippy::too_many_arguments, reason = "they are the fields of a block")]
     fn place(
         &self,
         py: Python<'_>,
         number: u64,
         timestamp: u64,
+        parent_hash: Word,
         gas_limit: u64,
-        beneficiary: Place,
+        beneficiary: At,
         base_fee: u64,
         prev_randao: Word,
     ) -> PyResult<()> {
         self.with(py, |simulation| {
+            simulation.environment.parent_hash = parent_hash.0;
             let block = &mut simulation.environment.block;
             (block.number, block.timestamp) = (U256::from(number), U256::from(timestamp));
             (block.gas_limit, block.basefee) = (gas_limit, base_fee);
-            (block.beneficiary, block.prevrandao) = (Address::from(beneficiary), Some(B256::from(prev_randao)));
+            (block.beneficiary, block.prevrandao) = (beneficiary.0, Some(prev_randao.0));
             Ok(())
         })
     }
@@ -75,7 +76,7 @@ impl Simulation {
     /// Say which hash a block has that is supposed as well.
     fn know_hash(&self, py: Python<'_>, number: u64, hash: Word) -> PyResult<()> {
         self.with(py, |simulation| {
-            simulation.overlay().know_hash(number, B256::from(hash));
+            simulation.overlay().know_hash(number, hash.0);
             Ok(())
         })
     }
@@ -86,24 +87,39 @@ impl Simulation {
     fn suppose(
         &self,
         py: Python<'_>,
-        address: Place,
-        balance: Option<Word>,
+        address: At,
+        balance: Option<Int>,
         nonce: Option<u64>,
         code: Option<Vec<u8>>,
         emptied: bool,
-        slots: Vec<(Word, Word)>,
-        moved_to: Option<Place>,
+        slots: Vec<(Int, Word)>,
+        moved_to: Option<At>,
     ) -> PyResult<()> {
-        let slots = slots.into_iter().map(|(key, value)| (U256::from_be_bytes(key), U256::from_be_bytes(value)));
-        let (balance, code) = (balance.map(U256::from_be_bytes), code.map(Bytes::from));
+        let slots = slots.into_iter().map(|(key, value)| (key.0, value.0.into()));
+        let (balance, code) = (balance.map(|balance| balance.0), code.map(Bytes::from));
         let other = AccountOverride { balance, nonce, code, emptied, slots: slots.collect() };
-        self.with(py, |simulation| simulation.suppose(address.into(), other, moved_to.map(Address::from)))
+        self.with(py, |simulation| simulation.suppose(address.0, other, moved_to.map(|at| at.0)))
     }
 
     /// Nonce and balance of an account as it is by now.
-    fn account(&self, py: Python<'_>, address: Place) -> PyResult<(u64, Word)> {
-        let info = self.with(py, |simulation| simulation.account(address.into()))?;
-        Ok((info.nonce, info.balance.to_be_bytes()))
+    fn account(&self, py: Python<'_>, address: At) -> PyResult<(u64, Int)> {
+        let info = self.with(py, |simulation| simulation.account(address.0))?;
+        Ok((info.nonce, Int(info.balance)))
+    }
+
+    /// Code of an account as it is by now.
+    fn code<'py>(&self, py: Python<'py>, address: At) -> PyResult<Bound<'py, PyBytes>> {
+        let code = self.with(py, |simulation| {
+            let hash = simulation.account(address.0)?.code_hash;
+            Ok(simulation.overlay().code_by_hash(hash)?.original_bytes())
+        })?;
+        Ok(bytes_of(py, code))
+    }
+
+    /// Word in a slot as it is by now.
+    fn storage<'py>(&self, py: Python<'py>, address: At, slot: Int) -> PyResult<Bound<'py, PyBytes>> {
+        let value = self.with(py, |simulation| simulation.overlay().storage(address.0, slot.0))?;
+        Ok(bytes_of(py, value.to_be_bytes::<32>()))
     }
 
     /// Run a message.
@@ -134,8 +150,8 @@ impl Simulation {
         let (found, ended) = self.with(py, |simulation| trace::access_list(simulation, &transaction))?;
         let items = PyList::empty(py);
         for item in found.iter() {
-            let slots = item.storage_keys.iter().map(|slot| PyBytes::new(py, slot.as_slice()));
-            items.append((PyBytes::new(py, item.address.as_slice()), PyList::new(py, slots)?))?;
+            let slots = item.storage_keys.iter().map(|slot| bytes_of(py, slot));
+            items.append((bytes_of(py, item.address), PyList::new(py, slots)?))?;
         }
         PyTuple::new(py, [items.into_any(), outcome(py, &ended, ended.gas_used)?.into_any()])
     }
@@ -183,16 +199,16 @@ impl Simulation {
 
 fn environment((sender, to, data, value, gas_limit, nonce, accessed): Message) -> TxEnv {
     let items = accessed.into_iter().map(|(address, slots)| AccessListItem {
-        address: address.into(),
-        storage_keys: slots.into_iter().map(B256::from).collect(),
+        address: address.0,
+        storage_keys: slots.into_iter().map(|slot| slot.0).collect(),
     });
     let access_list = AccessList(items.collect());
     TxEnv {
         tx_type: u8::from(!access_list.0.is_empty()),
-        caller: sender.into(),
-        kind: to.map_or(TxKind::Create, |to| TxKind::Call(to.into())),
+        caller: sender.0,
+        kind: kind_of(to),
         data: data.into(),
-        value: U256::from_be_bytes(value),
+        value: value.0,
         gas_limit,
         nonce,
         access_list,
@@ -204,11 +220,11 @@ fn environment((sender, to, data, value, gas_limit, nonce, accessed): Message) -
 fn outcome<'py>(py: Python<'py>, ended: &Outcome, max_gas_used: u64) -> PyResult<Bound<'py, PyTuple>> {
     let logs = PyList::empty(py);
     for log in &ended.logs {
-        let topics = PyTuple::new(py, log.topics().iter().map(|topic| PyBytes::new(py, topic.as_slice())))?;
-        logs.append((PyBytes::new(py, log.address.as_slice()), topics, PyBytes::new(py, &log.data.data)))?;
+        let topics = PyTuple::new(py, log.topics().iter().map(|topic| bytes_of(py, topic)))?;
+        logs.append((bytes_of(py, log.address), topics, bytes_of(py, &log.data.data)))?;
     }
-    let contract = ended.contract.map(|contract| PyBytes::new(py, contract.as_slice()));
-    let output = PyBytes::new(py, &ended.output);
+    let contract = ended.contract.map(|contract| bytes_of(py, contract));
+    let output = bytes_of(py, &ended.output);
     (ended.succeeded, ended.gas_used, output, &ended.halt, contract, logs, max_gas_used).into_pyobject(py)
 }
 

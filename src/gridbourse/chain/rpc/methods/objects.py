@@ -7,7 +7,7 @@ zero, and a bloom filter that excludes nothing wherever there are events.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from threading import Lock
@@ -17,6 +17,7 @@ from gridbourse.chain.block import Log, Receipt
 from gridbourse.chain.interface import BlockView, Chain, HeaderView
 from gridbourse.chain.rpc.values import data, quantity
 from gridbourse.chain.transaction import SignedTransaction
+from gridbourse.crypto.keys import Address, keccak256
 
 EMPTY_UNCLES_HASH = "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347"
 """Keccak-256 of the RLP of an empty list."""
@@ -154,6 +155,22 @@ def transaction_object(signed: SignedTransaction, receipt: Receipt, place: Block
         "blockTimestamp": place.timestamp,
         "transactionIndex": quantity(receipt.position),
     }
+
+
+def bloom_of(logs: Iterable[tuple[bytes, Sequence[bytes], bytes]]) -> bytes:
+    """Bloom filter of events, given as address, topics and data (Yellow Paper, 4.3.1)."""
+    bloom = 0
+    for address, topics, _ in logs:
+        for item in (address, *topics):
+            digest = keccak256(item)
+            for turn in (0, 2, 4):
+                bloom |= 1 << (int.from_bytes(digest[turn : turn + 2], "big") & 2_047)
+    return bloom.to_bytes(256, "big")
+
+
+def access_list_object(accessed: Sequence[tuple[Address, Sequence[bytes]]]) -> list[dict[str, Any]]:
+    """Addresses and slots that are warm from the beginning (EIP-2930)."""
+    return [{"address": data(address), "storageKeys": [data(slot) for slot in slots]} for address, slots in accessed]
 
 
 def receipt_object(signed: SignedTransaction, receipt: Receipt, place: BlockPlace) -> dict[str, Any]:

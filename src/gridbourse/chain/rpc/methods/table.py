@@ -15,7 +15,9 @@ from gridbourse.chain.rpc.methods import objects
 from gridbourse.chain.rpc.methods.fees import FeeMethods
 from gridbourse.chain.rpc.methods.filters import Filters, logs_of
 from gridbourse.chain.rpc.methods.parameters import EventFilter, height_of, read_block, read_block_number
+from gridbourse.chain.rpc.methods.simulation import SimulationMethods
 from gridbourse.chain.rpc.methods.state import StateMethods
+from gridbourse.chain.rpc.methods.tracing import TracingMethods
 from gridbourse.chain.rpc.values import data, quantity, read_data, read_flag, read_hash, read_quantity, read_whole
 from gridbourse.crypto.keys import keccak256
 from gridbourse.errors import ChainError, RpcError, TransactionRejected
@@ -50,6 +52,8 @@ class Methods:
         self._filters = Filters(chain, limits)
         self._fees = FeeMethods(chain)
         self._state = StateMethods(chain, limits)
+        self._tracing = TracingMethods(chain, self._state)
+        self._simulation = SimulationMethods(chain, limits, self._state)
         self.places = objects.BlockPlaces(chain)
 
     def table(self) -> dict[str, Method]:
@@ -118,7 +122,13 @@ class Methods:
         return {
             "eth_call": self._state.call,
             "eth_estimateGas": self._state.estimate_gas,
+            "eth_createAccessList": self._state.create_access_list,
+            "eth_simulateV1": self._simulation.simulate,
             "eth_fillTransaction": self._state.fill_transaction,
+            "debug_traceTransaction": self._tracing.transaction,
+            "debug_traceBlockByNumber": self._tracing.block_by_number,
+            "debug_traceBlockByHash": self._tracing.block_by_hash,
+            "debug_traceCall": self._tracing.call,
             "eth_getTransactionCount": self._state.transaction_count,
             "eth_getBalance": self._state.balance,
             "eth_getCode": self._state.code,
