@@ -143,7 +143,13 @@ impl Store {
     pub fn open(path: &Path, genesis: &Genesis, genesis_header: &Header) -> Result<Self> {
         let open = |path: &Path| {
             let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-            options.map_err(|error| Error::Io(path.to_owned(), error))
+            options.map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                    let remedy = io::Error::other(format!("{error}; name a file in a directory that exists"));
+                    Error::Io(path.to_owned(), remedy)
+                }
+                _ => Error::Io(path.to_owned(), error),
+            })
         };
         let lock = open(path)?;
         match lock.try_lock() {
@@ -220,7 +226,8 @@ impl Store {
                 found.chain_id, found.sealer, found.gas_limit, found.timestamp
             )));
         }
-        if let Some(height) = self.number("height")? {
+        let height = self.number("height")?.unwrap_or_default();
+        if height > 0 {
             self.head = self.header(height)?.ok_or_else(|| self.corrupted(&format!("block {height}"), &"missing"))?;
             self.head_hash = self.head.hash();
         }
@@ -391,6 +398,20 @@ impl Store {
         self.begin()
     }
 
+    /// Write a copy of the file, with all that is durable.
+    ///
+    /// # Errors
+    ///
+    /// The disk fails.
+    pub fn back_up(&mut self, path: &Path) -> Result<()> {
+        self.checkpoint()?;
+        let copy = || -> io::Result<()> {
+            std::fs::copy(&self.path, path)?;
+            File::open(path)?.sync_all()
+        };
+        copy().map_err(|error| Error::Io(path.to_owned(), error))
+    }
+
     /// Bring everything into one file, let go of it, and remove the journal.
     ///
     /// # Errors
@@ -516,6 +537,18 @@ impl Store {
     /// The file is damaged, or the disk fails.
     pub fn transactions(&self, height: u64) -> Result<Vec<StoredTransaction>> {
         self.transactions_between((height, 0), (height, u32::MAX), usize::MAX)
+    }
+
+    /// A block as it is stored.
+    ///
+    /// # Errors
+    ///
+    /// There is none at this height, the file is damaged, or the disk fails.
+    pub fn block(&self, height: u64) -> Result<StoredBlock> {
+        let header = self.header(height)?.ok_or_else(|| unreadable("height", "the chain has no such block"))?;
+        let (transactions, receipts) =
+            self.transactions(height)?.into_iter().map(|stored| (stored.raw, stored.receipt)).unzip();
+        Ok(StoredBlock { header, transactions, receipts, changes: self.changes(height)? })
     }
 
     fn transactions_between(&self, first: (u64, u32), last: (u64, u32), most: usize) -> Result<Vec<StoredTransaction>> {

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     execute::{Environment, OpenBlock},
     lists::ordered_root,
-    store::{Store, StoredTransaction},
+    store::{Store, StoredBlock, StoredTransaction},
     transaction::SignedTransaction,
 };
 
@@ -63,6 +63,27 @@ pub fn verify(store: &Store) -> Result<()> {
     } else {
         Err(store.corrupted("database", &"a row stands outside the chain"))
     }
+}
+
+/// Check a block that another node ran: it stands on the head and holds what its header commits to.
+///
+/// # Errors
+///
+/// It does not.
+pub fn check_received(store: &Store, block: &StoredBlock) -> Result<()> {
+    let receipts: Result<Vec<_>> = block.receipts.iter().map(|stored| Receipt::read(stored)).collect();
+    let receipts: Vec<_> = receipts?.iter().map(Receipt::consensus_bytes).collect();
+    let header = &block.header;
+    let fits = header.height == store.head().height + 1
+        && header.parent_hash == store.head_hash()
+        && header.sealer == store.genesis().sealer
+        && ordered_root(&block.transactions) == header.transactions_root
+        && ordered_root(&receipts) == header.receipts_root
+        && changes_root(&alloy_rlp::encode(&block.changes)) == header.changes_root;
+    if fits {
+        return Ok(());
+    }
+    Err(store.corrupted(&format!("block {}", header.height), &"it does not stand on the head, or holds something else"))
 }
 
 fn check_block(store: &Store, header: &Header, parent: B256, stored: &[StoredTransaction]) -> Result<()> {
