@@ -19,8 +19,8 @@ use crate::{
     block::{self, Genesis, changes_root},
     error::{Error, Rejection},
     execute::{self, Environment, Execution, Message, OpenBlock, Overlay},
-    lists::ordered_root,
     history::StateAt,
+    lists::ordered_root,
     simulate,
     store::{Store, StoredBlock, StoredTransaction},
     transaction, verify,
@@ -1018,16 +1018,15 @@ fn intrinsic_gas(transaction: &Transaction, fork: &str) -> PyResult<u64> {
     Ok(execute::intrinsic_gas(&transaction.0, fork))
 }
 
-
 mod simulation;
 use simulation::Simulation;
 
 /// The chain core.
 #[pymodule(gil_used = true)]
 mod _native {
-    use super::*;
     #[pymodule_export]
     use super::simulation::Simulation;
+    use super::*;
     #[pymodule_export]
     use super::{Core, Header, Log, ProposedBlock, Receipt, SignedTransaction, Transaction, intrinsic_gas};
 

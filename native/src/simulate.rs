@@ -131,6 +131,7 @@ impl<B: DatabaseRef<Error = Error>> Simulation<B> {
     where
         I: Inspector<MainnetContext<Overlay<B>>>,
     {
+        let transaction = TxEnv { chain_id: Some(self.environment.rules.chain_id), ..transaction };
         let overlay = self.overlay.take().expect("it is put back below");
         let evm = context(&self.environment, overlay).build_mainnet_with_inspector(inspector);
         let mut evm = evm.with_precompiles(self.precompiles.clone());

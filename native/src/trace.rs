@@ -262,9 +262,9 @@ fn prestate<B: DatabaseRef<Error = Error>>(
         let is_gone = account.is_selfdestructed();
         if options.diff_mode {
             let is_changed = is_gone
-                || (was.balance, was.nonce, was.code_hash)
-                    != (account.info.balance, account.info.nonce, code_hash(&account.info))
-                || slots.values().any(|slot| slot.is_changed());
+                || (was.balance, was.nonce) != (account.info.balance, account.info.nonce)
+                || (!options.disable_code && code_hash(&was) != code_hash(&account.info))
+                || (!options.disable_storage && slots.values().any(|slot| slot.is_changed()));
             if !is_changed || !account.is_touched() {
                 continue;
             }
@@ -434,7 +434,8 @@ impl<CTX: ContextTr> Inspector<CTX> for Steps {
         step.gas_cost = step.gas.saturating_sub(interpreter.gas.remaining());
         let result = interpreter.bytecode.action().as_ref().and_then(|action| action.instruction_result());
         step.error = result.filter(|result| !result.is_ok()).map(|result| format!("{result:?}"));
-        if self.options.disable_storage || step.error.is_some() {
+        let is_written = step.opcode == SSTORE;
+        if self.options.disable_storage || (step.error.is_some() && !is_written) {
             return;
         }
         let contract = self.storage.entry(interpreter.input.target_address).or_default();
@@ -469,8 +470,7 @@ pub fn access_list<B: DatabaseRef<Error = Error>>(
     simulation: &mut Simulation<B>,
     message: &TxEnv,
 ) -> Result<(AccessList, Outcome)> {
-    let chain_id = Some(simulation.environment.rules.chain_id);
-    let mut transaction = TxEnv { tx_type: 1, chain_id, ..message.clone() };
+    let mut transaction = TxEnv { tx_type: 1, ..message.clone() };
     let (fork, beneficiary) = (simulation.environment.rules.spec, simulation.environment.block.beneficiary);
     let receiver = message.kind.to().copied().unwrap_or_else(|| message.caller.create(message.nonce));
     let mut excluded = vec![message.caller, receiver, beneficiary];
@@ -489,7 +489,7 @@ pub fn access_list<B: DatabaseRef<Error = Error>>(
 fn accessed(state: &EvmState, excluded: &[Address]) -> AccessList {
     let mut items: Vec<_> = state
         .iter()
-        .filter(|(_, account)| !account.is_created())
+        .filter(|(_, account)| !account.is_created() || !account.storage.is_empty())
         .map(|(address, account)| {
             let mut storage_keys: Vec<_> = account.storage.keys().map(|key| B256::from(*key)).collect();
             storage_keys.sort_unstable();

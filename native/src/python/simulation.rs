@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Mutex};
 
 use alloy_eip2930::{AccessList, AccessListItem};
-use alloy_primitives::Bytes;
+use alloy_primitives::{Bytes, U256};
 use pyo3::{
     prelude::*,
     types::{PyBytes, PyList, PyTuple},

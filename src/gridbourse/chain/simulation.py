@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridbourse import _native
-from gridbourse.chain.interface import ZERO_ADDRESS
 from gridbourse.crypto.keys import Address
+
+_NOBODY = Address(bytes(20))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Message:
     """
 
     gas: int
-    sender: Address = ZERO_ADDRESS
+    sender: Address = _NOBODY
     to: Address | None = None
     data: bytes = b""
     value: int = 0
@@ -102,7 +103,7 @@ class Placed:
     timestamp: int
     parent_hash: bytes
     gas_limit: int
-    fee_recipient: Address = ZERO_ADDRESS
+    fee_recipient: Address = _NOBODY
     base_fee: int = 0
     prev_randao: bytes = bytes(32)
 

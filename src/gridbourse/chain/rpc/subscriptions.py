@@ -156,6 +156,6 @@ class Subscriptions:
 
     def _results(self, events: EventFilter | None, height: int) -> list[Any]:
         if events is None:
-            has_logs = self._methods.places.at(height).logs_before[-1] > 0
-            return [objects.header_object(self._chain.header(height), has_logs=has_logs)]
+            bloom = self._methods.places.at(height).bloom
+            return [objects.header_object(self._chain.header(height), bloom)]
         return self._methods.log_objects(list(matching(self._chain, events, height, height)))

@@ -20,9 +20,11 @@ from gridbourse.chain.rpc.methods.state import StateMethods
 from gridbourse.chain.rpc.methods.tracing import TracingMethods
 from gridbourse.chain.rpc.values import data, quantity, read_data, read_flag, read_hash, read_quantity, read_whole
 from gridbourse.crypto.keys import keccak256
-from gridbourse.errors import ChainError, RpcError, TransactionRejected
+from gridbourse.errors import ChainError, RpcError, StateNotKept, TransactionRejected
 
 Method = Callable[..., Any]
+KEPT_STATES = 128
+"""As many as the core keeps."""
 _SYNC_WAIT_SECONDS = 2.0
 """EIP-7966's default."""
 
@@ -154,13 +156,25 @@ class Methods:
         """Which blocks can be asked for what."""
         head = self._chain.head()
         whole = {"disabled": False, "oldestBlock": "0x0"}
-        newest = {"type": "window", "retentionBlocks": "0x1"}
+        kept = {"type": "window", "retentionBlocks": quantity(KEPT_STATES)}
         return {
             "head": {"number": quantity(head.height), "hash": data(head.hash)},
-            "state": {"disabled": False, "oldestBlock": quantity(head.height), "deleteStrategy": newest},
+            "state": {"disabled": False, "oldestBlock": quantity(self._oldest_state(head.height)), "deleteStrategy": kept},
             **dict.fromkeys(("tx", "logs", "receipts", "blocks"), whole),
             "stateproofs": {"disabled": True},
         }
+
+    def _oldest_state(self, newest: int) -> int:
+        """The oldest block whose state is there; fewer than `KEPT_STATES` after a start."""
+        first, last = max(0, newest - KEPT_STATES), newest
+        while first < last:  # all above the oldest are there
+            middle = (first + last) // 2
+            try:
+                self._chain.simulate(middle)
+                last = middle
+            except StateNotKept:
+                first = middle + 1
+        return last
 
     # Blocks
 
