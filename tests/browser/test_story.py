@@ -5,9 +5,9 @@ from small_market import PERIOD
 from test_metering import counted
 
 from gridbourse.crypto.keys import SigningKey
+from gridbourse.delivery import date_text
 from gridbourse.metering.meter import Meter
 from gridbourse.node.node import Region
-from gridbourse.service.local_time import date_text
 
 
 def place(visitor, side, kwh, price, energy_type=None, period=PERIOD):

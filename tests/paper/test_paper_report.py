@@ -46,6 +46,7 @@ def test_every_table_and_figure_has_its_file(written):
         "table3.csv",
         "figure5.csv",
         "figure5.png",
+        "mechanisms.csv",
         "figure6.csv",
         "figure6.png",
         "scale.csv",
@@ -90,6 +91,15 @@ def test_figure_5_lists_the_trades_in_their_order_at_rising_prices(written):
     }
     prices = [row["price_yuan_per_kwh"] for row in rows]
     assert prices == sorted(prices) == ["0.36", "0.37", "0.37", "0.37", "0.39", "0.41"]
+
+
+def test_both_mechanisms_stand_beside_each_other(written):
+    rows = read(written["mechanisms.csv"])
+    energies = {row["user"]: (row["sequential_kwh"], row["call_auction_kwh"]) for row in rows}
+    assert energies["User 1"] == ("600", "80")
+    assert energies["User 5"] == ("240", "0")
+    assert energies["User 10"] == ("300", "300")
+    assert len(rows) == 10
 
 
 def test_figure_6_lists_every_trade_and_the_total_of_every_measure_of_both_models(written):

@@ -8,12 +8,13 @@ search that stopped at the candidate limit goes on here, too.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 
 from gridbourse.errors import OrderRefused
-from gridbourse.index.market_view import MarketView
-from gridbourse.market.events import DealAbandoned, DealExpired, Event, MatchingStopped
-from gridbourse.market.types import OrderId, Reason, Side
+from gridbourse.index.relaying import MarketReader
+from gridbourse.market.events import Event
+from gridbourse.market.types import OrderId, Side
 from gridbourse.node.master import Master
 from gridbourse.units import PERIOD_SECONDS
 
@@ -21,58 +22,56 @@ CANDIDATES = 16
 """So many of the best orders on the other side are looked at for one that is freed."""
 
 
-class FreedOrders:
+class ReopenedOrders:
     """The orders of one master's nodes that got energy back.
 
     Parameters
     ----------
     master
         The master.
-    view
-        What is known of the market.
+    market
+        The market, as the index knows it.
     """
 
-    def __init__(self, master: Master, view: MarketView) -> None:
+    def __init__(self, master: Master, market: MarketReader) -> None:
         self._master = master
-        self._view = view
-        self._orders: set[OrderId] = set()
-        self._failed: set[tuple[OrderId, OrderId]] = set()
-
-    def note(self, event: Event) -> None:
-        """Take note of what happened on the market, after the view has."""
-        match event:
-            case DealAbandoned() | DealExpired():
-                deal = self._view.deals[event.deal_id]
-                self._add(deal.ask, deal.bid)
-                self._add(deal.bid, deal.ask)
-            case MatchingStopped() if event.reason is Reason.CANDIDATE_LIMIT:
-                self._add(event.order_id)
-            case _:
-                pass
+        self._market = market
+        self._seen: set[object] = set()
+        """Deals that ended, and stops of searches, that were looked at."""
 
     def rematch(self) -> list[Event]:
         """Let the market match again those orders at which the book is crossed, the best first; each once."""
-        if not self._orders:
-            return []
         market, events = self._master.main.market, list[Event]()
         now = self._master.main.chain.head().timestamp
-        self._failed = {pair for pair in self._failed if _is_ahead(pair[0], now)}
-        for order_id in sorted((order_id for order_id in self._orders if _is_ahead(order_id, now)), key=_best_first):
-            searching = self._to_match(order_id)
+        reopened, failed = self._reopened(now // PERIOD_SECONDS + 1)
+        for order_id in sorted(reopened, key=_best_first):
+            searching = self._to_match(order_id, failed)
             if searching is not None:
                 with suppress(OrderRefused):  # its gate has closed, or its master is suspended
                     events += market.events(self._master.main_wallet.send(market.match_order(searching)).logs)
-        self._orders.clear()
         return events
 
-    def _add(self, order_id: OrderId, other: OrderId | None = None) -> None:
-        """Note an order of an own node, and with which other one it failed."""
-        if self._master.node_of(self._view.orders[order_id].trader) is not None:
-            self._orders.add(order_id)
-            if other is not None:
-                self._failed.add((order_id, other))
+    def _reopened(self, first_period: int) -> tuple[set[OrderId], set[tuple[OrderId, OrderId]]]:
+        """Orders from a period on that were not looked at since they got energy back; and which failed with which."""
+        name = self._master.membership.name
+        reopened: set[OrderId] = set()
+        failed: set[tuple[OrderId, OrderId]] = set()
+        seen: set[object] = set()
+        for deal_id, deal in self._market.ended(first_period).items():
+            seen.add(deal_id)
+            for order_id, other, trader in ((deal.ask, deal.bid, deal.seller), (deal.bid, deal.ask, deal.buyer)):
+                if self._master.node_of(trader) is not None:
+                    failed.add((order_id, other))
+                    if deal_id not in self._seen:
+                        reopened.add(order_id)
+        for stop in self._market.stopped(name, first_period):
+            seen.add(stop)
+            if stop not in self._seen:
+                reopened.add(stop[0])
+        self._seen = seen
+        return reopened, failed
 
-    def _to_match(self, order_id: OrderId) -> OrderId | None:
+    def _to_match(self, order_id: OrderId, failed: Collection[tuple[OrderId, OrderId]]) -> OrderId | None:
         """Which order the market has to match so that this one finds another than it failed with; None if none would.
 
         The market takes the best counterpart first. If that is one it failed with, a later one is let search instead.
@@ -87,14 +86,9 @@ class FreedOrders:
         for place, other in enumerate(others):
             if not _crosses(order_id, other):
                 return None
-            if (order_id, other) not in self._failed:
+            if (order_id, other) not in failed:
                 return other if place else order_id
         return None
-
-
-def _is_ahead(order_id: OrderId, now: int) -> bool:
-    """Whether the period of an order has not begun."""
-    return order_id.period * PERIOD_SECONDS > now
 
 
 def _crosses(one: OrderId, other: OrderId) -> bool:

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from gridbourse.errors import GridbourseError
 from gridbourse.market.types import Side
 from gridbourse.paper.comparison import MEASURES, Comparison, Spread
-from gridbourse.paper.market import Row, Trade
+from gridbourse.paper.market import ORDERS, Row, Trade
+from gridbourse.paper.mechanisms import outcomes
 from gridbourse.simulation.figures import BLUE, GREY, VERMILLION, figure
 from gridbourse.simulation.random_market import ScaleResult
 from gridbourse.units import energy_wh, format_kwh, format_price, format_yuan, price_ticks
@@ -55,7 +56,7 @@ def check(rows: Sequence[Row], trades: Sequence[Trade]) -> None:
 def write(
     folder: Path, before: Sequence[Row], after: Sequence[Row], trades: Sequence[Trade], compared: Comparison
 ) -> list[Path]:
-    """Write tables, trades and times as CSV and Figures 5 and 6 as PNG; returns the files."""
+    """Write tables, trades, mechanisms and times as CSV and Figures 5 and 6 as PNG; returns the files."""
     return [
         _write_table(folder / "table2.csv", before),
         _write_table(folder / "table3.csv", after),
@@ -75,6 +76,7 @@ def write(
             ),
         ),
         _draw_figure_5(folder / "figure5.png", trades),
+        _write_mechanisms(folder / "mechanisms.csv", trades),
         _write_csv(
             folder / "figure6.csv",
             ("model", "measure", "trade", "median_ms", "lower_quartile_ms", "upper_quartile_ms"),
@@ -201,6 +203,21 @@ def _write_table(path: Path, rows: Sequence[Row]) -> Path:
             for row in rows
         ),
     )
+
+
+def _write_mechanisms(path: Path, trades: Sequence[Trade]) -> Path:
+    both = outcomes(trades)
+    header = ("user", "side", "limit_yuan_per_kwh", *(f"{one.name.replace(' ', '_')}_kwh" for one in both))
+    users = (
+        (
+            order.user,
+            SIDES[order.side],
+            format_price(order.price_ticks),
+            *(format_kwh(one.traded_by.get(order.user, 0)) for one in both),
+        )
+        for order in ORDERS
+    )
+    return _write_csv(path, header, users)
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:

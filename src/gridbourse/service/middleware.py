@@ -15,13 +15,15 @@ from secrets import token_hex
 import anyio
 from starlette import types
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 
+from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.auth.current import COOKIE
 from gridbourse.service.language import language_of
 from gridbourse.service.metrics import Metrics
 from gridbourse.service.problems import answer, problem
 from gridbourse.service.rate_limit import RateLimit
+from gridbourse.service.service import Exchange
 from gridbourse.service.settings import ServiceSettings
 from gridbourse.text import Message
 
@@ -47,6 +49,8 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _NAME = re.compile(r"(\[[0-9a-f:.]+\]|[^:]+)(?::\d+)?$", re.IGNORECASE)
+_PUBLIC = "/static/"
+"""What is the same for everybody, and may be kept by caches; everything else is somebody's."""
 OPERATIONS = frozenset({"/health", "/ready", "/metrics"})
 
 
@@ -65,7 +69,6 @@ class RequestLimits:
         self._app = app
         self._settings = settings
         self._requests = RateLimit(settings.requests_per_second, settings.burst)
-        self._sign_ins = RateLimit(settings.sign_ins_per_minute / 60, int(settings.sign_ins_per_minute))
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Handle a request."""
@@ -90,13 +93,22 @@ class RequestLimits:
         if scope["path"] in OPERATIONS:
             return None
         is_sign_in = scope["method"] == "POST" and "/sign-in" in scope["path"]
-        limit, caller = (self._sign_ins, _address(scope)) if is_sign_in else (self._requests, _caller(scope, headers))
-        if wait_seconds := limit.take(caller, time.monotonic()):
+        if wait_seconds := self._sign_in(scope) if is_sign_in else self._request(scope, headers):
             seconds = str(max(1, round(wait_seconds)))
             detail = Message("too many requests; wait {seconds} s", seconds=seconds)
             told = {"Retry-After": seconds}
             return answer(Request(scope), HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers=told)
         return None
+
+    def _request(self, scope: types.Scope, headers: Headers) -> float:
+        caller = _caller(scope, headers) or self._settings.address_of(scope)
+        return self._requests.take(caller, time.monotonic())
+
+    def _sign_in(self, scope: types.Scope) -> float:
+        """Attempts are counted for all web servers of a region together: guessing is not to be faster at several."""
+        store: ServiceStore = scope["app"].state.exchange.store
+        per_minute = self._settings.sign_ins_per_minute
+        return store.attempt(self._settings.address_of(scope), 60 / per_minute, int(per_minute), time.time())
 
 
 class AccessLog:
@@ -115,6 +127,7 @@ class AccessLog:
     def __init__(self, app: types.ASGIApp, settings: ServiceSettings, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._address_of = settings.address_of
         self._headers = dict(SECURITY_HEADERS)
         if settings.is_secure:
             self._headers["Strict-Transport-Security"] = "max-age=63072000"
@@ -134,7 +147,7 @@ class AccessLog:
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 headers["X-Request-ID"] = request_id
-                if scope["path"].startswith("/api/"):
+                if not scope["path"].startswith(_PUBLIC):
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -146,7 +159,7 @@ class AccessLog:
             self._metrics.count_request(scope["method"], route, status, seconds)
             if scope["path"] not in OPERATIONS:
                 entry = {"request": request_id, "method": scope["method"], "path": scope["path"], "status": status}
-                logger.info(json.dumps(entry | {"ms": round(seconds * 1_000, 1), "client": _address(scope)}))
+                logger.info(json.dumps(entry | {"ms": round(seconds * 1_000, 1), "client": self._address_of(scope)}))
 
 
 class HeadAsGet:
@@ -195,14 +208,14 @@ class _Bounded:
         return message
 
 
-def _address(scope: types.Scope) -> str:
-    client = scope.get("client")
-    return client[0] if client else "local"
+def _caller(scope: types.Scope, headers: Headers) -> str | None:
+    """Whose share of the service a request takes, whatever token or session it comes with; None if nobody is proven.
 
-
-def _caller(scope: types.Scope, headers: Headers) -> str:
-    """Whose share of the service a request takes: a token's, a session's, or an address's."""
-    if authorization := headers.get("authorization"):
-        return authorization
-    cookies = headers.get("cookie", "")
-    return cookies if COOKIE in cookies else _address(scope)
+    What is made up proves nobody, and takes of the share of its address.
+    """
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    session = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+    if scheme.lower() != "bearer" and session is None:
+        return None
+    exchange: Exchange = scope["app"].state.exchange
+    return exchange.credentials.identity(token.strip() if scheme.lower() == "bearer" else None, session)

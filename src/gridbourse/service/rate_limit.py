@@ -1,8 +1,8 @@
-"""Token buckets: so much lasting, so much at once, for each caller."""
+"""How much one caller may take: token buckets for requests, and a bound for what stays open."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 MAX_CALLERS = 20_000
 """Callers remembered; who has not asked for the longest time is forgotten first."""
@@ -41,3 +41,30 @@ class RateLimit:
         if len(self._buckets) > MAX_CALLERS:
             self._buckets.popitem(last=False)
         return 0.0 if is_free else (1 - left) / self._per_second
+
+
+class OpenLimit:
+    """Limits how much of something each caller may hold open at once.
+
+    Parameters
+    ----------
+    most
+        For one caller.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: Counter[str] = Counter()
+
+    def take(self, caller: str) -> bool:
+        """Open one more; False if the caller has all it may have."""
+        if self._open[caller] >= self._most:
+            return False
+        self._open[caller] += 1
+        return True
+
+    def give_back(self, caller: str) -> None:
+        """Close one."""
+        self._open[caller] -= 1
+        if not self._open[caller]:
+            del self._open[caller]

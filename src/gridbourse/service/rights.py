@@ -42,7 +42,8 @@ class Right(StrEnum):
     KEEP_TOKENS = "make and revoke one's API tokens"
     KEEP_ACCOUNTS = "keep accounts of one's nodes"
     KEEP_METERS = "enter meters of one's nodes"
-    CREDIT = "credit deposits"
+    CREDIT = "credit deposits and confirm payouts"
+    PAY_OUT = "have one's money paid out"
     VOTE = "vote"
     AUDIT = "trace and audit"
 
@@ -62,6 +63,7 @@ RIGHTS: Mapping[Right, frozenset[Kind]] = {
     Right.KEEP_ACCOUNTS: frozenset({Kind.MASTER}),
     Right.KEEP_METERS: frozenset({Kind.MASTER}),
     Right.CREDIT: frozenset({Kind.MASTER}),
+    Right.PAY_OUT: frozenset({Kind.NODE}),
     Right.VOTE: frozenset({Kind.MASTER}),
     Right.AUDIT: frozenset({Kind.REGULATOR}),
 }
@@ -74,6 +76,7 @@ SCOPE_OF: Mapping[Right, Scope] = dict.fromkeys(Right, Scope.READ) | {
     Right.KEEP_ACCOUNTS: Scope.MANAGE,
     Right.KEEP_METERS: Scope.MANAGE,
     Right.CREDIT: Scope.MANAGE,
+    Right.PAY_OUT: Scope.MANAGE,
     Right.VOTE: Scope.MANAGE,
 }
 """The scope that a token needs for a right."""
@@ -97,6 +100,12 @@ class Principal:
         The node's own keys, where they are kept for it and this caller has unlocked them.
     credential
         Names the session or the token, for the log and to end it.
+    account
+        The account it signed in to, at first hand or through a token; None who signed in with a key.
+    token_id
+        The token it uses; None in a session.
+    expires_at
+        When the session or the token ends.
     """
 
     kind: Kind
@@ -105,6 +114,9 @@ class Principal:
     scopes: frozenset[Scope] = frozenset(Scope)
     keys: NodeKeys | None = field(default=None, repr=False)
     credential: str = ""
+    account: str | None = None
+    token_id: str | None = None
+    expires_at: int | None = None
 
     @property
     def identity(self) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from fastapi import FastAPI
 
+from gridbourse.chain.rpc.connections import ConnectionLimits, bounded
 from gridbourse.errors import InvalidValue
 from gridbourse.node.logging import begin_process
 from gridbourse.service.service import Exchange
@@ -69,10 +70,14 @@ class Server(uvicorn.Server):
 
 def server(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Server:
     """Make the web server of an application."""
+    settings: ServiceSettings = app.state.settings
+    http, _ = bounded(ConnectionLimits(connections=settings.connections))
     return Server(
         app,
         uvicorn.Config(
             app,
+            http=http,
+            ws="none",
             host=host,
             port=port,
             log_config=None,
@@ -81,7 +86,6 @@ def server(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Server:
             proxy_headers=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=GRACE_SECONDS,
-            h11_max_incomplete_event_size=32_768,
         ),
     )
 

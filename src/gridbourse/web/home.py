@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Form, Query, Response
 from fastapi.responses import RedirectResponse
 
-from gridbourse.errors import SignInRefused
-from gridbourse.service.auth.current import COOKIE
+from gridbourse.errors import SignInRefused, TooManyAttempts
+from gridbourse.service.auth.current import COOKIE, address_of
 from gridbourse.service.language import LANGUAGE_COOKIE
-from gridbourse.service.local_time import today
+from gridbourse.service.problems import status_of
 from gridbourse.service.routes.signin import begin_session
 from gridbourse.text import LANGUAGES
 from gridbourse.web.frame import (
@@ -34,7 +33,7 @@ async def home(frame: PageFrame) -> Response:
     """What the market is, and how it stands."""
     market = frame.exchange.market
     open_periods = [one for one in market.periods() if one.is_open]
-    day = today(time.time())
+    day = frame.exchange.today
     both = [market.day_prices(day), market.day_prices(day + 1)]
     energy_wh = sum(prices.energy_wh for prices in both)
     return frame.render(
@@ -42,7 +41,7 @@ async def home(frame: PageFrame) -> Response:
         today=both[0],
         tomorrow=both[1],
         average=sum(prices.money for prices in both) / energy_wh if energy_wh else None,
-        height=frame.exchange.state.height,
+        height=frame.exchange.index.chains.height(),
         next_periods=open_periods[:NEXT_PERIODS],
     )
 
@@ -62,10 +61,13 @@ async def sign_in(
 ) -> Response:
     """Sign in with an account."""
     try:
-        credential = await asyncio.to_thread(frame.exchange.credentials.sign_in_with_password, account, password)
-    except SignInRefused:
-        refused = frame.t("sign_in.refused")
-        status = HTTPStatus.UNAUTHORIZED
+        address = address_of(frame.request)
+        credential = await asyncio.to_thread(
+            frame.exchange.credentials.sign_in_with_password, account, password, address
+        )
+    except (SignInRefused, TooManyAttempts) as error:
+        refused = frame.explain(error)
+        status = status_of(error)
         return frame.render("sign_in.html", status=status, next=own_path(after), account=account, refused=refused)
     response = RedirectResponse(own_path(after), HTTPStatus.SEE_OTHER)
     begin_session(frame.request, response, credential)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sqlite3 import IntegrityError, Row
 
 from gridbourse.api.schema import Account, Token
@@ -13,15 +13,17 @@ from gridbourse.crypto.keys import Address
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import EnvelopeError, InvalidValue, SignInRefused
 from gridbourse.index.participants import ParticipantRegistry
+from gridbourse.region.names import comparable, require_name
 from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.auth import ethereum, keystore
+from gridbourse.service.auth.attempts import Attempts
 from gridbourse.service.auth.ethereum import SignInMessage
 from gridbourse.service.rights import Kind, Principal, Scope
 from gridbourse.text import Message
 
 NONCE_SECONDS = 600
 SESSION_SECONDS = 12 * 3600
-MAX_TOKEN_SECONDS = 366 * 86_400
+MIN_TOKEN_SECONDS, MAX_TOKEN_SECONDS = 60, 366 * 86_400
 TOKEN_PREFIX = "gbt_"  # noqa: S105 - marks a token as ours, as secret scanners want it
 
 
@@ -64,6 +66,7 @@ class Credentials:
         self._members = members
         self._chain_id = chain_id
         self._clock = clock
+        self._attempts = Attempts(store, clock)
 
     # Signing in
 
@@ -92,17 +95,28 @@ class Credentials:
         kind, name = self._holder(stated.address)
         return self._begin_session(kind, name, None, None)
 
-    def sign_in_with_password(self, account: str, password: str) -> Credential:
+    def sign_in_with_password(self, account: str, password: str, address: str) -> Credential:
         """Sign in to a kept account; slow on purpose, so not to be called in the event loop.
+
+        Parameters
+        ----------
+        account, password
+            What the holder says.
+        address
+            From where it is said.
 
         Raises
         ------
         SignInRefused
             There is no such account, or the password is another's; which of the two is not said.
+        TooManyAttempts
+            The account was tried too often, be it from one address or from many.
         """
+        attempt = self._attempts.begin(account, address)
         row = self._store.row("SELECT * FROM accounts WHERE name = ?", account)
         if not keystore.is_password(password, row["password_hash"] if row else None) or row is None:
             raise SignInRefused(Message("account or password is wrong"))
+        self._attempts.succeed(attempt, account, address)
         keys = keystore.unlock_with_password(row["keystore"], password) if row["keystore"] else None
         return self._begin_session(Kind(row["kind"]), row["subject"], account, keys)
 
@@ -113,7 +127,9 @@ class Credentials:
             return None
         query = "SELECT * FROM sessions WHERE digest = ? AND expires_at > ?"
         row = self._store.row(query, keystore.digest(raw), self._clock())
-        return self._principal(row, frozenset(Scope), raw, f"session {row['digest'].hex()[:12]}") if row else None
+        if row is None:
+            return None
+        return self._principal(row, frozenset(Scope), raw, f"session {row['digest'].hex()[:12]}")
 
     def end_session(self, secret: str) -> None:
         """Sign out."""
@@ -140,19 +156,23 @@ class Credentials:
         Raises
         ------
         InvalidValue
-            The name is taken, or the password too short.
+            The name is taken, looks like another's or is none, or the password is too short.
         """
+        require_name("account", name)
+        taken = {comparable(row["name"]) for row in self._store.rows("SELECT name FROM accounts")}
+        if comparable(name) in taken:
+            raise InvalidValue("account", name, Message("a name that no other account has"))
         password_hash = keystore.hash_password(password)
         locked = keystore.lock_with_password(keys, password) if keys else None
         row = (name, kind, subject, password_hash, locked, self._clock())
         try:
             self._store.change("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)", *row)
         except IntegrityError as error:
-            raise InvalidValue("account", name, "a name that no other account has") from error
+            raise InvalidValue("account", name, Message("a name that no other account has")) from error
         return Account(name, kind, subject, self._clock())
 
     def change_password(self, account: str, old: str, new: str) -> None:
-        """Change a password; every other session of the account ends. Raises like `sign_in_with_password`."""
+        """Change a password; all sessions and tokens of the account end. Raises like `sign_in_with_password`."""
         row = self._store.row("SELECT * FROM accounts WHERE name = ?", account)
         if not keystore.is_password(old, row["password_hash"] if row else None) or row is None:
             raise SignInRefused(Message("account or password is wrong"))
@@ -165,6 +185,7 @@ class Credentials:
                 "UPDATE accounts SET password_hash = ?, keystore = ? WHERE name = ?", (password_hash, locked, account)
             )
             db.execute("DELETE FROM sessions WHERE account = ?", (account,))
+            db.execute("DELETE FROM tokens WHERE account = ?", (account,))
 
     def accounts(self, subjects: Iterable[str]) -> list[Account]:
         """Accounts that speak for any of some nodes, masters or the regulator."""
@@ -177,7 +198,7 @@ class Credentials:
         ]
 
     def close_account(self, name: str) -> None:
-        """Delete an account; its sessions end."""
+        """Delete an account; its sessions and tokens end."""
         self._store.change("DELETE FROM accounts WHERE name = ?", name)
 
     # Tokens
@@ -193,17 +214,25 @@ class Credentials:
         Raises
         ------
         InvalidValue
-            The time is too long, or a scope is asked for that the caller itself lacks.
+            The time is too long, for anybody or for whom asks with a token that ends before, or a scope is asked for
+            that the caller itself lacks.
         """
+        require_name("name", name)
         wanted = frozenset(scopes)
-        if not 60 <= seconds <= MAX_TOKEN_SECONDS:
-            raise InvalidValue("expires_in_seconds", seconds, f"60 to {MAX_TOKEN_SECONDS} seconds")
+        most_seconds = MAX_TOKEN_SECONDS
+        if principal.token_id is not None and principal.expires_at is not None:
+            most_seconds = min(most_seconds, principal.expires_at - self._clock())
+        if not MIN_TOKEN_SECONDS <= seconds <= most_seconds:
+            remedy = Message("{least} to {most} seconds", least=MIN_TOKEN_SECONDS, most=most_seconds)
+            if most_seconds < MIN_TOKEN_SECONDS:
+                remedy = Message("a session to make it in: this token ends too soon to make another")
+            raise InvalidValue("expires_in_seconds", seconds, remedy)
         if not wanted or not wanted <= principal.scopes:
             raise InvalidValue("scopes", sorted(wanted), f"some of {', '.join(sorted(principal.scopes))}")
         raw, now, token_id = secrets.token_bytes(keystore.SECRET_BYTES), self._clock(), secrets.token_hex(8)
         locked = keystore.lock(principal.keys, raw) if principal.keys and Scope.TRADE in wanted else None
         self._store.change(
-            "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             token_id,
             keystore.digest(raw),
             name,
@@ -213,6 +242,8 @@ class Credentials:
             locked,
             now,
             now + seconds,
+            principal.account,
+            principal.token_id,
         )
         return Token(token_id, name, sorted(wanted), now, now + seconds), TOKEN_PREFIX + _text(raw)
 
@@ -238,7 +269,22 @@ class Credentials:
         row = self._store.row(query, keystore.digest(raw), self._clock())
         if row is None:
             return None
-        return self._principal(row, frozenset(map(Scope, row["scopes"].split())), raw, f"token {row['id']}")
+        scopes = frozenset(map(Scope, row["scopes"].split()))
+        return self._principal(row, scopes, raw, f"token {row['id']}", row["id"])
+
+    def identity(self, token: str | None, session: str | None) -> str | None:
+        """Who a token or a session speaks for, in one name for all of them; None if it does for nobody.
+
+        Keys stay locked: it only tells whose share of the service a request takes.
+        """
+        for table, secret in (("tokens", token and token.removeprefix(TOKEN_PREFIX)), ("sessions", session)):
+            raw = _raw(secret) if secret else None
+            if raw is not None:
+                query = f"SELECT kind, subject FROM {table} WHERE digest = ? AND expires_at > ?"  # noqa: S608 - one of two
+                row = self._store.row(query, keystore.digest(raw), self._clock())
+                if row is not None:
+                    return f"{row['kind']}:{row['subject']}"
+        return None
 
     # What both have in common
 
@@ -253,29 +299,37 @@ class Credentials:
         principal = self._speaker(kind, name, frozenset(Scope), keys, f"session {digest.hex()[:12]}")
         if principal is None:
             raise SignInRefused(Message("{name!r} takes no part in this region any more", name=name))
-        return Credential(_text(raw), principal, expires_at)
+        return Credential(_text(raw), replace(principal, account=account, expires_at=expires_at), expires_at)
 
-    def _principal(self, row: Row, scopes: frozenset[Scope], raw: bytes, credential: str) -> Principal | None:
+    def _principal(
+        self, row: Row, scopes: frozenset[Scope], raw: bytes, credential: str, token_id: str | None = None
+    ) -> Principal | None:
         try:
             keys = keystore.unlock(row["wrapped_keys"], raw) if row["wrapped_keys"] else None
         except EnvelopeError:
             return None
-        return self._speaker(Kind(row["kind"]), row["subject"], scopes, keys, credential)
+        speaker = self._speaker(Kind(row["kind"]), row["subject"], scopes, keys, credential)
+        if speaker is None:
+            return None
+        return replace(speaker, account=row["account"], token_id=token_id, expires_at=row["expires_at"])
 
     def _speaker(
         self, kind: Kind, name: str, scopes: frozenset[Scope], keys: NodeKeys | None, credential: str
     ) -> Principal | None:
-        master = self._directory.master_of.get(name) if kind is Kind.NODE else name if kind is Kind.MASTER else None
-        if kind is Kind.NODE and (master is None or name in self._directory.revoked):
-            return None
+        master = name if kind is Kind.MASTER else None
+        if kind is Kind.NODE:
+            node = self._directory.node(name)
+            if node is None or node.is_revoked:
+                return None
+            master = node.master
         return Principal(kind, name, master, scopes, keys, credential)
 
     def _holder(self, address: Address) -> tuple[Kind, str]:
         if address in self._members:
             return self._members[address]
-        for node_id, node in self._directory.nodes.items():
-            if node.address_hex == address.hex():
-                return Kind.NODE, node_id
+        for node in self._directory.nodes():
+            if node.address == address:
+                return Kind.NODE, node.node_id
         text = "{address} is the key of nobody in this region"
         raise SignInRefused(Message(text, address=ethereum.checksum_address(address)))
 

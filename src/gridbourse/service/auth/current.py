@@ -11,6 +11,7 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 from gridbourse.errors import Forbidden, NotSignedIn
 from gridbourse.service.rights import NOBODY, Principal, Right, require
 from gridbourse.service.service import Exchange
+from gridbourse.service.settings import ServiceSettings
 from gridbourse.text import Message
 
 COOKIE = "gridbourse_session"
@@ -58,11 +59,17 @@ def current_user(request: Request) -> Principal:
 def require_same_origin(request: Request) -> None:
     """Refuse a request that a page of another site makes the browser send. Raises `Forbidden`."""
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
-    own = f"{request.url.scheme}://{request.headers.get('host', '')}"
-    is_own = origin == own if origin is not None else site in {"same-origin", "none"}
+    settings: ServiceSettings = request.app.state.settings
+    is_own = origin in settings.origins if origin is not None else site in {"same-origin", "none"}
     if not is_own or site == "cross-site":
         text = "a session is used from pages of {own} only; programs use an API token"
-        raise Forbidden(Message(text, own=own))
+        raise Forbidden(Message(text, own=settings.public_url))
+
+
+def address_of(request: Request) -> str:
+    """The address of whoever asks, also behind the proxies that the settings trust."""
+    settings: ServiceSettings = request.app.state.settings
+    return settings.address_of(request.scope)
 
 
 # FastAPI sends what is not `async` to another thread, which costs more than either of the two.

@@ -13,7 +13,7 @@ from gridbourse.api.schema import AddressText, MadeToken, Session, SignInMessage
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import NotFound
 from gridbourse.service.auth.credentials import SESSION_SECONDS, Credential
-from gridbourse.service.auth.current import COOKIE, CurrentUser, ExchangeOf, require_same_origin
+from gridbourse.service.auth.current import COOKIE, CurrentUser, ExchangeOf, address_of, require_same_origin
 from gridbourse.service.rights import Principal, Right, Scope
 from gridbourse.service.routes.routing import operation
 from gridbourse.service.settings import ServiceSettings
@@ -85,7 +85,9 @@ async def sign_in_with_password(
     request: Request, response: Response, exchange: ExchangeOf, account: PasswordSignIn
 ) -> Session:
     """Sign in to an account that the service keeps; the answer sets the session's cookie."""
-    credential = await asyncio.to_thread(exchange.credentials.sign_in_with_password, account.account, account.password)
+    credential = await asyncio.to_thread(
+        exchange.credentials.sign_in_with_password, account.account, account.password, address_of(request)
+    )
     return begin_session(request, response, credential)
 
 
@@ -104,7 +106,7 @@ async def sign_out(request: Request, response: Response, exchange: ExchangeOf) -
 
 @router.put("/password", status_code=HTTPStatus.NO_CONTENT, **operation(Right.KEEP_TOKENS, HTTPStatus.NOT_FOUND))
 async def change_password(exchange: ExchangeOf, principal: CurrentUser, account: str, passwords: NewPassword) -> None:
-    """Change the password of your account. All its sessions end."""
+    """Change the password of your account. All its sessions and tokens end."""
     own = {found.name for found in exchange.credentials.accounts([principal.name]) if found.kind == principal.kind}
     if account not in own:
         raise NotFound(Message("you have no account {name!r}", name=account))
