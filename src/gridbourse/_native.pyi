@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import final
+from typing import TypeAlias, final
 
 from gridbourse.crypto.keys import Address, SigningKey
 
@@ -276,9 +276,9 @@ class ProposedBlock:
     @property
     def receipts(self) -> list[Receipt]: ...
 
-Message = tuple[Address, Address | None, bytes, int, int, int, list[tuple[Address, list[bytes]]]]
+Message: TypeAlias = tuple[Address, Address | None, bytes, int, int, int, list[tuple[Address, list[bytes]]]]
 """Sender, receiver, data, wei, gas limit, nonce, and what is accessed."""
-Outcome = tuple[bool, int, bytes, str, Address | None, list[tuple[Address, tuple[bytes, ...], bytes]], int]
+Outcome: TypeAlias = tuple[bool, int, bytes, str, Address | None, list[tuple[Address, tuple[bytes, ...], bytes]], int]
 """Whether it succeeded, gas, output, what stopped it, what it created, events, and gas before refunds."""
 
 @final
@@ -311,7 +311,7 @@ class Simulation:
     def account(self, address: Address) -> tuple[int, int]: ...
     def code(self, address: Address) -> bytes: ...
     def storage(self, address: Address, slot: int) -> bytes: ...
-    def call(self, message: Message, traces_transfers: bool, lasts: bool) -> Outcome: ...  # noqa: FBT001
+    def call(self, message: Message, traces_transfers: bool, lasts: bool) -> Outcome: ...
     def estimate_gas(self, message: Message) -> int | Outcome: ...
     def access_list(self, message: Message) -> tuple[list[tuple[Address, list[bytes]]], Outcome]: ...
     def trace(self, message: Message, tracer: str, options: Mapping[str, int]) -> str: ...

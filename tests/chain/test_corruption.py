@@ -9,11 +9,11 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from gridbourse.chain.integrity import PAGE_BYTES
 from probe import ALICE, BOB, GENESIS, SEALER, call_data, deploy, signed, store, stores
 
 from gridbourse.chain.block import Header
 from gridbourse.chain.embedded import EmbeddedChain
-from gridbourse.chain.integrity import PAGE_BYTES
 from gridbourse.errors import ChainCorrupted
 
 FLIPS = 150
