@@ -10,13 +10,16 @@
 //! | `block` | headers, receipts, what a block changed; canonical bytes and roots |
 //! | `store` | one ACID file (redb): blocks, receipts, state, code, log index |
 //! | `trie` | Ethereum's state trie: roots of the state, proofs |
+//! | `keccak` | Keccak-256 of many inputs at once |
 //! | `trace` | what a transaction does, step by step and call by call |
 //! | `python` | the bindings, `gridbourse._native`; the only module that knows Python (feature `python`) |
 
 pub mod block;
 pub mod error;
 pub mod execute;
+pub mod keccak;
 pub mod transaction;
+pub mod trie;
 
 #[cfg(feature = "python")]
 mod python;
