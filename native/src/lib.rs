@@ -11,6 +11,7 @@
 //! | `store` | one ACID file (redb): blocks, receipts, state, code, log index |
 //! | `trie` | Ethereum's state trie: roots of the state, proofs |
 //! | `keccak` | Keccak-256 of many inputs at once |
+//! | `transition` | one transaction on a state that is given whole, for Ethereum's state tests |
 //! | `trace` | what a transaction does, step by step and call by call |
 //! | `python` | the bindings, `gridbourse._native`; the only module that knows Python (feature `python`) |
 
@@ -19,7 +20,10 @@ pub mod error;
 pub mod execute;
 pub mod keccak;
 pub mod transaction;
+pub mod transition;
 pub mod trie;
 
 #[cfg(feature = "python")]
 mod python;
+#[cfg(feature = "python")]
+mod python_trie;

@@ -106,10 +106,10 @@ pub fn prove<K: AsRef<[u8]>>(leaves: &[Leaf<K>], depth: usize, key: &[u8], proof
         return;
     }
     push(proof, node, fork);
-    if 2 * key.len() > fork {
-        if let Some((_, group)) = groups(leaves, fork).find(|(child, _)| *child == nibble(key, fork)) {
-            prove(group, fork + 1, key, proof);
-        }
+    if 2 * key.len() > fork
+        && let Some((_, group)) = groups(leaves, fork).find(|(child, _)| *child == nibble(key, fork))
+    {
+        prove(group, fork + 1, key, proof);
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a proof says to somebody who holds a root only.
 
+use std::fmt;
+
 use alloy_primitives::{B256, keccak256};
 use alloy_rlp::Header;
 
@@ -18,6 +20,21 @@ pub enum ProofError {
     /// There are more nodes than the way to the key has; the first of them is at this position.
     Surplus(usize),
 }
+
+impl fmt::Display for ProofError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherNode(position) => {
+                write!(out, "proof, node {position}: not the one that the root or its parent names")
+            }
+            Self::NoNode(position) => write!(out, "proof, node {position}: no node of a trie"),
+            Self::Incomplete => write!(out, "proof: it ends before the key does"),
+            Self::Surplus(position) => write!(out, "proof, node {position}: the proof was complete before it"),
+        }
+    }
+}
+
+impl std::error::Error for ProofError {}
 
 /// The value that a trie with this root has under a key, or that it has none. Every node has to be used.
 ///
