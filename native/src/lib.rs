@@ -10,18 +10,25 @@
 //! | `block` | headers, receipts, what a block changed; canonical bytes and roots |
 //! | `store` | one ACID file (redb): blocks, receipts, state, code, log index |
 //! | `trie` | Ethereum's state trie: roots of the state, proofs |
+//! | `roots` | the state root behind each block, on a thread of its own |
 //! | `keccak` | Keccak-256 of many inputs at once |
 //! | `transition` | one transaction on a state that is given whole, for Ethereum's state tests |
 //! | `trace` | what a transaction does, step by step and call by call |
 //! | `python` | the bindings, `gridbourse._native`; the only module that knows Python (feature `python`) |
 
 pub mod block;
+pub mod disk;
 pub mod error;
 pub mod execute;
+pub mod journal;
 pub mod keccak;
+pub mod lists;
+pub mod roots;
+pub mod store;
 pub mod transaction;
 pub mod transition;
 pub mod trie;
+pub mod verify;
 
 #[cfg(feature = "python")]
 mod python;
