@@ -114,7 +114,7 @@ fn proven(root: B256, address: &Address, proof: &AccountProof) -> Option<(Accoun
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever changes, in however many blocks together, written, read again or not: the root is the state's, everything is
     /// proven by it, and nothing of what was is left in the file.
