@@ -17,8 +17,8 @@ from gridbourse.crypto.keys import SigningKey
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.mqtt import Broker, Concentrator
-from gridbourse.metering.profiles import Profiles
 from gridbourse.metering.reading import SignedReading
+from gridbourse.simulation.profiles import Profiles
 from gridbourse.units import PERIOD_SECONDS
 
 POWER_W = 8_000

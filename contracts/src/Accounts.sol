@@ -10,7 +10,8 @@ abstract contract Accounts is IAccounts {
     IConsortium public immutable consortium;
     uint32 public traderCount;
 
-    mapping(bytes32 pseudonym => uint32 trader) public traderOf;
+    /// @dev A name is its master's: another master that registers the same bytes gets an account of its own.
+    mapping(uint16 masterId => mapping(bytes32 pseudonym => uint32 trader)) public traderOf;
     uint128 private _credited;
     uint128 private _debited;
 
@@ -21,12 +22,13 @@ abstract contract Accounts is IAccounts {
     function registerTraders(bytes32[] calldata pseudonyms, uint8[] calldata zones) external returns (uint32 first) {
         if (pseudonyms.length != zones.length) revert LengthsDiffer();
         uint16 masterId = consortium.activeMasterId(msg.sender);
+        mapping(bytes32 pseudonym => uint32) storage own = traderOf[masterId];
         first = traderCount + 1;
         for (uint256 i; i < pseudonyms.length; ++i) {
             bytes32 pseudonym = pseudonyms[i];
-            if (pseudonym == 0 || traderOf[pseudonym] != 0) revert PseudonymNotFree(pseudonym);
+            if (pseudonym == 0 || own[pseudonym] != 0) revert PseudonymNotFree(pseudonym);
             uint32 number = ++traderCount;
-            traderOf[pseudonym] = number;
+            own[pseudonym] = number;
             Trader storage account = _account(number);
             (account.masterId, account.zone) = (masterId, zones[i]);
             emit TraderRegistered(number, masterId, pseudonym, zones[i]);

@@ -52,7 +52,7 @@ contract EnergyMarket is IEnergyMarket, Transfers {
         Standing memory standing = consortium.standing(msg.sender);
         for (uint256 i; i < requests.length; ++i) {
             (, Reason reason) = _place(requests[i], recordHashes[i], standing);
-            if (reason != Reason.None) emit OrderRefused(i, recordHashes[i], reason);
+            if (reason != Reason.None) emit OrderRefused(standing.masterId, i, recordHashes[i], reason);
         }
     }
 
@@ -67,7 +67,7 @@ contract EnergyMarket is IEnergyMarket, Transfers {
         Reason reason;
         (newId, reason) = _admit(request, standing);
         if (reason != Reason.None) {
-            emit OrderRefused(0, recordHash, reason);
+            emit OrderRefused(standing.masterId, 0, recordHash, reason);
             return newId;
         }
         _cancel(id);

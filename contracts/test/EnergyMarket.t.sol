@@ -194,7 +194,7 @@ contract EnergyMarketTest is MarketTest {
         requests[2] = toRequest(SELLER, Side.Ask, SOLAR, PERIOD, TICKS, 2 * WH);
         records[1] = "bad record";
         vm.expectEmit(address(market));
-        emit IEnergyMarket.OrderRefused(1, "bad record", Reason.EnergyZero);
+        emit IEnergyMarket.OrderRefused(1, 1, "bad record", Reason.EnergyZero);
         vm.prank(SOURCE);
         market.placeOrders(requests, records);
         (OrderId[] memory ids,) = market.waitingOrders(PERIOD, Side.Ask, SOLAR, 0, 3);
@@ -420,7 +420,7 @@ contract EnergyMarketTest is MarketTest {
     function test_aRefusedAmendmentLeavesTheOrderAsItWas() public {
         OrderId id = _ask(SELLER, TICKS, WH);
         vm.expectEmit(address(market));
-        emit IEnergyMarket.OrderRefused(0, "new record", Reason.PriceOutOfBounds);
+        emit IEnergyMarket.OrderRefused(1, 0, "new record", Reason.PriceOutOfBounds);
         vm.prank(SOURCE);
         OrderId amended = market.amendOrder(id, WH, CAP + 1, "new record");
         assertEq(OrderId.unwrap(amended), 0, "no new order");

@@ -40,10 +40,10 @@ contract MarketGasTest is MarketTest {
 
     function test_validators() public {
         vm.prank(SOURCE);
-        consortium.registerValidator("key", "node");
+        consortium.registerValidator("key", "node", new bytes(64));
         vm.snapshotGasLastCall("chains", "register a validator");
         vm.prank(SOURCE);
-        consortium.registerValidator("another key", "node");
+        consortium.registerValidator("another key", "node", new bytes(64));
         vm.snapshotGasLastCall("chains", "register another validator");
     }
 

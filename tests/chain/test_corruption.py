@@ -11,9 +11,9 @@ from dataclasses import replace
 import pytest
 from probe import ALICE, BOB, GENESIS, SEALER, call_data, deploy, signed, store, stores
 
-from gridbourse.chain.audit import PAGE_BYTES
 from gridbourse.chain.block import Header
 from gridbourse.chain.embedded import EmbeddedChain
+from gridbourse.chain.integrity import PAGE_BYTES
 from gridbourse.errors import ChainCorrupted
 
 FLIPS = 150

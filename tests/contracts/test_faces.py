@@ -95,7 +95,7 @@ def test_accounts_tell_what_happened(scene):
     assert [market.trader(number) for number in (1, 2)] == [Trader(1, 397), Trader(1, 10)]
     assert market.position(1, PERIOD) == Position(quota_wh=5)
     assert market.money_moved() == (507, 100)
-    assert (market.trader_count(), market.trader_of(b"\x02" * 32), market.trader_of(bytes(32))) == (2, 2, 0)
+    assert (market.trader_count(), market.trader_of(1, b"\x02" * 32), market.trader_of(2, b"\x02" * 32)) == (2, 2, 0)
 
 
 def test_the_dispatcher_publishes_what_goes_between_zones(scene):
@@ -167,7 +167,7 @@ def test_a_batch_tells_which_order_was_refused_and_why(traders):
     wrong = OrderRequest(SELLER, Side.ASK, EnergyType.PV, PERIOD, 9_001, 1)
     found = happened(traders, traders.source, traders.market.place_orders([wrong, ASK], [LEAF, PAYMENT]))
     assert found == [
-        events.OrderRefused(0, LEAF, Reason.PRICE_OUT_OF_BOUNDS),
+        events.OrderRefused(1, 0, LEAF, Reason.PRICE_OUT_OF_BOUNDS),
         OrderPlaced(ASK_ID, SELLER, EnergyType.PV, 1_000, PAYMENT),
     ]
 

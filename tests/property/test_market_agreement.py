@@ -22,7 +22,7 @@ from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ContractReverted, MarketError, OrderRefused
 from gridbourse.market import consortium as reference
 from gridbourse.market.events import MatchingStopped, OrderPlaced
-from gridbourse.market.market import ReferenceMarket
+from gridbourse.market.reference import ReferenceMarket
 from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Reason, Role, Settings, Side, ZonePair
 
 START = 2_340

@@ -28,7 +28,8 @@ struct Position {
 }
 
 /// @title Traders, deposits and energy claims
-/// @notice A trader is a pseudonym below a master. Money is a claim: the settlement agent credits a deposit when it
+/// @notice A trader is a pseudonym below a master, and only below it: two masters that register the same pseudonym, one
+/// of them having seen it on its way, have two accounts, and neither has taken anything of the other. Money is a claim: the settlement agent credits a deposit when it
 /// has received a payment and debits a withdrawal when it has paid out. A master moves deposits between its own
 /// traders, so that money need not link one day's pseudonym to the next.
 interface IAccounts {
@@ -43,7 +44,7 @@ interface IAccounts {
     /// @notice A master set what a trader may sell in a delivery period.
     event QuotaSet(uint32 indexed trader, uint24 indexed period, uint48 quotaWh);
 
-    /// @notice The pseudonym is zero or registered already.
+    /// @notice The pseudonym is zero, or the caller has registered it already.
     error PseudonymNotFree(bytes32 pseudonym);
     /// @notice There is no trader with this number.
     error UnknownTrader(uint32 trader);
@@ -80,8 +81,8 @@ interface IAccounts {
     /// @notice Number of traders; their numbers run from 1.
     function traderCount() external view returns (uint32);
 
-    /// @notice The number of the trader with a pseudonym; 0 if there is none.
-    function traderOf(bytes32 pseudonym) external view returns (uint32);
+    /// @notice The number of the trader with a pseudonym below a master; 0 if there is none.
+    function traderOf(uint16 masterId, bytes32 pseudonym) external view returns (uint32);
 
     /// @notice A trader's master and money.
     function trader(uint32 number) external view returns (Trader memory);

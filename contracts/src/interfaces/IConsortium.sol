@@ -76,7 +76,7 @@ interface IConsortium {
     /// @notice A master changed the key it signs with.
     event MasterKeyChanged(uint16 indexed masterId, address indexed account);
     /// @notice A master registered its node: what it votes and connects with.
-    event ValidatorRegistered(uint16 indexed masterId, bytes32 key, bytes20 nodeId);
+    event ValidatorRegistered(uint16 indexed masterId, bytes32 key, bytes20 nodeId, bytes proof);
     /// @notice A master registered its slave chain.
     event SlaveRegistered(uint16 indexed masterId, uint64 chainId, bytes32 genesisHash, address ledger);
     /// @notice The market settings changed.
@@ -114,7 +114,9 @@ interface IConsortium {
     error TooManyMasters();
     /// @notice Floor above cap, no candidate allowed, or nobody allowed to trade.
     error SettingsInvalid();
-    /// @notice A validator needs a key and the id of its node, and no other master has or had this key.
+    /// @notice The key that is to act for a master did not sign that it does.
+    error ConsentMissing(address account);
+    /// @notice A validator needs a key, the id of its node, and a proof of 64 bytes.
     error ValidatorInvalid();
     /// @notice A master registers one slave chain, once.
     error SlaveRegisteredAlready(uint16 masterId);
@@ -145,15 +147,21 @@ interface IConsortium {
     /// @notice By vote: name the regulator's keys, its address and its public key; both change together or neither.
     function changeRegulator(address regulator_, bytes calldata encryptionKey) external;
 
-    /// @notice Replace the caller's own key.
-    function changeKey(address account) external;
+    /// @notice Replace the caller's own key by another, which consents: nobody takes the address of a key it does not
+    /// hold, so that nobody else's change of keys can be stopped.
+    /// @param account Address of the next key.
+    /// @param v Its signature over `keyConsent` of the caller's number, and `r` and `s`.
+    function changeKey(address account, uint8 v, bytes32 r, bytes32 s) external;
 
     /// @notice Register the node with which the caller takes part in ordering the main chain, or another in its place.
-    /// Where CometBFT orders the chain, the active masters' validators vote on its blocks. A key that one master has
-    /// registered is never another's. Whoever registers a key that it does not hold gives its vote to the key's holder.
+    /// Where CometBFT orders the chain, the active masters' validators vote on its blocks. The EVM cannot check Ed25519
+    /// signatures; every node does before it lets a registration count. One whose proof is not the key's own signature
+    /// changes nothing, whoever came first.
     /// @param key Ed25519 key that signs the votes.
     /// @param nodeId Id that the node's connections are known by: the first 20 bytes of the SHA-256 hash of its key.
-    function registerValidator(bytes32 key, bytes20 nodeId) external;
+    /// @param proof Signature of the key (RFC 8032) over `gridbourse: this key votes for the master`, the chain id (8
+    /// bytes), the address of this contract, the master's number (2 bytes) and the node's id.
+    function registerValidator(bytes32 key, bytes20 nodeId, bytes calldata proof) external;
 
     /// @notice Register the caller's slave chain, once.
     function registerSlave(uint64 chainId, bytes32 genesisHash, address ledger) external;
@@ -190,7 +198,11 @@ interface IConsortium {
     /// @notice The regulator's public key, to which every record is sealed.
     function regulatorEncryptionKey() external view returns (bytes memory);
 
-    /// @notice What a master registered to vote with; zero if nothing.
+    /// @notice What the next key of a master signs: an EIP-191 digest of version 0, for this contract, this chain and this
+    /// master alone.
+    function keyConsent(uint16 masterId) external view returns (bytes32 digest);
+
+    /// @notice What a master registered to vote with; zero if nothing. Only a registration whose proof holds counts.
     function validator(uint16 masterId) external view returns (bytes32 key, bytes20 nodeId);
 
     /// @notice A master's slave chain; all zero before it is registered.

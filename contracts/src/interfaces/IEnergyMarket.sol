@@ -59,12 +59,13 @@ struct Deal {
 ///
 /// A `Request` is one word; all bits above its fields are zero. An ask names exactly one energy type; a bid one or more.
 interface IEnergyMarket is ITransfers {
-    /// @notice An order entered the market. `recordHash` is the leaf of the user's own signed order on its slave chain.
+    /// @notice An order entered the market. `recordHash` is the leaf of the user's own signed order on its slave chain. What
+    /// it says holds below the trader's master alone: anybody may copy a hash that it saw, and that takes nobody's place.
     event OrderPlaced(
         OrderId indexed id, uint32 indexed trader, uint8 energyTypes, uint40 energyWh, bytes32 indexed recordHash
     );
     /// @notice An order of a batch was not taken, the others were; or an amendment was not, and the order stands.
-    event OrderRefused(uint256 indexed index, bytes32 indexed recordHash, Reason reason);
+    event OrderRefused(uint16 indexed masterId, uint256 indexed index, bytes32 indexed recordHash, Reason reason);
     /// @notice An order left the market for good.
     event OrderCancelled(OrderId indexed id);
     /// @notice The search went past an illegal candidate.

@@ -33,7 +33,7 @@ from pyrevm import EVM, AccountInfo, BlockEnv, CfgEnv, Env, ExecutionResult, Jou
 
 from gridbourse.chain.block import AccountChange
 from gridbourse.crypto.keys import Address, keccak256
-from gridbourse.errors import TransactionRejected
+from gridbourse.errors import Rejection, TransactionRejected
 
 RULES = "CANCUN"
 
@@ -216,7 +216,10 @@ class Evm:
     def _failure(self, error: RuntimeError) -> Outcome:
         result = self._evm.result
         if result is None:
-            raise TransactionRejected(f"the EVM refuses to start it: {error}") from error
+            text = f"the EVM refuses to start it: {error}"
+            raise TransactionRejected(
+                text, Rejection.INTRINSIC_GAS if "Gas" in text else Rejection.INIT_CODE
+            ) from error
         output = _OUTPUT.search(str(error))
         return Outcome(
             succeeded=False,

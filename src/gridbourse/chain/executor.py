@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gridbourse.chain.block import AccountChange, Genesis, Log, Receipt
 from gridbourse.chain.evm import Evm, Message, Outcome
@@ -156,7 +156,7 @@ class Executor:
         return self._evm.storage(address, slot)
 
     def call(self, place: Place, message: Message, gas_limit: int) -> Outcome:
-        """Run a message as the only transaction of a block, and forget it.
+        """Run a message as the only transaction of a block, and forget it; the output of a creation is the code.
 
         Raises
         ------
@@ -165,7 +165,10 @@ class Executor:
         """
         self._evm.begin(place.height, place.timestamp)
         try:
-            return self._evm.execute(message, gas_limit)
+            outcome = self._evm.execute(message, gas_limit)
+            if outcome.contract_address is None:
+                return outcome
+            return replace(outcome, output=self._evm.code(outcome.contract_address))
         finally:
             self._evm.discard()
 

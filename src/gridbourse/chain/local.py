@@ -14,16 +14,16 @@ from pathlib import Path
 from threading import Condition
 from typing import Self
 
-from gridbourse.chain.audit import (
+from gridbourse.chain.block import Block, Genesis, Header, Log, Receipt
+from gridbourse.chain.evm import Message
+from gridbourse.chain.executor import Execution, Executor, Place
+from gridbourse.chain.integrity import (
     audit,
     check_page_digests,
     reexecute,
     remove_page_digests,
     write_page_digests,
 )
-from gridbourse.chain.block import Block, Genesis, Header, Log, Receipt
-from gridbourse.chain.evm import Message
-from gridbourse.chain.executor import Execution, Executor, Place
 from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS, Account, Chain, Fees
 from gridbourse.chain.revert import contract_error
 from gridbourse.chain.store import Store, StoredTransaction
@@ -123,7 +123,9 @@ class LocalChain(Chain):
         """`send`, then `wait`."""
         return self.wait(self.send(raw_transactions))
 
-    def call(self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None) -> bytes:
+    def call(
+        self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None
+    ) -> bytes:
         """Run a call on the newest state, at the height and time of a block sealed now, and forget it."""
         with self._changed:
             self._require_open()

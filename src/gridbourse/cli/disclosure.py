@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from gridbourse.chain.ethereum import EthereumChain
+from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.commitment import FieldValue
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue, ProofError
-from gridbourse.network.disclosure import Disclosed, Disclosure, verify_disclosure
-from gridbourse.network.main_chain import MainChain
-from gridbourse.network.region import Region
+from gridbourse.ledger.disclosure import Disclosed, Disclosure, verify_disclosure
+from gridbourse.node.node import Region
 from gridbourse.units import format_kwh, format_price, period_start
 
 REGION = click.option(

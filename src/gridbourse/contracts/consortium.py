@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gridbourse.chain.block import Receipt
 from gridbourse.contracts.abi import Call, Contract, contract_abi
-from gridbourse.crypto.keys import Address
+from gridbourse.crypto.keys import Address, SigningKey
 from gridbourse.market.types import Role, Settings
 
 
@@ -93,20 +93,38 @@ class Consortium(Contract):
         """By vote: name the regulator's keys."""
         return self._call("changeRegulator", regulator.account, regulator.encryption_public)
 
-    def change_key(self, account: Address) -> Call:
-        """Replace the calling master's own key."""
-        return self._call("changeKey", account)
+    def change_key(self, master_id: int, key: SigningKey) -> Call:
+        """Replace the calling master's own key by another, which consents."""
+        (digest,) = self._view("keyConsent", master_id)
+        consent = key.sign(digest)
+        return self._call("changeKey", key.address, 27 + consent[64], consent[:32], consent[32:64])
 
     def register_slave(self, slave: SlaveChain) -> Call:
         """Register the calling master's slave chain, once."""
         return self._call("registerSlave", slave.chain_id, slave.genesis_hash, slave.ledger)
 
-    def register_validator(self, keys: ValidatorKeys) -> Call:
-        """Register the calling master's node as a validator, or another in its place."""
-        return self._call("registerValidator", keys.public_key, keys.node_id)
+    def register_validator(self, keys: ValidatorKeys, proof: bytes) -> Call:
+        """Register the calling master's node as a validator, or another in its place.
+
+        Parameters
+        ----------
+        keys
+            What the node votes and connects with.
+        proof
+            Signature of the key over `validator_statement`, 64 bytes; without it the registration changes nothing.
+        """
+        return self._call("registerValidator", keys.public_key, keys.node_id, proof)
+
+    def registrations(self) -> Iterator[tuple[int, ValidatorKeys, bytes]]:
+        """Every registration of a validator, oldest first: the master's number, its keys and the proof."""
+        for log in self.chain.logs(address=self.address, topics=[{self.abi.topic("ValidatorRegistered")}]):
+            event = self.abi.event(log)
+            assert event is not None, "selected by its topic"
+            said = event.values
+            yield said["masterId"], ValidatorKeys(said["key"], said["nodeId"]), said["proof"]
 
     def validator(self, master_id: int) -> ValidatorKeys | None:
-        """What a master registered to vote with."""
+        """What a master registered to vote with; it counts only if its proof holds."""
         key, node_id = self._view("validator", master_id)
         return ValidatorKeys(bytes(key), bytes(node_id)) if any(key) else None
 

@@ -80,8 +80,9 @@ class OrderPlaced:
 
 @dataclass(frozen=True, slots=True)
 class OrderRefused:
-    """An order of a batch was not taken; the others were."""
+    """A master's order of a batch was not taken; the others were."""
 
+    master_id: int
     index: int
     record_hash: bytes
     reason: Reason

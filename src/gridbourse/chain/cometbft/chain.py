@@ -18,13 +18,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
-from gridbourse.chain.audit import audit
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.cometbft.bundle import MAX_BUNDLE_BYTES, BundleReader, encode_bundle
 from gridbourse.chain.cometbft.membership import Membership
 from gridbourse.chain.cometbft.ordering import Ordering
 from gridbourse.chain.cometbft.wire import Misbehaviour, OrderedBlock
 from gridbourse.chain.executor import Execution, Place
+from gridbourse.chain.integrity import audit
 from gridbourse.chain.local import LocalChain, NextBlock, system_clock
 from gridbourse.chain.store import Store, StoredBlock
 from gridbourse.chain.transaction import SignedTransaction
