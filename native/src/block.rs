@@ -8,6 +8,7 @@ use revm::primitives::hardfork::SpecId;
 
 use crate::{
     error::{Error, Result},
+    lists::ordered_root,
     transaction::{Signature, recover},
 };
 
@@ -114,6 +115,28 @@ const HISTORY_CODE: Bytes = bytes!(
 );
 
 impl Genesis {
+    /// Block 0: it has no transactions and no seal. Its name covers the rules: their name stands where later blocks
+    /// name their parent.
+    #[must_use]
+    pub fn header(&self) -> Header {
+        let nothing = ordered_root::<Bytes>(&[]);
+        Header {
+            chain_id: self.chain_id,
+            height: 0,
+            timestamp: self.timestamp,
+            parent_hash: keccak256(<&str>::from(self.fork)),
+            transactions_root: nothing,
+            receipts_root: nothing,
+            changes_root: changes_root(&alloy_rlp::encode(self.state())),
+            state_height: 0,
+            state_root: B256::ZERO,
+            gas_used: 0,
+            gas_limit: self.gas_limit,
+            sealer: self.sealer,
+            seal: Bytes::new(),
+        }
+    }
+
     /// The accounts that are there before the first block.
     #[must_use]
     pub fn state(&self) -> Vec<AccountChange> {

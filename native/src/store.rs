@@ -39,6 +39,8 @@ const CODES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("codes");
 
 /// The journal goes into the database when it has so many bytes: this bounds memory and the time of opening.
 const JOURNAL_BYTES: u64 = 32 << 20;
+/// What the journal holds until a new file is whole.
+const BEING_MADE: &[u8] = b"being made";
 /// Memory for pages of the database.
 const PAGE_CACHE_BYTES: usize = 96 << 20;
 /// So many slots and accounts stay decoded, twice.
@@ -172,9 +174,17 @@ impl Store {
         genesis: &Genesis,
         genesis_header: &Header,
     ) -> Result<Self> {
+        let (mut journal, mut found) = Journal::open(journal).map_err(|error| Error::Io(journal_path(path), error))?;
+        let was_cut_off = found.records.first().is_some_and(|(_, payload)| payload == BEING_MADE);
+        if was_cut_off || main.size().map_err(|error| Error::Io(path.to_owned(), error))? == 0 {
+            if !was_cut_off && !found.records.is_empty() {
+                return Err(corrupted(path, "whole file".to_owned(), &"it is empty, and its journal holds blocks"));
+            }
+            begin_file(main.as_ref(), &mut journal).map_err(|error| Error::Io(path.to_owned(), error))?;
+            found.records.clear();
+        }
         let pages = Pages(main);
         let database = open_database(path, &pages)?;
-        let (journal, found) = Journal::open(journal).map_err(|error| Error::Io(journal_path(path), error))?;
         let known = Known { accounts: Recent::new(), slots: Recent::new(), codes: HashMap::default() };
         let mut store = Self {
             path: path.to_owned(),
@@ -227,7 +237,7 @@ impl Store {
                 found.chain_id, found.sealer, found.gas_limit, found.timestamp
             )));
         }
-        if let Some(height) = self.number("height")? {
+        if let Some(height) = self.number("height")?.filter(|height| *height > 0) {
             self.head = self.header(height)?.ok_or_else(|| self.corrupted(&format!("block {height}"), &"missing"))?;
             self.head_hash = self.head.hash();
         }
@@ -691,6 +701,14 @@ fn database_error(path: &Path, error: redb::Error) -> Error {
         redb::Error::Io(error) => Error::Io(path.to_owned(), error),
         other => corrupted(path, "database".to_owned(), &other),
     }
+}
+
+/// Say that the file is being made, so that after a crash on the way it is made again.
+fn begin_file(main: &dyn Disk, journal: &mut Journal) -> io::Result<()> {
+    journal.clear()?;
+    journal.append(0, BEING_MADE)?;
+    main.set_len(0)?;
+    main.sync()
 }
 
 fn open_database(path: &Path, pages: &Pages<dyn Disk>) -> Result<Database> {

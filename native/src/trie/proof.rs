@@ -5,7 +5,7 @@ use std::fmt;
 use alloy_primitives::{B256, keccak256};
 use alloy_rlp::Header;
 
-use super::node::{WIDTH, nibble};
+use super::node::{EMPTY, WIDTH, nibble};
 use super::state::EMPTY_ROOT;
 
 /// Why a proof proves nothing.
@@ -76,6 +76,9 @@ enum Step {
 
 /// One node further towards a key. A child that stands in its parent is given as it is, another by its hash.
 fn step(node: &[u8], key: &[u8], depth: &mut usize) -> Option<Step> {
+    if node == [EMPTY] {
+        return Some(Step::Absent);
+    }
     let items = items(node)?;
     let total = 2 * key.len();
     if items.len() == WIDTH + 1 {

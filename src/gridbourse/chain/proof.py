@@ -1,8 +1,8 @@
 """Proofs for somebody who holds a header and nothing else: what was sent, what came of it, what an account holds.
 
-A header names the roots of three Merkle-Patricia tries: of the block's transactions, of their receipts, and of the state
-(Ethereum Yellow Paper, section 4.3 and appendix D). A proof is the nodes from a root to a leaf. Whoever asks for one need
-not trust the node that gives it, and any Ethereum library checks it.
+A header names the roots of three Merkle-Patricia tries: of the block's transactions, of their receipts, and of the
+state (Ethereum Yellow Paper, section 4.3 and appendix D). A proof is the nodes from a root to a leaf. Whoever asks for
+one need not trust the node that gives it, and any Ethereum library checks it.
 """
 
 from __future__ import annotations
@@ -13,35 +13,17 @@ from typing import Any
 
 from gridbourse._native import ordered_key, ordered_proof, ordered_root, verify_proof
 from gridbourse.chain import rlp
+from gridbourse.chain.block import Log
 from gridbourse.chain.rpc.client import Call, RpcClient
-from gridbourse.chain.rpc.values import data, quantity, read_address, read_data, read_hash, read_quantity
+from gridbourse.chain.rpc.values import data, quantity, read_address, read_data, read_hash, read_quantity, read_slot
 from gridbourse.crypto.keys import keccak256
-from gridbourse.errors import ChainError, InvalidValue
+from gridbourse.errors import ChainError, InvalidValue, RpcError
 
 EMPTY_ROOT = keccak256(rlp.encode(b""))
 """Root of a trie without leaves."""
 
 _LEGACY = 0
 _FIRST_OF_LIST = 0xC0
-
-
-@dataclass(frozen=True, slots=True)
-class ProvenLog:
-    """An event of a proven receipt.
-
-    Parameters
-    ----------
-    address
-        The contract that emitted it.
-    topics
-        Hash of the event's signature, and its indexed arguments.
-    data
-        Its other arguments, ABI-encoded.
-    """
-
-    address: bytes
-    topics: tuple[bytes, ...]
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +42,7 @@ class ProvenTransaction:
 
     raw: bytes
     succeeded: bool
-    logs: tuple[ProvenLog, ...]
+    logs: tuple[Log, ...]
 
     @property
     def hash(self) -> bytes:
@@ -104,8 +86,8 @@ def prove_transaction(node: RpcClient, tx_hash: bytes) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``block`` (``number`` and ``hash``), ``transactionIndex``, ``transaction`` and ``receipt`` (as the tries hold them),
-        ``transactionProof`` and ``receiptProof``.
+        ``block`` (``number`` and ``hash``), ``transactionIndex``, ``transaction`` and ``receipt`` as the tries hold
+        them, ``transactionProof`` and ``receiptProof``.
 
     Raises
     ------
@@ -118,10 +100,11 @@ def prove_transaction(node: RpcClient, tx_hash: bytes) -> dict[str, Any]:
     if found is None:
         raise InvalidValue("transaction", data(tx_hash), "the hash of a transaction in a block of this chain")
     number = found["blockNumber"]
-    block, receipts = node.ask_all(
-        [Call("eth_getBlockByNumber", (number, False)), Call("eth_getBlockReceipts", (number,))]
+    block, receipts = _answers(
+        node,
+        [Call("eth_getBlockByNumber", (number, False)), Call("eth_getBlockReceipts", (number,))],
     )
-    raws = node.ask_all([Call("debug_getRawTransaction", (name,)) for name in block["transactions"]])
+    raws = _answers(node, [Call("debug_getRawTransaction", (name,)) for name in block["transactions"]])
     transactions = [read_data(raw, "transaction") for raw in raws]
     encoded = [_encode_receipt(receipt) for receipt in receipts]
     for root, items in (("transactionsRoot", transactions), ("receiptsRoot", encoded)):
@@ -155,10 +138,13 @@ def prove_account(node: RpcClient, address: bytes, slots: Sequence[int], height:
     dict
         ``{"block": {"number", "hash"}, "account": the answer of eth_getProof}``.
     """
-    block = node.ask("eth_getBlockByNumber", "latest" if height is None else quantity(height), False)
+    height_or_tag = "latest" if height is None else quantity(height)
+    [block] = _answers(node, [Call("eth_getBlockByNumber", (height_or_tag, False))])
     if block is None:
         raise InvalidValue("height", height, "the height of a block of this chain")
-    account = node.ask("eth_getProof", data(address), [quantity(slot) for slot in slots], block["number"])
+    account = node.ask(
+        "eth_getProof", data(address), [data(slot.to_bytes(32, "big")) for slot in slots], block["number"]
+    )
     return {"block": {"number": block["number"], "hash": block["hash"]}, "account": account}
 
 
@@ -188,7 +174,9 @@ def verify_transaction(proof: Mapping[str, Any], header: Mapping[str, Any]) -> P
     )
     is_typed = receipt[0] < _FIRST_OF_LIST
     status, _, _, logs = rlp.decode_list(receipt[is_typed:], 4)
-    return ProvenTransaction(raw, rlp.to_int(status) == 1, tuple(_log(log) for log in rlp.to_list(logs)))
+    height = read_quantity(_field(header, "number"), "number")
+    events = (_log(log, height, keccak256(raw), index) for index, log in enumerate(rlp.to_list(logs)))
+    return ProvenTransaction(raw, rlp.to_int(status) == 1, tuple(events))
 
 
 def verify_account(proof: Mapping[str, Any], header: Mapping[str, Any]) -> ProvenAccount:
@@ -220,7 +208,7 @@ def verify_account(proof: Mapping[str, Any], header: Mapping[str, Any]) -> Prove
     )
     slots = {}
     for entry in _field(account, "storageProof"):
-        slot = read_quantity(_field(entry, "key"), "key")
+        slot = read_slot(_field(entry, "key"), "key")
         value = _value(storage_root, keccak256(slot.to_bytes(32, "big")), _field(entry, "proof"), "storageProof")
         slots[slot] = 0 if value is None else rlp.to_int(rlp.decode(value), bits=256)
         _require_same(slots[slot], read_quantity(_field(entry, "value"), "value"), f"slot {slot}")
@@ -229,18 +217,23 @@ def verify_account(proof: Mapping[str, Any], header: Mapping[str, Any]) -> Prove
     return ProvenAccount(address, nonce, balance, code_hash, slots)
 
 
+def _answers(node: RpcClient, calls: Sequence[Call]) -> list[Any]:
+    answers = node.ask_all(calls)
+    for answer in answers:
+        if isinstance(answer, RpcError):
+            raise answer
+    return answers
+
+
 def _account_fields(fields: Sequence[rlp.Decoded]) -> tuple[int, int, bytes, bytes]:
     nonce, balance, storage_root, code_hash = fields
     return rlp.to_int(nonce), rlp.to_int(balance, bits=256), rlp.to_bytes(storage_root, 32), rlp.to_bytes(code_hash, 32)
 
 
-def _log(item: rlp.Decoded) -> ProvenLog:
+def _log(item: rlp.Decoded, height: int, tx_hash: bytes, index: int) -> Log:
     address, topics, content = rlp.to_list(item)
-    return ProvenLog(
-        rlp.to_bytes(address, 20),
-        tuple(rlp.to_bytes(topic, 32) for topic in rlp.to_list(topics)),
-        rlp.to_bytes(content),
-    )
+    words = tuple(rlp.to_bytes(topic, 32) for topic in rlp.to_list(topics))
+    return Log(rlp.to_bytes(address, 20), words, rlp.to_bytes(content), height, tx_hash, index)
 
 
 def _encode_receipt(answer: Mapping[str, Any]) -> bytes:
