@@ -279,9 +279,10 @@ class TestSending:
             (signed(BOB, 1, ALICE.address, gas_limit=10**10), -38015, "block gas limit exceeded"),
             (signed(BOB, 1, None, bytes(49_153), gas_limit=10**6), -38025, "max init code size exceeded"),
             (signed(BOB, 1, ALICE.address, chain_id=1), -32003, "transaction rejected"),
-            (signed(BOB, 1, ALICE.address, value=1), -32003, "transaction rejected"),
+            (signed(BOB, 1, ALICE.address, value=1), -38014, "insufficient funds for gas * price + value"),
             (b"\x02\xc0", -32000, "malformed transaction"),
-            (b"\xf8\x00", -32003, "transaction rejected"),
+            (b"\xf8\x00", -32000, "malformed transaction"),
+            (b"\x03\xc0", -32003, "transaction rejected"),
         ],
     )
     def test_a_refusal_has_the_code_of_its_reason_and_the_usual_words(self, caller, raw, code, words):

@@ -45,6 +45,7 @@ class Code(IntEnum):
     INTRINSIC_GAS = -38013
     INSUFFICIENT_FUNDS = -38014
     BLOCK_GAS = -38015
+    SENDER_NOT_EOA = -38024
     INIT_CODE = -38025
 
 
@@ -55,6 +56,8 @@ _CODE_OF = {
     Rejection.INTRINSIC_GAS: Code.INTRINSIC_GAS,
     Rejection.BLOCK_GAS: Code.BLOCK_GAS,
     Rejection.INIT_CODE: Code.INIT_CODE,
+    Rejection.FUNDS: Code.INSUFFICIENT_FUNDS,
+    Rejection.SENDER_IS_CONTRACT: Code.SENDER_NOT_EOA,
     Rejection.NOT_TAKEN_HERE: Code.TRANSACTION_REJECTED,
 }
 
