@@ -292,12 +292,11 @@ class TestProtocol:
 
 
 def _commitments(header: Header) -> tuple[object, ...]:
-    """What a header says of its block; who sealed it, and so the parent's hash, differ."""
+    """What a header says of its block. Who sealed the parent, and so its hash, differs, which the state holds."""
     return (
         header.height,
         header.timestamp,
         header.transactions_root,
         header.receipts_root,
-        header.changes_root,
         header.gas_used,
     )
