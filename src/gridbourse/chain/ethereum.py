@@ -442,7 +442,7 @@ class EthereumChain(Chain):
     def _told_why(self, receipt: Receipt) -> Receipt:
         answer = self._node.ask(FAILURE_METHOD, values.data(receipt.transaction_hash))
         revert_data = told(values.read_data, answer["revertData"], "revertData")
-        return replace(receipt, revert_data=revert_data, halt=str(answer["halt"]))
+        return receipt.explained(revert_data, str(answer["halt"]))
 
     def _replayed(self, receipt: Receipt) -> Receipt:
         """Run a failed transaction again behind its parent block. Without those between them it may do otherwise."""

@@ -69,7 +69,18 @@ class Node:
 @pytest.fixture(scope="module")
 def anvil() -> Iterator[Node]:
     port = free_port()
-    options = ["--gas-price", "0", "--base-fee", "0", "--hardfork", "prague", "--steps-tracing", "--accounts", "0", "--quiet"]
+    options = [
+        "--gas-price",
+        "0",
+        "--base-fee",
+        "0",
+        "--hardfork",
+        "prague",
+        "--steps-tracing",
+        "--accounts",
+        "0",
+        "--quiet",
+    ]
     process = Process([str(program("anvil")), "--port", str(port), "--chain-id", str(CHAIN_ID), *options], port)
     process.start()
     node = Node(f"http://127.0.0.1:{port}")
@@ -183,7 +194,7 @@ def test_transactions_are_turned_away_with_the_same_words(ours, anvil, raw):
 
 
 def traced(node, *question):
-    """A trace without what anvil tells otherwise than geth: the first call's gas, empty accounts, why gas was not enough."""
+    """A trace without what anvil tells otherwise than geth: the first call's gas, empty accounts, how gas ran out."""
     found = node.ask(*question)
     if "calls" in found or "type" in found:
         found.pop("gas")
@@ -206,7 +217,10 @@ class TestTraces:
             {"tracer": "callTracer", "tracerConfig": {"onlyTopCall": True}},
             {"tracer": "prestateTracer"},
             {"tracer": "prestateTracer", "tracerConfig": {"diffMode": True}},
-            {"tracer": "prestateTracer", "tracerConfig": {"diffMode": True, "disableCode": True, "disableStorage": True}},
+            {
+                "tracer": "prestateTracer",
+                "tracerConfig": {"diffMode": True, "disableCode": True, "disableStorage": True},
+            },
         ],
         ids=str,
     )
@@ -217,7 +231,9 @@ class TestTraces:
     @pytest.mark.parametrize("tx_hash", HASHES)
     def test_it_took_the_same_steps(self, ours, anvil, tx_hash):
         found, expected = (node.ask("debug_traceTransaction", tx_hash) for node in (ours, anvil))
-        assert [found[name] for name in ("gas", "failed", "returnValue")] == [expected[name] for name in ("gas", "failed", "returnValue")]
+        assert [found[name] for name in ("gas", "failed", "returnValue")] == [
+            expected[name] for name in ("gas", "failed", "returnValue")
+        ]
         for mine, theirs in zip(found["structLogs"], expected["structLogs"], strict=True):
             # What a write that fails would have written geth shows, and anvil what is there.
             names = ["pc", "op", "gas", "gasCost", "depth", "stack", *([] if "error" in mine else ["storage"])]
@@ -236,18 +252,18 @@ class TestTraces:
 
 
 class TestSuppositions:
-    CALLS = [
+    CALLS = (
         {**CALL, "data": hexed(store(1, 9))},
         {**CALL, "data": hexed(call_data("makeChild()"))},
         {"from": FROM, "data": hexed(BYTECODE)},
         {"from": FROM, "to": hexed(ALICE.address)},
-    ]
-    OVERRIDES = [
+    )
+    OVERRIDES = (
         {TO: {"code": "0x3360005260206000f3"}},
         {TO: {"stateDiff": {hexed(keccak256(word(1) + word(0))): hexed(word(77))}}},
         {TO: {"state": {}}},
         {FROM: {"balance": "0x64"}},
-    ]
+    )
 
     @pytest.mark.parametrize("call", CALLS, ids=str)
     def test_a_call_accesses_the_same(self, ours, anvil, call):
@@ -260,14 +276,23 @@ class TestSuppositions:
 
     @pytest.mark.parametrize("overrides", OVERRIDES, ids=str)
     def test_a_supposed_state_answers_the_same(self, ours, anvil, overrides):
-        for call in ({**CALL, "data": hexed(call_data("values(uint256)", 1))}, {"from": FROM, "to": hexed(ALICE.address), "value": "0x1"}):
+        for call in (
+            {**CALL, "data": hexed(call_data("values(uint256)", 1))},
+            {"from": FROM, "to": hexed(ALICE.address), "value": "0x1"},
+        ):
             found, expected = (node.post("eth_call", call, "latest", overrides) for node in (ours, anvil))
             assert found.get("result") == expected.get("result")
             assert ("error" in found) == ("error" in expected)
 
     def test_a_supposed_block_is_seen(self, ours, anvil):
         code = "0x4360005242602052456040524860605241608052" + "60a06000f3"
-        block = {"number": "0x99", "time": "0x77777777", "gasLimit": "0x5f5e100", "feeRecipient": FROM, "baseFeePerGas": "0x7"}
+        block = {
+            "number": "0x99",
+            "time": "0x77777777",
+            "gasLimit": "0x5f5e100",
+            "feeRecipient": FROM,
+            "baseFeePerGas": "0x7",
+        }
         question = ("eth_call", {"from": FROM, "to": TO, "gas": "0xf4240"}, "latest", {TO: {"code": code}}, block)
         assert ours.ask(*question) == anvil.ask(*question)
 
@@ -276,7 +301,10 @@ class TestSuppositions:
         payload = {
             "blockStateCalls": [
                 {"calls": [{**CALL, "data": hexed(store(1, 5))}, values]},
-                {"stateOverrides": {FROM: {"balance": "0x64"}}, "calls": [values, {**CALL, "data": hexed(call_data("refuse()"))}]},
+                {
+                    "stateOverrides": {FROM: {"balance": "0x64"}},
+                    "calls": [values, {**CALL, "data": hexed(call_data("refuse()"))}],
+                },
                 {"calls": [{"from": FROM, "to": hexed(ALICE.address), "value": "0x3"}, values]},
             ],
             "traceTransfers": True,
@@ -286,7 +314,10 @@ class TestSuppositions:
             names = ("status", "returnData", "gasUsed")
             logs = ("address", "topics", "data", "logIndex")
             return [
-                [[call[name] for name in names] + [[[log[name] for name in logs] for log in call["logs"]]] for call in block["calls"]]
+                [
+                    [call[name] for name in names] + [[[log[name] for name in logs] for log in call["logs"]]]
+                    for call in block["calls"]
+                ]
                 for block in node.ask("eth_simulateV1", payload, "latest")
             ]
 

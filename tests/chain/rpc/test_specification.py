@@ -54,7 +54,11 @@ def asked(caller, chain, probe):
     rich = {sender: {"balance": "0x64"}}
     simulated = [
         {"calls": [call, {**call, "data": "0x"}, {**call, "data": hexed(call_data("spin()")), "gas": "0x186a0"}]},
-        {"stateOverrides": rich, "blockOverrides": {"number": "0x9"}, "calls": [{"from": sender, "to": to, "value": "0x1"}]},
+        {
+            "stateOverrides": rich,
+            "blockOverrides": {"number": "0x9"},
+            "calls": [{"from": sender, "to": to, "value": "0x1"}],
+        },
         {"calls": [{"from": sender, "to": hexed(ALICE.address), "value": "0x1"}, {"data": hexed(BYTECODE)}]},
     ]
     transfers = {"traceTransfers": True, "returnFullTransactions": True}

@@ -90,6 +90,7 @@ def read_receipt(answer: Mapping[str, Any]) -> Receipt:
         gas_used=read_quantity(answer["gasUsed"], "gasUsed"),
         revert_data=b"" if succeeded else read_data(answer.get("revertReason") or "0x", "revertReason"),
         halt="",
+        contract_address=read_address(contract, "contractAddress") if contract and succeeded else None,
         logs=tuple(log.numbered(index) for index, log in enumerate(logs)),
         kind=read_quantity(answer["type"], "type"),
         cumulative_gas_used=read_quantity(answer["cumulativeGasUsed"], "cumulativeGasUsed"),

@@ -159,7 +159,11 @@ class Methods:
         kept = {"type": "window", "retentionBlocks": quantity(KEPT_STATES)}
         return {
             "head": {"number": quantity(head.height), "hash": data(head.hash)},
-            "state": {"disabled": False, "oldestBlock": quantity(self._oldest_state(head.height)), "deleteStrategy": kept},
+            "state": {
+                "disabled": False,
+                "oldestBlock": quantity(self._oldest_state(head.height)),
+                "deleteStrategy": kept,
+            },
             **dict.fromkeys(("tx", "logs", "receipts", "blocks"), whole),
             "stateproofs": {"disabled": True},
         }
