@@ -969,10 +969,10 @@ impl Core {
     /// Read and run everything again.
     fn verify(&self, python: Python<'_>) -> PyResult<()> {
         self.with(python, |store| {
-            store.checkpoint()?;
-            let damaged =
+            // Before anything is written: what is unused now may be used then.
+            let (damaged, _) =
                 verify::scrub(&store.pages(), 0, u64::MAX).map_err(|error| Error::Io(store.path().into(), error))?;
-            match damaged.0 {
+            match damaged {
                 Some(place) => Err(store.corrupted(&place, &"not what was written")),
                 None => verify::verify(store),
             }

@@ -421,14 +421,14 @@ impl Store {
         if self.database.is_none() {
             return Ok(());
         }
-        self.checkpoint()?;
-        if let Some(transaction) = self.transaction.take() {
-            transaction.abort().map_err(|error| self.failed(error))?;
-        }
-        if let Some(database) = self.database.take() {
-            database.close().map_err(|error| self.failed(error))?;
-        }
-        if self.lock.take().is_some() {
+        let kept = self.checkpoint();
+        // Whatever happens, the file is let go of.
+        drop(self.transaction.take());
+        let closed = self.database.take().map_or(Ok(()), Database::close);
+        let was_locked = self.lock.take().is_some();
+        kept?;
+        closed.map_err(|error| self.failed(error))?;
+        if was_locked {
             std::fs::remove_file(journal_path(&self.path)).map_err(|error| self.disk_failed(error))?;
         }
         Ok(())

@@ -23,6 +23,7 @@ from gridbourse.crypto.keys import Address
 from gridbourse.errors import ChainError, InvalidValue
 
 _RECEIPTS_AT_A_TIME = 1_000
+_PAGES_AT_A_TIME = 256
 
 
 def system_clock() -> int:
@@ -227,6 +228,20 @@ class LocalChain(Chain):
         with self._changed:
             self._require_open()
             self._core.verify()
+
+    def scrub(self) -> None:
+        """Check every page of the file, some at a time, beside the chain's work.
+
+        Raises
+        ------
+        ChainCorrupted
+            A page is not what was written.
+        """
+        page, last = 0, -1
+        while page != last:
+            with self._changed:
+                self._require_open()
+            page, last = self._core.scrub(page, _PAGES_AT_A_TIME), page
 
     def back_up(self, path: Path) -> None:
         """Write a copy of the chain's file, with all that is sealed; no block is sealed meanwhile."""

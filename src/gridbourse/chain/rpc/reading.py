@@ -91,8 +91,8 @@ def read_receipt(answer: Mapping[str, Any]) -> Receipt:
         revert_data=b"" if succeeded else read_data(answer.get("revertReason") or "0x", "revertReason"),
         halt="",
         contract_address=read_address(contract, "contractAddress") if contract and succeeded else None,
-        logs=tuple(log.numbered(index) for index, log in enumerate(logs)),
-        kind=read_quantity(answer["type"], "type"),
+        logs=logs,
+        kind=read_quantity(answer.get("type") or "0x0", "type"),
         cumulative_gas_used=read_quantity(answer["cumulativeGasUsed"], "cumulativeGasUsed"),
     )
 
