@@ -194,7 +194,7 @@ def test_transactions_are_turned_away_with_the_same_words(ours, anvil, raw):
 
 
 def traced(node, *question):
-    """A trace without what anvil tells otherwise than geth: the first call's gas, empty accounts, why gas was not enough."""
+    """A trace without what anvil tells otherwise than geth: the first call's gas, empty accounts, how gas ran out."""
     found = node.ask(*question)
     if "calls" in found or "type" in found:
         found.pop("gas")
@@ -252,18 +252,18 @@ class TestTraces:
 
 
 class TestSuppositions:
-    CALLS = [
+    CALLS = (
         {**CALL, "data": hexed(store(1, 9))},
         {**CALL, "data": hexed(call_data("makeChild()"))},
         {"from": FROM, "data": hexed(BYTECODE)},
         {"from": FROM, "to": hexed(ALICE.address)},
-    ]
-    OVERRIDES = [
+    )
+    OVERRIDES = (
         {TO: {"code": "0x3360005260206000f3"}},
         {TO: {"stateDiff": {hexed(keccak256(word(1) + word(0))): hexed(word(77))}}},
         {TO: {"state": {}}},
         {FROM: {"balance": "0x64"}},
-    ]
+    )
 
     @pytest.mark.parametrize("call", CALLS, ids=str)
     def test_a_call_accesses_the_same(self, ours, anvil, call):

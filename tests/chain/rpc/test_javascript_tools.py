@@ -1,4 +1,4 @@
-"""ethers, viem and web3.js as judges, with their default settings: ``tools/*.mjs`` deploy, send, call, watch and read."""
+"""ethers, viem and web3.js as judges, with their defaults: ``tools/*.mjs`` deploy, send, call, watch and read."""
 
 from __future__ import annotations
 

@@ -305,6 +305,7 @@ class TestSending:
             (signed(BOB, 1, ALICE.address, value=1), "insufficient funds for gas * price + value"),
             (b"\x02\xc0", "malformed transaction"),
             (b"\xf8\x00", "malformed transaction"),
+            (b"\x03\xc0", "transaction rejected"),
         ],
     )
     def test_a_refusal_has_the_words_of_its_reason_by_which_tools_go(self, caller, raw, words):

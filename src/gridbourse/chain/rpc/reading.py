@@ -88,10 +88,10 @@ def read_receipt(answer: Mapping[str, Any]) -> Receipt:
         position=read_quantity(answer["transactionIndex"], "transactionIndex"),
         succeeded=succeeded,
         gas_used=read_quantity(answer["gasUsed"], "gasUsed"),
-        contract_address=read_address(contract, "contractAddress") if contract and succeeded else None,
         revert_data=b"" if succeeded else read_data(answer.get("revertReason") or "0x", "revertReason"),
         halt="",
-        logs=tuple(log.numbered(index) for index, log in enumerate(logs)),
+        contract_address=read_address(contract, "contractAddress") if contract and succeeded else None,
+        logs=logs,
         kind=read_quantity(answer.get("type") or "0x0", "type"),
         cumulative_gas_used=read_quantity(answer["cumulativeGasUsed"], "cumulativeGasUsed"),
     )
