@@ -46,10 +46,10 @@ optional-parts: $(VENV)/bin/python
 	@! command -v go > /dev/null || $(MAKE) cometbft
 	@command -v chromium > /dev/null || ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ] || \
 		{ apt-get update -q && $(MAKE) chromium; } || true
-	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || ! command -v apt-get > /dev/null || \
-		[ "$$(id -u)" != 0 ] || { apt-get update -q && $(MAKE) postgresql; } || true
 	@[ -x /usr/sbin/nginx ] || ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ] || \
 		{ apt-get update -q && apt-get install -y -q --no-install-recommends nginx-light; } || true
+	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || ! command -v apt-get > /dev/null || \
+		[ "$$(id -u)" != 0 ] || { apt-get update -q && $(MAKE) postgresql; } || true
 
 ## the same properties, for hours instead of minutes
 nightly: $(VENV)/dev contracts/node_modules

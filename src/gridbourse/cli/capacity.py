@@ -22,7 +22,9 @@ from gridbourse.units import PERIOD_SECONDS, format_kwh
 @click.argument("to_zone")
 @click.option("--region", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the region.")
 def capacity(time: str, from_zone: str, to_zone: str, region: Path) -> None:
-    """Walk from the transfer capacity at a TIME, as 2026-06-01T12:15, to the schedules behind it, as the regulator.
+    """Walk from a transfer capacity to the schedules behind it, as the regulator.
+
+    TIME is a moment of the delivery period, as 2026-06-01T12:15.
 
     Exit code 2 if something of it is wrong.
     """

@@ -43,7 +43,7 @@ _TRADES: Columns[Trade] = {
 @AS_JSON
 @connected
 def book(connection: Connection, delivery: str | None, energy_type: str | None, depth: int, *, as_json: bool) -> None:
-    """Show the order book of the delivery period of a TIME, as 2026-06-01T12:15; without one, the busy periods."""
+    """Show the order book of the period of a TIME, as 2026-06-01T12:15. Without one, the periods with orders."""
     if delivery is None:
         show(connection.send(market.periods()), _PERIODS, times=RegionTimes(connection), as_json=as_json)
         return

@@ -1,4 +1,4 @@
-"""Tables that people and other programs hand in and take away: one way to read them, one way to write them.
+"""Tables that people and other programs hand in, and those that they take away: one way to read, one to write them.
 
 May import `units` and `errors`.
 """

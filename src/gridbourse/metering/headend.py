@@ -132,6 +132,11 @@ class HeadEnd:
         with self._taking:
             self._journal.close()
 
+    def _read_on(self) -> None:
+        # A reading that is damaged on disk is refused like any other, and its meter asked for it again.
+        for data in self._journal.unread():
+            self.intake.accept(data)
+
     def _accept(self, payload: bytes, until: int | None) -> Arrival:
         """Accept a reading, unless its meter has sent too many. What is not accepted costs a meter nothing."""
         meter, now = Address(payload[:ADDRESS_BYTES]), self._monotonic()
@@ -144,11 +149,6 @@ class HeadEnd:
         if arrival.accepted is not None:
             self._allowances[meter] = left - 1, now
         return arrival
-
-    def _read_on(self) -> None:
-        # A reading that is damaged on disk is refused like any other, and its meter asked for it again.
-        for data in self._journal.unread():
-            self.intake.accept(data)
 
     def _keep(self, arrivals: Sequence[Arrival]) -> None:
         accepted = [arrival.accepted for arrival in arrivals if arrival.accepted is not None]

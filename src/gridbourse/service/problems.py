@@ -191,6 +191,12 @@ def _pages(request: Request) -> ProblemPages | None:
     return None if request.url.path.startswith(_FOR_PROGRAMS) else getattr(request.app.state, "frames", None)
 
 
+def _retry_after(error: GridbourseError) -> dict[str, str]:
+    if isinstance(error, TooManyAttempts):
+        return {"Retry-After": str(error.wait_seconds)}
+    return {"Retry-After": RETRY_AFTER_SECONDS} if isinstance(error, NodeUnreachable) else {}
+
+
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, GridbourseError), "registered for it"
     status, name = next(((status, name) for kind, status, name in _KINDS if isinstance(error, kind)), (None, ""))
@@ -199,11 +205,7 @@ async def _ours(request: Request, error: Exception) -> Response:
     if (pages := _pages(request)) is not None:
         return pages.fail(request, error)
     language = language_of(request.headers)
-    headers = None
-    if isinstance(error, TooManyAttempts):
-        headers = {"Retry-After": str(error.wait_seconds)}
-    elif isinstance(error, NodeUnreachable):
-        headers = {"Retry-After": RETRY_AFTER_SECONDS}
+    headers = _retry_after(error)
     return problem(language, status, name, explanation(error, language), _faults(error, language), headers)
 
 
