@@ -10,10 +10,11 @@ from itertools import pairwise
 
 import pytest
 
+from gridbourse.api.schema import DealStatus
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.delivery import date_day, date_text
 from gridbourse.ledger.payout_records import PayoutInstruction
-from gridbourse.market.types import DealState, EnergyType, Role, Settings
+from gridbourse.market.types import EnergyType, Role, Settings
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.jobs.payout_files import ConfirmationFile, PayoutFile
@@ -210,8 +211,13 @@ def test_nothing_failed_and_the_audit_finds_nothing(loop):
     assert loop.read(lambda region: region.regulator.audit()) == []
 
 
+def settled(loop, day):
+    entries = loop.exchange.index.trades.entries(loop.calendar.periods(day))
+    return [entry for entry in entries if entry.trade.status is DealStatus.SETTLED]
+
+
 def test_nodes_offered_and_traded_also_between_zones(loop):
-    deals = [deal for deal in loop.exchange.state.deals_on(DAY) if deal.state is DealState.SETTLED]
+    deals = settled(loop, DAY)
     assert len(deals) > 50
     zones = loop.read(
         lambda region: {
@@ -243,9 +249,9 @@ def test_every_service_of_the_grid_reported_on_the_day(loop):
 
 def test_statements_of_the_local_day_add_up(loop):
     statements = {
-        name: loop.exchange.statements.statement(Principal(Kind.NODE, name, master), DAY)
-        for name, master in loop.exchange.directory.master_of.items()
-        if name in FLOWS_WH
+        node.node_id: loop.exchange.statements.statement(Principal(Kind.NODE, node.node_id, node.master), DAY)
+        for node in loop.exchange.directory.nodes()
+        if node.node_id in FLOWS_WH
     }
     assert all(not found.unsettled_nodes and not found.open_periods for found in statements.values())
     deals = [line for found in statements.values() for line in found.lines if line.item == "deal"]
@@ -272,6 +278,6 @@ def test_money_was_carried_paid_out_and_is_there_to_the_unit(loop):
 
 
 def test_the_morning_after_is_traded_with_the_money_that_was_carried(loop):
-    bought = [deal for deal in loop.exchange.state.deals_on(DAY + 1) if deal.state is DealState.SETTLED]
+    bought = settled(loop, DAY + 1)
     assert bought
-    assert {loop.exchange.directory.owners[deal.buyer].node_id for deal in bought} == {"Works", "Home"}
+    assert {loop.exchange.directory.owner(deal.buyer).node_id for deal in bought} == {"Works", "Home"}
