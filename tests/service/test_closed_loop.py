@@ -217,11 +217,6 @@ def test_nothing_failed_and_the_audit_finds_nothing(loop):
     assert loop.read(lambda region: region.regulator.audit()) == []
 
 
-def settled(loop, day):
-    entries = loop.exchange.index.trades.entries(loop.calendar.periods(day))
-    return [entry for entry in entries if entry.trade.status is DealStatus.SETTLED]
-
-
 def test_nodes_offered_and_traded_also_between_zones(loop):
     deals = loop.settled(DAY)
     assert len(deals) > 50
