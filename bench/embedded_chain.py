@@ -16,8 +16,8 @@ from pathlib import Path
 from bench.report import Report, Spread, output_folder
 from bench.scene import Kind, Scene
 from bench.stopwatch import Stopwatch
-from gridbourse.chain.audit import reexecute
 from gridbourse.chain.embedded import EmbeddedChain
+from gridbourse.chain.integrity import reexecute
 from gridbourse.chain.store import Store
 
 GOAL_EACH_PER_S = 5_000
@@ -46,8 +46,8 @@ _OPENING = {
     "page digests": ["gridbourse.chain.local.check_page_digests"],
     "integrity check": ["gridbourse.chain.store.Store.structural_damage"],
     "reading rows": ["gridbourse.chain.store.Store.block"],
-    "transaction hashes": ["gridbourse.chain.audit.keccak256"],
-    "tree hashes": ["gridbourse.chain.audit.merkle_root"],
+    "transaction hashes": ["gridbourse.chain.integrity.keccak256"],
+    "tree hashes": ["gridbourse.chain.integrity.merkle_root"],
     "decoding receipts": ["gridbourse.chain.store.StoredTransaction.decoded_receipt"],
     "decoding changes": ["gridbourse.chain.block.AccountChange.decode"],
     "state into the EVM": ["gridbourse.chain.evm.Evm.apply"],

@@ -23,9 +23,9 @@ from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.suite import SUITE_NAMES, suite_named
 from gridbourse.errors import InvalidValue
+from gridbourse.ledger.records import OrderDetails
+from gridbourse.ledger.sealing import open_record, seal_record
 from gridbourse.market.types import EnergyType, Side
-from gridbourse.network.records import OrderDetails
-from gridbourse.network.sealing import open_record, seal_record
 
 ROUNDS = 15
 CALLS_PER_ROUND = 200

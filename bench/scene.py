@@ -13,11 +13,11 @@ from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.local import system_clock
 from gridbourse.contracts.consortium import RegulatorKeys
 from gridbourse.contracts.energy_market import EnergyMarket
+from gridbourse.contracts.main_chain import MainChain
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.market.types import EnergyType, OrderRequest, Role, Settings, Side
-from gridbourse.network.engines import BLOCK_GAS_LIMIT
-from gridbourse.network.main_chain import MainChain
+from gridbourse.node.chains import BLOCK_GAS_LIMIT
 from gridbourse.units import PERIOD_SECONDS, money_units
 
 CHAIN_ID = 131_277_322_940_537

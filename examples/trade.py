@@ -9,8 +9,8 @@ python examples/trade.py http://127.0.0.1:8000 SELLER_TOKEN BUYER_TOKEN
 import sys
 from datetime import UTC, datetime, timedelta
 
+from gridbourse.api.schema import DealStatus
 from gridbourse.client import Client, market, orders
-from gridbourse.client.values import DealStatus
 from gridbourse.market.types import EnergyType, Offer, Side
 from gridbourse.units import energy_wh, format_kwh, format_price, format_yuan, period_at, price_ticks
 

@@ -1,4 +1,4 @@
-"""Cut `src/gridbourse/metering/data/profiles.csv` out of the SimBench data set.
+"""Cut `src/gridbourse/simulation/data/profiles.csv` out of the SimBench data set.
 
 Usage::
 
@@ -24,7 +24,7 @@ FIRST_DAY = "04.04.2016"
 DAYS = 14
 PERIODS_PER_DAY = 96
 SHARES = 10_000
-TARGET = Path(__file__).parents[1] / "src/gridbourse/metering/data/profiles.csv"
+TARGET = Path(__file__).parents[1] / "src/gridbourse/simulation/data/profiles.csv"
 
 RENEWABLES = {
     "pv_1": "PV1",

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IConsortium, Master, Role, Settings, SlaveChain, Standing} from "./interfaces/IConsortium.sol";
-import {Rules} from "./libraries/Rules.sol";
+import {Rules} from "./types/Rules.sol";
 
 /// @title The members of the main chain and the rules they set
 contract Consortium is IConsortium {
@@ -30,8 +30,6 @@ contract Consortium is IConsortium {
     mapping(uint16 masterId => SlaveChain) private _slaveChains;
     mapping(bytes32 actionId => uint256 voters) public votes;
     mapping(uint16 masterId => Validator) public validator;
-    /// @dev Who registered a key first; it is never anybody else's afterwards.
-    mapping(bytes32 key => uint16 masterId) private _validatorOf;
 
     modifier byVote() {
         if (msg.sender != address(this)) revert OnlyByVote();
@@ -131,22 +129,21 @@ contract Consortium is IConsortium {
         _changeRegulator(regulator_, encryptionKey);
     }
 
-    function changeKey(address account) external {
+    function changeKey(address account, uint8 v, bytes32 r, bytes32 s) external {
         uint16 masterId = activeMasterId(msg.sender);
         _requireFree(account);
+        if (ecrecover(keyConsent(masterId), v, r, s) != account) revert ConsentMissing(account);
         delete _idOf[msg.sender];
         _idOf[account] = masterId;
         _masters[masterId].account = account;
         emit MasterKeyChanged(masterId, account);
     }
 
-    function registerValidator(bytes32 key, bytes20 nodeId) external {
+    function registerValidator(bytes32 key, bytes20 nodeId, bytes calldata proof) external {
         uint16 masterId = activeMasterId(msg.sender);
-        uint16 holder = _validatorOf[key];
-        if (key == 0 || nodeId == 0 || (holder != 0 && holder != masterId)) revert ValidatorInvalid();
-        _validatorOf[key] = masterId;
+        if (key == 0 || nodeId == 0 || proof.length != 64) revert ValidatorInvalid();
         validator[masterId] = Validator(key, nodeId);
-        emit ValidatorRegistered(masterId, key, nodeId);
+        emit ValidatorRegistered(masterId, key, nodeId, proof);
     }
 
     function registerSlave(uint64 chainId, bytes32 genesisHash, address ledger) external {
@@ -169,6 +166,11 @@ contract Consortium is IConsortium {
         masterId = _idOf[account];
         // Nobody has number 0, and its bit is never set.
         if (_activeMasters >> masterId & 1 == 0) revert NotActiveMaster(account);
+    }
+
+    function keyConsent(uint16 masterId) public view returns (bytes32) {
+        bytes32 statement = keccak256("gridbourse: this key acts for the master");
+        return keccak256(abi.encodePacked(hex"1900", address(this), abi.encode(statement, block.chainid, masterId)));
     }
 
     function standing(address account) external view returns (Standing memory known) {
@@ -209,9 +211,8 @@ contract Consortium is IConsortium {
 
     function _changeSettings(Settings memory settings_) private {
         bool trades = settings_.maxCandidates != 0 && settings_.tradingRoles != 0;
-        if (!trades || settings_.floorTicks > settings_.capTicks || settings_.incentivePermille > 1_000) {
-            revert SettingsInvalid();
-        }
+        bool priced = settings_.floorTicks <= settings_.fallbackTicks && settings_.fallbackTicks <= settings_.capTicks;
+        if (!trades || !priced || settings_.incentivePermille > 1_000) revert SettingsInvalid();
         _settings = settings_;
         _countTradingMasters();
         emit SettingsChanged(settings_);

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IAccounts} from "../src/interfaces/IAccounts.sol";
+import {IBatches} from "../src/interfaces/IBatches.sol";
 import {IConsortium} from "../src/interfaces/IConsortium.sol";
 import {MarketTest} from "./support/MarketTest.sol";
 import {vm} from "./support/Vm.sol";
@@ -19,7 +20,7 @@ contract AccountsTest is MarketTest {
         emit IAccounts.TraderRegistered(TRADERS + 1, 4, "one", 3);
         vm.prank(USER);
         assertEq(market.registerTraders(pseudonyms, zones), TRADERS + 1, "the first number");
-        assertEq(market.traderOf("two"), TRADERS + 2, "the second number");
+        assertEq(market.traderOf(4, "two"), TRADERS + 2, "the second number");
         assertEq(market.trader(TRADERS + 2).masterId, 4, "its master");
         assertEq(market.trader(TRADERS + 2).zone, 255, "its zone");
         assertEq(market.traderCount(), TRADERS + 2, "all traders");
@@ -28,15 +29,29 @@ contract AccountsTest is MarketTest {
     function test_aPseudonymIsUsedOnceAndIsNotZero() public {
         bytes32[] memory pseudonyms = new bytes32[](1);
         for (uint256 i; i < 2; ++i) {
-            pseudonyms[0] = i == 0 ? bytes32(0) : keccak256(abi.encode(0));
+            pseudonyms[0] = i == 0 ? bytes32(0) : keccak256(abi.encode(3));
             vm.expectRevert(abi.encodeWithSelector(IAccounts.PseudonymNotFree.selector, pseudonyms[0]));
             vm.prank(USER);
             market.registerTraders(pseudonyms, _oneZone(0));
         }
     }
 
+    /// @dev Whoever sees a registration on its way and is faster gets an account of its own, and nothing of the other's.
+    function test_aPseudonymThatAnotherMasterRegisteredFirstIsNotTaken() public {
+        bytes32[] memory pseudonyms = new bytes32[](1);
+        pseudonyms[0] = "anna";
+        vm.prank(GRID);
+        uint32 copied = market.registerTraders(pseudonyms, _oneZone(0));
+        vm.prank(USER);
+        uint32 own = market.registerTraders(pseudonyms, _oneZone(0));
+        assertEq(market.traderOf(4, "anna"), own, "below its master");
+        assertEq(market.traderOf(2, "anna"), copied, "below the other");
+        assertEq(market.trader(own).masterId, 4, "its master");
+        assertTrue(own != copied, "two accounts");
+    }
+
     function test_everyTraderNeedsAZone() public {
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.LengthsDiffer.selector));
+        vm.expectRevert(abi.encodeWithSelector(IBatches.LengthsDiffer.selector));
         vm.prank(USER);
         market.registerTraders(new bytes32[](2), _oneZone(0));
     }
@@ -160,13 +175,13 @@ contract AccountsTest is MarketTest {
     }
 
     function test_listsOfABatchHaveTheSameLength() public {
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.LengthsDiffer.selector));
+        vm.expectRevert(abi.encodeWithSelector(IBatches.LengthsDiffer.selector));
         vm.prank(GRID);
         market.deposit(new uint32[](1), new uint96[](2), "payment");
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.LengthsDiffer.selector));
+        vm.expectRevert(abi.encodeWithSelector(IBatches.LengthsDiffer.selector));
         vm.prank(GRID);
         market.setQuotas(new uint24[](1), new uint32[](1), new uint48[](2));
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.LengthsDiffer.selector));
+        vm.expectRevert(abi.encodeWithSelector(IBatches.LengthsDiffer.selector));
         vm.prank(GRID);
         market.setQuotas(new uint24[](2), new uint32[](1), new uint48[](1));
     }

@@ -8,6 +8,7 @@ import {vm} from "./support/Vm.sol";
 contract ConsortiumTest is MarketTest {
     address private constant NEWCOMER = address(0x80);
     bytes private constant NEXT_KEY = "next public key";
+    uint256 private constant SECRET = 0x5ec7e7;
 
     // Founding
 
@@ -103,7 +104,7 @@ contract ConsortiumTest is MarketTest {
         bytes[3] memory actions = [
             abi.encodeWithSelector(bytes4(0x12345678)),
             abi.encodeCall(IConsortium.vote, ("")),
-            abi.encodeCall(IConsortium.changeKey, (NEWCOMER))
+            abi.encodeCall(IConsortium.changeKey, (NEWCOMER, 27, 0, 0))
         ];
         for (uint256 i; i < actions.length; ++i) {
             _vote(SOURCE, actions[i]);
@@ -213,28 +214,46 @@ contract ConsortiumTest is MarketTest {
     }
 
     function test_aMasterReplacesItsOwnKey() public {
+        address next = vm.addr(SECRET);
         vm.expectEmit(address(consortium));
-        emit IConsortium.MasterKeyChanged(1, NEWCOMER);
-        vm.prank(SOURCE);
-        consortium.changeKey(NEWCOMER);
-        assertEq(consortium.activeMasterId(NEWCOMER), 1, "the new key");
+        emit IConsortium.MasterKeyChanged(1, next);
+        _changeKey(SOURCE, 1);
+        assertEq(consortium.activeMasterId(next), 1, "the new key");
         _expect(abi.encodeWithSelector(IConsortium.NotActiveMaster.selector, SOURCE));
         consortium.activeMasterId(SOURCE);
         address[3] memory taken = [GRID, REGULATOR, address(0)];
         for (uint256 i; i < taken.length; ++i) {
             _expect(abi.encodeWithSelector(IConsortium.AccountNotFree.selector, taken[i]));
-            vm.prank(NEWCOMER);
-            consortium.changeKey(taken[i]);
+            vm.prank(next);
+            consortium.changeKey(taken[i], 27, 0, 0);
         }
+    }
+
+    /// @dev A consent that was seen on its way is of no use to another master, nor on another chain.
+    function test_aKeyActsForTheMasterThatItConsentedTo() public {
+        address next = vm.addr(SECRET);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(SECRET, consortium.keyConsent(1));
+        bytes memory missing = abi.encodeWithSelector(IConsortium.ConsentMissing.selector, next);
+        _expect(missing);
+        vm.prank(GRID);
+        consortium.changeKey(next, v, r, s);
+        _expect(missing);
+        vm.prank(GRID);
+        consortium.changeKey(next, 0, 0, 0);
+        _expect(abi.encodeWithSelector(IConsortium.ConsentMissing.selector, NEWCOMER));
+        vm.prank(SOURCE);
+        consortium.changeKey(NEWCOMER, v, r, s);
+        vm.prank(SOURCE);
+        consortium.changeKey(next, v, r, s);
+        assertEq(consortium.activeMasterId(next), 1, "whom it consented to");
     }
 
     function test_aNewKeyDoesNotVoteAgain() public {
         bytes memory action = _admission(STRANGER);
         _vote(SOURCE, action);
-        vm.prank(SOURCE);
-        consortium.changeKey(NEWCOMER);
+        _changeKey(SOURCE, 1);
         _expect(abi.encodeWithSelector(IConsortium.VotedAlready.selector, keccak256(action)));
-        _vote(NEWCOMER, action);
+        _vote(vm.addr(SECRET), action);
     }
 
     // Settings
@@ -278,7 +297,7 @@ contract ConsortiumTest is MarketTest {
 
     function test_aMasterRegistersItsValidatorAndReplacesIt() public {
         vm.expectEmit(address(consortium));
-        emit IConsortium.ValidatorRegistered(1, "key", "node");
+        emit IConsortium.ValidatorRegistered(1, "key", "node", new bytes(64));
         _register(SOURCE, "key", "node");
         (bytes32 key, bytes20 nodeId) = consortium.validator(1);
         assertTrue(key == "key" && nodeId == "node", "registered");
@@ -291,18 +310,19 @@ contract ConsortiumTest is MarketTest {
         assertTrue(key == "key", "the old one is still its own");
     }
 
-    function test_aKeyThatAMasterHasGivenUpIsNobodyElses() public {
-        _register(SOURCE, "key", "node");
-        _register(SOURCE, "other key", "node");
-        _expect(abi.encodeWithSelector(IConsortium.ValidatorInvalid.selector));
+    /// @dev The nodes let a registration count whose proof holds; so who was first need not, and must not, matter.
+    function test_nobodyKeepsAMasterFromRegisteringItsKey() public {
         _register(GRID, "key", "another node");
+        _register(SOURCE, "key", "node");
+        (bytes32 key,) = consortium.validator(1);
+        assertTrue(key == "key", "registered");
     }
 
-    function test_aValidatorsKeyBelongsToOneMaster() public {
-        _register(SOURCE, "key", "node");
+    function test_aValidatorNeedsAKeyANodeAndAProof() public {
         bytes memory reason = abi.encodeWithSelector(IConsortium.ValidatorInvalid.selector);
         _expect(reason);
-        _register(GRID, "key", "another node");
+        vm.prank(GRID);
+        consortium.registerValidator("key", "node", new bytes(63));
         _expect(reason);
         _register(GRID, 0, "node");
         _expect(reason);
@@ -345,7 +365,7 @@ contract ConsortiumTest is MarketTest {
         bytes memory reason = abi.encodeWithSelector(IConsortium.NotActiveMaster.selector, REGULATOR);
         bytes[3] memory calls = [
             abi.encodeCall(IConsortium.vote, (_admission(NEWCOMER))),
-            abi.encodeCall(IConsortium.changeKey, (NEWCOMER)),
+            abi.encodeCall(IConsortium.changeKey, (NEWCOMER, 27, 0, 0)),
             abi.encodeCall(IConsortium.registerSlave, (7, "genesis", address(0x77)))
         ];
         for (uint256 i; i < calls.length; ++i) {
@@ -401,7 +421,13 @@ contract ConsortiumTest is MarketTest {
 
     function _register(address master, bytes32 key, bytes20 nodeId) private {
         vm.prank(master);
-        consortium.registerValidator(key, nodeId);
+        consortium.registerValidator(key, nodeId, new bytes(64));
+    }
+
+    function _changeKey(address master, uint16 masterId) private {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(SECRET, consortium.keyConsent(masterId));
+        vm.prank(master);
+        consortium.changeKey(vm.addr(SECRET), v, r, s);
     }
 
     function _expect(bytes memory reason) private {

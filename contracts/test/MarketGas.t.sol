@@ -4,8 +4,8 @@ pragma solidity ^0.8.28;
 import {IBalancing, ImbalancePrice} from "../src/interfaces/IBalancing.sol";
 import {ISlaveAnchors} from "../src/interfaces/ISlaveAnchors.sol";
 import {ISlaveLedger} from "../src/interfaces/ISlaveLedger.sol";
-import {OrderId, Side} from "../src/libraries/OrderId.sol";
-import {Request} from "../src/libraries/Request.sol";
+import {OrderId, Side} from "../src/types/OrderId.sol";
+import {Request} from "../src/types/Request.sol";
 import {MarketTest, toRequest} from "./support/MarketTest.sol";
 import {MerkleLog} from "./support/MerkleLog.sol";
 import {vm} from "./support/Vm.sol";
@@ -40,10 +40,10 @@ contract MarketGasTest is MarketTest {
 
     function test_validators() public {
         vm.prank(SOURCE);
-        consortium.registerValidator("key", "node");
+        consortium.registerValidator("key", "node", new bytes(64));
         vm.snapshotGasLastCall("chains", "register a validator");
         vm.prank(SOURCE);
-        consortium.registerValidator("another key", "node");
+        consortium.registerValidator("another key", "node", new bytes(64));
         vm.snapshotGasLastCall("chains", "register another validator");
     }
 

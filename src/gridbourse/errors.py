@@ -23,7 +23,7 @@
         ├── NotFound            there is no such thing, or who asks may not know of it
         ├── Conflict            something else was faster
         ├── KeyReused           an idempotency key came with another request before
-        ├── RegionStopped       the region is not being run
+        ├── NodeUnreachable     the node of the region is not reached, or is stopping
         ├── ReadingsRefused     meter readings are not taken; says which and why
         ├── ReadingsNotKept     meter readings cannot be made durable
         └── ServiceProblem      what a service answered; carries its problem details
@@ -48,13 +48,13 @@ __all__ = [
     "KeyReused",
     "KeysNotKept",
     "MarketError",
+    "NodeUnreachable",
     "NotFound",
     "NotSignedIn",
     "OrderRefused",
     "ProofError",
     "ReadingsNotKept",
     "ReadingsRefused",
-    "RegionStopped",
     "Rejection",
     "RpcError",
     "ServiceError",
@@ -66,16 +66,6 @@ __all__ = [
 
 class GridbourseError(Exception):
     """Root of the tree: catch this to catch everything gridbourse raises on purpose."""
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # Errors go from process to process, and most constructors take something else than the text.
-        return _copy, (type(self), self.args, self.__dict__)
-
-
-def _copy(kind: type[GridbourseError], args: tuple[object, ...], fields: dict[str, object]) -> GridbourseError:
-    error = kind.__new__(kind, *args)
-    error.__dict__.update(fields)
-    return error
 
 
 class InvalidValue(GridbourseError, ValueError):
@@ -109,8 +99,8 @@ class Rejection(StrEnum):
     NONCE_TOO_LOW = "nonce too low"
     NONCE_TOO_HIGH = "nonce too high"
     INTRINSIC_GAS = "intrinsic gas too low"
-    BLOCK_GAS = "block gas limit exceeded"
-    INIT_CODE = "max init code size exceeded"
+    BLOCK_GAS = "exceeds block gas limit"
+    INIT_CODE = "max initcode size exceeded"
     FUNDS = "insufficient funds for gas * price + value"
     SENDER_IS_CONTRACT = "sender not an eoa"
     NOT_TAKEN_HERE = "transaction rejected"
@@ -258,6 +248,22 @@ class SignInRefused(ServiceError):
     """What was given signs nobody in."""
 
 
+class TooManyAttempts(ServiceError):
+    """An account was tried too often.
+
+    Parameters
+    ----------
+    message
+        What to do.
+    wait_seconds
+        After which the next attempt is heard.
+    """
+
+    def __init__(self, message: str, wait_seconds: int) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
 class Forbidden(ServiceError):
     """Who asks may not do this."""
 
@@ -278,8 +284,8 @@ class KeyReused(ServiceError):
     """An idempotency key came with another request than the first time."""
 
 
-class RegionStopped(ServiceError):
-    """The region is not being run."""
+class NodeUnreachable(ServiceError):
+    """The node of the region is not reached, or is stopping; what was asked for may be done or not."""
 
 
 class ReadingsRefused(ServiceError):
@@ -300,6 +306,14 @@ class ReadingsRefused(ServiceError):
 
 class ReadingsNotKept(ServiceError):
     """Meter readings cannot be made durable, and so are not taken."""
+
+
+class IndexMismatch(GridbourseError):
+    """The index does not follow from the chains: it is to be built again."""
+
+
+class IndexUnavailable(ServiceError):
+    """The index cannot be read or written: its database is not reached, or has no room."""
 
 
 class ServiceProblem(ServiceError):

@@ -3,9 +3,8 @@
 import shutil
 from contextlib import contextmanager
 
+from gridbourse.text import read_translation
 from service import PASSWORD
-
-from gridbourse.console.translation import read_translation
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = (

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 from browsing import CHROMIUM, EVIL, Visit, launched
-from service import Service
 from small_market import DAY, SPEC
 
-from gridbourse.console.rights import Kind
-from gridbourse.network.description import NodeKind, NodeSpec
-from gridbourse.network.region import Region
+from gridbourse.node.node import Region
+from gridbourse.region.description import NodeKind, NodeSpec
+from gridbourse.service.rights import Kind
+from service import Service
 
 
 # Playwright keeps an event loop running in its thread: for the modules here only, others run loops of their own.

@@ -116,7 +116,7 @@ def take(url: str, day: str, block: int, folder: Path, names: set[str]) -> None:
 
 def main() -> None:
     """Make the region, let it trade, and take the pictures that are named, or all."""
-    from gridbourse.console.local_time import date_text
+    from gridbourse.delivery import date_text
 
     with tempfile.TemporaryDirectory() as folder:
         service = open_valley(Path(folder) / "region")

@@ -5,17 +5,16 @@ import random
 import time
 from pathlib import Path
 
-from service import Service, until
-
-from gridbourse.console.rights import Kind
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.market.types import EnergyType, Offer, Side
 from gridbourse.metering.meter import Meter
-from gridbourse.metering.profiles import Profiles
-from gridbourse.metering.surplus import OfferLimits
-from gridbourse.network.description import read_region
-from gridbourse.network.region import Region
-from gridbourse.network.statements import settle_day
+from gridbourse.metering.surplus import AutoTradingLimits
+from gridbourse.node.node import Region
+from gridbourse.node.settle_day import settle_day
+from gridbourse.region.description import read_region
+from gridbourse.service.rights import Kind
+from gridbourse.simulation.profiles import Profiles
+from service import Service, until
 
 DESCRIPTION = Path(__file__).parents[2] / "examples" / "region.toml"
 DAY = int(time.time()) // 86_400 + 1
@@ -30,7 +29,7 @@ SELLERS = {
 BUYERS = ("Office 01", "Factory 01", "Home 01", "Charging point 01")
 ANY = EnergyType.any()
 QUOTA_WH = 5_000_000
-LIMITS = OfferLimits(True, EnergyType.PV, ANY, 3_200, 4_500, reserve_wh=2_000, max_share_permille=900)
+LIMITS = AutoTradingLimits(True, EnergyType.PV, ANY, 3_200, 4_500, reserve_wh=2_000, max_share_permille=900)
 
 
 def open_valley(folder: Path) -> Service:
@@ -88,7 +87,7 @@ def _orders(dice, batch):
 
 
 def _answer(region):
-    questions = region.bring_down()
+    questions = region.deliver()
     at_noon = {one.deal_id for one in questions if region.main.market.deal(one.deal_id).ask.period == NOON}
     abandoned = {one.deal_id for one in questions if one.deal_id % 9 == 4} - at_noon
     region.answer([one for one in questions if one.deal_id not in abandoned], confirmed=True)

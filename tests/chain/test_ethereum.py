@@ -132,6 +132,13 @@ def without_words(body):
     return body
 
 
+def as_a_stranger(body):
+    """A node that has Ethereum's methods only."""
+    if isinstance(body, dict) and str(body.get("result")).startswith("gridbourse/"):
+        return body | {"result": "another/1"}
+    return body
+
+
 class TestReverts:
     def test_words_that_a_receipt_lacks_come_from_running_it_again(self, anvil):
         url = anvil("--gas-price", "0", "--base-fee", "0")
@@ -147,10 +154,23 @@ class TestReverts:
         [refused] = chain.submit([signed(ALICE, 1, probe, call_data("refuse()"))])
         with (
             RpcServer(chain, port=0) as server,
-            Node(forward(server.url, change=without_words)) as node,
+            Node(forward(server.url, change=as_a_stranger)) as node,
             EthereumChain(node.url) as client,
         ):
             assert client.receipt(refused.transaction_hash) == refused.explained(b"", "")
+
+    def test_a_node_of_ours_keeps_the_words(self, chain):
+        probe = deploy(chain)
+        refused, stopped = chain.submit(
+            [
+                signed(ALICE, 1, probe, call_data("refuse()")),
+                signed(ALICE, 2, probe, call_data("spin()"), gas_limit=50_000),
+            ]
+        )
+        with RpcServer(chain, port=0) as server, EthereumChain(server.url) as client:
+            assert client.receipt(refused.transaction_hash) == refused
+            assert client.receipt(stopped.transaction_hash) == stopped
+            assert (refused.revert_data, stopped.halt) != (b"", "")
 
 
 class TestLostAnswers:

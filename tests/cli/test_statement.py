@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from gridbourse.cli.main import gridbourse
-from gridbourse.experiments.day import run_day
 from gridbourse.metering.broker import local_broker
+from gridbourse.simulation.day import run_day
 from gridbourse.units import format_kwh, format_yuan, period_start
 
 NODES, PERIODS, SEED = 8, 4, 5

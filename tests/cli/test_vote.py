@@ -9,12 +9,13 @@ from gridbourse.chain.cometbft.folder import NodeFolder
 from gridbourse.cli.main import gridbourse
 from gridbourse.cli.vote import vote
 from gridbourse.contracts.consortium import ValidatorKeys
+from gridbourse.crypto.possession import proves_validator, validator_statement
 from gridbourse.errors import ContractReverted, InvalidValue
 from gridbourse.market.types import Role, Settings
-from gridbourse.network.assembly import open_main_chain
-from gridbourse.network.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
-from gridbourse.network.founding import PublicKeys
-from gridbourse.network.region import Region
+from gridbourse.node.node import Region
+from gridbourse.node.setup import PublicKeys
+from gridbourse.node.wiring import open_main_chain
+from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 
 SETTINGS = Settings(300, 0, 9_000, 900, 64)
 ROLES = {"source": Role.SOURCE, "grid": Role.GRID, "user": Role.USER}
@@ -115,12 +116,18 @@ def test_it_is_a_command_of_gridbourse():
     assert "Vote as a master" in CliRunner().invoke(gridbourse, ["vote", "--help"]).output
 
 
-def test_a_master_registers_its_validator_and_nobody_elses(folder, say, tmp_path):
+def test_a_master_registers_its_validator_with_a_proof_for_itself(folder, say, tmp_path):
     made = NodeFolder(tmp_path / "node").make_keys()
     assert "registered" in say("validator", str(tmp_path / "node"), voter="source")
     registered = consortium_of(folder, lambda consortium: consortium.validator(1))
     assert registered == ValidatorKeys(made.public_key, made.node_id)
-    with pytest.raises(ContractReverted, match="ValidatorInvalid"):
-        say("validator", str(tmp_path / "node"), voter="grid")
+    with open_main_chain(folder) as (main, _, _):
+        ((number, keys, proof),) = main.consortium.registrations()
+        statements = [
+            validator_statement(main.chain.chain_id, main.consortium.address, master_id, keys.node_id)
+            for master_id in (1, 2)
+        ]
+    assert number == 1
+    assert [proves_validator(keys.public_key, statement, proof) for statement in statements] == [True, False]
     with pytest.raises(InvalidValue, match="validator"):
         say("validator", str(tmp_path), voter="grid")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gridbourse.market.consortium import Consortium
-from gridbourse.market.market import ReferenceMarket
+from gridbourse.market.reference import ReferenceMarket
 from gridbourse.market.types import EnergyType, OrderRequest, Role, Settings, Side
 
 SOURCE, GRID, USER = 1, 2, 3

@@ -16,16 +16,24 @@ def broken_rule(call, *arguments):
 def test_traders_get_consecutive_numbers_and_are_found_by_pseudonym(market):
     first = market.register_traders(USER, [b"\x71" * 32, b"\x72" * 32])
     assert (first, market.trader_count) == (7, 8)
-    assert market.trader_of(b"\x72" * 32) == 8
-    assert market.trader_of(b"\x73" * 32) == 0
+    assert market.trader_of(USER, b"\x72" * 32) == 8
+    assert market.trader_of(USER, b"\x73" * 32) == 0
     assert market.trader(8) == Trader(USER)
 
 
-@pytest.mark.parametrize("pseudonym", [bytes(32), b"\x01" * 32, b"\x71" * 32], ids=["zero", "taken", "twice"])
+@pytest.mark.parametrize("pseudonym", [bytes(32), b"\x70" * 32, b"\x71" * 32], ids=["zero", "taken", "twice"])
 def test_a_pseudonym_that_is_not_free_registers_none_of_the_batch(market, pseudonym):
+    market.register_traders(USER, [b"\x70" * 32])
     rule = broken_rule(market.register_traders, USER, [b"\x71" * 32, pseudonym])
     assert rule == ("PseudonymNotFree", pseudonym)
-    assert market.trader_count == 6
+    assert market.trader_count == 7
+
+
+def test_a_pseudonym_that_another_master_registered_first_is_not_taken(market):
+    copied = market.register_traders(GRID, [b"\x71" * 32])
+    own = market.register_traders(USER, [b"\x71" * 32])
+    assert (market.trader_of(GRID, b"\x71" * 32), market.trader_of(USER, b"\x71" * 32)) == (copied, own)
+    assert market.trader(own) == Trader(USER)
 
 
 def test_only_the_settlement_agent_credits_and_debits(market):

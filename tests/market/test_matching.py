@@ -153,7 +153,7 @@ class TestRefusedOrders:
         records = [bytes([turn]) * 32 for turn in range(3)]
         first, refused, last = market.place_many(USER, [good, bad, good], records, NOW)
         assert (first.turn, refused, last.turn) == (0, None, 1)
-        assert market.happened(OrderRefusedInBatch) == [OrderRefusedInBatch(1, records[1], Reason.ENERGY_ZERO)]
+        assert market.happened(OrderRefusedInBatch) == [OrderRefusedInBatch(USER, 1, records[1], Reason.ENERGY_ZERO)]
 
     def test_each_order_of_a_batch_needs_its_record(self, market):
         with pytest.raises(MarketError, match="LengthsDiffer"):
@@ -167,7 +167,7 @@ class TestRefusedOrders:
     def test_an_amendment_that_is_refused_leaves_the_order_as_it_was(self, market):
         bid = market.buy(5, 100, 2_000)
         assert market.amend(USER, bid, 0, 2_000, RECORD, NOW) is None
-        assert market.events[-1] == OrderRefusedInBatch(0, RECORD, Reason.ENERGY_ZERO)
+        assert market.events[-1] == OrderRefusedInBatch(USER, 0, RECORD, Reason.ENERGY_ZERO)
         assert market.book[bid].open_wh == 100
 
 

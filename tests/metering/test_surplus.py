@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import EnergyType, Offer, Side
-from gridbourse.metering.surplus import OfferLimits, propose
+from gridbourse.metering.surplus import AutoTradingLimits, propose
 from gridbourse.units import MAX_ENERGY_WH, MAX_PRICE_TICKS
 
-LIMITS = OfferLimits(
+LIMITS = AutoTradingLimits(
     active=True,
     energy_type=EnergyType.PV,
     accepted_types=EnergyType.WIND | EnergyType.HYDRO,
@@ -23,7 +23,7 @@ PERIOD = 1_946_400
 
 def limits():
     return st.builds(
-        OfferLimits,
+        AutoTradingLimits,
         active=st.booleans(),
         energy_type=st.sampled_from(list(EnergyType)),
         accepted_types=st.sampled_from(list(EnergyType)),

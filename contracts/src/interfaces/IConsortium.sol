@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Rules} from "../libraries/Rules.sol";
+import {Rules} from "../types/Rules.sol";
 
 /// @notice What a master node is on the main chain (paper, section 1.1).
 enum Role {
@@ -13,16 +13,20 @@ enum Role {
 }
 
 /// @notice Market settings, changed only by a vote of the masters.
-/// @param coolingOffSeconds Time both parties of a deal have to confirm it; 0 makes every deal binding at once.
+/// @param coolingOffSeconds Time both parties of a deal have to confirm it, at most until the gate of its period closes; 0
+/// makes every deal binding at once.
 /// @param floorTicks Lowest price an order may have, in 0.0001 yuan/kWh.
 /// @param capTicks Highest price an order may have, in 0.0001 yuan/kWh.
 /// @param gateLeadSeconds How long before a delivery period begins its gate closes.
 /// @param maxCandidates How many resting orders one call may look at per incoming order.
 /// @param tradingRoles Bit `1 << role` is set for each role whose users may trade.
-/// @param fallbackTicks What energy is worth in a period without deals, for its imbalance price.
+/// @param fallbackTicks What energy is worth in a period without deals, for its imbalance price; neither below the floor
+/// nor above the cap.
 /// @param incentivePermille How much the imbalance price is raised where the region is short, and lowered where it is
 /// long; at most 1000.
 /// @param meteringDueSeconds How long after a delivery day masters may take to submit what they metered.
+/// @param apartSeconds What letting a deal end costs: for so long the order of the other party is not brought together
+/// with orders of the same master again.
 struct Settings {
     uint32 coolingOffSeconds;
     uint16 floorTicks;
@@ -33,6 +37,7 @@ struct Settings {
     uint16 fallbackTicks;
     uint16 incentivePermille;
     uint32 meteringDueSeconds;
+    uint32 apartSeconds;
 }
 
 /// @notice A master node, the member of the main chain.
@@ -76,7 +81,7 @@ interface IConsortium {
     /// @notice A master changed the key it signs with.
     event MasterKeyChanged(uint16 indexed masterId, address indexed account);
     /// @notice A master registered its node: what it votes and connects with.
-    event ValidatorRegistered(uint16 indexed masterId, bytes32 key, bytes20 nodeId);
+    event ValidatorRegistered(uint16 indexed masterId, bytes32 key, bytes20 nodeId, bytes proof);
     /// @notice A master registered its slave chain.
     event SlaveRegistered(uint16 indexed masterId, uint64 chainId, bytes32 genesisHash, address ledger);
     /// @notice The market settings changed.
@@ -112,9 +117,11 @@ interface IConsortium {
     error MasterNeeded(uint16 masterId);
     /// @notice A consortium has at most 255 masters.
     error TooManyMasters();
-    /// @notice Floor above cap, no candidate allowed, or nobody allowed to trade.
+    /// @notice Floor above cap, a fallback price outside of them, no candidate allowed, or nobody allowed to trade.
     error SettingsInvalid();
-    /// @notice A validator needs a key and the id of its node, and no other master has or had this key.
+    /// @notice The key that is to act for a master did not sign that it does.
+    error ConsentMissing(address account);
+    /// @notice A validator needs a key, the id of its node, and a proof of 64 bytes.
     error ValidatorInvalid();
     /// @notice A master registers one slave chain, once.
     error SlaveRegisteredAlready(uint16 masterId);
@@ -145,15 +152,21 @@ interface IConsortium {
     /// @notice By vote: name the regulator's keys, its address and its public key; both change together or neither.
     function changeRegulator(address regulator_, bytes calldata encryptionKey) external;
 
-    /// @notice Replace the caller's own key.
-    function changeKey(address account) external;
+    /// @notice Replace the caller's own key by another, which consents: nobody takes the address of a key it does not
+    /// hold, so that nobody else's change of keys can be stopped.
+    /// @param account Address of the next key.
+    /// @param v Its signature over `keyConsent` of the caller's number, and `r` and `s`.
+    function changeKey(address account, uint8 v, bytes32 r, bytes32 s) external;
 
     /// @notice Register the node with which the caller takes part in ordering the main chain, or another in its place.
-    /// Where CometBFT orders the chain, the active masters' validators vote on its blocks. A key that one master has
-    /// registered is never another's. Whoever registers a key that it does not hold gives its vote to the key's holder.
+    /// Where CometBFT orders the chain, the active masters' validators vote on its blocks. The EVM cannot check Ed25519
+    /// signatures; every node does before it lets a registration count. One whose proof is not the key's own signature
+    /// changes nothing, whoever came first.
     /// @param key Ed25519 key that signs the votes.
     /// @param nodeId Id that the node's connections are known by: the first 20 bytes of the SHA-256 hash of its key.
-    function registerValidator(bytes32 key, bytes20 nodeId) external;
+    /// @param proof Signature of the key (RFC 8032) over `gridbourse: this key votes for the master`, the chain id (8
+    /// bytes), the address of this contract, the master's number (2 bytes) and the node's id.
+    function registerValidator(bytes32 key, bytes20 nodeId, bytes calldata proof) external;
 
     /// @notice Register the caller's slave chain, once.
     function registerSlave(uint64 chainId, bytes32 genesisHash, address ledger) external;
@@ -190,7 +203,11 @@ interface IConsortium {
     /// @notice The regulator's public key, to which every record is sealed.
     function regulatorEncryptionKey() external view returns (bytes memory);
 
-    /// @notice What a master registered to vote with; zero if nothing.
+    /// @notice What the next key of a master signs: an EIP-191 digest of version 0, for this contract, this chain and this
+    /// master alone.
+    function keyConsent(uint16 masterId) external view returns (bytes32 digest);
+
+    /// @notice What a master registered to vote with; zero if nothing. Only a registration whose proof holds counts.
     function validator(uint16 masterId) external view returns (bytes32 key, bytes20 nodeId);
 
     /// @notice A master's slave chain; all zero before it is registered.

@@ -23,6 +23,8 @@ interface Vm {
         external
         returns (address deployed);
 
+    function addr(uint256 secret) external pure returns (address);
+    function sign(uint256 secret, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function prank(address sender) external;
     function warp(uint256 timestamp) external;
     function roll(uint256 height) external;
@@ -32,6 +34,9 @@ interface Vm {
     function expectRevert() external;
     function expectRevert(bytes calldata reason) external;
     function expectEmit(address emitter) external;
+    function readFile(string calldata path) external view returns (string memory content);
+    function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
+
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
 

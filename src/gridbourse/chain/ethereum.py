@@ -12,13 +12,14 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from threading import Lock
 from typing import Any, Self
 
 from gridbourse.chain.block import Log, Receipt
 from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS, Account, Chain, Confirmations, Fees
 from gridbourse.chain.rpc import values
-from gridbourse.chain.rpc.client import Call, RpcClient
+from gridbourse.chain.rpc.client import EVENTS_METHOD, FAILURE_METHOD, Call, RpcClient
 from gridbourse.chain.rpc.errors import Code, execution_error, rejection
 from gridbourse.chain.rpc.reading import (
     NetworkBlock,
@@ -172,7 +173,9 @@ class EthereumChain(Chain):
                 self.send(raw_transactions)
         return self.wait(hashes, timeout_seconds=max(0.0, deadline - time.monotonic()))
 
-    def call(self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None) -> bytes:
+    def call(
+        self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None
+    ) -> bytes:
         """Run a call on the newest state, which on a network that reorganises need not be final."""
         return told(values.read_data, self._execute("eth_call", to, data, sender, gas_limit), "eth_call")
 
@@ -291,12 +294,13 @@ class EthereumChain(Chain):
         }
         if address is not None:
             wanted["address"] = values.data(address)
+        method = EVENTS_METHOD if self._node_is_ours else "eth_getLogs"
         span = _LOG_BLOCKS
         while first_block <= last:
             portion_end = min(last, first_block + span - 1)
             blocks = {"fromBlock": values.quantity(first_block), "toBlock": values.quantity(portion_end)}
             try:
-                answer = self._node.ask("eth_getLogs", {**wanted, **blocks})
+                answer = self._node.ask(method, {**wanted, **blocks})
             except RpcError as error:
                 if span == 1 or error.code == Code.INVALID_PARAMS:
                     raise
@@ -409,10 +413,25 @@ class EthereumChain(Chain):
         return {receipt.transaction_hash: receipt for receipt in self._explained(final)}
 
     def _explained(self, receipts: Iterable[Receipt]) -> Iterator[Receipt]:
-        """Receipts with the words of the contract where a transaction failed."""
+        """Receipts with the words of the contract where a transaction failed: a node of ours keeps them."""
         for receipt in receipts:
-            is_known = receipt.succeeded or receipt.revert_data or receipt.halt
-            yield receipt if is_known else self._replayed(receipt)
+            if receipt.succeeded or receipt.revert_data:
+                yield receipt
+            else:
+                yield self._told_why(receipt) if self._node_is_ours else self._replayed(receipt)
+
+    @cached_property
+    def _node_is_ours(self) -> bool:
+        """Whether the node has the methods of gridbourse beside those of Ethereum."""
+        try:
+            return str(self._node.ask("web3_clientVersion")).startswith("gridbourse/")
+        except RpcError:
+            return False
+
+    def _told_why(self, receipt: Receipt) -> Receipt:
+        answer = self._node.ask(FAILURE_METHOD, values.data(receipt.transaction_hash))
+        revert_data = told(values.read_data, answer["revertData"], "revertData")
+        return receipt.explained(revert_data, str(answer["halt"]))
 
     def _replayed(self, receipt: Receipt) -> Receipt:
         """Run a failed transaction again behind its parent block. Without those between them it may do otherwise."""

@@ -172,13 +172,15 @@ class Chain(Protocol):
         """
         ...
 
-    def call(self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None) -> bytes:
+    def call(
+        self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None
+    ) -> bytes:
         """Run a call on the newest state, at the height and time of a block sealed now, and forget it.
 
         Parameters
         ----------
         to, data
-            The contract, and what it is told.
+            The contract, and what it is told; with ``to=None``, the code that makes one, and the answer is its code.
         sender
             Who calls, as far as the contract can see.
         gas_limit

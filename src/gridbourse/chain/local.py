@@ -91,7 +91,9 @@ class LocalChain(Chain):
         """`send`, then `wait`."""
         return self.wait(self.send(raw_transactions))
 
-    def call(self, to: Address, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None) -> bytes:
+    def call(
+        self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None
+    ) -> bytes:
         """Run a call on the newest state, at the height and time of a block sealed now, and forget it."""
         with self._changed:
             self._require_open()

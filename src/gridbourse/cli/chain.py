@@ -6,23 +6,23 @@ import sys
 
 import click
 
-from gridbourse.cli.connection import Connection, connected
+from gridbourse.api.chain_schema import BlockSummary, ChainSummary, RecordSummary, SearchHit
+from gridbourse.cli.connection import Connection, RegionTimes, connected
 from gridbourse.cli.output import AS_JSON, Columns, moment, print_json, show
 from gridbourse.client import chains
-from gridbourse.client.chain_values import BlockSummary, ChainSummary, RecordSummary, SearchHit
 from gridbourse.crypto.merkle import MerkleLog
 
 _CHAINS: Columns[ChainSummary] = {
     "chain": lambda found: found.name,
     "id": lambda found: found.chain_id,
     "blocks": lambda found: found.height,
-    "newest (UTC)": lambda found: moment(found.timestamp),
+    "newest": lambda found: moment(found.timestamp),
     "records": lambda found: found.record_count,
     "anchored": lambda found: found.anchored_count,
 }
 _BLOCKS: Columns[BlockSummary] = {
     "height": lambda block: block.height,
-    "time (UTC)": lambda block: moment(block.timestamp),
+    "time": lambda block: moment(block.timestamp),
     "hash": lambda block: block.hash[:18],
     "parent": lambda block: block.parent_hash[:18],
     "transactions": lambda block: block.transaction_count,
@@ -54,7 +54,7 @@ def chain() -> None:
 @connected
 def list_chains(connection: Connection, *, as_json: bool) -> None:
     """List all chains and how far they are anchored."""
-    show(connection.send(chains.chains()), _CHAINS, as_json=as_json)
+    show(connection.send(chains.chains()), _CHAINS, times=RegionTimes(connection), as_json=as_json)
 
 
 @chain.command()
@@ -63,7 +63,7 @@ def list_chains(connection: Connection, *, as_json: bool) -> None:
 @connected
 def search(connection: Connection, text: str, *, as_json: bool) -> None:
     """Find what you may read by TEXT: the number of a deal, trader or block, an id, a hash, a name or a place."""
-    show(connection.send(chains.search(text)), _HITS, as_json=as_json)
+    show(connection.send(chains.search(text)), _HITS, times=RegionTimes(connection), as_json=as_json)
 
 
 @chain.command()
@@ -72,7 +72,7 @@ def search(connection: Connection, text: str, *, as_json: bool) -> None:
 @connected
 def blocks(connection: Connection, name: str, *, as_json: bool) -> None:
     """List the newest blocks of chain NAME."""
-    show(connection.send(chains.blocks(name)).items, _BLOCKS, as_json=as_json)
+    show(connection.send(chains.blocks(name)).items, _BLOCKS, times=RegionTimes(connection), as_json=as_json)
 
 
 @chain.command()
@@ -82,7 +82,9 @@ def blocks(connection: Connection, name: str, *, as_json: bool) -> None:
 @connected
 def records(connection: Connection, name: str, kind: str | None, *, as_json: bool) -> None:
     """List the newest records of slave chain NAME."""
-    show(connection.send(chains.records(name, kind=kind)).items, _RECORDS, as_json=as_json)
+    show(
+        connection.send(chains.records(name, kind=kind)).items, _RECORDS, times=RegionTimes(connection), as_json=as_json
+    )
 
 
 @chain.command()

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from gridbourse.cli.demo import show_table, show_trades
 from gridbourse.errors import ProofError
-from gridbourse.experiments import paper_report
-from gridbourse.experiments.consortium import Consortium, ConsortiumResult
+from gridbourse.paper import report as paper_report
+from gridbourse.paper.organisations import Consortium, ConsortiumResult
 from gridbourse.units import format_kwh, format_price
 
 

@@ -10,13 +10,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gridbourse.experiments import comparison, paper_report, random_market
-from gridbourse.experiments.comparison import Comparison
-from gridbourse.experiments.paper_market import ARRIVALS, PaperMarket, Row, Trade
-from gridbourse.experiments.paper_report import SIDES
-from gridbourse.experiments.random_market import ScaleResult
-from gridbourse.network.region import Region
-from gridbourse.units import format_kwh, format_price, format_yuan
+from gridbourse.node.node import Region
+from gridbourse.paper import comparison
+from gridbourse.paper import report as paper_report
+from gridbourse.paper.comparison import Comparison
+from gridbourse.paper.market import ARRIVALS, ORDERS, PaperMarket, Row, Trade
+from gridbourse.paper.mechanisms import outcomes
+from gridbourse.paper.report import SIDES
+from gridbourse.simulation import random_market
+from gridbourse.simulation.random_market import ScaleResult
+from gridbourse.units import MONEY_UNITS_PER_YUAN, format_kwh, format_price, format_yuan
 
 
 @click.command()
@@ -47,6 +50,7 @@ def demo(output: Path, repetitions: int, orders: int, seed: int) -> None:
     console = Console()
     output.mkdir(parents=True, exist_ok=True)
     before, after, trades = _run_paper_market(console)
+    _show_mechanisms(console, trades)
     compared = _compare(console, repetitions)
     _show_comparison(console, compared)
     written = paper_report.write(output, before, after, trades, compared)
@@ -134,6 +138,24 @@ def show_trades(console: Console, trades: list[Trade]) -> None:
             format_price(trade.price_ticks),
             format_yuan(trade.money),
         )
+    console.print(table)
+
+
+def _show_mechanisms(console: Console, trades: list[Trade]) -> None:
+    both = outcomes(trades)
+    table = Table(title="The same ten orders through two mechanisms", title_justify="left")
+    for column in ("user", "side"):
+        table.add_column(column)
+    for column in ("limit", *(f"{one.name}, kWh" for one in both)):
+        table.add_column(column, justify="right")
+    for order in ORDERS:
+        energies = (format_kwh(one.traded_by.get(order.user, 0)) for one in both)
+        table.add_row(order.user, SIDES[order.side], format_price(order.price_ticks), *energies)
+    table.add_section()
+    prices = (" to ".join(dict.fromkeys(map(format_price, one.prices_ticks))) for one in both)
+    table.add_row("price", "", "yuan/kWh", *prices)
+    table.add_row("traded", "", "kWh", *(format_kwh(one.traded_wh) for one in both))
+    table.add_row("welfare", "", "yuan", *(f"{one.welfare / MONEY_UNITS_PER_YUAN:.2f}" for one in both))
     console.print(table)
 
 

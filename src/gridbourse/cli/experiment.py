@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from gridbourse.experiments.security_report import ROUNDS, write_security
+from gridbourse.paper.security_report import ROUNDS, write_security
 
 
 @click.group()

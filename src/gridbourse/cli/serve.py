@@ -17,17 +17,18 @@ from rich.console import Console
 from rich.table import Table
 
 from gridbourse.cli.service_file import take_from_file
-from gridbourse.console.app import create_app
-from gridbourse.console.example import ExampleAccount, ExampleMarket, open_accounts
-from gridbourse.console.example_meters import ExampleMeters
-from gridbourse.console.exchange import Exchange
-from gridbourse.console.serving import is_loopback, require_safe, run
-from gridbourse.console.settings import ServiceSettings
 from gridbourse.errors import GridbourseError, InvalidValue
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.mqtt import Broker
-from gridbourse.network.description import read_region
-from gridbourse.network.region import Region
+from gridbourse.node.node import Region
+from gridbourse.region.description import read_region
+from gridbourse.service.app import create_app
+from gridbourse.service.service import Exchange
+from gridbourse.service.serving import is_loopback, require_safe, run
+from gridbourse.service.settings import ServiceSettings
+from gridbourse.simulation.example import ExampleAccount, ExampleMarket, open_accounts
+from gridbourse.simulation.example_meters import ExampleMeters
+from gridbourse.web import add_pages
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,13 @@ _OWN_BROKER = "mqtt://127.0.0.1:1883"
     help="Another name to answer to; may be repeated. The name in --public-url is always one.",
 )
 @click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    multiple=True,
+    metavar="NETWORK",
+    help="Address or network (CIDR) of a reverse proxy in front, whose X-Forwarded-For is believed; may be repeated.",
+)
+@click.option(
     "--example",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Make the region from this description if FOLDER is new, with accounts, let its nodes trade by chance, and "
@@ -73,6 +81,11 @@ _OWN_BROKER = "mqtt://127.0.0.1:1883"
     help=f"Run that broker here, at a loopback address; {_OWN_BROKER} by default.",
 )
 @click.option(
+    "--attach",
+    is_flag=True,
+    help="Start no node: use the one that `gridbourse run` runs in FOLDER, and wait while there is none.",
+)
+@click.option(
     "--backups",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Folder in which a backup is written every --backup-hours, and at once on SIGUSR1.",
@@ -86,9 +99,11 @@ def serve(
     port: int,
     public_url: str | None,
     allowed_hosts: tuple[str, ...],
+    trusted_proxies: tuple[str, ...],
     example: Path | None,
     broker: str | None,
     own_broker: bool,  # noqa: FBT001 - click gives it by name
+    attach: bool,  # noqa: FBT001 - click gives it by name
     backups: Path | None,
     backup_hours: float,
 ) -> None:
@@ -96,13 +111,21 @@ def serve(
     shown_host = f"[{host}]" if ":" in host else host
     url = (public_url or f"http://{shown_host}:{port}").rstrip("/")
     names = (*ServiceSettings().allowed_hosts, *allowed_hosts, _host_of(url))
-    settings = ServiceSettings(public_url=url, allowed_hosts=tuple(dict.fromkeys(names)))
+    settings = ServiceSettings(
+        public_url=url, allowed_hosts=tuple(dict.fromkeys(names)), trusted_proxies=trusted_proxies
+    )
     require_safe(host, settings)
     is_new = example is not None and not folder.exists()
     if example is not None and is_new:
         Region.create(folder, read_region(example)).close()
     with _broker(broker, is_own=own_broker, is_example=example is not None) as meters_broker:
-        app = create_app(lambda: Exchange.open(folder, pace=settings.pace, broker=meters_broker), settings)
+        app = create_app(
+            lambda: Exchange.open(
+                folder, job_schedule=settings.job_schedule, broker=meters_broker, starts_node=not attach
+            ),
+            settings,
+            add_pages,
+        )
         if example is not None and meters_broker is not None:
             _beside(app, partial(_play, is_new=is_new))
             _beside(app, partial(_simulate_meters, broker=meters_broker))

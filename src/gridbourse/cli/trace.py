@@ -11,11 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gridbourse.network.finding import Language, say
-from gridbourse.network.region import Region
-from gridbourse.network.trace import Trace
-from gridbourse.network.trace_export import trace_document, trace_page
-from gridbourse.network.trace_words import WORDS
+from gridbourse.node.node import Region
+from gridbourse.regulator.export import PARTY, trace_document, trace_page
+from gridbourse.regulator.trace import Trace
+from gridbourse.text import Language, read_translation, say
 
 REGION = click.option(
     "--region", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the region."
@@ -53,18 +52,18 @@ def audit(region: Path, lang: Language) -> None:
         click.secho(say(finding, lang), fg="red")
     if findings:
         sys.exit(2)
-    click.secho(WORDS[lang].sound, fg="green")
+    click.secho(read_translation(lang)("trace.sound"), fg="green")
 
 
 def _show(console: Console, traced: Trace, lang: Language) -> None:
-    words = WORDS[lang]
+    t = read_translation(lang)
     for party in traced.parties:
-        title = f"{words.deal.format(number=traced.deal_id)}{words.colon}{words.parties[party.side]}"
+        title = f"{t('trace.deal', number=traced.deal_id)}{t('trace.colon')}{t(f'trace.{PARTY[party.side]}')}"
         table = Table(title=title, title_justify="left")
-        for column in words.columns:
-            table.add_column(column, overflow="fold")
+        for column in ("step", "verdict", "finding"):
+            table.add_column(t(f"trace.column.{column}"), overflow="fold")
         for step in party.steps:
-            verdict = f"[green]{words.step_holds}[/green]" if step.holds else f"[red]{words.fails}[/red]"
+            verdict = f"[green]{t('trace.step_holds')}[/green]" if step.holds else f"[red]{t('trace.fails')}[/red]"
             table.add_row(say(step.title, lang), verdict, escape(say(step.finding, lang)))
         console.print(table)
-    console.print(f"[green]{words.all_hold}[/green]" if traced.holds else f"[red]{words.not_all_hold}[/red]")
+    console.print(f"[green]{t('trace.all_hold')}[/green]" if traced.holds else f"[red]{t('trace.not_all_hold')}[/red]")

@@ -14,15 +14,16 @@ from rich.table import Table
 from gridbourse.chain.cometbft.folder import NodeFolder
 from gridbourse.contracts.abi import Call
 from gridbourse.contracts.consortium import Consortium, RegulatorKeys, ValidatorKeys
+from gridbourse.contracts.votes import cast, open_votes
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import Address
+from gridbourse.crypto.possession import validator_statement
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role
-from gridbourse.network.assembly import open_main_chain
-from gridbourse.network.description import RegionSpec
-from gridbourse.network.founding import PublicKeys
-from gridbourse.network.rotation import RegionKeys
-from gridbourse.network.votes import cast, open_votes
+from gridbourse.node.key_rotation import RegionKeys
+from gridbourse.node.setup import PublicKeys
+from gridbourse.node.wiring import open_main_chain
+from gridbourse.region.description import RegionSpec
 from gridbourse.units import price_ticks
 
 REGION = click.option(
@@ -153,10 +154,14 @@ def settings(
 @VOTER
 def validator(node: Path, region: Path, voter: str | None) -> None:
     """Register the validator whose keys lie in the folder NODE: it votes on blocks for its master from now on."""
-    made = NodeFolder(node).public_keys()
+    folder = NodeFolder(node)
+    made = folder.public_keys()
     with open_main_chain(region) as (main, spec, keys):
-        key = keys.masters.load_master(_voter(spec, keys, voter)).node.signing
-        registration = main.consortium.register_validator(ValidatorKeys(made.public_key, made.node_id))
+        key, consortium = keys.masters.load_master(_voter(spec, keys, voter)).node.signing, main.consortium
+        master_id = consortium.active_master_id(key.address)
+        statement = validator_statement(main.chain.chain_id, consortium.address, master_id, made.node_id)
+        proof = folder.sign(statement)
+        registration = consortium.register_validator(ValidatorKeys(made.public_key, made.node_id), proof)
         Wallet(main.chain, key).send(registration)
     click.echo("registered; it votes two blocks later")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from gridbourse.client.chain_values import (
+from gridbourse.api.chain_schema import (
     Alarm,
     AnchorView,
     AuditReport,
@@ -22,8 +22,8 @@ from gridbourse.client.chain_values import (
     TransactionView,
     VoteView,
 )
+from gridbourse.api.schema import Page
 from gridbourse.client.request import Request, get, post
-from gridbourse.client.values import Page
 
 
 def chains() -> Request[list[ChainSummary]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gridbourse.api.schema import DayPrices, MarketSettings, OrderBook, Page, PeriodSummary, Quote, Trade
 from gridbourse.client.request import Request, get
-from gridbourse.client.values import DayPrices, MarketSettings, OrderBook, Page, PeriodSummary, Quote, Trade
 from gridbourse.market.types import EnergyType, Offer
 
 

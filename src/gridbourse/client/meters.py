@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import NoneType
 from urllib.parse import quote
 
-from gridbourse.client.metering_values import AutomaticOffer, MeterView, PeriodReading, ReadingReceipt
+from gridbourse.api.meter_schema import AutomaticOffer, MeterView, PeriodReading, ReadingReceipt
 from gridbourse.client.request import Request, get, put
 from gridbourse.crypto.keys import Address
 from gridbourse.metering.reading import SignedReading

@@ -7,9 +7,7 @@ from types import NoneType
 from urllib.parse import quote
 from uuid import uuid4
 
-from gridbourse.client.market import names_of
-from gridbourse.client.request import Request, delete, get, post, put
-from gridbourse.client.values import (
+from gridbourse.api.schema import (
     Deal,
     Deposit,
     Limits,
@@ -20,6 +18,8 @@ from gridbourse.client.values import (
     SigningContext,
     Statement,
 )
+from gridbourse.client.market import names_of
+from gridbourse.client.request import Request, delete, get, post, put
 from gridbourse.market.types import Offer
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from types import NoneType
 from urllib.parse import quote
 
+from gridbourse.api.schema import Account, MadeToken, Session, SignInMessage, Token
 from gridbourse.client.request import Request, delete, get, post
-from gridbourse.client.values import Account, MadeToken, Session, SignInMessage, Token
 from gridbourse.crypto.keys import Address
 
 

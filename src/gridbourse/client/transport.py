@@ -10,9 +10,9 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from gridbourse.api.schema import Page
 from gridbourse.client.events import EventReader, ServerEvent
 from gridbourse.client.request import Request
-from gridbourse.client.values import Page
 from gridbourse.errors import ServiceProblem
 
 _Answer = TypeVar("_Answer")

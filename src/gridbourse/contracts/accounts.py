@@ -36,9 +36,9 @@ class Accounts(Contract):
         periods = [period for _, period in quotas_wh]
         return self._call("setQuotas", periods, traders, list(quotas_wh.values()))
 
-    def trader_of(self, pseudonym: bytes) -> int:
-        """Number of the trader with a pseudonym; 0 if there is none."""
-        (number,) = self._view("traderOf", pseudonym)
+    def trader_of(self, master_id: int, pseudonym: bytes) -> int:
+        """Number of the trader with a pseudonym below a master; 0 if there is none."""
+        (number,) = self._view("traderOf", master_id, pseudonym)
         return int(number)
 
     def trader_count(self) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gridbourse.chain.block import Receipt
 from gridbourse.contracts.abi import Call, Contract, contract_abi
-from gridbourse.crypto.keys import Address
+from gridbourse.crypto.keys import Address, SigningKey
 from gridbourse.market.types import Role, Settings
 
 
@@ -93,20 +93,38 @@ class Consortium(Contract):
         """By vote: name the regulator's keys."""
         return self._call("changeRegulator", regulator.account, regulator.encryption_public)
 
-    def change_key(self, account: Address) -> Call:
-        """Replace the calling master's own key."""
-        return self._call("changeKey", account)
+    def change_key(self, master_id: int, key: SigningKey) -> Call:
+        """Replace the calling master's own key by another, which consents."""
+        (digest,) = self._view("keyConsent", master_id)
+        consent = key.sign(digest)
+        return self._call("changeKey", key.address, 27 + consent[64], consent[:32], consent[32:64])
 
     def register_slave(self, slave: SlaveChain) -> Call:
         """Register the calling master's slave chain, once."""
         return self._call("registerSlave", slave.chain_id, slave.genesis_hash, slave.ledger)
 
-    def register_validator(self, keys: ValidatorKeys) -> Call:
-        """Register the calling master's node as a validator, or another in its place."""
-        return self._call("registerValidator", keys.public_key, keys.node_id)
+    def register_validator(self, keys: ValidatorKeys, proof: bytes) -> Call:
+        """Register the calling master's node as a validator, or another in its place.
+
+        Parameters
+        ----------
+        keys
+            What the node votes and connects with.
+        proof
+            Signature of the key over `validator_statement`, 64 bytes; without it the registration changes nothing.
+        """
+        return self._call("registerValidator", keys.public_key, keys.node_id, proof)
+
+    def registrations(self) -> Iterator[tuple[int, ValidatorKeys, bytes]]:
+        """Every registration of a validator, oldest first: the master's number, its keys and the proof."""
+        for log in self.chain.logs(address=self.address, topics=[{self.abi.topic("ValidatorRegistered")}]):
+            event = self.abi.event(log)
+            assert event is not None, "selected by its topic"
+            said = event.values
+            yield said["masterId"], ValidatorKeys(said["key"], said["nodeId"]), said["proof"]
 
     def validator(self, master_id: int) -> ValidatorKeys | None:
-        """What a master registered to vote with."""
+        """What a master registered to vote with; it counts only if its proof holds."""
         key, node_id = self._view("validator", master_id)
         return ValidatorKeys(bytes(key), bytes(node_id)) if any(key) else None
 
@@ -172,6 +190,12 @@ class Consortium(Contract):
         (master_id,) = self._view("settlementAgent")
         return int(master_id)
 
+    def settlement_agents(self) -> set[int]:
+        """Numbers of all masters that are or were settlement agents."""
+        logs = self.chain.logs(address=self.address, topics=[{self.abi.topic("SettlementAgentChanged")}])
+        events = map(self.abi.event, logs)
+        return {int(event.values["masterId"]) for event in events if event is not None}
+
     def dispatcher(self) -> int:
         """Number of the master that publishes transfer capacity."""
         (master_id,) = self._view("dispatcher")
@@ -200,13 +224,14 @@ def _settings_tuple(settings: Settings) -> tuple[int, ...]:
         settings.fallback_ticks,
         settings.incentive_permille,
         settings.metering_due_seconds,
+        settings.apart_seconds,
     )
 
 
 def _settings(fields: Sequence[int]) -> Settings:
-    cooling, floor, cap, gate, candidates, roles, fallback, incentive, due = fields
+    cooling, floor, cap, gate, candidates, roles, fallback, incentive, due, apart = fields
     trading = frozenset(role for role in Role if roles >> role & 1)
-    return Settings(cooling, floor, cap, gate, candidates, trading, fallback, incentive, due)
+    return Settings(cooling, floor, cap, gate, candidates, trading, fallback, incentive, due, apart)
 
 
 def _address(text: str) -> Address:

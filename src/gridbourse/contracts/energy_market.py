@@ -88,39 +88,43 @@ class EnergyMarket(Transfers):
     def _read_events(self, first_block: int, last_block: int) -> list[Event]:
         return self.events(self.chain.logs(address=self.address, first_block=first_block, last_block=last_block))
 
-    def refused_requests(self) -> Iterator[tuple[bytes, int]]:
-        """Record hash and packed request of every order that was ever refused.
+    def refused_requests(self, master_id: int) -> Iterator[tuple[bytes, int]]:
+        """Record hash and packed request of every order of a master that was ever refused.
 
         The event names the order by its record only; what was asked for stands in the transaction.
         """
         selector = self.abi.encode("placeOrders", [], [])[:4]
-        for log in self.chain.logs(address=self.address, topics=[{self.abi.topic("OrderRefused")}]):
+        for log in self._refusals(master_id):
             signed, event = self.chain.transaction(log.transaction_hash), self.abi.event(log)
             if signed and event and signed.transaction.to == self.address and signed.transaction.data[:4] == selector:
                 requests, _ = abi_decode(("uint256[]", "bytes32[]"), signed.transaction.data[4:])
                 yield event.values["recordHash"], requests[event.values["index"]]
 
-    def fate_of_record(self, record_hash: bytes) -> OrderId | Reason | None:
-        """The order that a record became, or why it was refused; None if it did not get here, or not yet."""
+    def fate_of_record(self, master_id: int, record_hash: bytes) -> OrderId | Reason | None:
+        """The order that a record on a master's slave chain became, or why it was refused; None if neither yet."""
         placed = [{self.abi.topic("OrderPlaced")}, None, None, {record_hash}]
-        refused = [{self.abi.topic("OrderRefused")}, None, {record_hash}]
+        refused = [{self.abi.topic("OrderRefused")}, {master_id.to_bytes(32, "big")}, None, {record_hash}]
         for topics in (placed, refused):
             for event in self.events(self.chain.logs(address=self.address, topics=topics)):
-                if isinstance(event, OrderPlaced):
+                if isinstance(event, OrderPlaced) and self.trader(event.trader).master_id == master_id:
                     return event.order_id
                 if isinstance(event, OrderRefused):
                     return event.reason
         return None
+
+    def _refusals(self, master_id: int) -> Iterator[Log]:
+        topics = [{self.abi.topic("OrderRefused")}, {master_id.to_bytes(32, "big")}]
+        return iter(self.chain.logs(address=self.address, topics=topics))
 
     def height_of_cancellation(self, order_id: OrderId) -> int | None:
         """Height of the block in which an order was withdrawn; None if it was not."""
         topics = [{self.abi.topic("OrderCancelled")}, {order_id.pack().to_bytes(32, "big")}]
         return next((log.height for log in self.chain.logs(address=self.address, topics=topics)), None)
 
-    def refused_amendments(self) -> Iterator[tuple[bytes, OrderId, int, int]]:
-        """Record hash, order, energy and price of every amendment that was ever refused."""
+    def refused_amendments(self, master_id: int) -> Iterator[tuple[bytes, OrderId, int, int]]:
+        """Record hash, order, energy and price of every amendment of a master that was ever refused."""
         selector = self.abi.encode("amendOrder", 0, 0, 0, bytes(32))[:4]
-        for log in self.chain.logs(address=self.address, topics=[{self.abi.topic("OrderRefused")}]):
+        for log in self._refusals(master_id):
             signed = self.chain.transaction(log.transaction_hash)
             if signed and signed.transaction.to == self.address and signed.transaction.data[:4] == selector:
                 number, energy_wh, price_ticks, record_hash = abi_decode(
@@ -157,8 +161,9 @@ class EnergyMarket(Transfers):
 
     def order(self, order_id: OrderId) -> Order | None:
         """An order by its id; None if it never was or was removed."""
-        ((energy_types, trader, energy_wh, open_wh),) = self._view("order", order_id.pack())
-        return Order(trader, EnergyType(energy_types), energy_wh, open_wh) if energy_types else None
+        ((energy_types, *numbers),) = self._view("order", order_id.pack())
+        trader, *energies = numbers
+        return Order(trader, EnergyType(energy_types), *energies) if energy_types else None
 
     def waiting_orders(
         self, period: int, side: Side, *, energy_types: EnergyType | None = None, limit: int = 1_000

@@ -11,14 +11,17 @@ from gridbourse.market.events import Deposited, DepositMoved, Event, QuotaSet, T
 from gridbourse.market.types import Position, Trader
 
 NO_PSEUDONYM = bytes(32)
+MAX_MONEY = 2**96 - 1
+"""So much money there may be in all, in 1e-7 yuan: what one trader receives always fits into its account."""
 
 
 class Accounts:
     """Who trades, with what money, and with what claims to energy.
 
-    A trader is a pseudonym below a master. Money is a claim, in 1e-7 yuan: the settlement agent credits a deposit
-    when it has received a payment and debits a withdrawal when it has paid out. Every call names the master that
-    makes it, and changes everything it names or, when it raises, nothing.
+    A trader is a pseudonym below a master: two masters that register the same one have two traders. Money is a claim,
+    in 1e-7 yuan: the settlement agent credits a deposit when it has received a payment and debits a withdrawal when it
+    has paid out. Every call names the master that makes it, and changes everything it names or, when it raises,
+    nothing.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ class Accounts:
         self.events: list[Event] = []
         self.credited = 0
         self.debited = 0
-        self._numbers: dict[bytes, int] = {}
+        self._numbers: dict[tuple[int, bytes], int] = {}
         self._traders: dict[int, Trader] = {}
         self._positions: dict[tuple[int, int], Position] = {}
 
@@ -50,7 +53,8 @@ class Accounts:
         Raises
         ------
         MarketError
-            ``LengthsDiffer``, ``NotActiveMaster``, or ``PseudonymNotFree`` for one that is zero or registered already.
+            ``LengthsDiffer``, ``NotActiveMaster``, or ``PseudonymNotFree`` for one that is zero or the
+            caller's already.
         """
         zones = [0] * len(pseudonyms) if zones is None else zones
         if len(pseudonyms) != len(zones):
@@ -59,11 +63,11 @@ class Accounts:
         first = len(self._traders) + 1
         numbers: dict[bytes, int] = {}
         for number, pseudonym in enumerate(pseudonyms, start=first):
-            if pseudonym == NO_PSEUDONYM or pseudonym in self._numbers or pseudonym in numbers:
+            if pseudonym == NO_PSEUDONYM or (caller, pseudonym) in self._numbers or pseudonym in numbers:
                 raise MarketError("PseudonymNotFree", pseudonym)
             numbers[pseudonym] = number
         for (pseudonym, number), zone in zip(numbers.items(), zones, strict=True):
-            self._numbers[pseudonym] = number
+            self._numbers[caller, pseudonym] = number
             self._traders[number] = Trader(caller, zone=zone)
             self.events.append(TraderRegistered(number, caller, pseudonym, zone))
         return first
@@ -74,10 +78,15 @@ class Accounts:
         Raises
         ------
         MarketError
-            ``NotActiveMaster``, ``NotSettlementAgent`` or ``UnknownTrader``.
+            ``NotActiveMaster``, ``NotSettlementAgent``, ``UnknownTrader``, or ``TooMuchMoney`` where all money of all
+            traders would exceed `MAX_MONEY`.
         """
         self._require_settlement_agent(caller)
-        for trader in moneys:
+        total = self.credited - self.debited
+        for trader, money in moneys.items():
+            total += money
+            if total > MAX_MONEY:
+                raise MarketError("TooMuchMoney", trader, money)
             self.trader(trader)
         for trader, money in moneys.items():
             self._move_money(trader, free=money)
@@ -139,9 +148,9 @@ class Accounts:
         """Number of traders; their numbers run from 1."""
         return len(self._traders)
 
-    def trader_of(self, pseudonym: bytes) -> int:
-        """The number of the trader with a pseudonym; 0 if there is none."""
-        return self._numbers.get(pseudonym, 0)
+    def trader_of(self, master_id: int, pseudonym: bytes) -> int:
+        """The number of the trader with a pseudonym below a master; 0 if there is none."""
+        return self._numbers.get((master_id, pseudonym), 0)
 
     def trader(self, number: int) -> Trader:
         """A trader's master and money.

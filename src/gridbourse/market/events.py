@@ -80,8 +80,9 @@ class OrderPlaced:
 
 @dataclass(frozen=True, slots=True)
 class OrderRefused:
-    """An order of a batch was not taken; the others were."""
+    """A master's order of a batch was not taken; the others were."""
 
+    master_id: int
     index: int
     record_hash: bytes
     reason: Reason
@@ -92,6 +93,22 @@ class OrderCancelled:
     """An order left the market for good."""
 
     order_id: OrderId
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPassedOver:
+    """An order of a batch was not cancelled; the others were."""
+
+    order_id: OrderId
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class DealPassedOver:
+    """A deal of a batch stayed as it is; the others did not."""
+
+    deal_id: int
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +188,8 @@ Event = (
     | OrderPlaced
     | OrderRefused
     | OrderCancelled
+    | OrderPassedOver
+    | DealPassedOver
     | CandidatePassedOver
     | MatchingStopped
     | IntentRecorded

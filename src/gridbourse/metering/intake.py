@@ -11,6 +11,7 @@ UNREADABLE     on arrival               refused
 UNKNOWN_METER  on arrival               refused
 WRONGLY_SIGNED on arrival               refused
 PREMATURE      on arrival               refused: it says to be taken later than it is now
+TOO_MANY       on arrival               refused: more than a meter has to say (`gridbourse.metering.headend`)
 CONFLICTING    on arrival               refused: the reading accepted first stands; both are evidence
 REPEATED       on arrival               nothing: it is the reading already accepted
 OUT_OF_ORDER   on arrival               accepted like any other
@@ -30,17 +31,18 @@ from typing import NamedTuple
 
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
-from gridbourse.metering.reading import Reading, SignedReading
+from gridbourse.metering.reading import MEMORY_READINGS, Reading, SignedReading
 from gridbourse.units import PERIOD_SECONDS
 
 
-class Fault(StrEnum):
+class Anomaly(StrEnum):
     """What can be wrong with readings."""
 
     UNREADABLE = "unreadable"
     UNKNOWN_METER = "unknown meter"
     WRONGLY_SIGNED = "wrongly signed"
     PREMATURE = "premature"
+    TOO_MANY = "too many"
     CONFLICTING = "conflicting"
     REPEATED = "repeated"
     OUT_OF_ORDER = "out of order"
@@ -63,7 +65,7 @@ class Finding:
         The readings that show it: the one that came, the two that conflict, or the two neighbours.
     """
 
-    fault: Fault
+    fault: Anomaly
     detail: str
     evidence: tuple[SignedReading, ...] = ()
 
@@ -163,25 +165,25 @@ class Intake:
         try:
             signed = SignedReading.from_bytes(data)
         except InvalidValue as error:
-            return Arrival(None, Finding(Fault.UNREADABLE, str(error)))
+            return Arrival(None, Finding(Anomaly.UNREADABLE, str(error)))
         reading = signed.reading
         stream = self._streams.get(reading.meter)
         name = f"meter 0x{reading.meter.hex()}, reading {reading.sequence}"
         if stream is None:
-            return _refused(Fault.UNKNOWN_METER, f"{name}: no such meter", signed)
+            return _refused(Anomaly.UNKNOWN_METER, f"{name}: no such meter", signed)
         if not signed.is_genuine():
-            return _refused(Fault.WRONGLY_SIGNED, f"{name}: not signed by this meter", signed)
+            return _refused(Anomaly.WRONGLY_SIGNED, f"{name}: not signed by this meter", signed)
         if until is not None and reading.taken_at > until:
-            return _refused(Fault.PREMATURE, f"{name}: taken at {reading.taken_at}, which is still to come", signed)
+            return _refused(Anomaly.PREMATURE, f"{name}: taken at {reading.taken_at}, which is still to come", signed)
         held = stream.by_sequence.get(reading.sequence)
         if held is None:
             late = reading.sequence < stream.next_sequence
             stream.add(signed)
             detail = f"{name} came after reading {stream.next_sequence - 1}"
-            return Arrival(signed, Finding(Fault.OUT_OF_ORDER, detail, (signed,)) if late else None)
+            return Arrival(signed, Finding(Anomaly.OUT_OF_ORDER, detail, (signed,)) if late else None)
         if held.reading == reading:
-            return _refused(Fault.REPEATED, f"{name} came before", signed)
-        return _refused(Fault.CONFLICTING, f"{name}: the meter signed two", held, signed)
+            return _refused(Anomaly.REPEATED, f"{name} came before", signed)
+        return _refused(Anomaly.CONFLICTING, f"{name}: the meter signed two", held, signed)
 
     def readings(self, meter: Address) -> tuple[SignedReading, ...]:
         """All accepted readings of a meter, in the meter's order."""
@@ -215,15 +217,16 @@ class Intake:
         judged = [_judge(stream.point, before, after) for before, after in pairwise(readings)]
         if readings and readings[0].reading.sequence > 0:
             detail = f"meter 0x{meter.hex()}: nothing before reading {readings[0].reading.sequence}"
-            judged.insert(0, Finding(Fault.MISSING, detail, readings[:1]))
+            judged.insert(0, Finding(Anomaly.MISSING, detail, readings[:1]))
         return tuple(finding for finding in judged if finding is not None)
 
     def missing(self, meter: Address) -> list[range]:
-        """Numbers of the readings that are missing below the latest one accepted."""
+        """Numbers of the readings that are missing below the latest one accepted, as far back as a meter remembers."""
         stream = self._stream(meter)
         if len(stream.by_sequence) == stream.next_sequence:
             return []
-        held = [-1, *sorted(stream.by_sequence)]
+        oldest = max(0, stream.next_sequence - MEMORY_READINGS)
+        held = [oldest - 1, *sorted(number for number in stream.by_sequence if number >= oldest)]
         return [range(before + 1, after) for before, after in pairwise(held) if after > before + 1]
 
     def _stream(self, meter: Address) -> _Stream:
@@ -232,7 +235,7 @@ class Intake:
         return self._streams[meter]
 
 
-def _refused(fault: Fault, detail: str, *evidence: SignedReading) -> Arrival:
+def _refused(fault: Anomaly, detail: str, *evidence: SignedReading) -> Arrival:
     return Arrival(None, Finding(fault, detail, evidence))
 
 
@@ -247,13 +250,13 @@ def _judge(point: MeteringPoint, before: SignedReading, after: SignedReading) ->
     name = f"meter 0x{new.meter.hex()}, readings {old.sequence} to {new.sequence}"
     if periods <= 0 or energy.imported_wh < 0 or energy.exported_wh < 0:
         detail = f"{name}: period, import or export runs backwards"
-        return Finding(Fault.BACKWARDS, detail, (before, after))
+        return Finding(Anomaly.BACKWARDS, detail, (before, after))
     # One Wh more than the connection carries: a register shows whole Wh, so a difference may be 1 Wh high.
     most_wh = point.limit_w * PERIOD_SECONDS * periods // 3600 + 1
     if max(energy.imported_wh, energy.exported_wh) > most_wh:
         detail = f"{name}: {energy.imported_wh} Wh in, {energy.exported_wh} Wh out; at most {most_wh} Wh can be"
-        return Finding(Fault.ABSURD, detail, (before, after))
+        return Finding(Anomaly.ABSURD, detail, (before, after))
     if periods > 1 or new.sequence > old.sequence + 1:
         detail = f"{name}: {periods} periods, {energy.imported_wh} Wh in, {energy.exported_wh} Wh out together"
-        return Finding(Fault.MISSING, detail, (before, after))
+        return Finding(Anomaly.MISSING, detail, (before, after))
     return None

@@ -10,7 +10,7 @@ from gridbourse.units import MAX_ENERGY_WH, MAX_PRICE_TICKS
 
 
 @dataclass(frozen=True, slots=True)
-class OfferLimits:
+class AutoTradingLimits:
     """What an owner lets its node do by itself.
 
     Parameters
@@ -64,7 +64,7 @@ class OfferLimits:
             raise InvalidValue("accepted_types", self.accepted_types, "one or more energy types")
 
 
-def propose(limits: OfferLimits, period: int, surplus_wh: int) -> Offer | None:
+def propose(limits: AutoTradingLimits, period: int, surplus_wh: int) -> Offer | None:
     """Offer a period's surplus, or ask for its need.
 
     Parameters

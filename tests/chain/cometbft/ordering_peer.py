@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from probe import NOON
 
 from gridbourse.chain.block import NO_SEALER, Genesis
@@ -18,9 +19,17 @@ from gridbourse.crypto.keys import SigningKey
 
 MASTERS = [SigningKey(bytes([number]) * 32) for number in (0x21, 0x22, 0x23, 0x24)]
 DEPLOYER = SigningKey(b"\x2f" * 32)
-VALIDATORS = [Validator(bytes([number]) * 32, bytes([number]) * 20) for number in (1, 2, 3, 4)]
+VALIDATOR_KEYS = sorted(
+    (Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in (1, 2, 3, 4)),
+    key=lambda key: key.public_key().public_bytes_raw(),
+)
+VALIDATORS = [
+    Validator(key.public_key().public_bytes_raw(), bytes([number]) * 20)
+    for number, key in enumerate(VALIDATOR_KEYS, start=1)
+]
 GENESIS = Genesis(2021, NO_SEALER, 100_000_000, NOON)
 MEMBERSHIP = Membership.at_genesis(
+    GENESIS.chain_id,
     created_address(DEPLOYER.address, 0),
     {key.address: validator for key, validator in zip(MASTERS, VALIDATORS, strict=True)},
 )

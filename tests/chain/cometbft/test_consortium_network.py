@@ -19,6 +19,7 @@ from gridbourse.chain.cometbft.snapshot import Snapshots
 from gridbourse.contracts.consortium import Consortium, RegulatorKeys, ValidatorKeys
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
+from gridbourse.crypto.possession import validator_statement
 from gridbourse.errors import ChainCorrupted, ChainError
 from gridbourse.market.types import Role, Settings
 
@@ -145,7 +146,8 @@ def test_a_strangers_node_gets_no_connection_until_the_contract_knows_it(network
         eventually(lambda: any("newcomer" in peer_names(network[name]) for name in network.names), seconds=4)
     vote(network, consortium, consortium.admit(account.address, Role.USER), "hydro", "grid", "retailer")
     keys = folder.public_keys()
-    register = consortium.register_validator(ValidatorKeys(keys.public_key, keys.node_id))
+    statement = validator_statement(network["hydro"].chain.chain_id, consortium.address, 5, keys.node_id)
+    register = consortium.register_validator(ValidatorKeys(keys.public_key, keys.node_id), folder.sign(statement))
     Wallet(network["hydro"].chain, account).send(register)
     eventually(lambda: key_of(network, "newcomer") in validators(network["hydro"]))
     eventually(lambda: peer_names(network["newcomer"]) >= {"hydro", "grid"})

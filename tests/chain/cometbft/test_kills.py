@@ -22,11 +22,11 @@ from gridbourse.chain.cometbft.folder import NodeFolder
 from gridbourse.chain.cometbft.genesis import read_genesis
 from gridbourse.contracts.consortium import RegulatorKeys
 from gridbourse.contracts.energy_market import EnergyMarket
+from gridbourse.contracts.main_chain import MainChain
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.market.events import DealSettled, IntentRecorded
 from gridbourse.market.types import DealState, Role, Settings
-from gridbourse.network.main_chain import MainChain
 from gridbourse.units import PERIOD_SECONDS
 
 SCRIPT = Path(__file__).with_name("loaded_node.py")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from ordering_peer import DEPLOYER, MASTERS, VALIDATORS, Peer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from ordering_peer import DEPLOYER, MASTERS, VALIDATOR_KEYS, VALIDATORS, Peer
 
 from gridbourse.chain.cometbft.membership import Membership, Validator
 from gridbourse.contracts.consortium import Consortium, RegulatorKeys, ValidatorKeys
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
+from gridbourse.crypto.possession import validator_statement
 from gridbourse.market.types import Role, Settings
 
 SETTINGS = Settings(cooling_off_seconds=0, floor_ticks=0, cap_ticks=9_000, gate_lead_seconds=900, max_candidates=64)
 NEWCOMER = SigningKey(b"\x30" * 32)
+NEXT = Ed25519PrivateKey.from_private_bytes(b"\x60" * 32)
 ROLES = [Role.SOURCE, Role.GRID, Role.AGGREGATOR, Role.USER]
 KEYS = [validator.public_key for validator in VALIDATORS]
 
@@ -28,6 +31,17 @@ def consortium(peer):
 def vote(peer, consortium, action, voters=(0, 1, 2)):
     for voter in voters:
         Wallet(peer.chain, MASTERS[voter]).send(consortium.vote(action))
+
+
+def registration(consortium, master_id, key, node_id=b"\x61" * 20, *, proven_for=None, chain_id=None):
+    """A registration of a key, with the proof of the key itself, or one that was made for something else."""
+    chain_id = chain_id or consortium.chain.chain_id
+    proof = key.sign(validator_statement(chain_id, consortium.address, proven_for or master_id, node_id))
+    return consortium.register_validator(ValidatorKeys(public(key), node_id), proof)
+
+
+def public(key):
+    return key.public_key().public_bytes_raw()
 
 
 def voting(peer):
@@ -51,9 +65,9 @@ def test_a_vote_that_suspends_a_master_takes_its_power_and_admission_gives_it_ba
 def test_a_new_master_votes_from_the_block_in_which_it_registers_a_key(peer, consortium):
     vote(peer, consortium, consortium.admit(NEWCOMER.address, Role.SOURCE))
     assert peer.updates == []
-    keys = ValidatorKeys(b"\x50" * 32, b"\x51" * 20)
+    keys = ValidatorKeys(public(NEXT), b"\x51" * 20)
     assert not peer.chain.membership.is_member(keys.node_id)
-    Wallet(peer.chain, NEWCOMER).send(consortium.register_validator(keys))
+    Wallet(peer.chain, NEWCOMER).send(registration(consortium, 5, NEXT, keys.node_id))
     assert peer.updates == [(keys.public_key, 1)]
     assert consortium.validator(5) == keys
     assert consortium.validator(1) is None, "it votes with the key of the genesis"
@@ -61,28 +75,34 @@ def test_a_new_master_votes_from_the_block_in_which_it_registers_a_key(peer, con
 
 
 def test_another_key_takes_the_place_of_the_first(peer, consortium):
-    Wallet(peer.chain, MASTERS[0]).send(consortium.register_validator(ValidatorKeys(b"\x60" * 32, b"\x61" * 20)))
-    assert peer.updates == [(KEYS[0], 0), (b"\x60" * 32, 1)]
+    Wallet(peer.chain, MASTERS[0]).send(registration(consortium, 1, NEXT))
+    assert sorted(peer.updates) == sorted([(KEYS[0], 0), (public(NEXT), 1)])
 
 
-def test_a_founders_key_is_nobody_elses_although_the_contract_does_not_know_it(peer, consortium):
-    stolen = ValidatorKeys(KEYS[1], b"\x61" * 20)
-    Wallet(peer.chain, MASTERS[0]).send(consortium.register_validator(stolen))
+def test_a_key_counts_only_for_the_master_that_it_signed_for(peer, consortium):
+    """Whoever sees a proof on its way may send it first: it is worth nothing to another."""
+    copied = registration(consortium, 1, NEXT, proven_for=2)
+    elsewhere = registration(consortium, 1, NEXT, chain_id=2_022)
+    own_of_another = consortium.register_validator(ValidatorKeys(KEYS[1], b"\x61" * 20), bytes(64))
+    for call in (copied, elsewhere, own_of_another):
+        Wallet(peer.chain, MASTERS[0]).send(call)
     assert peer.updates == []
-    assert not peer.chain.membership.is_member(stolen.node_id)
+    assert not peer.chain.membership.is_member(b"\x61" * 20)
+    Wallet(peer.chain, MASTERS[1]).send(registration(consortium, 2, NEXT))
+    assert sorted(peer.updates) == sorted([(KEYS[1], 0), (public(NEXT), 1)]), "its owner comes second and loses nothing"
     vote(peer, consortium, consortium.suspend(4))
-    assert voting(peer) == KEYS[:3]
+    assert voting(peer) == sorted([KEYS[0], KEYS[2], public(NEXT)])
 
 
 def test_a_founder_returns_to_its_key_of_the_genesis(peer, consortium):
-    for keys in (ValidatorKeys(b"\x60" * 32, b"\x61" * 20), ValidatorKeys(KEYS[0], b"\x61" * 20)):
-        Wallet(peer.chain, MASTERS[0]).send(consortium.register_validator(keys))
+    for key in (NEXT, VALIDATOR_KEYS[0]):
+        Wallet(peer.chain, MASTERS[0]).send(registration(consortium, 1, key))
     assert voting(peer) == KEYS
 
 
 def test_who_votes_is_the_same_after_reopening(peer, consortium, tmp_path):
     vote(peer, consortium, consortium.suspend(4))
-    Wallet(peer.chain, MASTERS[0]).send(consortium.register_validator(ValidatorKeys(b"\x60" * 32, b"\x61" * 20)))
+    Wallet(peer.chain, MASTERS[0]).send(registration(consortium, 1, NEXT))
     before = peer.chain.membership
     peer.chain.close()
     again = Peer(tmp_path / "peer.sqlite")
@@ -96,13 +116,13 @@ def test_a_failed_vote_and_a_contract_elsewhere_change_nothing(peer, consortium)
     founders = {NEWCOMER.address: Role.GRID}
     regulator = RegulatorKeys(SigningKey(b"\x05" * 32).address, b"\x06" * 32)
     impostor = Consortium(peer.chain, other.send(Consortium.creation(founders, regulator, SETTINGS)).contract_address)
-    other.send(impostor.register_validator(ValidatorKeys(b"\x70" * 32, b"\x71" * 20)))
+    other.send(registration(impostor, 1, NEXT))
     assert peer.updates == []
     assert voting(peer) == KEYS
 
 
 def test_the_set_is_never_empty(peer, consortium):
-    only = Membership.at_genesis(consortium.address, {MASTERS[0].address: Validator(b"\x01" * 32, b"\x01" * 20)})
+    only = Membership.at_genesis(2_021, consortium.address, {MASTERS[0].address: Validator(b"\x01" * 32, b"\x01" * 20)})
     vote(peer, consortium, consortium.suspend(1), voters=(1, 2, 3))
     suspended = only.after(peer.chain.logs(address=consortium.address))
     assert suspended.active == {2, 3, 4}

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from gridbourse.contracts.consortium import RegulatorKeys
+from gridbourse.contracts.main_chain import MainChain
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ContractReverted, OrderRefused
@@ -21,7 +22,6 @@ from gridbourse.market.events import (
     PartyConfirmed,
 )
 from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Reason, Role, Settings, Side
-from gridbourse.network.main_chain import MainChain
 from gridbourse.units import PERIOD_SECONDS
 
 SETTINGS = Settings(cooling_off_seconds=300, floor_ticks=0, cap_ticks=9_000, gate_lead_seconds=900, max_candidates=64)

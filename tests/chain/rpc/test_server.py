@@ -117,13 +117,13 @@ class TestLimits:
     def test_filters_are_counted_and_forgotten(self, chain):
         now = 0.0
         filters = Filters(chain, Limits(filters=2, filter_idle_seconds=10), clock=lambda: now)
-        first, _ = filters.add(None, {}), filters.add(None, {})
+        first, _ = filters.add(None), filters.add(None)
         with pytest.raises(RpcError, match="2 filters exist"):
-            filters.add(None, {})
+            filters.add(None)
         now = 9.0
         filters.changes(first)
         now = 12.0
-        filters.add(None, {})
+        filters.add(None)
         assert filters.changes(first) == []
         now = 30.0
         with pytest.raises(RpcError, match="filter not found"):

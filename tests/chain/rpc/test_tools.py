@@ -9,45 +9,11 @@ import subprocess
 import pytest
 from foundry import program
 from probe import BOB, BYTECODE, CHAIN_ID
+from probe_abi import ABI
 from web3 import AsyncWeb3, Web3, WebSocketProvider
 from web3.exceptions import ContractCustomError, ContractLogicError, TransactionNotFound, Web3RPCError
 
 BOBS_SECRET = "0x" + BOB.secret.hex()
-
-ABI = [
-    {
-        "type": "function",
-        "name": "store",
-        "stateMutability": "nonpayable",
-        "inputs": [{"name": "key", "type": "uint256"}, {"name": "value", "type": "uint256"}],
-        "outputs": [],
-    },
-    {
-        "type": "function",
-        "name": "values",
-        "stateMutability": "view",
-        "inputs": [{"name": "", "type": "uint256"}],
-        "outputs": [{"name": "", "type": "uint256"}],
-    },
-    {"type": "function", "name": "refuse", "stateMutability": "nonpayable", "inputs": [], "outputs": []},
-    {
-        "type": "function",
-        "name": "refuseWith",
-        "stateMutability": "pure",
-        "inputs": [{"name": "reason", "type": "uint256"}],
-        "outputs": [],
-    },
-    {
-        "type": "event",
-        "name": "Stored",
-        "anonymous": False,
-        "inputs": [
-            {"name": "key", "type": "uint256", "indexed": True},
-            {"name": "sender", "type": "address", "indexed": True},
-            {"name": "value", "type": "uint256", "indexed": False},
-        ],
-    },
-]
 
 
 class TestCast:

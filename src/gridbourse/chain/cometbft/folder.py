@@ -132,6 +132,22 @@ class NodeFolder:
                 "folder", str(self.path), f"one with keys, made by `gridbourse network keys` ({error})"
             ) from error
 
+    def sign(self, statement: bytes) -> bytes:
+        """Sign with the validator's key, 64 bytes; never what could be a vote.
+
+        Raises
+        ------
+        InvalidValue
+            There is no key.
+        """
+        try:
+            secret = b64decode(json.loads(self.validator_key.read_text("utf-8"))["priv_key"]["value"])[:32]
+            return Ed25519PrivateKey.from_private_bytes(secret).sign(statement)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InvalidValue(
+                "folder", str(self.path), f"one with keys, made by `gridbourse network keys` ({error})"
+            ) from error
+
     def write_settings(self, settings: NodeSettings) -> None:
         """Write `node.toml`."""
         peers = "".join(f"    {json.dumps(peer)},\n" for peer in settings.peers)

@@ -109,7 +109,7 @@ def read_genesis(path: Path) -> tuple[Genesis, Membership]:
             _address(account): Validator(bytes.fromhex(keys["validator_key"]), bytes.fromhex(keys["node_id"]))
             for account, keys in state["founders"].items()
         }
-        return genesis, Membership.at_genesis(_address(state["consortium"]), founders)
+        return genesis, Membership.at_genesis(genesis.chain_id, _address(state["consortium"]), founders)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidValue("genesis", str(path), f"a file that `gridbourse network init` wrote ({error})") from error
 

@@ -65,4 +65,15 @@ def consortium_methods(chain: CometChain, comet: CometClient) -> Mapping[str, Me
             ],
         }
 
-    return {MISBEHAVIOURS: misbehaviours, VALIDATORS: validators, NODE: node}
+    def syncing() -> dict[str, Any] | bool:
+        height = quantity(chain.head().height)
+        is_behind = comet.ask("status")["sync_info"]["catching_up"]
+        return {"currentBlock": height} if is_behind else False
+
+    return {
+        MISBEHAVIOURS: misbehaviours,
+        VALIDATORS: validators,
+        NODE: node,
+        "eth_syncing": syncing,
+        "net_peerCount": lambda: quantity(int(comet.ask("net_info")["n_peers"])),
+    }

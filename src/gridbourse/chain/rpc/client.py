@@ -11,6 +11,10 @@ import httpx
 
 from gridbourse.errors import ChainError, InvalidValue, RpcError
 
+EVENTS_METHOD = "gridbourse_getLogs"
+"""`eth_getLogs`, with each event's number within its transaction: nodes of ours only."""
+FAILURE_METHOD = "gridbourse_getFailure"
+"""What a failed transaction's contract said, or what stopped it: nodes of ours only."""
 BATCH_REQUESTS = 1_000
 """What common nodes take at most."""
 BATCH_BYTES = 4 * 2**20

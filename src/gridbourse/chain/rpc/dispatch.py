@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,9 @@ from gridbourse.errors import ChainError, InvalidValue, RpcError
 
 _SEND = "eth_sendRawTransaction"
 _NO_ID = object()
+_IDS = str | int | float | None
 _MAX_DEPTH = 32
+_SHOWN_CHARS = 80
 _OPENING = frozenset(b"[{")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -37,10 +40,10 @@ class _Request:
         if not isinstance(value, Mapping):
             return cls(None, fault=RpcError(Code.INVALID_REQUEST, "a request is an object"))
         request_id = value.get("id", _NO_ID)
-        if request_id is not _NO_ID and not isinstance(request_id, str | int | float | None):
+        if request_id is not _NO_ID and (isinstance(request_id, bool) or not isinstance(request_id, _IDS)):
             return cls(None, fault=RpcError(Code.INVALID_REQUEST, "id: give a string, a number or null"))
         method, params = value.get("method"), value.get("params")
-        if value.get("jsonrpc", "2.0") != "2.0" or not isinstance(method, str):
+        if value.get("jsonrpc") != "2.0" or not isinstance(method, str):
             fault = RpcError(Code.INVALID_REQUEST, 'give "jsonrpc": "2.0" and the name of a method')
             return cls(None if request_id is _NO_ID else request_id, fault=fault)
         if not isinstance(params, list | None):
@@ -85,7 +88,7 @@ class Dispatcher:
         if _depth(body) > _MAX_DEPTH:
             return failure(RpcError(Code.PARSE_ERROR, f"nested deeper than {_MAX_DEPTH}"))
         try:
-            asked = json.loads(body)
+            asked = json.loads(body, parse_constant=_no_number, parse_float=_finite)
         except ValueError:
             return failure(RpcError(Code.PARSE_ERROR, "this is no JSON"))
         table = {**self._table, **(own or {})}
@@ -123,7 +126,9 @@ class Dispatcher:
             return RpcError(Code.LIMIT_EXCEEDED, text)
         method = table.get(request.method)
         if method is None:
-            return RpcError(Code.METHOD_NOT_FOUND, f"the method {request.method} does not exist here")
+            return RpcError(
+                Code.METHOD_NOT_FOUND, f"the method {_short(request.method)} does not exist/is not available"
+            )
         try:
             self._require_arity(method, request)
             return method(*request.params)
@@ -132,10 +137,11 @@ class Dispatcher:
 
     def _require_arity(self, method: Method, request: _Request) -> None:
         least, most = self._arities.get(request.method) or _arity(method)
-        if not least <= len(request.params) <= most:
-            wanted = f"{least}" if least == most else f"{least} to {most}"
-            text = f"{request.method} takes {wanted} parameters, not {len(request.params)}"
-            raise RpcError(Code.INVALID_PARAMS, text)
+        if len(request.params) > most:
+            raise RpcError(Code.INVALID_PARAMS, f"too many arguments, want at most {most}")
+        missing = next((turn for turn in range(least) if _is_missing(request.params, turn)), None)
+        if missing is not None:
+            raise RpcError(Code.INVALID_PARAMS, f"missing value for required argument {missing}")
 
     def _send(self, requests: Sequence[_Request]) -> Iterator[tuple[_Request, Any]]:
         raws: list[bytes | RpcError] = []
@@ -155,6 +161,26 @@ class Dispatcher:
         for request, raw in zip(requests, raws, strict=True):
             outcome = next(outcomes) if isinstance(raw, bytes) else raw
             yield request, rpc_error(outcome) if isinstance(outcome, ChainError) else outcome
+
+
+def _is_missing(params: Sequence[Any], turn: int) -> bool:
+    return turn >= len(params) or params[turn] is None
+
+
+def _short(name: str) -> str:
+    return name[:_SHOWN_CHARS] + "..." if len(name) > _SHOWN_CHARS else name
+
+
+def _no_number(name: str) -> float:
+    """``NaN`` and the infinities are Python's, not JSON's."""
+    raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _arity(method: Method) -> tuple[int, int]:

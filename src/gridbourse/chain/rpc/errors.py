@@ -1,7 +1,8 @@
 """Error codes, and which of them each of our own errors is.
 
-Sources: JSON-RPC 2.0, section 5.1 (-32700 to -32603); EIP-1474 (-32000 to -32006); the error groups of the Ethereum
-execution-apis specification (3, -32015, -38010 to -38025); EIP-7966 (4).
+Sources: JSON-RPC 2.0, section 5.1 (-32700 to -32603); EIP-1474 (-32000 to -32006); the execution-apis specification
+(3); EIP-7966 (4). Words and codes of refused transactions and failed executions are geth's: viem, ethers and web3.js
+tell by them what happened.
 """
 
 from __future__ import annotations
@@ -32,40 +33,35 @@ class Code(IntEnum):
     METHOD_NOT_FOUND = -32601
     INVALID_PARAMS = -32602
     INTERNAL_ERROR = -32603
-    INVALID_INPUT = -32000
-    RESOURCE_NOT_FOUND = -32001
+    SERVER_ERROR = -32000
+    """What geth answers with unless there is a better one; tools go by its words, or by this code."""
     RESOURCE_UNAVAILABLE = -32002
-    TRANSACTION_REJECTED = -32003
     LIMIT_EXCEEDED = -32005
     EXECUTION_REVERTED = 3
     SYNC_TIMEOUT = 4
-    EXECUTION_HALTED = -32015
-    NONCE_TOO_LOW = -38010
-    NONCE_TOO_HIGH = -38011
-    INTRINSIC_GAS = -38013
-    INSUFFICIENT_FUNDS = -38014
-    BLOCK_GAS = -38015
-    SENDER_NOT_EOA = -38024
-    INIT_CODE = -38025
 
 
-_CODE_OF = {
-    Rejection.MALFORMED: Code.INVALID_INPUT,
-    Rejection.NONCE_TOO_LOW: Code.NONCE_TOO_LOW,
-    Rejection.NONCE_TOO_HIGH: Code.NONCE_TOO_HIGH,
-    Rejection.INTRINSIC_GAS: Code.INTRINSIC_GAS,
-    Rejection.BLOCK_GAS: Code.BLOCK_GAS,
-    Rejection.INIT_CODE: Code.INIT_CODE,
-    Rejection.FUNDS: Code.INSUFFICIENT_FUNDS,
-    Rejection.SENDER_IS_CONTRACT: Code.SENDER_NOT_EOA,
-    Rejection.NOT_TAKEN_HERE: Code.TRANSACTION_REJECTED,
+# What stopped an execution: revm's names, and geth's words for them.
+_HALTS = {
+    "OutOfGas": "out of gas",
+    "InvalidFEOpcode": "invalid opcode: INVALID",
+    "OpcodeNotFound": "invalid opcode",
+    "InvalidJump": "invalid jump destination",
+    "StackUnderflow": "stack underflow",
+    "StackOverflow": "stack limit reached",
+    "StateChangeDuringStaticCall": "write protection",
+    "OutOfOffset": "return data out of bounds",
+    "CreateCollision": "contract address collision",
+    "CreateContractSizeLimit": "max code size exceeded",
+    "CreateInitCodeSizeLimit": "max initcode size exceeded",
+    "CreateContractStartingWithEF": "invalid code: must not begin with 0xef",
+    "CallTooDeep": "max call depth exceeded",
+    "OutOfFunds": "insufficient balance for transfer",
+    "NonceOverflow": "nonce uint64 overflow",
 }
-
-
-_REASON_OF = {int(code): reason for reason, code in _CODE_OF.items()}
 # Ours and geth's words, Besu's and anvil's; revm counts several ways to run out of gas.
 _OUT_OF_GAS = re.compile(r"out ?of ?gas|gas required exceeds|\w+OOG\b", re.IGNORECASE)
-_EXECUTION_HALT = re.compile(r"(?:EVM error|VM execution error):? (\w+)")
+_EXECUTION_HALT = re.compile(r"(?:EVM error|vm execution error):? (\w+)", re.IGNORECASE)
 
 
 def rpc_error(error: Exception) -> RpcError:
@@ -75,7 +71,7 @@ def rpc_error(error: Exception) -> RpcError:
     if isinstance(error, InvalidValue):
         return RpcError(Code.INVALID_PARAMS, str(error))
     if isinstance(error, TransactionRejected):
-        return RpcError(_CODE_OF[error.reason], _rejection_text(error))
+        return RpcError(Code.SERVER_ERROR, _rejection_text(error))
     if isinstance(error, ContractReverted):
         return _execution_error(error)
     if isinstance(error, ChainError):
@@ -85,9 +81,10 @@ def rpc_error(error: Exception) -> RpcError:
 
 
 def rejection(error: RpcError) -> TransactionRejected:
-    """Read what a node says of a transaction that it turns away; other software has no codes, but the same words."""
-    by_words = next((reason for reason in Rejection if reason.value in error.message.lower()), None)
-    return TransactionRejected(error.message, by_words or _REASON_OF.get(error.code, Rejection.NOT_TAKEN_HERE))
+    """Read what a node says of a transaction that it turns away: the codes of nodes differ, the words do not."""
+    words = error.message.lower()
+    reason = next((reason for reason in Rejection if reason.value in words), Rejection.NOT_TAKEN_HERE)
+    return TransactionRejected(error.message, reason)
 
 
 def execution_error(error: RpcError) -> ContractReverted | None:
@@ -97,8 +94,10 @@ def execution_error(error: RpcError) -> ContractReverted | None:
         return contract_error(bytes.fromhex(error.data[2:]))
     if _OUT_OF_GAS.search(error.message):
         return contract_error(b"", "OutOfGas")
-    if halt := _EXECUTION_HALT.search(error.message):
-        return contract_error(b"", halt[1])
+    if named := _EXECUTION_HALT.search(error.message):
+        return contract_error(b"", named[1])
+    if halt := next((name for name, said in _HALTS.items() if said.lower() in words), None):
+        return contract_error(b"", halt)
     return contract_error(b"") if "revert" in words or error.code == Code.EXECUTION_REVERTED else None
 
 
@@ -110,6 +109,6 @@ def _rejection_text(error: TransactionRejected) -> str:
 
 def _execution_error(error: ContractReverted) -> RpcError:
     if not error.reverted:
-        return RpcError(Code.EXECUTION_HALTED, f"VM execution error: {error.error}")
+        return RpcError(Code.SERVER_ERROR, _HALTS.get(error.error, f"vm execution error: {error.error}"))
     said = f": {error.arguments[0]}" if error.error == "Error" else ""
     return RpcError(Code.EXECUTION_REVERTED, f"execution reverted{said}", data(error.data))

@@ -1,10 +1,10 @@
-"""Which events and blocks somebody asks for, and filters that remember how far they were polled."""
+"""Events that match a filter, and filters that remember how far they were polled."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
@@ -13,137 +13,44 @@ from gridbourse.chain.block import Log
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.rpc.errors import Code
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.values import data, read_address, read_hash, read_quantity
-from gridbourse.crypto.keys import Address
+from gridbourse.chain.rpc.parameters import EventFilter
+from gridbourse.chain.rpc.values import data, read_quantity
 from gridbourse.errors import InvalidValue, RpcError
 
-_NEWEST = frozenset({"latest", "pending", "safe", "finalized"})
-_MAX_TOPICS = 4
-_MAX_VALUES = 1_000
 
-
-def read_block(chain: Chain, value: object, name: str = "block") -> int | None:
-    """Height of the block that a parameter names (EIP-1898); None if there is no such block.
-
-    Every block is final here, so ``finalized``, ``safe``, ``latest`` and ``pending`` all mean the newest one.
-
-    Raises
-    ------
-    InvalidValue
-        It names no block at all.
-    """
-    if isinstance(value, Mapping):
-        return _read_block_object(chain, value, name)
-    head = chain.head().height
-    if isinstance(value, str) and value in _NEWEST:
-        return head
-    if value == "earliest":
-        return 0
-    height = read_quantity(value, name)
-    return height if height <= head else None
-
-
-def _read_block_object(chain: Chain, value: Mapping[str, object], name: str) -> int | None:
-    unknown = value.keys() - {"blockNumber", "blockHash", "requireCanonical"}
-    if unknown or ("blockNumber" in value) == ("blockHash" in value):
-        raise InvalidValue(name, sorted(value), "either blockNumber or blockHash (EIP-1898)")
-    if "blockHash" in value:
-        return chain.height_of(read_hash(value["blockHash"], "blockHash"))
-    return read_block(chain, value["blockNumber"], "blockNumber")
-
-
-@dataclass(frozen=True, slots=True)
-class Criteria:
-    """Which events: emitted by any of the addresses, or by anybody if there are none, with these topics."""
-
-    addresses: frozenset[Address] = frozenset()
-    topics: tuple[frozenset[bytes] | None, ...] = ()
-
-    @classmethod
-    def read(cls, value: object) -> Criteria:
-        """Read `address` and `topics` of a filter object.
-
-        Raises
-        ------
-        InvalidValue
-            One of them is malformed.
-        """
-        if not isinstance(value, Mapping):
-            raise InvalidValue("filter", value, "an object")
-        wanted = value.get("address")
-        addresses = wanted if isinstance(wanted, list) else [] if wanted is None else [wanted]
-        topics = value.get("topics") or []
-        if not isinstance(topics, list) or len(topics) > _MAX_TOPICS:
-            raise InvalidValue("topics", topics, f"a list of at most {_MAX_TOPICS} positions")
-        if len(addresses) > _MAX_VALUES:
-            raise InvalidValue("address", f"{len(addresses)} addresses", f"at most {_MAX_VALUES}")
-        return cls(
-            frozenset(read_address(address, "address") for address in addresses),
-            tuple(_read_topic(topic) for topic in topics),
-        )
-
-    def logs(self, chain: Chain, first_block: int, last_block: int, most: int) -> list[Log]:
-        """Events of a range of blocks.
-
-        Raises
-        ------
-        RpcError
-            There are more than `most`.
-        """
-        found = list(islice(self.matching(chain, first_block, last_block), most + 1))
-        if len(found) > most:
-            raise RpcError(Code.LIMIT_EXCEEDED, f"more than {most} events; ask for fewer blocks")
-        return found
-
-    def matching(self, chain: Chain, first_block: int, last_block: int) -> Iterator[Log]:
-        """Events of a range of blocks, however many."""
-        single = next(iter(self.addresses)) if len(self.addresses) == 1 else None
-        logs = chain.logs(address=single, topics=self.topics, first_block=first_block, last_block=last_block)
-        return (log for log in logs if not self.addresses or log.address in self.addresses)
-
-
-def _read_topic(value: object) -> frozenset[bytes] | None:
-    if value is None:
-        return None
-    values = value if isinstance(value, list) else [value]
-    if len(values) > _MAX_VALUES:
-        raise InvalidValue("topics", f"{len(values)} values", f"at most {_MAX_VALUES} in one position")
-    return frozenset(read_hash(topic, "topic") for topic in values) or None
-
-
-def read_range(chain: Chain, value: Mapping[str, object], limits: Limits) -> tuple[int, int]:
-    """Read the blocks that a filter object asks for: `blockHash`, or `fromBlock` and `toBlock`, both included.
+def logs_of(chain: Chain, wanted: EventFilter, limits: Limits) -> list[Log]:
+    """All events that a filter asks for.
 
     Raises
     ------
     InvalidValue, RpcError
-        There are no such blocks, or too many.
+        Its blocks do not exist, or are too many, or have too many events.
     """
-    if "blockHash" in value:
-        if "fromBlock" in value or "toBlock" in value:
-            raise InvalidValue("blockHash", "with fromBlock or toBlock", "one or the other")
-        height = chain.height_of(read_hash(value["blockHash"], "blockHash"))
-        if height is None:
-            raise RpcError(Code.RESOURCE_NOT_FOUND, "unknown block")
-        return height, height
-    first = read_block(chain, value.get("fromBlock") or "latest", "fromBlock")
-    last = read_block(chain, value.get("toBlock") or "latest", "toBlock")
-    if first is None or last is None:
-        remedy = f"blocks up to the newest, {chain.head().height}"
-        raise InvalidValue("fromBlock and toBlock", "beyond the chain's head", remedy)
-    if first > last:
-        raise InvalidValue("fromBlock", first, f"a block not behind toBlock {last}")
+    first, last = wanted.heights(chain)
+    head = chain.head().height
+    if last > head:
+        raise InvalidValue("toBlock", last, f"blocks up to the newest, {head}: the range extends beyond the head")
     if last - first >= limits.log_blocks:
         raise RpcError(Code.LIMIT_EXCEEDED, f"{last - first + 1} blocks; ask for at most {limits.log_blocks} at once")
-    return first, last
+    found = list(islice(matching(chain, wanted, first, last), limits.logs + 1))
+    if len(found) > limits.logs:
+        raise RpcError(Code.LIMIT_EXCEEDED, f"more than {limits.logs} events; ask for fewer blocks")
+    return found
+
+
+def matching(chain: Chain, wanted: EventFilter, first: int, last: int) -> Iterator[Log]:
+    """Events in a range of blocks, whatever range the filter has, and however many."""
+    single = next(iter(wanted.addresses)) if len(wanted.addresses) == 1 else None
+    logs = chain.logs(address=single, topics=wanted.topics, first_block=first, last_block=last)
+    return (log for log in logs if not wanted.addresses or log.address in wanted.addresses)
 
 
 @dataclass(slots=True)
 class _Filter:
-    criteria: Criteria | None
+    events: EventFilter | None
     """Which events; None asks for the hashes of blocks."""
-    asked: Mapping[str, object]
-    next_height: int
+    heights: range
+    """What is still to be told of."""
     used_at: float
     lock: Lock = field(default_factory=Lock)
 
@@ -165,44 +72,47 @@ class Filters:
         self._chain = chain
         self._limits = limits
         self._clock = clock
-        self._filters: dict[str, _Filter] = {}
+        self._filters: dict[int, _Filter] = {}
         self._lock = Lock()
 
-    def add(self, criteria: Criteria | None, asked: Mapping[str, object]) -> str:
-        """Start a filter from the next block on; returns its id.
+    def add(self, events: EventFilter | None) -> str:
+        """Start a filter for the blocks from the next one on, as far as they are in its range; returns its id.
 
         Raises
         ------
+        InvalidValue
+            Its range runs backwards.
         RpcError
-            There are too many.
+            There are too many filters, or there is no block with the hash that it names.
         """
-        next_height = self._chain.head().height + 1
+        heights = (events or EventFilter()).heights_ahead(self._chain)
         with self._lock:
             oldest = self._clock() - self._limits.filter_idle_seconds
             self._filters = {key: entry for key, entry in self._filters.items() if entry.used_at >= oldest}
             if len(self._filters) >= self._limits.filters:
                 raise RpcError(Code.LIMIT_EXCEEDED, f"{self._limits.filters} filters exist; uninstall some")
-            key = "0x1" + secrets.token_hex(8)[1:]
-            self._filters[key] = _Filter(criteria, asked, next_height, self._clock())
-            return key
+            key = secrets.randbits(127) | 1 << 127  # all ids are of one length
+            self._filters[key] = _Filter(events, heights, self._clock())
+            return hex(key)
 
     def remove(self, key: object) -> bool:
         """End a filter; returns whether there was one."""
+        wanted = read_quantity(key, "filter")
         with self._lock:
-            return self._filters.pop(_read_key(key), None) is not None
+            return self._filters.pop(wanted, None) is not None
 
-    def asked(self, key: object) -> Mapping[str, object]:
-        """What an event filter was made from.
+    def logs(self, key: object) -> list[Log]:
+        """All events that an event filter asks for, also of blocks before it.
 
         Raises
         ------
         RpcError
             There is no such filter, or it is one for blocks.
         """
-        entry = self._find(key)
-        if entry.criteria is None:
-            raise RpcError(Code.INVALID_INPUT, "a block filter has no events; poll its changes")
-        return entry.asked
+        events = self._find(key).events
+        if events is None:
+            raise RpcError(Code.SERVER_ERROR, "filter not found: a block filter has no events; poll its changes")
+        return logs_of(self._chain, events, self._limits)
 
     def changes(self, key: object) -> list[str] | list[Log]:
         """Hashes of blocks, or events, since the last poll; after a long time, of the next blocks in turn.
@@ -210,32 +120,37 @@ class Filters:
         Raises
         ------
         RpcError
-            There is no such filter.
+            There is no such filter, or a single block has too many events.
         """
         entry = self._find(key)
         with entry.lock:
-            last = min(self._chain.head().height, entry.next_height + self._limits.log_blocks - 1)
-            heights = range(entry.next_height, last + 1)
-            if entry.criteria is None:
-                found: list[str] | list[Log] = [data(self._chain.header(height).hash) for height in heights]
-            elif heights:
-                found = entry.criteria.logs(self._chain, heights[0], last, self._limits.logs)
-            else:
-                found = []
-            entry.next_height = last + 1
+            head = self._chain.head().height
+            heights = range(entry.heights.start, min(head + 1, entry.heights.stop))[: self._limits.log_blocks]
+            if not heights:
+                return []
+            found, following = self._changes(entry.events, heights)
+            entry.heights = range(following, entry.heights.stop)
         return found
 
+    def _changes(self, events: EventFilter | None, heights: range) -> tuple[list[str] | list[Log], int]:
+        """What blocks mean to a filter, and from where on it has to be told the next time."""
+        if events is None:
+            return [data(self._chain.header(height).hash) for height in heights], heights.stop
+        found = list(islice(matching(self._chain, events, heights[0], heights[-1]), self._limits.logs + 1))
+        if len(found) <= self._limits.logs:
+            return found, heights.stop
+        cut = found[-1].height  # its events may go on
+        whole = [log for log in found if log.height < cut]
+        if not whole:
+            raise RpcError(Code.LIMIT_EXCEEDED, f"block {cut} has more than {self._limits.logs} events; filter them")
+        return whole, cut
+
     def _find(self, key: object) -> _Filter:
+        wanted = read_quantity(key, "filter")
         with self._lock:
-            entry = self._filters.get(_read_key(key))
+            entry = self._filters.get(wanted)
             now = self._clock()
             if entry is None or now - entry.used_at > self._limits.filter_idle_seconds:
-                raise RpcError(Code.RESOURCE_NOT_FOUND, "filter not found")
+                raise RpcError(Code.SERVER_ERROR, "filter not found")
             entry.used_at = now
             return entry
-
-
-def _read_key(key: object) -> str:
-    if not isinstance(key, str):
-        raise InvalidValue("filter", key, "the id that the filter was given")
-    return key

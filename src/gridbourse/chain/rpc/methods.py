@@ -7,25 +7,20 @@ from typing import Any
 
 from gridbourse import __version__
 from gridbourse.chain.block import Log, Receipt
-from gridbourse.chain.interface import ZERO_ADDRESS, Chain
+from gridbourse.chain.interface import Chain
 from gridbourse.chain.rpc import objects
+from gridbourse.chain.rpc.client import EVENTS_METHOD, FAILURE_METHOD
 from gridbourse.chain.rpc.errors import Code
-from gridbourse.chain.rpc.filters import Criteria, Filters, read_block, read_range
+from gridbourse.chain.rpc.fees import FeeMethods
+from gridbourse.chain.rpc.filters import Filters, logs_of
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.values import (
-    data,
-    quantity,
-    read_address,
-    read_data,
-    read_hash,
-    read_quantity,
-    read_word,
-)
-from gridbourse.crypto.keys import Address, keccak256
-from gridbourse.errors import ChainError, InvalidValue, RpcError, TransactionRejected
+from gridbourse.chain.rpc.parameters import EventFilter, height_of, read_block, read_block_number
+from gridbourse.chain.rpc.state import StateMethods
+from gridbourse.chain.rpc.values import data, quantity, read_data, read_flag, read_hash, read_quantity, read_whole
+from gridbourse.crypto.keys import keccak256
+from gridbourse.errors import ChainError, RpcError, TransactionRejected
 
 Method = Callable[..., Any]
-_MAX_HISTORY_BLOCKS = 1_024
 _SYNC_WAIT_SECONDS = 2.0
 """EIP-7966's default."""
 
@@ -42,7 +37,7 @@ class Methods:
     read_only
         Leave out the methods that hand transactions in.
     further
-        More methods by their names, which are those of the chain's engine.
+        Methods of the chain's engine by their names, more or in place of those here.
     """
 
     def __init__(
@@ -53,104 +48,134 @@ class Methods:
         self._further = further or {}
         self._limits = limits
         self._filters = Filters(chain, limits)
+        self._fees = FeeMethods(chain)
+        self._state = StateMethods(chain, limits)
         self.places = objects.BlockPlaces(chain)
 
     def table(self) -> dict[str, Method]:
         """All methods by their names."""
-        sending = {"eth_sendRawTransaction": self.send, "eth_sendRawTransactionSync": self.send_and_wait}
-        return self._reading() | ({} if self._read_only else sending)
+        sending: dict[str, Method] = {
+            "eth_sendRawTransaction": self.send,
+            "eth_sendRawTransactionSync": self.send_and_wait,
+        }
+        own = self._of_node() | self._of_blocks() | self._of_events() | self._of_state()
+        return {**own, **({} if self._read_only else sending), **self._further}
 
-    def _reading(self) -> dict[str, Method]:
+    def _of_node(self) -> dict[str, Method]:
         return {
-            **self._further,
             "web3_clientVersion": lambda: f"gridbourse/{__version__}",
             "web3_sha3": lambda value: data(keccak256(read_data(value, "data"))),
             "net_version": lambda: str(self._chain.chain_id),
             "net_listening": lambda: True,
             "net_peerCount": lambda: "0x0",
-            "rpc_modules": lambda: {"eth": "1.0", "net": "1.0", "web3": "1.0", "rpc": "1.0"},
+            "rpc_modules": lambda: {"debug": "1.0", "eth": "1.0", "net": "1.0", "web3": "1.0", "rpc": "1.0"},
             "eth_chainId": lambda: quantity(self._chain.chain_id),
             "eth_syncing": lambda: False,
             "eth_accounts": self.accounts,
             "eth_coinbase": lambda: data(self._chain.head().sealer),
+            "eth_capabilities": self.capabilities,
+            "eth_gasPrice": self._fees.gas_price,
+            "eth_maxPriorityFeePerGas": self._fees.max_priority_fee_per_gas,
+            "eth_baseFee": self._fees.base_fee,
+            "eth_blobBaseFee": self._fees.blob_base_fee,
+            "eth_feeHistory": self._fees.fee_history,
+        }
+
+    def _of_blocks(self) -> dict[str, Method]:
+        return {
             "eth_blockNumber": lambda: quantity(self._chain.head().height),
             "eth_getBlockByNumber": self.block_by_number,
             "eth_getBlockByHash": self.block_by_hash,
-            "eth_getBlockTransactionCountByNumber": self.transaction_count_by_number,
-            "eth_getBlockTransactionCountByHash": self.transaction_count_by_hash,
-            "eth_getUncleCountByBlockNumber": lambda block: self._uncle_count(read_block(self._chain, block)),
-            "eth_getUncleCountByBlockHash": lambda block: self._uncle_count(self._height_of(block)),
-            "eth_getUncleByBlockNumberAndIndex": lambda _block, _index: None,
-            "eth_getUncleByBlockHashAndIndex": lambda _block, _index: None,
+            "eth_getBlockTransactionCountByNumber": lambda block: self._count(self._numbered(block)),
+            "eth_getBlockTransactionCountByHash": lambda block_hash: self._count(self._hashed(block_hash)),
+            "eth_getUncleCountByBlockNumber": lambda block: self._uncle_count(self._numbered(block)),
+            "eth_getUncleCountByBlockHash": lambda block_hash: self._uncle_count(self._hashed(block_hash)),
+            "eth_getUncleByBlockNumberAndIndex": self.uncle_by_number,
+            "eth_getUncleByBlockHashAndIndex": self.uncle_by_hash,
             "eth_getBlockReceipts": self.block_receipts,
             "eth_getTransactionByHash": self.transaction,
             "eth_getTransactionByBlockNumberAndIndex": self.transaction_by_number,
             "eth_getTransactionByBlockHashAndIndex": self.transaction_by_hash,
             "eth_getRawTransactionByHash": self.raw_transaction,
             "eth_getTransactionReceipt": self.receipt,
-            "eth_getLogs": self.logs,
-            "eth_newFilter": self.new_filter,
-            "eth_newBlockFilter": lambda: self._filters.add(None, {}),
-            "eth_getFilterChanges": self.filter_changes,
-            "eth_getFilterLogs": lambda key: self.logs(self._filters.asked(key)),
-            "eth_uninstallFilter": self._filters.remove,
-            "eth_call": self.call,
-            "eth_estimateGas": self.estimate_gas,
-            "eth_getTransactionCount": self.transaction_count,
-            "eth_getBalance": self.balance,
-            "eth_getCode": self.code,
-            "eth_getStorageAt": self.storage,
-            "eth_gasPrice": lambda: quantity(self._chain.fees().max_fee_per_gas),
-            "eth_maxPriorityFeePerGas": lambda: quantity(self._chain.fees().max_priority_fee_per_gas),
-            "eth_feeHistory": self.fee_history,
+            "debug_getRawTransaction": lambda tx_hash: self.raw_transaction(tx_hash) or "0x",
+            "debug_getBadBlocks": self.bad_blocks,
+            FAILURE_METHOD: self.failure,
         }
+
+    def _of_events(self) -> dict[str, Method]:
+        return {
+            "eth_getLogs": self.logs,
+            "eth_newFilter": lambda events: self._filters.add(EventFilter.read(events)),
+            "eth_newBlockFilter": lambda: self._filters.add(None),
+            "eth_getFilterChanges": self.filter_changes,
+            "eth_getFilterLogs": lambda key: self.log_objects(self._filters.logs(key)),
+            "eth_uninstallFilter": self._filters.remove,
+            EVENTS_METHOD: self.indexed_logs,
+        }
+
+    def _of_state(self) -> dict[str, Method]:
+        return {
+            "eth_call": self._state.call,
+            "eth_estimateGas": self._state.estimate_gas,
+            "eth_fillTransaction": self._state.fill_transaction,
+            "eth_getTransactionCount": self._state.transaction_count,
+            "eth_getBalance": self._state.balance,
+            "eth_getCode": self._state.code,
+            "eth_getStorageAt": self._state.storage,
+            "eth_getStorageValues": self._state.storage_values,
+        }
+
+    # The node
+
+    def syncing(self) -> Any:
+        """Whether the node is behind the others, and how far; false if it is not."""
+        return self.table()["eth_syncing"]()
 
     def accounts(self) -> list[str]:
         """None: a server keeps nobody's keys."""
         return []
 
+    def bad_blocks(self) -> list[Any]:
+        """None: what is no valid block is never stored."""
+        return []
+
+    def capabilities(self) -> dict[str, Any]:
+        """Which blocks can be asked for what."""
+        head = self._chain.head()
+        whole = {"disabled": False, "oldestBlock": "0x0"}
+        newest = {"type": "window", "retentionBlocks": "0x1"}
+        return {
+            "head": {"number": quantity(head.height), "hash": data(head.hash)},
+            "state": {"disabled": False, "oldestBlock": quantity(head.height), "deleteStrategy": newest},
+            **dict.fromkeys(("tx", "logs", "receipts", "blocks"), whole),
+            "stateproofs": {"disabled": True},
+        }
+
     # Blocks
 
-    def block_by_number(self, block: object, full: object = False) -> Any:  # noqa: FBT002
+    def block_by_number(self, block: object, full: object = None) -> Any:
         """A block, or null if there is no such block."""
-        return self._block_object(read_block(self._chain, block), full=_flag(full))
+        return self._block_object(self._numbered(block), full=full is not None and read_flag(full, "full"))
 
-    def block_by_hash(self, block_hash: object, full: object = False) -> Any:  # noqa: FBT002
+    def block_by_hash(self, block_hash: object, full: object = None) -> Any:
         """A block, or null if there is no such block."""
-        return self._block_object(self._height_of(block_hash), full=_flag(full))
-
-    def transaction_count_by_number(self, block: object) -> Any:
-        """How many transactions a block has, or null if there is no such block."""
-        return self._count(read_block(self._chain, block))
-
-    def transaction_count_by_hash(self, block_hash: object) -> Any:
-        """How many transactions a block has, or null if there is no such block."""
-        return self._count(self._height_of(block_hash))
+        return self._block_object(self._hashed(block_hash), full=full is not None and read_flag(full, "full"))
 
     def block_receipts(self, block: object) -> Any:
         """All receipts of a block, or null if there is no such block."""
-        height = self._block_or_hash(block)
+        height = height_of(self._chain, read_block(block))
         return None if height is None else objects.receipt_objects(self._chain.block(height)) if height else []
 
-    def fee_history(self, count: object, newest: object, percentiles: object = None) -> Any:
-        """What gas cost: nothing."""
-        wanted = count if isinstance(count, int) else read_quantity(count, "blockCount")
-        if wanted < 1:
-            raise InvalidValue("blockCount", count, "a number of blocks from 1 on")
-        last = self._existing(newest)
-        shown = min(wanted, _MAX_HISTORY_BLOCKS, last + 1)
-        oldest = last - shown + 1
-        headers = [self._chain.header(height) for height in range(oldest, last + 1)]
-        history = {
-            "oldestBlock": quantity(oldest),
-            "baseFeePerGas": ["0x0"] * (shown + 1),
-            "gasUsedRatio": [header.gas_used / header.gas_limit for header in headers],
-            "baseFeePerBlobGas": ["0x0"] * (shown + 1),
-            "blobGasUsedRatio": [0.0] * shown,
-        }
-        if isinstance(percentiles, list) and percentiles:
-            history["reward"] = [["0x0"] * len(percentiles)] * shown
-        return history
+    def uncle_by_number(self, block: object, index: object) -> None:
+        """None: there are no uncles."""
+        self._numbered(block)
+        read_quantity(index, "uncleIndex", bits=64)
+
+    def uncle_by_hash(self, block_hash: object, index: object) -> None:
+        """None: there are no uncles."""
+        self._hashed(block_hash)
+        read_quantity(index, "uncleIndex", bits=64)
 
     def _block_object(self, height: int | None, *, full: bool) -> Any:
         if height is None:
@@ -165,18 +190,11 @@ class Methods:
     def _uncle_count(self, height: int | None) -> str | None:
         return None if height is None else "0x0"
 
-    def _height_of(self, block_hash: object) -> int | None:
+    def _numbered(self, block: object) -> int | None:
+        return height_of(self._chain, read_block_number(block))
+
+    def _hashed(self, block_hash: object) -> int | None:
         return self._chain.height_of(read_hash(block_hash, "blockHash"))
-
-    def _block_or_hash(self, block: object) -> int | None:
-        is_hash = isinstance(block, str) and len(block) == 66
-        return self._height_of(block) if is_hash else read_block(self._chain, block)
-
-    def _existing(self, block: object) -> int:
-        height = read_block(self._chain, block)
-        if height is None:
-            raise RpcError(Code.RESOURCE_NOT_FOUND, "unknown block")
-        return height
 
     # Transactions
 
@@ -190,11 +208,11 @@ class Methods:
 
     def transaction_by_number(self, block: object, index: object) -> Any:
         """The transaction at a place of a block, or null."""
-        return self._transaction_at(read_block(self._chain, block), index)
+        return self._transaction_at(self._numbered(block), index)
 
     def transaction_by_hash(self, block_hash: object, index: object) -> Any:
         """The transaction at a place of a block, or null."""
-        return self._transaction_at(self._height_of(block_hash), index)
+        return self._transaction_at(self._hashed(block_hash), index)
 
     def raw_transaction(self, tx_hash: object) -> Any:
         """The bytes of a transaction in a block, or null."""
@@ -206,18 +224,26 @@ class Methods:
         receipt = self._chain.receipt(read_hash(tx_hash, "transactionHash"))
         return self._receipt_object(receipt) if receipt else None
 
+    def failure(self, tx_hash: object) -> Any:
+        """Why a transaction in a block failed, or null if it did not: what the contract said, or what stopped it."""
+        receipt = self._chain.receipt(read_hash(tx_hash, "transactionHash"))
+        if receipt is None or receipt.succeeded:
+            return None
+        return {"revertData": data(receipt.revert_data), "halt": receipt.halt}
+
     def send(self, raw: object) -> str:
         """Hand in a signed transaction; returns its hash."""
         return data(self._chain.send([read_data(raw, "transaction")])[0])
 
     def send_and_wait(self, raw: object, timeout_ms: object = None) -> Any:
         """Hand in a signed transaction and wait for its receipt (EIP-7966)."""
+        transaction = read_data(raw, "transaction")
         most = self._limits.sync_wait_seconds
         seconds = min(_SYNC_WAIT_SECONDS, most)
         if timeout_ms is not None:
-            wanted = timeout_ms if isinstance(timeout_ms, int) else read_quantity(timeout_ms, "timeout")
+            wanted = read_whole(timeout_ms, "timeout", 2**64 - 1)
             seconds = wanted / 1_000 if 0 < wanted <= most * 1_000 else seconds
-        [tx_hash] = self._chain.send([read_data(raw, "transaction")])
+        [tx_hash] = self._chain.send([transaction])
         try:
             [receipt] = self._chain.wait([tx_hash], timeout_seconds=seconds)
         except ChainError as error:
@@ -246,7 +272,7 @@ class Methods:
         return outcomes
 
     def _transaction_at(self, height: int | None, index: object) -> Any:
-        position = read_quantity(index, "transactionIndex")
+        position = read_quantity(index, "transactionIndex", bits=64)
         if not height:
             return None
         receipts = self._chain.block(height).receipts
@@ -259,18 +285,15 @@ class Methods:
 
     # Events
 
-    def logs(self, criteria: object) -> list[Any]:
+    def logs(self, events: object) -> list[Any]:
         """Events of a range of blocks."""
-        wanted = Criteria.read(criteria)
-        assert isinstance(criteria, Mapping), "it was read as one"
-        first, last = read_range(self._chain, criteria, self._limits)
-        return self.log_objects(wanted.logs(self._chain, first, last, self._limits.logs))
+        return self.log_objects(logs_of(self._chain, EventFilter.read(events), self._limits))
 
-    def new_filter(self, criteria: object) -> str:
-        """Start to collect events from the next block on."""
-        wanted = Criteria.read(criteria)
-        assert isinstance(criteria, Mapping), "it was read as one"
-        return self._filters.add(wanted, criteria)
+    def indexed_logs(self, events: object) -> list[Any]:
+        """Events of a range of blocks, each also with its number within its transaction."""
+        logs = logs_of(self._chain, EventFilter.read(events), self._limits)
+        shown = self.log_objects(logs)
+        return [{**entry, "transactionLogIndex": quantity(log.index)} for entry, log in zip(shown, logs, strict=True)]
 
     def filter_changes(self, key: object) -> list[Any]:
         """What came since the last poll."""
@@ -283,76 +306,3 @@ class Methods:
 
     def _log_or_hash(self, entry: Log | str) -> Any:
         return entry if isinstance(entry, str) else objects.log_object(entry, self.places.at(entry.height))
-
-    # The newest state
-
-    def call(self, message: object, block: object = "latest", overrides: object = None) -> str:
-        """Run a call and forget it."""
-        self._require_newest(block, overrides)
-        to, sender, call_data, gas = _read_message(message, self._limits.call_gas)
-        if to is None:
-            raise InvalidValue("to", None, "the contract to call")
-        return data(self._chain.call(to, call_data, sender=sender, gas_limit=gas))
-
-    def estimate_gas(self, message: object, block: object = "latest", overrides: object = None) -> str:
-        """Gas limit with which a transaction succeeds."""
-        self._require_newest(block, overrides)
-        to, sender, call_data, gas = _read_message(message, self._limits.call_gas)
-        return quantity(self._chain.estimate_gas(to, call_data, sender=sender, gas_limit=gas))
-
-    def transaction_count(self, address: object, block: object = "latest") -> str:
-        """Nonce of an account; with ``pending`` that of the next transaction to send."""
-        account = read_address(address, "address")
-        if block == "pending":
-            return quantity(self._chain.next_nonce(account))
-        self._require_newest(block)
-        return quantity(self._chain.account(account).nonce)
-
-    def balance(self, address: object, block: object = "latest") -> str:
-        """Coins of an account."""
-        self._require_newest(block)
-        return quantity(self._chain.account(read_address(address, "address")).balance_wei)
-
-    def code(self, address: object, block: object = "latest") -> str:
-        """Code of a contract."""
-        self._require_newest(block)
-        return data(self._chain.account(read_address(address, "address")).code)
-
-    def storage(self, address: object, slot: object, block: object = "latest") -> str:
-        """Word of a contract's storage."""
-        self._require_newest(block)
-        return data(self._chain.storage(read_address(address, "address"), read_word(slot, "slot")))
-
-    def _require_newest(self, block: object, overrides: object = None) -> None:
-        """Only the newest state is kept."""
-        if overrides:
-            raise InvalidValue("stateOverrides", "present", "none: they are not supported")
-        height = self._existing("latest" if block is None else block)
-        head = self._chain.head().height
-        if height < head:
-            text = f"the state of block {height} is not kept; ask at latest, now block {head}"
-            raise RpcError(Code.RESOURCE_UNAVAILABLE, text)
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidValue("full", value, "true for whole transactions, or false for their hashes")
-    return value
-
-
-def _read_message(message: object, most_gas: int) -> tuple[Address | None, Address, bytes, int]:
-    """Receiver, sender, data and gas of a call. Fees given along mean nothing here."""
-    if not isinstance(message, Mapping):
-        raise InvalidValue("transaction", message, "an object with to, from and data")
-    to, sender = message.get("to"), message.get("from")
-    texts = [value for value in (message.get("input"), message.get("data")) if value is not None]
-    if len(texts) > 1 and texts[0] != texts[1]:
-        raise InvalidValue("input", "other than data", "one of them, or both alike")
-    if message.get("value") and read_quantity(message["value"], "value"):
-        raise RpcError(Code.INSUFFICIENT_FUNDS, "insufficient funds: no account has a balance here; give value 0")
-    return (
-        read_address(to, "to") if to is not None else None,
-        read_address(sender, "from") if sender is not None else ZERO_ADDRESS,
-        read_data(next(iter(texts), "0x"), "data"),
-        min(read_quantity(message["gas"], "gas"), most_gas) if message.get("gas") else most_gas,
-    )

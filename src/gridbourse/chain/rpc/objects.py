@@ -157,8 +157,8 @@ def transaction_object(signed: SignedTransaction, receipt: Receipt, place: Block
 
 
 def receipt_object(signed: SignedTransaction, receipt: Receipt, place: BlockPlace) -> dict[str, Any]:
-    """A receipt; of a failed transaction also ``revertReason``, as Besu has it, and ``haltReason``."""
-    shown = {
+    """A receipt."""
+    return {
         "transactionHash": data(receipt.transaction_hash),
         "transactionIndex": quantity(receipt.position),
         "blockHash": place.block_hash,
@@ -174,11 +174,6 @@ def receipt_object(signed: SignedTransaction, receipt: Receipt, place: BlockPlac
         "logsBloom": ANYTHING_IN_BLOOM if receipt.logs else NOTHING_IN_BLOOM,
         "logs": [log_object(log, place) for log in receipt.logs],
     }
-    if receipt.revert_data:
-        shown["revertReason"] = data(receipt.revert_data)
-    if receipt.halt:
-        shown["haltReason"] = receipt.halt
-    return shown
 
 
 def receipt_objects(block: BlockView) -> list[dict[str, Any]]:
@@ -191,7 +186,7 @@ def receipt_objects(block: BlockView) -> list[dict[str, Any]]:
 
 
 def log_object(log: Log, place: BlockPlace) -> dict[str, Any]:
-    """An event; ``transactionLogIndex`` is its number within its transaction, as ``logIndex`` within the block."""
+    """An event; ``logIndex`` is its number within the block."""
     position = place.positions[log.transaction_hash]
     return {
         "address": data(log.address),
@@ -203,6 +198,5 @@ def log_object(log: Log, place: BlockPlace) -> dict[str, Any]:
         "transactionHash": data(log.transaction_hash),
         "transactionIndex": quantity(position),
         "logIndex": quantity(place.logs_before[position] + log.index),
-        "transactionLogIndex": quantity(log.index),
         "removed": False,
     }

@@ -78,7 +78,7 @@ def read_header(answer: Mapping[str, Any]) -> NetworkHeader:
 
 @_strictly
 def read_receipt(answer: Mapping[str, Any]) -> Receipt:
-    """Read a receipt; its events are numbered within the transaction."""
+    """Read a receipt; its events are numbered within the transaction. Why it failed, some networks tell."""
     contract = answer.get("contractAddress")
     succeeded = read_quantity(answer["status"], "status") == 1
     logs = [read_log(entry) for entry in answer["logs"]]
@@ -88,9 +88,9 @@ def read_receipt(answer: Mapping[str, Any]) -> Receipt:
         position=read_quantity(answer["transactionIndex"], "transactionIndex"),
         succeeded=succeeded,
         gas_used=read_quantity(answer["gasUsed"], "gasUsed"),
-        contract_address=read_address(contract, "contractAddress") if contract and succeeded else None,
         revert_data=b"" if succeeded else read_data(answer.get("revertReason") or "0x", "revertReason"),
-        halt="" if succeeded else str(answer.get("haltReason") or ""),
+        halt="",
+        contract_address=read_address(contract, "contractAddress") if contract and succeeded else None,
         logs=logs,
         kind=read_quantity(answer.get("type") or "0x0", "type"),
         cumulative_gas_used=read_quantity(answer["cumulativeGasUsed"], "cumulativeGasUsed"),

@@ -7,9 +7,10 @@ import hmac
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from typing import Self
 
 import uvicorn
@@ -17,12 +18,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from gridbourse.chain.interface import Chain
+from gridbourse.chain.rpc.connections import bounded
+from gridbourse.chain.rpc.conversation import Conversation
 from gridbourse.chain.rpc.dispatch import Dispatcher, failure
 from gridbourse.chain.rpc.errors import Code
 from gridbourse.chain.rpc.limits import Limits
@@ -30,15 +33,13 @@ from gridbourse.chain.rpc.methods import Method, Methods
 from gridbourse.chain.rpc.subscriptions import HeadWatcher, Subscriptions
 from gridbourse.errors import ChainError, InvalidValue, RpcError
 
-Answer = Callable[[bytes, Mapping[str, Method]], Awaitable[bytes]]
-
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8545
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
 _START_SECONDS = 10.0
 _STOP_SECONDS = 5
-_GOING_AWAY = 1001
-_MAX_REASON_CHARS = 40
+_MEDIA_TYPES = ("application/json", "application/json-rpc", "application/jsonrequest")
+"""Those that geth takes."""
 
 
 class RpcServer:
@@ -91,14 +92,17 @@ class RpcServer:
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         limits = limits or Limits()
         methods = Methods(chain, limits, read_only=read_only, further=further)
+        http, web_socket = bounded(limits.connections)
         config = uvicorn.Config(
             _application(methods, token, [*_LOCAL_NAMES, host, *names], origins, limits),
+            http=http,
+            ws=web_socket,
             log_level="warning",
             access_log=False,
+            server_header=False,
+            proxy_headers=False,
             lifespan="on",
-            ws="websockets-sansio",
             ws_max_size=limits.body_bytes,
-            limit_concurrency=limits.connections,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
         self._server = uvicorn.Server(config)
@@ -144,34 +148,45 @@ def _listen(host: str, port: int, token: str | None) -> socket.socket:
 def _application(
     methods: Methods, token: str | None, hosts: Sequence[str], origins: Sequence[str], limits: Limits
 ) -> Starlette:
-    chain = methods.chain
     dispatcher = Dispatcher(methods, limits)
-    watcher = HeadWatcher(chain)
+    watcher = HeadWatcher(methods.chain)
     # As many as there may be callers: some wait for a block, and keep nobody else waiting by that.
-    workers = ThreadPoolExecutor(limits.connections, "rpc")
+    workers = ThreadPoolExecutor(limits.requests + limits.web_sockets, "rpc")
+    load = _Load(limits)
 
     async def answer(body: bytes, own: Mapping[str, Method]) -> bytes:
         return await asyncio.get_running_loop().run_in_executor(workers, dispatcher.answer, body, own)
 
     async def http(request: Request) -> Response:
-        if refused := _refused(request, token):
+        if refused := _refused(request, token) or _wrong_media_type(request):
             return refused
-        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            return _error(415, Code.INVALID_REQUEST, "Content-Type: give application/json")
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limits.body_bytes:
-                return _error(413, Code.LIMIT_EXCEEDED, f"a request has at most {limits.body_bytes} bytes")
-        answered = await answer(bytes(body), {})
-        return Response(answered, media_type="application/json") if answered else Response(status_code=204)
+        with load.request() as incoming:
+            try:
+                answered = await answer(await incoming.body(request), {})
+            except _Refused as refusal:
+                return refusal.response
+            except ClientDisconnect:
+                return Response(status_code=400)  # to nobody
+        return Response(answered, media_type=_MEDIA_TYPES[0]) if answered else Response(status_code=204)
+
+    conversations: set[Conversation] = set()
 
     async def websocket(connection: WebSocket) -> None:
-        if refused := _refused(connection, token) or _foreign_page(connection, origins):
+        refused = _refused(connection, token) or _foreign_page(connection, origins)
+        if refused is None and not _make_room(conversations, limits.web_sockets):
+            text = f"{limits.web_sockets} WebSockets are open; ask over HTTP, or come again"
+            refused = _error(503, Code.LIMIT_EXCEEDED, text)
+        if refused:
             await connection.send_denial_response(refused)
             return
         await connection.accept()
-        await _converse(connection, answer, watcher, Subscriptions(chain, methods, limits))
+        subscriptions = Subscriptions(methods.chain, methods, limits)
+        conversation = Conversation(connection, answer, subscriptions, limits.web_socket_idle_seconds)
+        conversations.add(conversation)
+        try:
+            await conversation.run(watcher)
+        finally:
+            conversations.discard(conversation)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -190,37 +205,74 @@ def _application(
     )
 
 
-async def _converse(connection: WebSocket, answer: Answer, watcher: HeadWatcher, subscriptions: Subscriptions) -> None:
-    """Answer what comes in, and push what was subscribed to. A subscription's first news follows its answer."""
-    sending = asyncio.Lock()
+class _Refused(Exception):
+    """A request that is answered with `response`."""
 
-    async def send(message: bytes) -> None:
-        async with sending:
-            await connection.send_text(message.decode())
+    def __init__(self, status: int, text: str) -> None:
+        self.response = _error(status, Code.LIMIT_EXCEEDED, text)
 
-    async def push() -> None:
+
+class _Load:
+    """What the HTTP requests of all callers take together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.running = 0
+        self.body_bytes = 0
+
+    @contextmanager
+    def request(self) -> Iterator[_Incoming]:
+        """One more request; what it took is given back at the end."""
+        incoming = _Incoming(self)
         try:
-            await subscriptions.push(watcher, send)
-        except ChainError as error:
-            await connection.close(_GOING_AWAY, str(error)[:_MAX_REASON_CHARS])
+            yield incoming
+        finally:
+            self.body_bytes -= incoming.body_bytes
+            self.running -= incoming.is_running
 
-    pushing = asyncio.create_task(push())
-    try:
-        while True:
-            received = await connection.receive()
-            if received["type"] == "websocket.disconnect":
-                return
-            body = (received.get("text") or "").encode() or received.get("bytes") or b""
-            async with sending:
-                answered = await answer(body, subscriptions.table())
-                if answered:
-                    await connection.send_text(answered.decode())
-    except WebSocketDisconnect:
-        return
-    finally:
-        pushing.cancel()
-        with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
-            await pushing
+
+class _Incoming:
+    """What one request takes. Until it has come in whole it takes memory, and only then one of the places."""
+
+    def __init__(self, load: _Load) -> None:
+        self._load = load
+        self.body_bytes = 0
+        self.is_running = False
+
+    async def body(self, request: Request) -> bytes:
+        """Read all of it, and take a place among those that are answered."""
+        limits, body = self._load.limits, bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            self.body_bytes += len(chunk)
+            self._load.body_bytes += len(chunk)
+            if len(body) > limits.body_bytes:
+                raise _Refused(413, f"a request has at most {limits.body_bytes} bytes")
+            if self._load.body_bytes > limits.all_body_bytes:
+                raise _Refused(503, "too many long requests are coming in; ask again")
+        if self._load.running >= limits.requests:
+            raise _Refused(503, f"{limits.requests} requests are being answered; ask again")
+        self.is_running = True
+        self._load.running += 1
+        return bytes(body)
+
+
+def _make_room(conversations: AbstractSet[Conversation], most: int) -> bool:
+    """Whether one more may begin, if need be in the place of the one that has been idle the longest."""
+    if len(conversations) < most:
+        return True
+    idle = [conversation for conversation in conversations if conversation.is_idle]
+    if idle:
+        min(idle, key=lambda conversation: conversation.idle_since).end("another WebSocket needs the place")
+    return bool(idle)
+
+
+def _wrong_media_type(request: Request) -> Response | None:
+    """Refuse what a page's form can send without asking; names of media types have no case (RFC 9110, 8.3.1)."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type in _MEDIA_TYPES:
+        return None
+    return _error(415, Code.INVALID_REQUEST, f"Content-Type: give {_MEDIA_TYPES[0]}")
 
 
 def _refused(connection: HTTPConnection, token: str | None) -> Response | None:

@@ -1,4 +1,4 @@
-"""What a WebSocket connection subscribed to: new heads, and events as they happen.
+"""What a WebSocket connection subscribed to: new heads, events as they happen, and whether the node is behind.
 
 Blocks are final and stay readable, so a connection needs no queue: it remembers the next height, and reads on from the
 chain as fast as its peer takes what it is sent.
@@ -17,12 +17,15 @@ from gridbourse.chain.interface import Chain
 from gridbourse.chain.rpc import objects
 from gridbourse.chain.rpc.dispatch import notification
 from gridbourse.chain.rpc.errors import Code
-from gridbourse.chain.rpc.filters import Criteria
+from gridbourse.chain.rpc.filters import matching
 from gridbourse.chain.rpc.limits import Limits
 from gridbourse.chain.rpc.methods import Method, Methods
+from gridbourse.chain.rpc.parameters import EventFilter
+from gridbourse.chain.rpc.values import shown
 from gridbourse.errors import ChainError, InvalidValue, RpcError
 
 POLL_SECONDS = 0.1
+SYNCING_POLL_SECONDS = 1.0
 
 
 class HeadWatcher:
@@ -59,10 +62,10 @@ class HeadWatcher:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Which events, or new heads where that is None, of the blocks above a height."""
+    """Which events, or new heads where that is None, of which blocks."""
 
-    events: Criteria | None
-    since: int
+    events: EventFilter | None
+    heights: range
 
 
 class Subscriptions:
@@ -79,29 +82,57 @@ class Subscriptions:
         self._methods = methods
         self._limits = limits
         self._wanted: dict[str, _Wanted] = {}
+        self._told_syncing: dict[str, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._wanted) + len(self._told_syncing)
 
     def table(self) -> dict[str, Method]:
         """The methods that only a connection has."""
         return {"eth_subscribe": self.subscribe, "eth_unsubscribe": self.unsubscribe}
 
-    def subscribe(self, kind: object, criteria: object = None) -> str:
-        """Start with the next block; returns the subscription's id."""
-        if kind not in ("newHeads", "logs"):
-            raise InvalidValue("subscription", kind, '"newHeads" or "logs"')
-        events = Criteria.read({} if criteria is None else criteria) if kind == "logs" else None
-        if len(self._wanted) >= self._limits.subscriptions:
+    def subscribe(self, kind: object, events: object = None) -> str:
+        """Start with the next block, or at once with whether the node is behind; returns the subscription's id."""
+        if kind not in ("newHeads", "logs", "syncing"):
+            raise InvalidValue("subscription", shown(kind), '"newHeads", "logs" or "syncing"')
+        wanted = EventFilter() if events is None else EventFilter.read(events)
+        heights = wanted.heights_ahead(self._chain)
+        if len(self) >= self._limits.subscriptions:
             text = f"{self._limits.subscriptions} subscriptions on this connection; end some"
             raise RpcError(Code.LIMIT_EXCEEDED, text)
-        key = "0x1" + secrets.token_hex(16)[1:]
-        self._wanted[key] = _Wanted(events, self._chain.head().height)
+        key = hex(secrets.randbits(127) | 1 << 127)
+        if kind == "syncing":
+            self._told_syncing[key] = None
+        else:
+            self._wanted[key] = _Wanted(wanted if kind == "logs" else None, heights)
         return key
 
     def unsubscribe(self, key: object) -> bool:
         """End a subscription; returns whether there was one."""
-        return self._wanted.pop(str(key), None) is not None
+        known = isinstance(key, str) and (key in self._wanted or key in self._told_syncing)
+        self._wanted.pop(str(key), None)
+        self._told_syncing.pop(str(key), None)
+        return known
 
     async def push(self, watcher: HeadWatcher, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Tell the peer of everything it subscribed to, until cancelled."""
+        parts = [asyncio.create_task(part) for part in (self._push_blocks(watcher, send), self._push_syncing(send))]
+        try:
+            await asyncio.gather(*parts)
+        finally:
+            for part in parts:
+                part.cancel()
+
+    async def _push_syncing(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+        while True:
+            if self._told_syncing:
+                state = await asyncio.to_thread(self._methods.syncing)
+                for key in [key for key, told in self._told_syncing.items() if told != state]:
+                    self._told_syncing[key] = state
+                    await send(notification(key, state))
+            await asyncio.sleep(SYNCING_POLL_SECONDS)
+
+    async def _push_blocks(self, watcher: HeadWatcher, send: Callable[[bytes], Awaitable[None]]) -> None:
         async for height in self._heights(watcher):
             if self._wanted:
                 for message in await asyncio.to_thread(self._messages, height):
@@ -119,12 +150,12 @@ class Subscriptions:
         """What a block means to each subscription that is older than it."""
         messages = []
         for key, wanted in list(self._wanted.items()):
-            if wanted.since < height:
+            if height in wanted.heights:
                 messages += [notification(key, result) for result in self._results(wanted.events, height)]
         return messages
 
-    def _results(self, events: Criteria | None, height: int) -> list[Any]:
+    def _results(self, events: EventFilter | None, height: int) -> list[Any]:
         if events is None:
             has_logs = self._methods.places.at(height).logs_before[-1] > 0
             return [objects.header_object(self._chain.header(height), has_logs=has_logs)]
-        return self._methods.log_objects(list(events.matching(self._chain, height, height)))
+        return self._methods.log_objects(list(matching(self._chain, events, height, height)))

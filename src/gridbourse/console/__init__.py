@@ -1,1 +1,0 @@
-"""The exchange as a service: a REST API, server-sent events, and the pages that people use."""

@@ -1,0 +1,73 @@
+"""Settlement statements of function nodes, as JSON, CSV and PDF."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from gridbourse.api.schema import Day, Statement
+from gridbourse.delivery import DeliveryCalendar, date_text
+from gridbourse.service.auth.current import CurrentUser, ExchangeOf
+from gridbourse.service.language import language_of
+from gridbourse.service.rights import Right
+from gridbourse.service.routes.parameters import NodeFilter
+from gridbourse.service.routes.routing import operation
+from gridbourse.service.statement_text import statement_csv
+from gridbourse.text import Language, Translation, read_translation
+
+router = APIRouter(prefix="/statements", tags=["money and energy"])
+CSV, PDF = "text/csv", "application/pdf"
+
+
+def _file(media_type: str, kind: str) -> dict[str, Any]:
+    """Arguments of an operation that answers with a file."""
+    described = operation(Right.READ_NODE, HTTPStatus.NOT_FOUND)
+    content = {media_type: {"schema": {"type": "string"} | ({"format": "binary"} if media_type == PDF else {})}}
+    described["responses"] |= {200: {"description": f"The statement as {kind}.", "content": content}}
+    return described | {"response_class": Response}
+
+
+@router.get("/{day}.csv", **_file(CSV, "CSV"))
+async def read_statement_csv(
+    exchange: ExchangeOf, principal: CurrentUser, day: Day, node_id: NodeFilter = None
+) -> Response:
+    """The statement of a delivery day as CSV (RFC 4180), times in the region's local time."""
+    statement = exchange.statements.statement(principal, day, node_id=node_id)
+    return _download(statement_csv(statement, exchange.calendar), CSV, f"statement-{date_text(day)}.csv")
+
+
+@router.get("/{day}.pdf", **_file(PDF, "PDF"))
+async def read_statement_pdf(
+    request: Request,
+    exchange: ExchangeOf,
+    principal: CurrentUser,
+    day: Day,
+    node_id: NodeFilter = None,
+    language: Annotated[Language | None, Query(description="By default what `Accept-Language` prefers.")] = None,
+) -> Response:
+    """The statement of a delivery day as PDF, for people, in Chinese or English, at most 2,000 lines."""
+    statement = exchange.statements.statement(principal, day, node_id=node_id)
+    t = read_translation(language or language_of(request.headers))
+    content = await asyncio.to_thread(_pdf, statement, exchange.spec.name, exchange.calendar, t)
+    return _download(content, PDF, f"statement-{date_text(day)}.pdf")
+
+
+@router.get("/{day}", **operation(Right.READ_NODE, HTTPStatus.NOT_FOUND))
+async def read_statement(
+    exchange: ExchangeOf, principal: CurrentUser, day: Day, node_id: NodeFilter = None
+) -> Statement:
+    """What your nodes paid and received for delivery on a day: settled deals, and imbalances once they are settled."""
+    return exchange.statements.statement(principal, day, node_id=node_id)
+
+
+def _pdf(statement: Statement, region: str, calendar: DeliveryCalendar, t: Translation) -> bytes:
+    from gridbourse.service.statement_pdf import statement_pdf  # noqa: PLC0415 - for those who ask for one
+
+    return statement_pdf(statement, region, calendar, t)
+
+
+def _download(content: bytes, media_type: str, name: str) -> Response:
+    return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
