@@ -9,6 +9,8 @@ NODE_WHEEL := 24.19.0
 UV     := 0.13.9
 NPM    := PATH="$(CURDIR)/$(BIN):$$PATH" npm
 RPC_TOOLS := tests/chain/rpc/tools
+# maturin, which builds the chain core, is in the environment; cargo on the path, or where rustup puts it.
+CARGO_PATH := PATH="$(CURDIR)/$(BIN):$$PATH:$$HOME/.cargo/bin"
 FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 COMETBFT := v0.38.26
@@ -118,9 +120,9 @@ $(VENV)/bin/python:
 		{ echo "gridbourse needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run: requirements/run.txt pyproject.toml $(VENV)/bin/python
+$(VENV)/run: requirements/run.txt pyproject.toml $(wildcard native/Cargo.* native/src/*.rs) $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(CARGO_PATH) $(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 $(VENV)/dev: requirements/dev.txt $(VENV)/run

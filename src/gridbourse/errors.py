@@ -10,6 +10,7 @@
     │   ├── ChainCorrupted      stored bytes do not hash to what was sealed; names file and place
     │   ├── ChainLocked         another process has the chain open
     │   ├── ChainReorganised    a network took back a block that counted as final
+    │   ├── StateNotKept        the state behind an older block is not there any more
     │   └── RpcError            an error of Ethereum's JSON-RPC, answered or received
     ├── MarketError             the market's rules forbid a call; carries the rule's name and arguments
     │   └── OrderRefused        the market does not take an order; carries the reason
@@ -60,6 +61,7 @@ __all__ = [
     "ServiceError",
     "ServiceProblem",
     "SignInRefused",
+    "StateNotKept",
     "TransactionRejected",
 ]
 
@@ -101,8 +103,10 @@ class Rejection(StrEnum):
     INTRINSIC_GAS = "intrinsic gas too low"
     BLOCK_GAS = "exceeds block gas limit"
     INIT_CODE = "max initcode size exceeded"
+    FUNDS = "insufficient funds for gas * price + value"
+    SENDER_IS_CONTRACT = "sender not an eoa"
     NOT_TAKEN_HERE = "transaction rejected"
-    """Another chain's transaction, or one with a fee, value, type or access list that this chain does not take."""
+    """Another chain's transaction, or one of a type or with fields that this chain does not take."""
 
 
 class TransactionRejected(ChainError):
@@ -173,6 +177,10 @@ class ChainLocked(ChainError):
 
 class ChainReorganised(ChainError):
     """A network took back a block that counted as final; what was read since that block may be void."""
+
+
+class StateNotKept(ChainError):
+    """The state behind an older block is not there any more; the blocks themselves are."""
 
 
 class RpcError(ChainError):
