@@ -11,18 +11,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from gridbourse.chain.evm import Evm, Message, Outcome
-
 from bench.report import Report, Row, Spread, output_folder
 from bench.scene import Scene
 from gridbourse.chain.interface import Chain
-from gridbourse.chain.local import LocalChain, system_clock
+from gridbourse.chain.simulation import Message, Outcome
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.contracts.energy_market import EnergyMarket
 from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.market.types import EnergyType, OrderRequest, Side
-from gridbourse.node.chains import BLOCK_GAS_LIMIT
 from gridbourse.paper.market import ARRIVALS, PaperMarket
 
 PAPER_MS = 0.22
@@ -46,14 +43,12 @@ def _measure_paper(report: Report) -> None:
     asks = [order for order in ARRIVALS if order.side is Side.ASK]
     with tempfile.TemporaryDirectory() as folder, PaperMarket(Path(folder)) as market:
         chain = market.region.main.chain
-        assert isinstance(chain, LocalChain), "the paper's market keeps its own main chain"
         for order in asks:
             market.enter(order)
         height = chain.head().height
         for order in ARRIVALS[len(asks) :]:
             market.enter(order)
-        evm, bids = _state_at(chain, height), _messages_after(chain, height)
-    runs, outcomes = _run(report, evm, bids, "the paper's four bids")
+        runs, outcomes = _run(report, chain, height, _messages_after(chain, height), "the paper's four bids")
     deals = sum(map(_deals, outcomes))
     assert deals == PAPER_DEALS, f"{deals} deals instead of the paper's six"
     rows: list[Row] = [
@@ -77,52 +72,49 @@ def _measure_fills(report: Report) -> None:
             for turn in range(max(FILLS))
         ]
         scene.wallets[0].send(scene.market.place_orders(asks, [bytes(32)] * len(asks)))
-        evm = _state_at(scene.chain, scene.chain.head().height)
+        rows = _fill_rows(report, scene)
         scene.chain.close()
+    report.table(f"One bid of many fills, each at another price, {REPETITIONS:,} times", rows)
+
+
+def _fill_rows(report: Report, scene: Scene) -> list[Row]:
     rows: list[Row] = []
     for accepted, energy_types in (("any", EnergyType.any()), ("one", EnergyType.PV)):
         for fills in FILLS:
             # A bid for no fill is below every ask.
             ticks, energy_wh = (_BEST_TICKS + fills - 1, fills * _ASK_WH) if fills else (_BEST_TICKS - 1, _ASK_WH)
             order = OrderRequest(2, Side.BID, energy_types, scene.periods[0], ticks, energy_wh)
-            bid = Message(
-                scene.wallets[0].address, scene.market.address, scene.market.place_order(order, bytes(32)).data
-            )
-            runs, (outcome,) = _run(report, evm, [bid], f"{fills} fills, {accepted} type")
+            data = scene.market.place_order(order, bytes(32)).data
+            bid = Message(GAS_LIMIT, scene.wallets[0].address, scene.market.address, data)
+            height = scene.chain.head().height
+            runs, (outcome,) = _run(report, scene.chain, height, [bid], f"{fills} fills, {accepted} type")
             assert _deals(outcome) == fills, f"{_deals(outcome)} fills instead of {fills}"
             times = Spread.of([microseconds for (microseconds,) in runs])
             rows.append({"energy types accepted": accepted, "fills": fills, "gas": outcome.gas_used, "µs": times})
-    report.table(f"One bid of many fills, each at another price, {REPETITIONS:,} times", rows)
-
-
-def _state_at(chain: LocalChain, height: int) -> Evm:
-    """The state of a chain after one of its blocks."""
-    evm = Evm(chain.chain_id, BLOCK_GAS_LIMIT)
-    for past in range(1, height + 1):
-        evm.apply(chain.block(past).changes)
-    return evm
+    return rows
 
 
 def _messages_after(chain: Chain, height: int) -> list[Message]:
     """What the transactions of all later blocks call."""
     blocks = [chain.block(later) for later in range(height + 1, chain.head().height + 1)]
     signed = [SignedTransaction.decode(raw) for block in blocks for raw in block.transactions]
-    return [Message(item.sender, item.transaction.to, item.transaction.data) for item in signed]
+    return [Message(GAS_LIMIT, item.sender, item.transaction.to, item.transaction.data) for item in signed]
 
 
-def _run(report: Report, evm: Evm, messages: Sequence[Message], what: str) -> tuple[list[list[float]], list[Outcome]]:
-    """Run messages one after the other on the same state again and again: microseconds of each, and outcomes."""
+def _run(
+    report: Report, chain: Chain, height: int, messages: Sequence[Message], what: str
+) -> tuple[list[list[float]], list[Outcome]]:
+    """Run messages one after the other on the state of a block again and again: microseconds of each, and outcomes."""
     runs: list[list[float]] = []
     outcomes: list[Outcome] = []
     for _ in report.progress(range(REPETITIONS), what):
-        evm.begin(height=1_000, timestamp=system_clock())
+        supposed = chain.simulate(height)
         outcomes, microseconds = [], []
         for message in messages:
             begin = time.perf_counter_ns()
-            outcome = evm.execute(message, GAS_LIMIT)
+            outcome = supposed.call(message, lasts=True)
             microseconds.append((time.perf_counter_ns() - begin) / 1_000)
             outcomes.append(outcome)
-        evm.discard()
         runs.append(microseconds)
     return runs, outcomes
 
