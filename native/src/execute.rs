@@ -461,6 +461,10 @@ pub fn check(
         let remedy = format!("give at most max_fee_per_gas, {most}");
         return refuse(Rejection::NotTakenHere, "max_priority_fee_per_gas", &tip, remedy);
     }
+    if most.checked_mul(U256::from(transaction.gas_limit)).is_none() {
+        let remedy = "with the gas limit it makes more than 256 bits; give less".to_owned();
+        return refuse(Rejection::NotTakenHere, "max_fee_per_gas", &most, remedy);
+    }
     if transaction.value > balance {
         return refuse(
             Rejection::Funds,

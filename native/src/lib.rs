@@ -13,6 +13,9 @@
 //! | `history` | the states of the last blocks |
 //! | `simulate` | a supposed block: other accounts, precompiled contracts elsewhere, calls that build on each other |
 //! | `json` | values as JSON text |
+//! | `roots` | the state root behind each block, on a thread of its own |
+//! | `keccak` | Keccak-256 of many inputs at once |
+//! | `transition` | one transaction on a state that is given whole, for Ethereum's state tests |
 //! | `trace` | what a transaction does, step by step and call by call |
 //! | `python` | the bindings, `gridbourse._native`; the only module that knows Python (feature `python`) |
 
@@ -23,12 +26,18 @@ pub mod execute;
 pub mod history;
 pub mod journal;
 pub mod json;
+pub mod keccak;
 pub mod lists;
+pub mod roots;
 pub mod simulate;
 pub mod store;
 pub mod trace;
 pub mod transaction;
+pub mod transition;
+pub mod trie;
 pub mod verify;
 
 #[cfg(feature = "python")]
 mod python;
+#[cfg(feature = "python")]
+mod python_trie;

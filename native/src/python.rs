@@ -1030,6 +1030,11 @@ mod _native {
     #[pymodule_export]
     use super::{Core, Header, Log, ProposedBlock, Receipt, SignedTransaction, Transaction, intrinsic_gas};
 
+    #[pymodule_export]
+    use crate::python_trie::{
+        ordered_key, ordered_proof, ordered_root, read_transaction, transition, trie_proof, trie_root, verify_proof,
+    };
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))

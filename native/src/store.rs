@@ -23,6 +23,8 @@ use crate::{
     error::{Error, Result},
     history::{History, Undo},
     journal::Journal,
+    roots::Roots,
+    trie::state::AccountProof,
 };
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -38,6 +40,8 @@ const CODES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("codes");
 
 /// The journal goes into the database when it has so many bytes: this bounds memory and the time of opening.
 const JOURNAL_BYTES: u64 = 32 << 20;
+/// What the journal holds until a new file is whole.
+const BEING_MADE: &[u8] = b"being made";
 /// Memory for pages of the database.
 const PAGE_CACHE_BYTES: usize = 96 << 20;
 /// So many slots and accounts stay decoded, twice.
@@ -114,6 +118,8 @@ pub struct Store {
     pages: Pages<dyn Disk>,
     database: Option<Database>,
     transaction: Option<WriteTransaction>,
+    /// None while the file is being made, and when it is closed.
+    roots: Option<Roots>,
     journal: Journal,
     known: Mutex<Known>,
     head: Header,
@@ -176,9 +182,17 @@ impl Store {
         genesis: &Genesis,
         genesis_header: &Header,
     ) -> Result<Self> {
+        let (mut journal, mut found) = Journal::open(journal).map_err(|error| Error::Io(journal_path(path), error))?;
+        let was_cut_off = found.records.first().is_some_and(|(_, payload)| payload == BEING_MADE);
+        if was_cut_off || main.size().map_err(|error| Error::Io(path.to_owned(), error))? == 0 {
+            if !was_cut_off && !found.records.is_empty() {
+                return Err(corrupted(path, "whole file".to_owned(), &"it is empty, and its journal holds blocks"));
+            }
+            begin_file(main.as_ref(), &mut journal).map_err(|error| Error::Io(path.to_owned(), error))?;
+            found.records.clear();
+        }
         let pages = Pages(main);
         let database = open_database(path, &pages)?;
-        let (journal, found) = Journal::open(journal).map_err(|error| Error::Io(journal_path(path), error))?;
         let known = Known { accounts: Recent::new(), slots: Recent::new(), codes: HashMap::default() };
         let mut store = Self {
             path: path.to_owned(),
@@ -186,6 +200,7 @@ impl Store {
             pages,
             database: Some(database),
             transaction: None,
+            roots: None,
             journal,
             known: Mutex::new(known),
             head: genesis_header.clone(),
@@ -196,6 +211,9 @@ impl Store {
         };
         store.begin()?;
         store.load(genesis_header)?;
+        if let Some(database) = &store.database {
+            store.roots = Some(Roots::open(database).map_err(|error| store.failed(error))?);
+        }
         store.replay(found)?;
         Ok(store)
     }
@@ -215,7 +233,9 @@ impl Store {
         if stored.is_none() {
             self.put_meta("genesis", genesis_header.hash().as_slice())?;
             self.put_meta("genesis header", &genesis_header.bytes())?;
-            self.write_state(&self.genesis.state())?;
+            let state = self.genesis.state();
+            self.write_state(&state)?;
+            Roots::create(self.open_transaction()?, &state).map_err(|error| self.failed(error))?;
             return self.checkpoint();
         }
         if stored.as_deref() != Some(genesis_header.hash().as_slice()) {
@@ -315,6 +335,9 @@ impl Store {
         }
         let undo = self.write_state(&block.changes)?;
         self.history.push(undo);
+        if let Some(roots) = &mut self.roots {
+            roots.add(height, block.changes);
+        }
         self.head = block.header;
         self.head_hash = hash;
         self.progress = progress.max(self.progress);
@@ -392,7 +415,11 @@ impl Store {
         self.put_meta("height", &self.head.height.to_le_bytes())?;
         self.put_meta("progress", &self.progress.to_le_bytes())?;
         if let Some(transaction) = self.transaction.take() {
-            transaction.commit().map_err(|error| self.failed(error))?;
+            let is_durable = match (&self.roots, &self.database) {
+                (Some(roots), Some(database)) => roots.write(database, transaction),
+                _ => transaction.commit().map_err(redb::Error::from),
+            };
+            is_durable.map_err(|error| self.failed(error))?;
         }
         self.journal.clear().map_err(|error| self.disk_failed(error))?;
         self.begin()
@@ -424,6 +451,7 @@ impl Store {
         let kept = self.checkpoint();
         // Whatever happens, the file is let go of.
         drop(self.transaction.take());
+        self.roots = None;
         let closed = self.database.take().map_or(Ok(()), Database::close);
         let was_locked = self.lock.take().is_some();
         kept?;
@@ -450,6 +478,26 @@ impl Store {
     #[must_use]
     pub fn head_hash(&self) -> B256 {
         self.head_hash
+    }
+
+    /// Root of the state behind the newest block, which the header of the next one carries.
+    ///
+    /// # Errors
+    ///
+    /// The file is damaged, or the disk fails.
+    pub fn state_root(&self) -> Result<B256> {
+        let roots = self.roots.as_ref().ok_or_else(|| self.closed())?;
+        Ok(roots.head().map_err(|error| self.failed(error))?.root)
+    }
+
+    /// What an account and some slots hold behind the newest block, with what proves it by the state root.
+    ///
+    /// # Errors
+    ///
+    /// The file is damaged, or the disk fails.
+    pub fn prove(&self, address: &Address, slots: &[U256]) -> Result<(B256, AccountProof)> {
+        let roots = self.roots.as_ref().ok_or_else(|| self.closed())?;
+        roots.prove(address, slots).map_err(|error| self.failed(error))
     }
 
     /// How far the engine that orders this chain has come, by its own count.
@@ -706,6 +754,14 @@ fn database_error(path: &Path, error: redb::Error) -> Error {
         redb::Error::Io(error) => Error::Io(path.to_owned(), error),
         other => corrupted(path, "database".to_owned(), &other),
     }
+}
+
+/// Say that the file is being made, so that after a crash on the way it is made again.
+fn begin_file(main: &dyn Disk, journal: &mut Journal) -> io::Result<()> {
+    journal.clear()?;
+    journal.append(0, BEING_MADE)?;
+    main.set_len(0)?;
+    main.sync()
 }
 
 fn open_database(path: &Path, pages: &Pages<dyn Disk>) -> Result<Database> {

@@ -114,5 +114,5 @@ def test_a_journal_of_other_blocks_beside_a_closed_chain_is_refused(sound, copy,
         chain.submit([signed(BOB, nonce, SEALER.address)])
     shutil.copy(f"{other}-journal", f"{copy}-journal")
     chain.close()
-    with pytest.raises(ChainCorrupted, match="main.chain-journal: block 13: it does not stand on the head"):
+    with pytest.raises(ChainCorrupted, match=r"main.chain-journal: block 13: it does not stand on the head"):
         EmbeddedChain(copy, GENESIS, SEALER)

@@ -344,3 +344,5 @@ def test_proofs_from_the_index_hold_for_every_record_and_size(tmp_path):
             path = records.inclusion_proof("roofs", number, len(log))
             assert path == log.inclusion_proof(number)
             verify_inclusion(leaf(number), number, len(log), path, log.root())
+        for size in range(len(log) - count, len(log) + 1, 1 + count // 7):
+            assert records.frontier("roofs", size).root() == log.root(size)

@@ -6,6 +6,7 @@ from small_region import DAY, PAYMENT, ask, bid, write
 from gridbourse.errors import InvalidValue
 from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.ledger.purse import leading_digit
+from gridbourse.market.events import DepositMoved
 from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.jobs.loop import RegionLoop
 from gridbourse.node.jobs.pay_out import confirm_payout, open_payouts
@@ -185,10 +186,11 @@ def test_no_move_on_the_main_chain_joins_two_days_of_one_user(bank):
     bank.round()
     bank.midnight()
     bank.midnight(DAY + 1)
+    market = bank.region.main.market
+    moves = [event for event in market.events_between(1, market.chain.head().height) if isinstance(event, DepositMoved)]
     purses = {master.purse() for master in bank.region.masters.values()}
-    moved = [pair for pair in bank.region.money.moves() if not purses & set(pair)]
-    assert moved == []
-    placed = [money for (giver, _), money in bank.region.money.moves().items() if giver in purses]
+    assert all(purses & {move.from_trader, move.to_trader} for move in moves)
+    placed = [move.money for move in moves if move.from_trader in purses]
     assert placed
     assert all(money == leading_digit(money) for money in placed)
 

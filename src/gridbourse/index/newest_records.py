@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from gridbourse.index.reader import IndexReader
@@ -16,7 +17,7 @@ from gridbourse.metering.surplus import AutoTradingLimits
 class NewestRecords:
     """Of each kind the newest, or where all count, all.
 
-    What somebody asked for once is kept, and only what is newer is read from then on.
+    What somebody asked for once is kept, and only what is newer is read when it is asked for again.
 
     Parameters
     ----------
@@ -30,6 +31,7 @@ class NewestRecords:
         self._index = index
         self._chain = chain
         self._read: dict[RecordKind, int] = {}
+        self._fresh: set[RecordKind] = set()
         self._metered: dict[int, dict[str, MeteredDetails]] = {}
         self._metered_versions: dict[tuple[int, str], int] = {}
         self._statements: dict[tuple[str, int], StatementDetails] = {}
@@ -47,9 +49,8 @@ class NewestRecords:
         }
 
     def refresh(self) -> None:
-        """Read what is newer of what was asked for."""
-        for kind in list(self._read):
-            self._readers[kind]()
+        """Let what is asked for from now on be as new as the index."""
+        self._fresh.clear()
 
     @property
     def limits(self) -> dict[str, AutoTradingLimits]:
@@ -78,9 +79,10 @@ class NewestRecords:
         return self._metered
 
     @property
-    def metered_count(self) -> dict[int, int]:
+    def metered_count(self) -> Counter[int]:
         """How often anything was metered of each day: it tells whether there is something new."""
-        counts = dict.fromkeys(self.metered, 0)
+        self._require(RecordKind.METERED)
+        counts = Counter[int]()
         for (day, _), version in self._metered_versions.items():
             counts[day] += version
         return counts
@@ -110,9 +112,10 @@ class NewestRecords:
         return self._reported
 
     def _require(self, kind: RecordKind) -> None:
-        if kind not in self._read:
-            self._read[kind] = -1
+        if kind not in self._fresh:
+            self._read.setdefault(kind, -1)
             self._readers[kind]()
+            self._fresh.add(kind)
 
     def _of_days(self, kind: RecordKind) -> list[DayRecord]:
         found = self._index.records.of_days(kind, self._chain, self._read[kind])

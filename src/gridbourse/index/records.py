@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select
 
 from gridbourse.crypto.keys import Address
-from gridbourse.crypto.merkle import inclusion_proof, root_of_leaves
+from gridbourse.crypto.merkle import MerkleFrontier, inclusion_proof, root_of_leaves
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.blocks import Block, SlaveBlock
 from gridbourse.index.database import Database, insert_rows, is_integer
@@ -361,6 +361,11 @@ class Records:
         """Sibling hashes from a record's leaf up to the root of a chain's first records (RFC 9162, 2.1.3.1)."""
         with self._database.reading() as connection:
             return inclusion_proof(index, leaf_count, _Log(connection, chain))
+
+    def frontier(self, chain: str, leaf_count: int) -> MerkleFrontier:
+        """The right edge of a chain's log after its first records."""
+        with self._database.reading() as connection:
+            return MerkleFrontier.of(leaf_count, _Log(connection, chain))
 
     def reports(self, node_ids: Iterable[str], before: int | None, limit: int) -> list[ReportEntry]:
         """Reports of some function nodes, newest first, from before a number on."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 
 from gridbourse.api.schema import DealStatus, OrderStatus
 from gridbourse.index.database import Database
@@ -88,8 +88,7 @@ class MarketReader:
 
     def quota_wh(self, trader: int, period: int) -> int:
         """What a trader may sell in a period."""
-        statement = select(positions.c.quota_wh).filter_by(trader=trader, period=period)
-        return int(self._database.value(statement) or 0)
+        return int(self._database.value(_QUOTA, trader=trader, period=period) or 0)
 
     # Orders
 
@@ -111,24 +110,16 @@ class MarketReader:
 
     def unsubmitted(self, chain: str) -> dict[bytes, OrderDetails]:
         """New orders on a slave chain that the market has neither taken nor refused, by leaf."""
-        statement = self._recorded(chain).where(orders.c.replaces.is_(None)).order_by(orders.c.number)
-        return {row.record_hash: details_of(row) for row in self._database.rows(statement)}
+        return {row.record_hash: details_of(row) for row in self._database.rows(_UNSUBMITTED, chain=chain)}
 
     def changes(self, chain: str) -> list[tuple[bytes, OrderDetails | Cancellation]]:
         """Amendments and cancellations on a slave chain that nothing came of yet, as their users signed them."""
-        amended = (
-            self._recorded(chain)
-            .where(orders.c.replaces.is_not(None))
-            .join(record_rows, and_(record_rows.c.chain == orders.c.chain, record_rows.c.leaf == orders.c.record_hash))
-            .add_columns(record_rows.c.number.label("record"))
-        )
-        cancelled = select(cancellations).where(cancellations.c.chain == chain)
         found: list[tuple[int, bytes, OrderDetails | Cancellation]] = [
-            (row.record, row.record_hash, details_of(row)) for row in self._database.rows(amended)
+            (row.record, row.record_hash, details_of(row)) for row in self._database.rows(_AMENDED, chain=chain)
         ]
         found += [
             (row.number, row.record_hash, Cancellation(row.node_id, int(row.order_id, 16)))
-            for row in self._database.rows(cancelled)
+            for row in self._database.rows(_CANCELLED, chain=chain)
         ]
         return [(leaf, wanted) for _, leaf, wanted in sorted(found, key=lambda entry: entry[0])]
 
@@ -232,7 +223,7 @@ class MarketReader:
         found = [
             Unanswered(row.node_id, side, row.deal_id, row.energy_wh, row.price_ticks)
             for side in Side
-            for row in self._intents(chain, side, is_answered=False)
+            for row in self._database.rows(_UNANSWERED[side], chain=chain)
         ]
         return sorted(found, key=lambda entry: (entry.deal_id, entry.side))
 
@@ -241,49 +232,71 @@ class MarketReader:
         return [
             Confirmation(row.node_id, row.deal_id, side, row.confirmed)
             for side in Side
-            for row in self._intents(chain, side, is_answered=True)
+            for row in self._database.rows(_ANSWERED[side], chain=chain)
         ]
-
-    def _intents(self, chain: str, side: Side, *, is_answered: bool) -> Sequence[Any]:
-        party, _ = _PARTIES[side]
-        own = and_(
-            answers.c.deal_id == trades.c.deal_id,
-            answers.c.side == int(side),
-            answers.c.node_id == day_accounts.c.node_id,
-        )
-        statement = (
-            select(trades, day_accounts.c.node_id, answers.c.confirmed)
-            .join(day_accounts, day_accounts.c.trader == party)
-            .outerjoin(answers, own)
-            .where(
-                IS_OPEN,
-                trades.c.status == DealStatus.INTENT.value,
-                (trades.c.seller_confirmed if side is Side.ASK else trades.c.buyer_confirmed).is_(False),
-                day_accounts.c.chain == chain,
-                day_accounts.c.node_id.is_not(None),
-                answers.c.confirmed.is_not(None) if is_answered else answers.c.confirmed.is_(None),
-            )
-            .order_by(trades.c.deal_id)
-        )
-        return self._database.rows(statement)
 
     def _numbers(self, *conditions: ColumnElement[bool]) -> list[int]:
         statement = select(trades.c.deal_id).where(*conditions).order_by(trades.c.deal_id)
         return [deal_id for (deal_id,) in self._database.rows(statement)]
 
-    def _recorded(self, chain: str) -> Any:
-        return select(orders).where(IS_RECORDED, orders.c.chain == chain, orders.c.node_id.is_not(None))
-
     def _order(self, order_id: OrderId) -> Any:
         period, side, price_ticks, turn = order_id
-        statement = select(orders).filter_by(period=period, side=int(side), price_ticks=price_ticks, turn=turn)
-        return self._database.first(statement)
+        return self._database.first(_ORDER, period=period, side=int(side), price_ticks=price_ticks, turn=turn)
 
 
 _PARTIES: dict[Side, tuple[ColumnElement[int], ColumnElement[str | None]]] = {
     Side.ASK: (trades.c.seller, trades.c.seller_due),
     Side.BID: (trades.c.buyer, trades.c.buyer_due),
 }
+
+
+# Made once: to make a statement takes as long as to run it, and these are run with every batch of orders.
+
+_RECORDED = select(orders).where(IS_RECORDED, orders.c.chain == bindparam("chain"), orders.c.node_id.is_not(None))
+_UNSUBMITTED = _RECORDED.where(orders.c.replaces.is_(None)).order_by(orders.c.number)
+_AMENDED = (
+    _RECORDED.where(orders.c.replaces.is_not(None))
+    .join(record_rows, and_(record_rows.c.chain == orders.c.chain, record_rows.c.leaf == orders.c.record_hash))
+    .add_columns(record_rows.c.number.label("record"))
+)
+_CANCELLED = select(cancellations).where(cancellations.c.chain == bindparam("chain"))
+_QUOTA = select(positions.c.quota_wh).where(
+    positions.c.trader == bindparam("trader"), positions.c.period == bindparam("period")
+)
+_ORDER = select(orders).where(
+    orders.c.period == bindparam("period"),
+    orders.c.side == bindparam("side"),
+    orders.c.price_ticks == bindparam("price_ticks"),
+    orders.c.turn == bindparam("turn"),
+)
+
+
+def _intents(side: Side, *, is_answered: bool) -> Select[Any]:
+    """Deals that wait for a side of a chain's nodes, whether its answer stands on the slave chain or not."""
+    party, _ = _PARTIES[side]
+    own = and_(
+        answers.c.deal_id == trades.c.deal_id,
+        answers.c.side == int(side),
+        answers.c.node_id == day_accounts.c.node_id,
+    )
+    return (
+        select(trades, day_accounts.c.node_id, answers.c.confirmed)
+        .join(day_accounts, day_accounts.c.trader == party)
+        .outerjoin(answers, own)
+        .where(
+            IS_OPEN,
+            trades.c.status == DealStatus.INTENT.value,
+            (trades.c.seller_confirmed if side is Side.ASK else trades.c.buyer_confirmed).is_(False),
+            day_accounts.c.chain == bindparam("chain"),
+            day_accounts.c.node_id.is_not(None),
+            answers.c.confirmed.is_not(None) if is_answered else answers.c.confirmed.is_(None),
+        )
+        .order_by(trades.c.deal_id)
+    )
+
+
+_ANSWERED = {side: _intents(side, is_answered=True) for side in Side}
+_UNANSWERED = {side: _intents(side, is_answered=False) for side in Side}
 
 
 def deal_of(row: Any) -> Deal:

@@ -156,8 +156,8 @@ class DaySettlement:
             settings = main.consortium.settings()
             return self._read, deals, self._is_over(day, settings.metering_due_seconds), settings
         if step == self._submit:
-            return relay.metered_count[day], deals, main.consortium.settlement_agent()
-        return relay.metered_count[day], deals, self._prices(day)
+            return relay.metered_count.get(day, 0), deals, main.consortium.settlement_agent()
+        return relay.metered_count.get(day, 0), deals, self._prices(day)
 
     def _is_over(self, day: int, due_seconds: int) -> bool:
         """Whether masters have had their time to submit what was metered on a day."""

@@ -43,7 +43,7 @@ class Indexing:
     def __init__(self, index: Index, main: MainChain, masters: Mapping[str, Master]) -> None:
         self._index = index
         self._main = main
-        self._masters = masters
+        self._masters = dict(masters)
         self._notice = Notice({}, 0)
         self._chains = {MAIN: main.chain, **{name: master.slave.chain for name, master in masters.items()}}
         if not self._fits():

@@ -284,56 +284,6 @@ class Region:
             order_ids.update((turn, relay.order_of(leaf)) for turn, leaf in zip(turns, leaves, strict=True))
         return [order_ids[turn] for turn in range(len(offers))]
 
-    def amend(
-        self, order_id: OrderId, *, energy_wh: int, price_ticks: int, energy_quota_wh: int | None = None
-    ) -> OrderId | None:
-        """Let the node of an order sign that what is open of it is replaced by a new price and quantity.
-
-        Parameters
-        ----------
-        order_id
-            An order of a node of this folder.
-        energy_wh, price_ticks
-            What takes its place, at the end of the new queue.
-        energy_quota_wh
-            What a seller may sell in its period; by default what it has sold already and the new quantity.
-
-        Returns
-        -------
-        OrderId or None
-            The new order's id; None if the market refused it, or the order was gone: then it stands, or does not, as
-            before.
-
-        Raises
-        ------
-        InvalidValue
-            No node of this folder has such an order.
-        """
-        master, node, placed = self._placed(order_id)
-        offer = Offer(order_id.side, placed.energy_types, order_id.period, energy_wh, price_ticks)
-        if energy_quota_wh is None:
-            claims = self.main.market.position(placed.trader, order_id.period)
-            energy_quota_wh = claims.held_wh + claims.sold_wh + energy_wh
-        relay = self.relays[master.membership.name]
-        with master.signing():
-            signed = node.offer(offer, energy_quota_wh=energy_quota_wh, replaces=order_id)
-            (leaf,) = master.slave.submit_records([signed])
-        relay.submit()
-        return relay.order_of(leaf)
-
-    def cancel(self, order_id: OrderId) -> None:
-        """Let the node of an order sign that what is open of it leaves the market. Deals that it has stand.
-
-        Raises
-        ------
-        InvalidValue
-            No node of this folder has such an order.
-        """
-        master, node, _ = self._placed(order_id)
-        with master.signing():
-            master.slave.submit_records([node.cancel(order_id)])
-        self.relays[master.membership.name].submit()
-
     def report(self, node_id: str, title: str, body: str) -> None:
         """Let a node sign a report, `body` being JSON, and write it to its slave chain."""
         self.write([NodeReport(node_id, title, body)])
@@ -494,7 +444,8 @@ class Region:
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
         enter_on_slave_chains(self.parts.keys, self.masters, self.relays)
 
-    def _placed(self, order_id: OrderId) -> tuple[Master, FunctionNode, OrderPlaced]:
+    def placed(self, order_id: OrderId) -> tuple[Master, FunctionNode, OrderPlaced]:
+        """Find the master and the node of an order. Raises `InvalidValue` if no node of this folder has it."""
         for name, relay in self.relays.items():
             placed = relay.placed(order_id)
             node = placed and self.masters[name].node_of(placed.trader)

@@ -111,9 +111,15 @@ class Relay(NewestRecords):
             self._sequence = self._indexing.sequence
 
     def _recall(self) -> None:
-        """Let the master know which days it opened, and who its nodes are on the main chain."""
+        """Let the master know which days it opened, who its nodes are on the main chain, and what is anchored."""
         registry = self._index.participants
         self._master.recall(registry.days(self._name), registry.traders(self._name))
+        for newest in self._index.chains.anchors(self._name):
+            anchor = newest.anchor
+            if anchor.leaf_count <= self.record_count:
+                frontier = self._index.records.frontier(self._name, anchor.leaf_count)
+                if frontier.root() == anchor.root:
+                    self._master.slave.resume(anchor.last_block, frontier)
 
     def open_day(self, day: int) -> None:
         """Name the function nodes on the main chain for a delivery day; those that are named already stay."""

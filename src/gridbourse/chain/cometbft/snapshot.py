@@ -8,7 +8,6 @@ signatures. Opening such a file folds the changes into the state; nothing is exe
 
 from __future__ import annotations
 
-from gridbourse._native import Core
 from gridbourse.chain import rlp
 from gridbourse.chain.cometbft.chain import CometChain
 from gridbourse.chain.cometbft.ordering import Ordering

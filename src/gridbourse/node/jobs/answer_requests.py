@@ -49,12 +49,13 @@ class AnswerRequests:
         """What nodes answer to requests: by period, the highest price that somebody bids."""
         self._readings.catch_up(region)
         planner, rules, now = Planner(region, self._readings), region.main.consortium.settings(), region.clock()
+        owners = [(relay, relay.limits) for relay in region.relays.values()]
         found = []
         for period, price_ticks in asked.items():
             if not is_open(rules, period, now):
                 continue
-            for relay in region.relays.values():
-                for node_id, limits in relay.limits.items():
+            for relay, allowed in owners:
+                for node_id, limits in allowed.items():
                     if (
                         limits.active
                         and not relay.has_offered(node_id, period)

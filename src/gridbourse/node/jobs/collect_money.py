@@ -14,6 +14,11 @@ from gridbourse.node.node import Region
 class CollectMoney:
     """Every master collects its users' money, each day's together, so that no move tells whose accounts are one user's.
 
+    Parameters
+    ----------
+    every_seconds
+        Between two looks.
+
     Attributes
     ----------
     collected : dict
@@ -21,9 +26,9 @@ class CollectMoney:
     """
 
     name = "collect money"
-    every_seconds = 0.0
 
-    def __init__(self) -> None:
+    def __init__(self, every_seconds: float = 0.0) -> None:
+        self.every_seconds = every_seconds
         self.collected: dict[str, set[int]] = defaultdict(set)
 
     def tasks(self, region: Region) -> Iterator[Task]:

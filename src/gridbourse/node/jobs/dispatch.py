@@ -18,12 +18,14 @@ class Dispatch:
     ----------
     scheduling
         Knows the nominations.
+    every_seconds
+        Between two looks.
     """
 
     name = "dispatch"
-    every_seconds = 0.0
 
-    def __init__(self, scheduling: Scheduling) -> None:
+    def __init__(self, scheduling: Scheduling, every_seconds: float) -> None:
+        self.every_seconds = every_seconds
         self._scheduling = scheduling
 
     def tasks(self, region: Region) -> Iterator[Task]:

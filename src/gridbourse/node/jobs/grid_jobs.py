@@ -24,5 +24,5 @@ def grid_jobs(region: Region, readings: Readings, every_seconds: float) -> tuple
         from gridbourse.node.jobs.nominate import Nominate  # noqa: PLC0415 - see above
 
         scheduling = Scheduling(region, power_network(grid), margin_permille=grid.margin_permille)
-        jobs += [Nominate(scheduling, readings), Dispatch(scheduling)]
-    return (*jobs, AnswerRequests(readings), Report(readings))
+        jobs += [Nominate(scheduling, readings, every_seconds), Dispatch(scheduling, every_seconds)]
+    return (*jobs, AnswerRequests(readings), Report(readings, every_seconds))

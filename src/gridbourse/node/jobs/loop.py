@@ -57,7 +57,11 @@ class RegionLoop:
         self._region = region
         self._job_schedule = job_schedule or JobSchedule()
         readings = Readings(region.folder / READINGS_FILE)
-        metered = MeteredReadings(readings, hears_all=not any(isinstance(job, MeteredFiles) for job in jobs))
+        metered = MeteredReadings(
+            readings,
+            self._job_schedule.anchor_seconds,
+            hears_all=not any(isinstance(job, MeteredFiles) for job in jobs),
+        )
         self._jobs: tuple[Job, ...] = (
             *jobs,
             *_member_jobs(self._job_schedule, metered),
@@ -133,7 +137,8 @@ class RegionLoop:
 
 def _member_jobs(schedule: JobSchedule, metered: MeteredReadings) -> tuple[Job, ...]:
     """What every member does, in the sequence in which one thing follows from another."""
-    submit, collect = Submit(), CollectMoney()
+    every_seconds = schedule.anchor_seconds
+    submit, collect = Submit(), CollectMoney(every_seconds)
     return (
         OpenDays(schedule.days_ahead),
         submit,
@@ -141,12 +146,12 @@ def _member_jobs(schedule: JobSchedule, metered: MeteredReadings) -> tuple[Job, 
         Deliver(),
         Answer(),
         Rematch(),
-        Anchor(submit.heights, schedule.anchor_seconds),
+        Anchor(submit.heights, every_seconds),
         collect,
-        OrderPayouts(collect.collected),
-        PlaceMoney(),
-        PayOut(),
+        OrderPayouts(collect.collected, every_seconds),
+        PlaceMoney(every_seconds),
+        PayOut(every_seconds),
         metered,
         # Last, so that what it waits for, from others, holds nothing else up.
-        Balance(schedule.anchor_seconds),
+        Balance(every_seconds),
     )

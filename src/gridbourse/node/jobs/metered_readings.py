@@ -25,14 +25,16 @@ class MeteredReadings:
     ----------
     readings
         What meters said.
+    every_seconds
+        Between two looks.
     hears_all
         Whether nobody else tells what is metered: then a node of which nothing came is recorded as in doubt.
     """
 
     name = "meter readings"
-    every_seconds = 0.0
 
-    def __init__(self, readings: Readings, *, hears_all: bool = True) -> None:
+    def __init__(self, readings: Readings, every_seconds: float = 0.0, *, hears_all: bool = True) -> None:
+        self.every_seconds = every_seconds
         self._readings = readings
         self._hears_all = hears_all
         self._open: dict[str, set[int]] = defaultdict(set)

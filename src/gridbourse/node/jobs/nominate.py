@@ -24,12 +24,14 @@ class Nominate:
         Brings nominations to the dispatcher.
     readings
         What meters said.
+    every_seconds
+        Between two looks.
     """
 
     name = "nominate"
-    every_seconds = 0.0
 
-    def __init__(self, scheduling: Scheduling, readings: Readings) -> None:
+    def __init__(self, scheduling: Scheduling, readings: Readings, every_seconds: float) -> None:
+        self.every_seconds = every_seconds
         self._scheduling = scheduling
         self._readings = readings
 

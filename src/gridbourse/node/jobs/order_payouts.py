@@ -24,12 +24,14 @@ class OrderPayouts:
     ----------
     collected
         By master, the days whose money is in the purse.
+    every_seconds
+        Between two looks.
     """
 
     name = "order payouts"
-    every_seconds = 0.0
 
-    def __init__(self, collected: Mapping[str, Collection[int]]) -> None:
+    def __init__(self, collected: Mapping[str, Collection[int]], every_seconds: float = 0.0) -> None:
+        self.every_seconds = every_seconds
         self._collected = collected
 
     def tasks(self, region: Region) -> Iterator[Task]:

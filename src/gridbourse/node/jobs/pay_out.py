@@ -14,10 +14,18 @@ from gridbourse.node.payouts import Payout
 
 
 class PayOut:
-    """The settlement agent debits the accounts of orders, each cause once; what cannot be debited is refused."""
+    """The settlement agent debits the accounts of orders, each cause once; what cannot be debited is refused.
+
+    Parameters
+    ----------
+    every_seconds
+        Between two looks.
+    """
 
     name = "pay out"
-    every_seconds = 0.0
+
+    def __init__(self, every_seconds: float = 0.0) -> None:
+        self.every_seconds = every_seconds
 
     def tasks(self, region: Region) -> Iterator[Task]:
         """One for each order that is new."""

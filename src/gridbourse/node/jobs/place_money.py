@@ -14,10 +14,17 @@ class PlaceMoney:
     """Every master carries its users' money to the days that are open, in amounts that many have in common.
 
     Each day's account gets its share once; what is over stays in the purse, with what the days leave.
+
+    Parameters
+    ----------
+    every_seconds
+        Between two looks.
     """
 
     name = "place money"
-    every_seconds = 0.0
+
+    def __init__(self, every_seconds: float = 0.0) -> None:
+        self.every_seconds = every_seconds
 
     def tasks(self, region: Region) -> Iterator[Task]:
         """One for each master whose users have money to place."""

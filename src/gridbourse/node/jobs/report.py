@@ -30,12 +30,14 @@ class Report:
     ----------
     readings
         What meters said.
+    every_seconds
+        Between two looks.
     """
 
     name = "report"
-    every_seconds = 0.0
 
-    def __init__(self, readings: Readings) -> None:
+    def __init__(self, readings: Readings, every_seconds: float) -> None:
+        self.every_seconds = every_seconds
         self._readings = readings
 
     def tasks(self, region: Region) -> Iterator[Task]:
