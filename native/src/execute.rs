@@ -323,9 +323,9 @@ impl<B: DatabaseRef<Error = Error>> OpenBlock<B> {
     ///
     /// It may not stand here, or the base cannot be read.
     pub fn add(&mut self, signed: &SignedTransaction) -> Result<()> {
-        let nonce = self.overlay().basic(signed.sender)?.map_or(0, |info| info.nonce);
+        let sender = self.overlay().basic(signed.sender)?.unwrap_or_default();
         let gas_left = self.gas_limit - self.done.gas_used;
-        check(signed, self.chain_id, self.fork, nonce, gas_left)?;
+        check(signed, self.chain_id, self.fork, (sender.nonce, sender.balance), gas_left)?;
         let environment = transaction_environment(&signed.transaction, signed.sender, self.gas_is_free);
         let done = self.evm.transact(environment).map_err(|error| about(signed, refusal(error)))?;
         let fork = self.fork;
@@ -423,7 +423,7 @@ pub fn check(
     signed: &SignedTransaction,
     chain_id: u64,
     fork: SpecId,
-    expected_nonce: u64,
+    (expected_nonce, balance): (u64, U256),
     gas_left: u64,
 ) -> Result<()> {
     let transaction = &signed.transaction;
@@ -447,6 +447,14 @@ pub fn check(
     if most.checked_mul(U256::from(transaction.gas_limit)).is_none() {
         let remedy = "with the gas limit it makes more than 256 bits; give less".to_owned();
         return refuse(Rejection::NotTakenHere, "max_fee_per_gas", &most, remedy);
+    }
+    if transaction.value > balance {
+        return refuse(
+            Rejection::Funds,
+            "value",
+            &transaction.value,
+            format!("the sender has {balance}; give at most that"),
+        );
     }
     if transaction.gas_limit > gas_left {
         return refuse(Rejection::BlockGas, "gas_limit", &transaction.gas_limit, format!("give at most {gas_left}"));

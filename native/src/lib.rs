@@ -22,7 +22,6 @@ pub mod error;
 pub mod execute;
 pub mod journal;
 pub mod keccak;
-pub mod lists;
 pub mod roots;
 pub mod store;
 pub mod transaction;

@@ -78,7 +78,7 @@ pub fn read_transaction(fork: &str, chain_id: u64, raw: Vec<u8>) -> PyResult<(Ve
     let fork = named(fork)?;
     let mut signed = SignedTransaction::decode(Bytes::from(raw)).map_err(invalid)?;
     signed.transaction.chain_id.get_or_insert(chain_id);
-    check(&signed, chain_id, fork, signed.transaction.nonce, u64::MAX).map_err(invalid)?;
+    check(&signed, chain_id, fork, (signed.transaction.nonce, U256::MAX), u64::MAX).map_err(invalid)?;
     Ok((signed.sender.to_vec(), signed.hash.to_vec(), intrinsic_gas(&signed.transaction, fork)))
 }
 

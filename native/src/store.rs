@@ -22,8 +22,11 @@ use crate::{
     disk::{Disk, Pages, damage},
     error::{Error, Result},
     journal::Journal,
-    roots::Roots,
-    trie::state::AccountProof,
+    roots::{Roots, store_error},
+    trie::{
+        part::TRIE,
+        state::{AccountProof, StateTrie},
+    },
 };
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -147,7 +150,13 @@ impl Store {
     pub fn open(path: &Path, genesis: &Genesis, genesis_header: &Header) -> Result<Self> {
         let open = |path: &Path| {
             let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-            options.map_err(|error| Error::Io(path.to_owned(), error))
+            options.map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                    let remedy = io::Error::other(format!("{error}; name a file in a directory that exists"));
+                    Error::Io(path.to_owned(), remedy)
+                }
+                _ => Error::Io(path.to_owned(), error),
+            })
         };
         let lock = open(path)?;
         match lock.try_lock() {
@@ -237,7 +246,8 @@ impl Store {
                 found.chain_id, found.sealer, found.gas_limit, found.timestamp
             )));
         }
-        if let Some(height) = self.number("height")?.filter(|height| *height > 0) {
+        let height = self.number("height")?.unwrap_or_default();
+        if height > 0 {
             self.head = self.header(height)?.ok_or_else(|| self.corrupted(&format!("block {height}"), &"missing"))?;
             self.head_hash = self.head.hash();
         }
@@ -398,6 +408,20 @@ impl Store {
         self.begin()
     }
 
+    /// Write a copy of the file, with all that is durable.
+    ///
+    /// # Errors
+    ///
+    /// The disk fails.
+    pub fn back_up(&mut self, path: &Path) -> Result<()> {
+        self.checkpoint()?;
+        let copy = || -> io::Result<()> {
+            std::fs::copy(&self.path, path)?;
+            File::open(path)?.sync_all()
+        };
+        copy().map_err(|error| Error::Io(path.to_owned(), error))
+    }
+
     /// Bring everything into one file, let go of it, and remove the journal.
     ///
     /// # Errors
@@ -457,6 +481,17 @@ impl Store {
     pub fn prove(&self, address: &Address, slots: &[U256]) -> Result<(B256, AccountProof)> {
         let roots = self.roots.as_ref().ok_or_else(|| self.closed())?;
         roots.prove(address, slots).map_err(|error| self.failed(error))
+    }
+
+    /// The block that the stored state trie is of, and its root: every node is made anew from the leaves and compared.
+    ///
+    /// # Errors
+    ///
+    /// The file is damaged, or the disk fails.
+    pub fn checked_trie(&self) -> Result<(u64, B256)> {
+        let table = self.open_transaction()?.open_table(TRIE).map_err(|error| self.failed(error))?;
+        let (head, _) = StateTrie::check(&table).map_err(|error| self.failed(store_error(error)))?;
+        Ok((head.height, head.root))
     }
 
     /// How far the engine that orders this chain has come, by its own count.
@@ -544,6 +579,18 @@ impl Store {
     /// The file is damaged, or the disk fails.
     pub fn transactions(&self, height: u64) -> Result<Vec<StoredTransaction>> {
         self.transactions_between((height, 0), (height, u32::MAX), usize::MAX)
+    }
+
+    /// A block as it is stored.
+    ///
+    /// # Errors
+    ///
+    /// There is none at this height, the file is damaged, or the disk fails.
+    pub fn block(&self, height: u64) -> Result<StoredBlock> {
+        let header = self.header(height)?.ok_or_else(|| unreadable("height", "the chain has no such block"))?;
+        let (transactions, receipts) =
+            self.transactions(height)?.into_iter().map(|stored| (stored.raw, stored.receipt)).unzip();
+        Ok(StoredBlock { header, transactions, receipts, changes: self.changes(height)? })
     }
 
     fn transactions_between(&self, first: (u64, u32), last: (u64, u32), most: usize) -> Result<Vec<StoredTransaction>> {

@@ -104,6 +104,23 @@ fn malformed(finding: impl std::fmt::Display) -> Error {
     Error::Rejected(Rejection::Malformed, format!("malformed transaction: {finding}"))
 }
 
+/// Read a field, and name it where it is malformed.
+fn field<T: Decodable>(body: &mut &[u8], name: &str) -> Result<T> {
+    T::decode(body).map_err(|error| malformed(format_args!("{name}: {}", shape(&error))))
+}
+
+fn shape(error: &alloy_rlp::Error) -> String {
+    match error {
+        alloy_rlp::Error::LeadingZero => "an integer without leading zeros".to_owned(),
+        alloy_rlp::Error::Overflow => "too large".to_owned(),
+        alloy_rlp::Error::UnexpectedLength | alloy_rlp::Error::ListLengthMismatch { .. } => {
+            "of another length than Ethereum's".to_owned()
+        }
+        alloy_rlp::Error::InputTooShort => "missing, or cut off".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 impl Transaction {
     /// Hash that the sender signs.
     #[must_use]
@@ -180,56 +197,55 @@ impl Transaction {
         self.data.encode(out);
     }
 
-    fn decode_legacy(body: &mut &[u8]) -> alloy_rlp::Result<(Self, Signature)> {
-        let nonce = Decodable::decode(body)?;
-        let gas_price = Decodable::decode(body)?;
+    fn decode_legacy(body: &mut &[u8]) -> Result<(Self, Signature)> {
+        let nonce = field(body, "nonce")?;
+        let gas_price = field(body, "gas_price")?;
         let mut transaction = Self {
             kind: 0,
             chain_id: None,
             nonce,
-            gas_limit: Decodable::decode(body)?,
+            gas_limit: field(body, "gas_limit")?,
             max_fee_per_gas: gas_price,
             max_priority_fee_per_gas: gas_price,
-            to: Decodable::decode(body)?,
-            value: Decodable::decode(body)?,
-            data: Decodable::decode(body)?,
+            to: field(body, "to")?,
+            value: field(body, "value")?,
+            data: field(body, "data")?,
             access_list: AccessList::default(),
             authorizations: Vec::new(),
         };
-        let v: u128 = Decodable::decode(body)?;
+        let v: u128 = field(body, "v")?;
         let odd = match v {
             27 | 28 => v == 28,
             35.. => {
-                let chain_id = u64::try_from((v - 35) / 2).map_err(|_| alloy_rlp::Error::Overflow)?;
+                let chain_id = u64::try_from((v - 35) / 2).map_err(|_| malformed("v: too large"))?;
                 transaction.chain_id = Some(chain_id);
                 (v - 35) % 2 == 1
             }
-            _ => return Err(alloy_rlp::Error::Custom("v is 27 or 28, or names a chain (EIP-155)")),
+            _ => return Err(malformed(format_args!("v {v}: 27 or 28, or what names a chain (EIP-155)"))),
         };
-        Ok((transaction, Signature { odd, r: Decodable::decode(body)?, s: Decodable::decode(body)? }))
+        Ok((transaction, Signature { odd, r: field(body, "r")?, s: field(body, "s")? }))
     }
 
-    fn decode_typed(kind: u8, body: &mut &[u8]) -> alloy_rlp::Result<(Self, Signature)> {
-        let chain_id = Some(Decodable::decode(body)?);
-        let nonce = Decodable::decode(body)?;
-        let first_fee = Decodable::decode(body)?;
-        let max_fee_per_gas = if kind == 1 { first_fee } else { Decodable::decode(body)? };
+    fn decode_typed(kind: u8, body: &mut &[u8]) -> Result<(Self, Signature)> {
+        let chain_id = Some(field(body, "chain_id")?);
+        let nonce = field(body, "nonce")?;
+        let first_fee = field(body, if kind == 1 { "gas_price" } else { "max_priority_fee_per_gas" })?;
+        let max_fee_per_gas = if kind == 1 { first_fee } else { field(body, "max_fee_per_gas")? };
         let transaction = Self {
             kind,
             chain_id,
             nonce,
-            gas_limit: Decodable::decode(body)?,
+            gas_limit: field(body, "gas_limit")?,
             max_fee_per_gas,
             max_priority_fee_per_gas: first_fee,
-            to: if kind == 4 { TxKind::Call(Decodable::decode(body)?) } else { Decodable::decode(body)? },
-            value: Decodable::decode(body)?,
-            data: Decodable::decode(body)?,
-            access_list: Decodable::decode(body)?,
-            authorizations: if kind == 4 { Decodable::decode(body)? } else { Vec::new() },
+            to: if kind == 4 { TxKind::Call(field(body, "to")?) } else { field(body, "to")? },
+            value: field(body, "value")?,
+            data: field(body, "data")?,
+            access_list: field(body, "access_list")?,
+            authorizations: if kind == 4 { field(body, "authorization_list")? } else { Vec::new() },
         };
-        let signature =
-            Signature { odd: Decodable::decode(body)?, r: Decodable::decode(body)?, s: Decodable::decode(body)? };
-        Ok((transaction, signature))
+        let odd = field(body, "y_parity").map_err(|_| malformed("y_parity: 0 or 1"))?;
+        Ok((transaction, Signature { odd, r: field(body, "r")?, s: field(body, "s")? }))
     }
 
     /// The authorizations with those who gave them, as far as they can be found (EIP-7702).
@@ -346,10 +362,9 @@ fn decode_envelope(raw: &[u8]) -> Result<(Transaction, Signature)> {
         }
         None => return Err(malformed("no bytes; give the signed transaction")),
     };
-    let mut body = Header::decode_bytes(&mut rest, true).map_err(malformed)?;
-    let decoded =
-        if kind == 0 { Transaction::decode_legacy(&mut body) } else { Transaction::decode_typed(kind, &mut body) };
-    let found = decoded.map_err(malformed)?;
+    let mut body = Header::decode_bytes(&mut rest, true).map_err(|error| malformed(shape(&error)))?;
+    let found =
+        if kind == 0 { Transaction::decode_legacy(&mut body) } else { Transaction::decode_typed(kind, &mut body) }?;
     if !body.is_empty() || !rest.is_empty() {
         return Err(malformed("bytes behind the last field; leave them out"));
     }

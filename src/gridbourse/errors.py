@@ -101,8 +101,10 @@ class Rejection(StrEnum):
     INTRINSIC_GAS = "intrinsic gas too low"
     BLOCK_GAS = "exceeds block gas limit"
     INIT_CODE = "max initcode size exceeded"
+    FUNDS = "insufficient funds for gas * price + value"
+    SENDER_IS_CONTRACT = "sender not an eoa"
     NOT_TAKEN_HERE = "transaction rejected"
-    """Another chain's transaction, or one with a fee, value, type or access list that this chain does not take."""
+    """Another chain's transaction, or one of a type or with fields that this chain does not take."""
 
 
 class TransactionRejected(ChainError):

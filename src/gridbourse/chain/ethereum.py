@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from threading import Lock
 from typing import Any, Self
@@ -432,7 +431,7 @@ class EthereumChain(Chain):
     def _told_why(self, receipt: Receipt) -> Receipt:
         answer = self._node.ask(FAILURE_METHOD, values.data(receipt.transaction_hash))
         revert_data = told(values.read_data, answer["revertData"], "revertData")
-        return replace(receipt, revert_data=revert_data, halt=str(answer["halt"]))
+        return receipt.explained(revert_data, str(answer["halt"]))
 
     def _replayed(self, receipt: Receipt) -> Receipt:
         """Run a failed transaction again behind its parent block. Without those between them it may do otherwise."""
@@ -443,9 +442,9 @@ class EthereumChain(Chain):
         except RpcError as error:
             failure = execution_error(error)
             if failure and failure.reverted:
-                return replace(receipt, revert_data=failure.data)
+                return receipt.explained(failure.data, "")
             if failure:
-                return replace(receipt, halt=failure.error)
+                return receipt.explained(b"", failure.error)
         return receipt
 
     def _numbered(self, answers: Sequence[Mapping[str, Any]]) -> list[Log]:
@@ -460,7 +459,7 @@ class EthereumChain(Chain):
                 index = told(values.read_quantity, answer["transactionLogIndex"], "transactionLogIndex")
             else:
                 index = log.index - told(values.read_quantity, first_index[answer["transactionHash"]], "logIndex")
-            logs.append(replace(log, index=index))
+            logs.append(log.numbered(index))
         return logs
 
 

@@ -16,7 +16,7 @@ from gridbourse.chain import rlp
 from gridbourse.chain.block import Log
 from gridbourse.chain.rpc.client import Call, RpcClient
 from gridbourse.chain.rpc.values import data, quantity, read_address, read_data, read_hash, read_quantity, read_slot
-from gridbourse.crypto.keys import keccak256
+from gridbourse.crypto.keys import Address, keccak256
 from gridbourse.errors import ChainError, InvalidValue, RpcError
 
 EMPTY_ROOT = keccak256(rlp.encode(b""))
@@ -233,7 +233,7 @@ def _account_fields(fields: Sequence[rlp.Decoded]) -> tuple[int, int, bytes, byt
 def _log(item: rlp.Decoded, height: int, tx_hash: bytes, index: int) -> Log:
     address, topics, content = rlp.to_list(item)
     words = tuple(rlp.to_bytes(topic, 32) for topic in rlp.to_list(topics))
-    return Log(rlp.to_bytes(address, 20), words, rlp.to_bytes(content), height, tx_hash, index)
+    return Log(Address(rlp.to_bytes(address, 20)), words, rlp.to_bytes(content), height, tx_hash, index)
 
 
 def _encode_receipt(answer: Mapping[str, Any]) -> bytes:

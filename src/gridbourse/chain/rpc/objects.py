@@ -134,7 +134,7 @@ def transaction_object(signed: SignedTransaction, receipt: Receipt, place: Block
     return {
         "hash": data(signed.hash),
         "type": "0x2",
-        "chainId": quantity(transaction.chain_id),
+        "chainId": quantity(transaction.chain_id or 0),
         "nonce": quantity(transaction.nonce),
         "from": data(signed.sender),
         "to": data(transaction.to) if transaction.to else None,

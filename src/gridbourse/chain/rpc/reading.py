@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gridbourse.chain import rlp
@@ -89,9 +89,9 @@ def read_receipt(answer: Mapping[str, Any]) -> Receipt:
         succeeded=succeeded,
         gas_used=read_quantity(answer["gasUsed"], "gasUsed"),
         revert_data=b"" if succeeded else read_data(answer.get("revertReason") or "0x", "revertReason"),
-        halt="",
+        halt="" if succeeded else str(answer.get("haltReason") or ""),
         contract_address=read_address(contract, "contractAddress") if contract and succeeded else None,
-        logs=tuple(replace(log, index=index) for index, log in enumerate(logs)),
+        logs=tuple(log.numbered(index) for index, log in enumerate(logs)),
     )
 
 
