@@ -5,6 +5,8 @@ import { join } from "node:path";
 import solc from "solc";
 
 const deployables = ["Balancing", "Consortium", "EnergyMarket", "SlaveAnchors", "SlaveLedger"];
+// What answers at a contract's address, where that is more than its own code knows.
+const faces = { EnergyMarket: "IExchange" };
 const folder = process.argv[2];
 if (!folder) {
   console.error("usage: node compile.mjs OUTPUT_FOLDER");
@@ -36,7 +38,10 @@ if (messages.length > 0) process.exit(1);
 
 mkdirSync(folder, { recursive: true });
 for (const name of deployables) {
-  const { abi, evm } = output.contracts[`src/${name}.sol`][name];
+  const { abi: own, evm } = output.contracts[`src/${name}.sol`][name];
+  const face = faces[name];
+  const creation = own.filter((entry) => entry.type === "constructor");
+  const abi = face ? [...creation, ...output.contracts[`src/interfaces/${face}.sol`][face].abi] : own;
   const artifact = { contract: name, compiler: solc.version(), abi, bytecode: `0x${evm.bytecode.object}` };
   writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(artifact, null, 1)}\n`);
 }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IConsortium, Master, Role, Settings, SlaveChain, Standing} from "./interfaces/IConsortium.sol";
-import {Rules} from "./libraries/Rules.sol";
+import {Rules} from "./types/Rules.sol";
 
 /// @title The members of the main chain and the rules they set
 contract Consortium is IConsortium {
@@ -211,9 +211,8 @@ contract Consortium is IConsortium {
 
     function _changeSettings(Settings memory settings_) private {
         bool trades = settings_.maxCandidates != 0 && settings_.tradingRoles != 0;
-        if (!trades || settings_.floorTicks > settings_.capTicks || settings_.incentivePermille > 1_000) {
-            revert SettingsInvalid();
-        }
+        bool priced = settings_.floorTicks <= settings_.fallbackTicks && settings_.fallbackTicks <= settings_.capTicks;
+        if (!trades || !priced || settings_.incentivePermille > 1_000) revert SettingsInvalid();
         _settings = settings_;
         _countTradingMasters();
         emit SettingsChanged(settings_);

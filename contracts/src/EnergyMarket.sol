@@ -1,34 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Accounts} from "./Accounts.sol";
-import {Transfers} from "./Transfers.sol";
-import {Position, Trader} from "./interfaces/IAccounts.sol";
+import {ExchangeStorage} from "./ExchangeStorage.sol";
+import {Ledger} from "./Ledger.sol";
 import {IConsortium, Standing} from "./interfaces/IConsortium.sol";
-import {Deal, DealState, IEnergyMarket, Reason} from "./interfaces/IEnergyMarket.sol";
-import {TransferCapacity} from "./interfaces/ITransfers.sol";
-import {Line, Order, OrderBook} from "./libraries/OrderBook.sol";
-import {MAX_TICKS, OrderId, Side, halfBookOf, orderAt, toOrderId} from "./libraries/OrderId.sol";
-import {Request, toRequest} from "./libraries/Request.sol";
-import {Rules} from "./libraries/Rules.sol";
-import {DEALS, store} from "./libraries/Slots.sol";
+import {IEnergyMarket} from "./interfaces/IEnergyMarket.sol";
+import {Line, OrderBook} from "./libraries/OrderBook.sol";
+import {APART, DEALS, ORDERS, load, store} from "./libraries/Slots.sol";
+import {Deal, DealState, dealAt} from "./types/Deal.sol";
+import {APART_SHIFT, Order, OrderWord, orderAt} from "./types/Order.sol";
+import {MAX_TICKS, OrderId, Side, halfBookOf, toOrderId} from "./types/OrderId.sol";
+import {Reason} from "./types/Reason.sol";
+import {Request, toRequest} from "./types/Request.sol";
+import {Rules} from "./types/Rules.sol";
+import {Position, Trader, positionAt, traderAt} from "./types/Trader.sol";
+import {TransferCapacity, transferAt} from "./types/TransferCapacity.sol";
 
 /// @title The energy market of the region
-contract EnergyMarket is IEnergyMarket, Transfers {
+/// @notice What is called often is here; the rest of `IExchange` is the ledger's code, run in this contract's storage.
+contract EnergyMarket is ExchangeStorage, IEnergyMarket {
     using OrderBook for Line;
 
     uint256 private constant PERIOD_SECONDS = 900;
 
-    uint64 public dealCount;
-    /// @dev Where the search of an order that met the candidate limit goes on.
-    mapping(OrderId id => uint256 place) private _cursors;
+    address private immutable _ledger;
 
     /// @dev An order on its way through the waiting orders of the other side.
     struct Search {
         OrderId id;
         uint32 trader;
+        uint16 masterId;
         uint8 zone;
         bool sells;
+        /// @dev The masters whose orders it is kept apart from: bit `1 << masterId`.
+        uint256 apart;
         /// @dev What the deals must find: of a seller its free quota, of a buyer its free money.
         uint256 means;
         /// @dev What the deals hold of it. Written to storage once, at the end.
@@ -38,10 +43,25 @@ contract EnergyMarket is IEnergyMarket, Transfers {
         DealState firstState;
     }
 
-    constructor(IConsortium consortium_) Accounts(consortium_) {}
+    constructor(IConsortium consortium_) ExchangeStorage(consortium_) {
+        _ledger = address(new Ledger(consortium_));
+    }
+
+    /// @dev Whatever this contract does not know itself, the ledger may.
+    fallback() external {
+        address ledger = _ledger;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            calldatacopy(data, 0, calldatasize())
+            let succeeded := delegatecall(gas(), ledger, data, calldatasize(), 0, 0)
+            returndatacopy(data, 0, returndatasize())
+            if iszero(succeeded) { revert(data, returndatasize()) }
+            return(data, returndatasize())
+        }
+    }
 
     function placeOrder(Request request, bytes32 recordHash) external returns (OrderId id) {
-        Standing memory standing = consortium.standing(msg.sender);
+        Standing memory standing = _consortium.standing(msg.sender);
         Reason reason;
         (id, reason) = _place(request, recordHash, standing);
         if (reason != Reason.None) revert Refused(reason);
@@ -49,7 +69,7 @@ contract EnergyMarket is IEnergyMarket, Transfers {
 
     function placeOrders(Request[] calldata requests, bytes32[] calldata recordHashes) external {
         if (requests.length != recordHashes.length) revert LengthsDiffer();
-        Standing memory standing = consortium.standing(msg.sender);
+        Standing memory standing = _consortium.standing(msg.sender);
         for (uint256 i; i < requests.length; ++i) {
             (, Reason reason) = _place(requests[i], recordHashes[i], standing);
             if (reason != Reason.None) emit OrderRefused(standing.masterId, i, recordHashes[i], reason);
@@ -60,45 +80,55 @@ contract EnergyMarket is IEnergyMarket, Transfers {
         external
         returns (OrderId newId)
     {
-        Standing memory standing = consortium.standing(msg.sender);
-        Order memory old = _ownOrder(standing.masterId, id);
+        Standing memory standing = _consortium.standing(msg.sender);
+        OrderWord old = orderAt(id);
+        if (!_isOwn(standing.masterId, old)) revert NotYourOrder(id);
         OrderId amended = toOrderId(id.period(), id.side(), priceTicks, 0);
-        Request request = toRequest(amended, old.energyTypes, old.trader, energyWh);
+        Request request = toRequest(amended, old.energyTypes(), old.trader(), energyWh);
         Reason reason;
         (newId, reason) = _admit(request, standing);
         if (reason != Reason.None) {
             emit OrderRefused(standing.masterId, 0, recordHash, reason);
             return newId;
         }
-        _cancel(id);
+        _cancel(id, old);
         _enter(newId, request, recordHash, standing);
     }
 
     function cancelOrders(OrderId[] calldata ids) external {
-        uint16 masterId = consortium.activeMasterId(msg.sender);
+        uint16 masterId = _consortium.activeMasterId(msg.sender);
         for (uint256 i; i < ids.length; ++i) {
-            _ownOrder(masterId, ids[i]);
-            _cancel(ids[i]);
+            OrderWord kept = orderAt(ids[i]);
+            if (_isOwn(masterId, kept)) _cancel(ids[i], kept);
+            else emit OrderPassedOver(ids[i], Reason.NotYourOrder);
         }
     }
 
-    function matchOrder(OrderId id) external {
-        Standing memory standing = consortium.standing(msg.sender);
-        Order memory waiting = OrderBook.orderOf(id);
-        if (waiting.energyTypes == 0) revert NotYourOrder(id);
-        Request request = toRequest(id, waiting.energyTypes, waiting.trader, waiting.openWh);
-        Reason reason = _refusal(_account(waiting.trader).masterId, request, standing);
+    function matchOrder(OrderId id) external returns (uint256 openWh, bool goesOn) {
+        Standing memory standing = _consortium.standing(msg.sender);
+        OrderWord waiting = orderAt(id);
+        if (OrderWord.unwrap(waiting) == 0) revert NotYourOrder(id);
+        Request request = toRequest(id, waiting.energyTypes(), waiting.trader(), waiting.openWh());
+        Reason reason = _refusal(traderAt(waiting.trader()).masterId, request, standing);
         if (reason != Reason.None) revert Refused(reason);
-        (uint256 openWh, uint256 cursor) = _search(id, request, _cursors[id], standing);
+        uint256 cursor;
+        (openWh, cursor) = _search(id, request, _cursors[id], standing, _apartFrom(id, waiting));
         _cursors[id] = cursor;
-        if (openWh != waiting.openWh) OrderBook.take(id, waiting.openWh - openWh);
+        if (openWh != waiting.openWh()) OrderBook.take(id, waiting, waiting.openWh() - openWh);
+        return (openWh, cursor != 0);
     }
 
     function confirm(uint64[] calldata dealIds, Side side) external {
-        uint16 masterId = consortium.activeMasterId(msg.sender);
+        uint16 masterId = _consortium.activeMasterId(msg.sender);
         for (uint256 i; i < dealIds.length; ++i) {
-            Deal memory agreed = _ownIntent(masterId, dealIds[i], side);
-            if (block.timestamp > agreed.confirmBefore) revert WrongState(dealIds[i], agreed.state);
+            Deal storage kept = dealAt(dealIds[i]);
+            Deal memory agreed = kept;
+            Reason reason = _unanswerable(masterId, agreed, side);
+            if (reason == Reason.None && block.timestamp > agreed.confirmBefore) reason = Reason.WrongState;
+            if (reason != Reason.None) {
+                emit DealPassedOver(dealIds[i], reason);
+                continue;
+            }
             if (side == Side.Ask) agreed.sellerConfirmed = true;
             else agreed.buyerConfirmed = true;
             emit PartyConfirmed(dealIds[i], side);
@@ -106,58 +136,70 @@ contract EnergyMarket is IEnergyMarket, Transfers {
                 agreed.state = DealState.Confirmed;
                 emit DealConfirmed(dealIds[i]);
             }
-            Deal storage kept = _deal(dealIds[i]);
             (kept.sellerConfirmed, kept.buyerConfirmed, kept.state) =
             (agreed.sellerConfirmed, agreed.buyerConfirmed, agreed.state);
         }
     }
 
     function abandon(uint64[] calldata dealIds, Side side) external {
-        uint16 masterId = consortium.activeMasterId(msg.sender);
+        Standing memory standing = _consortium.standing(msg.sender);
+        uint256 apartSeconds = standing.rules.apartSeconds();
         for (uint256 i; i < dealIds.length; ++i) {
-            Deal memory agreed = _ownIntent(masterId, dealIds[i], side);
-            _release(dealIds[i], agreed, DealState.Abandoned);
+            Deal memory agreed = dealAt(dealIds[i]);
+            Reason reason = _unanswerable(standing.masterId, agreed, side);
+            if (reason != Reason.None) {
+                emit DealPassedOver(dealIds[i], reason);
+                continue;
+            }
             emit DealAbandoned(dealIds[i], side);
+            _release(dealIds[i], agreed, DealState.Abandoned, side == Side.Ask, side == Side.Bid, apartSeconds);
         }
     }
 
     function expire(uint64[] calldata dealIds) external {
-        uint256 tradingMasters = consortium.standing(msg.sender).tradingMasters;
+        Standing memory standing = _consortium.standing(msg.sender);
+        uint256 apartSeconds = standing.rules.apartSeconds();
         for (uint256 i; i < dealIds.length; ++i) {
-            Deal memory agreed = _deal(dealIds[i]);
+            Deal memory agreed = dealAt(dealIds[i]);
             bool open = agreed.state == DealState.Intent || agreed.state == DealState.Confirmed;
             bool late = agreed.state == DealState.Intent && block.timestamp > agreed.confirmBefore;
-            if (!open || (!late && _bothMayTrade(agreed, tradingMasters))) revert WrongState(dealIds[i], agreed.state);
-            _release(dealIds[i], agreed, DealState.Expired);
+            if (!open || (!late && _bothMayTrade(agreed, standing.tradingMasters))) {
+                emit DealPassedOver(dealIds[i], Reason.WrongState);
+                continue;
+            }
             emit DealExpired(dealIds[i]);
+            (bool sellerLets, bool buyerLets) = (late && !agreed.sellerConfirmed, late && !agreed.buyerConfirmed);
+            _release(dealIds[i], agreed, DealState.Expired, sellerLets, buyerLets, apartSeconds);
         }
     }
 
     function settle(uint64[] calldata dealIds) external {
-        uint256 tradingMasters = consortium.standing(msg.sender).tradingMasters;
+        uint256 tradingMasters = _consortium.standing(msg.sender).tradingMasters;
         for (uint256 i; i < dealIds.length; ++i) {
-            Deal memory agreed = _deal(dealIds[i]);
-            if (agreed.state != DealState.Confirmed) revert WrongState(dealIds[i], agreed.state);
-            if (!_bothMayTrade(agreed, tradingMasters)) revert PartySuspended(dealIds[i]);
-            uint96 money = _money(agreed);
-            _account(agreed.buyer).heldMoney -= money;
-            _account(agreed.seller).freeMoney += money;
-            Position storage claims = _claims(agreed.seller, agreed.period);
-            claims.heldWh -= agreed.energyWh;
-            claims.soldWh += agreed.energyWh;
-            _claims(agreed.buyer, agreed.period).boughtWh += agreed.energyWh;
-            _deal(dealIds[i]).state = DealState.Settled;
-            emit DealSettled(dealIds[i], money);
+            Deal storage kept = dealAt(dealIds[i]);
+            Deal memory agreed = kept;
+            Reason reason;
+            if (agreed.state != DealState.Confirmed) reason = Reason.WrongState;
+            else if (!_bothMayTrade(agreed, tradingMasters)) reason = Reason.PartySuspended;
+            if (reason != Reason.None) {
+                emit DealPassedOver(dealIds[i], reason);
+                continue;
+            }
+            kept.state = DealState.Settled;
+            emit DealSettled(dealIds[i], _settle(agreed));
         }
     }
 
-    function deal(uint64 dealId) external view returns (Deal memory known) {
-        if (dealId <= dealCount) known = _deal(dealId);
+    function dealCount() external view returns (uint64) {
+        return _dealCount;
     }
 
-    function order(OrderId id) external view returns (Order memory standing) {
-        Order storage kept = OrderBook.orderOf(id);
-        if (kept.energyTypes != 0) standing = kept;
+    function deal(uint64 dealId) external view returns (Deal memory known) {
+        if (dealId <= _dealCount) known = dealAt(dealId);
+    }
+
+    function order(OrderId id) external view returns (Order memory) {
+        return orderAt(id).unpack();
     }
 
     function waitingOrders(uint24 period, Side side, uint8 energyTypes, uint256 from, uint256 limit)
@@ -200,15 +242,16 @@ contract EnergyMarket is IEnergyMarket, Transfers {
 
     function _enter(OrderId id, Request request, bytes32 recordHash, Standing memory standing) private {
         emit OrderPlaced(id, request.trader(), request.energyTypes(), request.energyWh(), recordHash);
-        (uint256 openWh, uint256 cursor) = _search(id, request, 0, standing);
+        (uint256 openWh, uint256 cursor) = _search(id, request, 0, standing, 0);
         if (cursor != 0) _cursors[id] = cursor;
         OrderBook.put(id, request, openWh);
     }
 
     /// @dev Takes legal candidates in price-time order until the energy, the candidates or the limit run out.
+    /// @param apart The masters whose orders it is kept apart from.
     /// @return openWh What found no counterpart.
     /// @return cursor Where the search goes on if it met the candidate limit, else 0.
-    function _search(OrderId id, Request request, uint256 from, Standing memory standing)
+    function _search(OrderId id, Request request, uint256 from, Standing memory standing, uint256 apart)
         private
         returns (uint256 openWh, uint256 cursor)
     {
@@ -216,6 +259,7 @@ contract EnergyMarket is IEnergyMarket, Transfers {
         Line memory line = OrderBook.line(id.halfBook() ^ 1, request.energyTypes(), from, MAX_TICKS ^ id.rank());
         if (line.first == OrderBook.NONE) return (openWh, 0);
         Search memory search = _begin(id, request.trader(), standing.rules);
+        search.apart = apart;
         Reason stopped;
         for (uint256 left = standing.rules.maxCandidates(); openWh != 0 && line.first != OrderBook.NONE; --left) {
             if (left == 0) {
@@ -223,16 +267,16 @@ contract EnergyMarket is IEnergyMarket, Transfers {
                 break;
             }
             OrderId candidateId = line.firstId();
-            Order storage candidate = OrderBook.orderOf(candidateId);
-            (uint32 trader, uint256 energyWh) = (candidate.trader, candidate.openWh);
+            OrderWord candidate = orderAt(candidateId);
+            (uint32 trader, uint256 energyWh) = (candidate.trader(), candidate.openWh());
             if (openWh < energyWh) energyWh = openWh;
-            (Reason reason, bool incomingLacks) = _hold(search, candidateId, trader, energyWh, standing);
+            (Reason reason, bool incomingLacks) = _hold(search, candidateId, candidate, energyWh, standing);
             if (incomingLacks) {
                 stopped = reason;
                 break;
             }
             if (reason == Reason.None) {
-                OrderBook.take(candidateId, energyWh);
+                OrderBook.take(candidateId, candidate, energyWh);
                 if (search.sells) _agree(search, id, candidateId, search.trader, trader, energyWh);
                 else _agree(search, candidateId, id, trader, search.trader, energyWh);
                 unchecked {
@@ -250,25 +294,30 @@ contract EnergyMarket is IEnergyMarket, Transfers {
     function _begin(OrderId id, uint32 number, Rules rules) private view returns (Search memory search) {
         uint256 coolingOffSeconds = rules.coolingOffSeconds();
         (search.id, search.trader, search.sells) = (id, number, id.side() == Side.Ask);
-        (search.dealCount, search.confirmBefore) = (dealCount, uint40(block.timestamp + coolingOffSeconds));
+        search.dealCount = _dealCount;
+        // The order was taken, so the gate is not closed yet.
+        uint256 gate = id.period() * PERIOD_SECONDS - rules.gateLeadSeconds();
+        uint256 confirmBefore = block.timestamp + coolingOffSeconds;
+        search.confirmBefore = uint40(confirmBefore < gate ? confirmBefore : gate);
         search.firstState = coolingOffSeconds == 0 ? DealState.Confirmed : DealState.Intent;
-        search.zone = _account(number).zone;
+        Trader storage account = traderAt(number);
+        (search.masterId, search.zone) = (account.masterId, account.zone);
         if (search.sells) {
-            Position storage claims = _claims(number, id.period());
+            Position storage claims = positionAt(number, id.period());
             search.means = claims.quotaWh - claims.heldWh - claims.soldWh;
         } else {
-            search.means = _account(number).freeMoney;
+            search.means = account.freeMoney;
         }
     }
 
     /// @dev What the deals hold of the incoming order's trader. It is no candidate's trader, so nothing else changed.
     function _end(Search memory search) private {
-        if (search.dealCount == dealCount) return;
-        dealCount = search.dealCount;
+        if (search.dealCount == _dealCount) return;
+        _dealCount = search.dealCount;
         if (search.sells) {
-            _claims(search.trader, search.id.period()).heldWh += uint48(search.held);
+            positionAt(search.trader, search.id.period()).heldWh += uint48(search.held);
         } else {
-            Trader storage account = _account(search.trader);
+            Trader storage account = traderAt(search.trader);
             account.freeMoney = uint96(search.means - search.held);
             account.heldMoney += uint96(search.held);
         }
@@ -278,7 +327,7 @@ contract EnergyMarket is IEnergyMarket, Transfers {
 
     function _refusal(uint16 masterId, Request request, Standing memory standing) private view returns (Reason) {
         Rules rules = standing.rules;
-        if (_account(request.trader()).masterId != masterId) return Reason.NotYourTrader;
+        if (traderAt(request.trader()).masterId != masterId) return Reason.NotYourTrader;
         if (standing.tradingMasters >> masterId & 1 == 0) return Reason.PartySuspended;
         if (block.timestamp + rules.gateLeadSeconds() >= request.period() * PERIOD_SECONDS) return Reason.GateClosed;
         if (!rules.allowPrice(request.priceTicks())) return Reason.PriceOutOfBounds;
@@ -293,14 +342,21 @@ contract EnergyMarket is IEnergyMarket, Transfers {
     /// What it holds of the incoming order's trader it notes in `search`.
     /// @return reason Why the two may not trade, or `None`.
     /// @return incomingLacks True if it is the incoming order that lacks quota or deposit: its search ends there.
-    function _hold(Search memory search, OrderId candidateId, uint32 number, uint256 energyWh, Standing memory standing)
-        private
-        returns (Reason reason, bool incomingLacks)
-    {
+    function _hold(
+        Search memory search,
+        OrderId candidateId,
+        OrderWord candidate,
+        uint256 energyWh,
+        Standing memory standing
+    ) private returns (Reason reason, bool incomingLacks) {
+        uint32 number = candidate.trader();
         if (number == search.trader) return (Reason.SameUser, false);
         if (!standing.rules.allowPrice(candidateId.priceTicks())) return (Reason.PriceOutOfBounds, false);
-        Trader storage account = _account(number);
-        if (standing.tradingMasters >> account.masterId & 1 == 0) return (Reason.PartySuspended, false);
+        Trader storage account = traderAt(number);
+        uint256 masterId = account.masterId;
+        if (standing.tradingMasters >> masterId & 1 == 0) return (Reason.PartySuspended, false);
+        if (search.apart >> masterId & 1 != 0) return (Reason.LetDown, false);
+        if (_apartFrom(candidateId, candidate) >> search.masterId & 1 != 0) return (Reason.LetDown, false);
         uint8 zone = account.zone;
         bool crosses = zone != search.zone;
         if (crosses && energyWh > _free(search, zone)) return (Reason.NoTransferCapacity, false);
@@ -316,7 +372,7 @@ contract EnergyMarket is IEnergyMarket, Transfers {
                 search.held += energyWh;
             } else {
                 uint256 money = energyWh * candidateId.priceTicks();
-                Position storage claims = _claims(number, candidateId.period());
+                Position storage claims = positionAt(number, candidateId.period());
                 uint256 heldWh = claims.heldWh + energyWh;
                 if (heldWh + claims.soldWh > claims.quotaWh) return (Reason.BeyondQuota, false);
                 if (money > search.means - search.held) return (Reason.DepositTooSmall, true);
@@ -336,12 +392,12 @@ contract EnergyMarket is IEnergyMarket, Transfers {
 
     function _between(Search memory search, uint8 zone) private pure returns (TransferCapacity storage) {
         (uint8 fromZone, uint8 toZone) = search.sells ? (search.zone, zone) : (zone, search.zone);
-        return _transfer(search.id.period(), fromZone, toZone);
+        return transferAt(search.id.period(), fromZone, toZone);
     }
 
     function _bothMayTrade(Deal memory agreed, uint256 tradingMasters) private view returns (bool) {
         return
-            tradingMasters >> _account(agreed.seller).masterId & tradingMasters >> _account(agreed.buyer).masterId & 1
+            tradingMasters >> traderAt(agreed.seller).masterId & tradingMasters >> traderAt(agreed.buyer).masterId & 1
                 != 0;
     }
 
@@ -361,43 +417,85 @@ contract EnergyMarket is IEnergyMarket, Transfers {
         if (search.firstState == DealState.Confirmed) emit DealConfirmed(dealId);
     }
 
-    function _release(uint64 dealId, Deal memory agreed, DealState state) private {
-        uint96 money = _money(agreed);
-        Trader storage account = _account(agreed.buyer);
-        account.heldMoney -= money;
-        account.freeMoney += money;
-        _claims(agreed.seller, agreed.period).heldWh -= agreed.energyWh;
-        (uint8 fromZone, uint8 toZone) = (_account(agreed.seller).zone, account.zone);
-        if (fromZone != toZone) _transfer(agreed.period, fromZone, toZone).usedWh -= agreed.energyWh;
-        _deal(dealId).state = state;
-        OrderBook.giveBack(toOrderId(agreed.period, Side.Ask, agreed.askTicks, agreed.askTurn), agreed.energyWh);
-        OrderBook.giveBack(toOrderId(agreed.period, Side.Bid, agreed.bidTicks, agreed.bidTurn), agreed.energyWh);
+    /// @dev None of these can overflow (see `Trader` and `Position`), nor run below what the deal holds.
+    function _settle(Deal memory agreed) private returns (uint96 money) {
+        unchecked {
+            money = _money(agreed);
+            traderAt(agreed.buyer).heldMoney -= money;
+            traderAt(agreed.seller).freeMoney += money;
+            Position storage claims = positionAt(agreed.seller, agreed.period);
+            claims.heldWh -= agreed.energyWh;
+            claims.soldWh += agreed.energyWh;
+            positionAt(agreed.buyer, agreed.period).boughtWh += agreed.energyWh;
+        }
     }
 
-    function _cancel(OrderId id) private {
-        OrderBook.remove(id);
+    /// @dev Ends a deal. Who let it end loses the turn: its order leaves the market. The other one's gets its energy back
+    /// at its old turn, and is kept apart from the orders of that master for a while.
+    function _release(
+        uint64 dealId,
+        Deal memory agreed,
+        DealState state,
+        bool sellerLets,
+        bool buyerLets,
+        uint256 apartSeconds
+    ) private {
+        uint96 money = _money(agreed);
+        Trader storage buyer = traderAt(agreed.buyer);
+        Trader storage seller = traderAt(agreed.seller);
+        unchecked {
+            buyer.heldMoney -= money;
+            buyer.freeMoney += money;
+            positionAt(agreed.seller, agreed.period).heldWh -= agreed.energyWh;
+            if (seller.zone != buyer.zone) {
+                transferAt(agreed.period, seller.zone, buyer.zone).usedWh -= agreed.energyWh;
+            }
+        }
+        dealAt(dealId).state = state;
+        OrderId ask = toOrderId(agreed.period, Side.Ask, agreed.askTicks, agreed.askTurn);
+        OrderId bid = toOrderId(agreed.period, Side.Bid, agreed.bidTicks, agreed.bidTurn);
+        if (sellerLets) _drop(ask);
+        else _return(ask, agreed.energyWh, buyerLets ? buyer.masterId : 0, apartSeconds);
+        if (buyerLets) _drop(bid);
+        else _return(bid, agreed.energyWh, sellerLets ? seller.masterId : 0, apartSeconds);
+    }
+
+    function _drop(OrderId id) private {
+        OrderWord kept = orderAt(id);
+        if (OrderWord.unwrap(kept) != 0) _cancel(id, kept);
+    }
+
+    /// @param letDownBy The master by which the order was let down, or 0.
+    function _return(OrderId id, uint256 energyWh, uint256 letDownBy, uint256 apartSeconds) private {
+        OrderWord before = OrderBook.giveBack(id, energyWh);
+        if (letDownBy == 0 || apartSeconds == 0 || OrderWord.unwrap(before) == 0) return;
+        store(APART | OrderId.unwrap(id), _apartFrom(id, before) | 1 << letDownBy);
+        uint256 slot = ORDERS | OrderId.unwrap(id);
+        uint256 word = load(slot);
+        store(slot, (word << 256 - APART_SHIFT >> 256 - APART_SHIFT) | block.timestamp + apartSeconds << APART_SHIFT);
+    }
+
+    /// @dev The masters whose orders an order is kept apart from now.
+    function _apartFrom(OrderId id, OrderWord order_) private view returns (uint256) {
+        return order_.apartUntil() > block.timestamp ? load(APART | OrderId.unwrap(id)) : 0;
+    }
+
+    function _cancel(OrderId id, OrderWord kept) private {
+        OrderBook.remove(id, kept);
         delete _cursors[id];
         emit OrderCancelled(id);
     }
 
-    function _deal(uint64 dealId) private pure returns (Deal storage kept) {
-        uint256 slot = DEALS | dealId;
-        assembly ("memory-safe") {
-            kept.slot := slot
-        }
+    function _isOwn(uint16 masterId, OrderWord kept) private view returns (bool) {
+        return OrderWord.unwrap(kept) != 0 && traderAt(kept.trader()).masterId == masterId;
     }
 
-    function _ownOrder(uint16 masterId, OrderId id) private view returns (Order memory own) {
-        own = OrderBook.orderOf(id);
-        if (own.energyTypes == 0 || _account(own.trader).masterId != masterId) revert NotYourOrder(id);
-    }
-
-    function _ownIntent(uint16 masterId, uint64 dealId, Side side) private view returns (Deal memory agreed) {
-        agreed = _deal(dealId);
-        if (agreed.state != DealState.Intent) revert WrongState(dealId, agreed.state);
+    /// @dev Why a master may not answer for the party on a side of a deal, or `None`.
+    function _unanswerable(uint16 masterId, Deal memory agreed, Side side) private view returns (Reason) {
+        if (agreed.state != DealState.Intent) return Reason.WrongState;
         bool sells = side == Side.Ask;
-        if (_account(sells ? agreed.seller : agreed.buyer).masterId != masterId) revert NotYourDeal(dealId);
-        if (sells ? agreed.sellerConfirmed : agreed.buyerConfirmed) revert ConfirmedAlready(dealId);
+        if (traderAt(sells ? agreed.seller : agreed.buyer).masterId != masterId) return Reason.NotYourDeal;
+        return (sells ? agreed.sellerConfirmed : agreed.buyerConfirmed) ? Reason.ConfirmedAlready : Reason.None;
     }
 
     function _money(Deal memory agreed) private pure returns (uint96) {

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IAccounts} from "../src/interfaces/IAccounts.sol";
+import {IBatches} from "../src/interfaces/IBatches.sol";
 import {IConsortium} from "../src/interfaces/IConsortium.sol";
 import {MarketTest} from "./support/MarketTest.sol";
 import {vm} from "./support/Vm.sol";
@@ -50,7 +51,7 @@ contract AccountsTest is MarketTest {
     }
 
     function test_everyTraderNeedsAZone() public {
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.LengthsDiffer.selector));
+        vm.expectRevert(abi.encodeWithSelector(IBatches.LengthsDiffer.selector));
         vm.prank(USER);
         market.registerTraders(new bytes32[](2), _oneZone(0));
     }
@@ -174,13 +175,13 @@ contract AccountsTest is MarketTest {
     }
 
     function test_listsOfABatchHaveTheSameLength() public {
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.LengthsDiffer.selector));
+        vm.expectRevert(abi.encodeWithSelector(IBatches.LengthsDiffer.selector));
         vm.prank(GRID);
         market.deposit(new uint32[](1), new uint96[](2), "payment");
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.LengthsDiffer.selector));
+        vm.expectRevert(abi.encodeWithSelector(IBatches.LengthsDiffer.selector));
         vm.prank(GRID);
         market.setQuotas(new uint24[](1), new uint32[](1), new uint48[](2));
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.LengthsDiffer.selector));
+        vm.expectRevert(abi.encodeWithSelector(IBatches.LengthsDiffer.selector));
         vm.prank(GRID);
         market.setQuotas(new uint24[](2), new uint32[](1), new uint48[](1));
     }

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Position, Trader} from "../src/interfaces/IAccounts.sol";
 import {Deal, DealState} from "../src/interfaces/IEnergyMarket.sol";
-import {OrderId, Side} from "../src/libraries/OrderId.sol";
+import {OrderId, Side} from "../src/types/OrderId.sol";
 import {Known, MarketHandler} from "./support/MarketHandler.sol";
 import {MarketTest} from "./support/MarketTest.sol";
 import {vm} from "./support/Vm.sol";

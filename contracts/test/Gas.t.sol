@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {OrderId, Side, toOrderId} from "../src/libraries/OrderId.sol";
-import {toRequest} from "../src/libraries/Request.sol";
+import {OrderId, Side, toOrderId} from "../src/types/OrderId.sol";
+import {toRequest} from "../src/types/Request.sol";
 import {BookHarness} from "./support/BookHarness.sol";
 import {Test} from "./support/Test.sol";
 import {vm} from "./support/Vm.sol";

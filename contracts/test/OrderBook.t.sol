@@ -2,8 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {OrderBook} from "../src/libraries/OrderBook.sol";
-import {OrderId, Side, halfBookOf, orderAt, toOrderId} from "../src/libraries/OrderId.sol";
-import {toRequest} from "../src/libraries/Request.sol";
+import {OrderId, Side, halfBookOf, orderIdAt, toOrderId} from "../src/types/OrderId.sol";
+import {toRequest} from "../src/types/Request.sol";
 import {BookHarness} from "./support/BookHarness.sol";
 import {Test} from "./support/Test.sol";
 import {vm} from "./support/Vm.sol";
@@ -75,12 +75,6 @@ contract OrderBookTest is Test {
         assertFalse(_book.giveBack(id, 6), "no longer stands");
         assertEq(_book.order(id).openWh, 0, "nothing open");
         assertEq(_book.next(PERIOD, Side.Ask, SOLAR, 0), OrderBook.NONE, "nothing waits");
-    }
-
-    function test_moreThanIsOpenCannotBeTaken() public {
-        OrderId id = _rest(Side.Ask, SOLAR, TICKS, 10);
-        vm.expectRevert();
-        _book.take(id, 11);
     }
 
     function test_periodsAndSidesDoNotMix() public {
@@ -159,7 +153,7 @@ contract OrderBookTest is Test {
             bool waits = !known.removed && known.openWh != 0 && known.side == side;
             if (!waits || known.energyTypes & energyTypes == 0 || known.id.place() < from) continue;
             if (best != OrderBook.NONE) {
-                uint16 bestTicks = orderAt(halfBookOf(PERIOD, side), best).priceTicks();
+                uint16 bestTicks = orderIdAt(halfBookOf(PERIOD, side), best).priceTicks();
                 if (side == Side.Ask ? known.ticks >= bestTicks : known.ticks <= bestTicks) continue;
             }
             best = known.id.place();
@@ -171,6 +165,6 @@ contract OrderBookTest is Test {
     }
 
     function _first(Side side, uint8 energyTypes) private view returns (OrderId) {
-        return orderAt(halfBookOf(PERIOD, side), _book.next(PERIOD, side, energyTypes, 0));
+        return orderIdAt(halfBookOf(PERIOD, side), _book.next(PERIOD, side, energyTypes, 0));
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {MAX_TICKS, OrderId, Side, orderAt, toOrderId} from "../src/libraries/OrderId.sol";
+import {MAX_TICKS, OrderId, Side, orderIdAt, toOrderId} from "../src/types/OrderId.sol";
 import {Test} from "./support/Test.sol";
 
 contract OrderIdTest is Test {
@@ -19,7 +19,7 @@ contract OrderIdTest is Test {
         Side side = bid ? Side.Bid : Side.Ask;
         OrderId id = toOrderId(period, side, ticks, turn);
         assertEq(id.rank(), bid ? MAX_TICKS - ticks : ticks, "rank");
-        assertEq(orderAt(id.halfBook(), id.place()), id, "order at the place");
+        assertEq(orderIdAt(id.halfBook(), id.place()), id, "order at the place");
     }
 
     function testFuzz_cheaperAsksComeFirst(uint24 period, uint16 ticks, uint16 other, uint16 turn, uint16 late)

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Deal} from "../src/interfaces/IEnergyMarket.sol";
-import {OrderId, Side} from "../src/libraries/OrderId.sol";
+import {OrderId, Side} from "../src/types/OrderId.sol";
 import {MarketTest} from "./support/MarketTest.sol";
 
 /// @title The paper's regional market (section 4): Table 2 goes in, the six deals and Table 3 come out

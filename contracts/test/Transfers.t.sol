@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {IConsortium} from "../src/interfaces/IConsortium.sol";
 import {DealState, Reason} from "../src/interfaces/IEnergyMarket.sol";
 import {FreeCapacity, ITransfers, TransferCapacity} from "../src/interfaces/ITransfers.sol";
-import {OrderId, Side} from "../src/libraries/OrderId.sol";
+import {OrderId, Side} from "../src/types/OrderId.sol";
 import {MarketTest, toRequest} from "./support/MarketTest.sol";
 import {vm} from "./support/Vm.sol";
 

@@ -43,6 +43,13 @@ pub enum Error {
     Locked(PathBuf),
     /// A value that makes no sense: its field, and what would.
     Invalid(&'static str, String),
+    /// The state behind a block is not kept any more.
+    StateGone {
+        /// The block.
+        height: u64,
+        /// The newest block.
+        head: u64,
+    },
     /// The file belongs to the chain of another genesis, which its first block names.
     OtherGenesis(String),
     /// The disk does not do what it is asked.
@@ -61,6 +68,9 @@ impl fmt::Display for Error {
             }
             Self::Locked(path) => write!(out, "{}: this chain is already open; close it there", path.display()),
             Self::Invalid(field, remedy) => write!(out, "{field}: {remedy}"),
+            Self::StateGone { height, head } => {
+                write!(out, "the state of block {height} is not kept; ask at latest, now block {head}")
+            }
             Self::OtherGenesis(found) => write!(out, "genesis: the file holds {found}"),
             Self::Io(path, error) => write!(out, "{}: {error}", path.display()),
         }

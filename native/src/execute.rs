@@ -143,12 +143,18 @@ pub struct Overlay<B> {
     base: B,
     accounts: HashMap<Address, OverlaidAccount>,
     codes: HashMap<B256, Bytecode>,
+    hashes: HashMap<u64, B256>,
 }
 
 impl<B: DatabaseRef<Error = Error>> Overlay<B> {
     /// Nothing is changed yet.
     pub fn new(base: B) -> Self {
-        Self { base, accounts: HashMap::default(), codes: HashMap::default() }
+        Self { base, accounts: HashMap::default(), codes: HashMap::default(), hashes: HashMap::default() }
+    }
+
+    /// Say which hash a block has that only supposedly is there.
+    pub fn know_hash(&mut self, number: u64, hash: B256) {
+        self.hashes.insert(number, hash);
     }
 
     fn overlaid(&mut self, address: Address) -> Result<&mut OverlaidAccount> {
@@ -284,7 +290,7 @@ impl<B: DatabaseRef<Error = Error>> Database for Overlay<B> {
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256> {
-        self.base.block_hash_ref(number)
+        self.hashes.get(&number).map_or_else(|| self.base.block_hash_ref(number), |hash| Ok(*hash))
     }
 }
 
@@ -306,15 +312,11 @@ impl<B: DatabaseRef<Error = Error>> OpenBlock<B> {
     /// The base cannot be read.
     pub fn new(environment: &Environment, base: B) -> Result<Self> {
         let (fork, gas_limit) = (environment.rules.spec, environment.block.gas_limit);
-        let evm = evm(environment, Overlay::new(base));
+        let mut overlay = Overlay::new(base);
+        begin(environment, &mut overlay)?;
+        let evm = evm(environment, overlay);
         let (chain_id, gas_is_free) = (environment.rules.chain_id, environment.gas_is_free);
-        let mut block = Self { evm, fork, chain_id, gas_is_free, gas_limit, done: Execution::default() };
-        if fork.is_enabled_in(SpecId::PRAGUE) && !environment.block.number.is_zero() {
-            let data = Bytes::copy_from_slice(environment.parent_hash.as_slice());
-            let done = block.evm.system_call(HISTORY, data).map_err(refusal)?;
-            block.overlay().commit(done.state, fork)?;
-        }
-        Ok(block)
+        Ok(Self { evm, fork, chain_id, gas_is_free, gas_limit, done: Execution::default() })
     }
 
     /// Run a transaction behind those that are in the block; one that is rejected leaves no trace.
@@ -409,9 +411,24 @@ pub fn estimate_gas<B: DatabaseRef<Error = Error>>(
 }
 
 fn evm<DB: Database<Error = Error>>(environment: &Environment, database: DB) -> MainnetEvm<MainnetContext<DB>> {
+    context(environment, database).build_mainnet()
+}
+
+/// Do what the fork does before a block's first transaction: it writes the parent's hash into the state (EIP-2935).
+pub(crate) fn begin<B: DatabaseRef<Error = Error>>(environment: &Environment, overlay: &mut Overlay<B>) -> Result<()> {
+    let fork = environment.rules.spec;
+    if fork.is_enabled_in(SpecId::PRAGUE) && !environment.block.number.is_zero() {
+        let data = Bytes::copy_from_slice(environment.parent_hash.as_slice());
+        let done = evm(environment, &mut *overlay).system_call(HISTORY, data).map_err(refusal)?;
+        overlay.commit(done.state, fork)?;
+    }
+    Ok(())
+}
+
+/// What revm is told of the block, and the state it runs on.
+pub(crate) fn context<DB: Database<Error = Error>>(environment: &Environment, database: DB) -> MainnetContext<DB> {
     let context = Context::mainnet().with_db(database);
-    let context = context.with_cfg(environment.rules.clone()).with_block(environment.block.clone());
-    context.build_mainnet()
+    context.with_cfg(environment.rules.clone()).with_block(environment.block.clone())
 }
 
 /// Check a transaction against the rules and what its sender has sent before.
@@ -533,7 +550,7 @@ fn about(signed: &SignedTransaction, error: Error) -> Error {
 }
 
 /// Why revm does not start.
-fn refusal(error: EVMError<Error>) -> Error {
+pub(crate) fn refusal(error: EVMError<Error>) -> Error {
     let refused = match error {
         EVMError::Database(error) => return error,
         EVMError::Transaction(refused) => refused,

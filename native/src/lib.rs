@@ -10,6 +10,9 @@
 //! | `block` | headers, receipts, what a block changed; canonical bytes and roots |
 //! | `store` | one ACID file (redb): blocks, receipts, state, code, log index |
 //! | `trie` | Ethereum's state trie: roots of the state, proofs |
+//! | `history` | the states of the last blocks |
+//! | `simulate` | a supposed block: other accounts, precompiled contracts elsewhere, calls that build on each other |
+//! | `json` | values as JSON text |
 //! | `roots` | the state root behind each block, on a thread of its own |
 //! | `keccak` | Keccak-256 of many inputs at once |
 //! | `transition` | one transaction on a state that is given whole, for Ethereum's state tests |
@@ -20,10 +23,14 @@ pub mod block;
 pub mod disk;
 pub mod error;
 pub mod execute;
+pub mod history;
 pub mod journal;
+pub mod json;
 pub mod keccak;
 pub mod roots;
+pub mod simulate;
 pub mod store;
+pub mod trace;
 pub mod transaction;
 pub mod transition;
 pub mod trie;

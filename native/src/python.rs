@@ -4,7 +4,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
@@ -19,6 +19,8 @@ use crate::{
     block::{self, Genesis, changes_root},
     error::{Error, Rejection},
     execute::{self, Environment, Execution, Message, OpenBlock, Overlay},
+    history::StateAt,
+    simulate,
     store::{Store, StoredBlock, StoredTransaction},
     transaction,
     trie::leaves::ordered_root,
@@ -55,6 +57,7 @@ fn raised(python: Python<'_>, error: Error) -> PyResult<PyErr> {
         Error::Corrupted { path, place, finding } => {
             errors.getattr("ChainCorrupted")?.call1((path_object(python, &path)?, place, finding))?
         }
+        Error::StateGone { .. } => errors.getattr("StateNotKept")?.call1((message,))?,
         Error::Locked(_) => errors.getattr("ChainLocked")?.call1((message,))?,
         Error::OtherGenesis(found) => errors.getattr("InvalidValue")?.call1((
             "genesis",
@@ -702,7 +705,7 @@ fn propose(
 /// The open file of a chain.
 #[pyclass(frozen, module = "gridbourse._native")]
 struct Core {
-    store: Mutex<Store>,
+    store: Arc<Mutex<Store>>,
 }
 
 impl Core {
@@ -746,7 +749,7 @@ impl Core {
     ) -> PyResult<Self> {
         let genesis = genesis_of(chain_id, sealer, gas_limit, timestamp, fork)?;
         let store = python.detach(|| Store::open(&path, &genesis, &genesis.header()))?;
-        Ok(Self { store: Mutex::new(store) })
+        Ok(Self { store: Arc::new(Mutex::new(store)) })
     }
 
     #[getter]
@@ -921,6 +924,17 @@ impl Core {
         })
     }
 
+    /// Suppose a block behind that of a height.
+    fn simulate(&self, height: u64, timestamp: u64) -> PyResult<Simulation> {
+        let (parent_hash, genesis) = {
+            let store = self.locked();
+            ((&*store).block_hash_ref(height)?, store.genesis().clone())
+        };
+        let state = StateAt::new(Arc::clone(&self.store), height)?;
+        let environment = Environment::of(&genesis, height + 1, timestamp, parent_hash);
+        Ok(Simulation::new(simulate::Simulation::new(environment, Overlay::new(state))))
+    }
+
     fn header(&self, height: u64) -> PyResult<Option<Header>> {
         Ok(self.locked().header(height)?.map(Header))
     }
@@ -983,10 +997,10 @@ impl Core {
     /// Read and run everything again.
     fn verify(&self, python: Python<'_>) -> PyResult<()> {
         self.with(python, |store| {
-            store.checkpoint()?;
-            let damaged =
+            // Before anything is written: what is unused now may be used then.
+            let (damaged, _) =
                 verify::scrub(&store.pages(), 0, u64::MAX).map_err(|error| Error::Io(store.path().into(), error))?;
-            match damaged.0 {
+            match damaged {
                 Some(place) => Err(store.corrupted(&place, &"not what was written")),
                 None => verify::verify(store),
             }
@@ -1032,9 +1046,14 @@ fn intrinsic_gas(transaction: &Transaction, fork: &str) -> PyResult<u64> {
     Ok(execute::intrinsic_gas(&transaction.0, fork))
 }
 
+mod simulation;
+use simulation::Simulation;
+
 /// The chain core.
 #[pymodule(gil_used = true)]
 mod _native {
+    #[pymodule_export]
+    use super::simulation::Simulation;
     use super::*;
     #[pymodule_export]
     use super::{Core, Header, Log, ProposedBlock, Receipt, SignedTransaction, Transaction, intrinsic_gas};

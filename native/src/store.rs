@@ -21,6 +21,7 @@ use crate::{
     block::{AccountChange, Genesis, Header, NO_CODE, Receipt, unreadable},
     disk::{Disk, Pages, damage},
     error::{Error, Result},
+    history::{History, Undo},
     journal::Journal,
     roots::{Roots, store_error},
     trie::{
@@ -127,6 +128,7 @@ pub struct Store {
     head: Header,
     head_hash: B256,
     progress: u64,
+    history: History,
     /// Keeps other processes out; `None` where there is no file.
     lock: Option<File>,
 }
@@ -207,6 +209,7 @@ impl Store {
             head: genesis_header.clone(),
             head_hash: genesis_header.hash(),
             progress: 0,
+            history: History::default(),
             lock: None,
         };
         store.begin()?;
@@ -333,7 +336,8 @@ impl Store {
                 table.insert((emitter.0.0, height), &positions[..]).map_err(|error| self.failed(error))?;
             }
         }
-        self.write_state(&block.changes)?;
+        let undo = self.write_state(&block.changes)?;
+        self.history.push(undo);
         if let Some(roots) = &mut self.roots {
             roots.add(height, block.changes);
         }
@@ -343,7 +347,9 @@ impl Store {
         Ok(())
     }
 
-    fn write_state(&self, changes: &[AccountChange]) -> Result<()> {
+    /// Write what a block changed; returns what it overwrote.
+    fn write_state(&self, changes: &[AccountChange]) -> Result<Undo> {
+        let mut undo = Undo::default();
         let transaction = self.open_transaction()?;
         let mut accounts = transaction.open_table(ACCOUNTS).map_err(|error| self.failed(error))?;
         let mut slots = transaction.open_table(SLOTS).map_err(|error| self.failed(error))?;
@@ -351,8 +357,9 @@ impl Store {
         let mut known = self.known.lock().expect(UNPOISONED);
         for change in changes {
             let key = change.address.0.0;
-            let mut code_hash =
-                account_of(&accounts, key).map_err(|error| self.failed(error))?.map(|info| info.code_hash);
+            let before = account_of(&accounts, key).map_err(|error| self.failed(error))?;
+            let mut code_hash = before.as_ref().map(|info| info.code_hash);
+            undo.accounts.insert(change.address, before);
             if let Some(code) = &change.code {
                 let hash = alloy_primitives::keccak256(code);
                 codes.insert(hash.0, &code[..]).map_err(|error| self.failed(error))?;
@@ -373,20 +380,33 @@ impl Store {
             known.accounts.put(change.address, info);
             if change.emptied {
                 let all = (key, [0; 32])..=(key, [0xff; 32]);
-                slots.retain_in(all, |_, _| false).map_err(|error| self.failed(error))?;
+                let forget = |(_, slot): ([u8; 20], [u8; 32]), value: &[u8]| {
+                    undo.slots.insert((change.address, U256::from_be_bytes(slot)), U256::from_be_slice(value));
+                    false
+                };
+                slots.retain_in(all, forget).map_err(|error| self.failed(error))?;
                 known.slots = Recent::new();
             }
             for (slot, value) in &change.slots {
                 let at = (key, slot.to_be_bytes::<32>());
-                if value.is_zero() {
-                    slots.remove(at).map_err(|error| self.failed(error))?;
+                let before = if value.is_zero() {
+                    slots.remove(at)
                 } else {
-                    slots.insert(at, value.to_be_bytes_trimmed_vec().as_slice()).map_err(|error| self.failed(error))?;
-                }
+                    slots.insert(at, value.to_be_bytes_trimmed_vec().as_slice())
+                };
+                let before = before.map_err(|error| self.failed(error))?;
+                let before = before.map_or(U256::ZERO, |before| U256::from_be_slice(before.value()));
+                undo.slots.entry((change.address, *slot)).or_insert(before);
                 known.slots.put((change.address, *slot), *value);
             }
         }
-        Ok(())
+        Ok(undo)
+    }
+
+    /// What the last blocks overwrote.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// Bring all that the journal holds into the database, and start the journal anew.
@@ -431,15 +451,15 @@ impl Store {
         if self.database.is_none() {
             return Ok(());
         }
-        self.checkpoint()?;
-        if let Some(transaction) = self.transaction.take() {
-            transaction.abort().map_err(|error| self.failed(error))?;
-        }
+        let kept = self.checkpoint();
+        // Whatever happens, the file is let go of.
+        drop(self.transaction.take());
         self.roots = None;
-        if let Some(database) = self.database.take() {
-            database.close().map_err(|error| self.failed(error))?;
-        }
-        if self.lock.take().is_some() {
+        let closed = self.database.take().map_or(Ok(()), Database::close);
+        let was_locked = self.lock.take().is_some();
+        kept?;
+        closed.map_err(|error| self.failed(error))?;
+        if was_locked {
             std::fs::remove_file(journal_path(&self.path)).map_err(|error| self.disk_failed(error))?;
         }
         Ok(())

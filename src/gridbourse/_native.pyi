@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 from gridbourse.crypto.keys import Address, SigningKey
 
@@ -278,6 +278,48 @@ class ProposedBlock:
     @property
     def receipts(self) -> list[Receipt]: ...
 
+Message: TypeAlias = tuple[Address, Address | None, bytes, int, int, int, list[tuple[Address, list[bytes]]]]
+"""Sender, receiver, data, wei, gas limit, nonce, and what is accessed."""
+Outcome: TypeAlias = tuple[bool, int, bytes, str, Address | None, list[tuple[Address, tuple[bytes, ...], bytes]], int]
+"""Whether it succeeded, gas, output, what stopped it, what it created, events, and gas before refunds."""
+
+@final
+class Simulation:
+    """A block that is supposed on top of a state; `gridbourse.chain.simulation` says more."""
+
+    def begin(self) -> None: ...
+    def place(
+        self,
+        number: int,
+        timestamp: int,
+        parent_hash: bytes,
+        gas_limit: int,
+        beneficiary: Address,
+        base_fee: int,
+        prev_randao: bytes,
+    ) -> None: ...
+    def know_hash(self, number: int, hash: bytes) -> None: ...  # noqa: A002
+    def suppose(
+        self,
+        address: Address,
+        *,
+        balance: int | None,
+        nonce: int | None,
+        code: bytes | None,
+        emptied: bool,
+        slots: Sequence[tuple[int, bytes]],
+        moved_to: Address | None,
+    ) -> None: ...
+    def account(self, address: Address) -> tuple[int, int]: ...
+    def code(self, address: Address) -> bytes: ...
+    def storage(self, address: Address, slot: int) -> bytes: ...
+    def call(self, message: Message, traces_transfers: bool, lasts: bool) -> Outcome: ...
+    def estimate_gas(self, message: Message) -> int | Outcome: ...
+    def access_list(self, message: Message) -> tuple[list[tuple[Address, list[bytes]]], Outcome]: ...
+    def trace(self, message: Message, tracer: str, options: Mapping[str, int]) -> str: ...
+    def trace_transaction(self, raw: bytes, tracer: str, options: Mapping[str, int]) -> str: ...
+    def apply(self, raw: bytes) -> None: ...
+
 @final
 class Core:
     """The open file of a chain; threads may share it.
@@ -352,6 +394,14 @@ class Core:
         self, sender: Address, to: Address | None, data: bytes, gas_limit: int, timestamp: int, value: int = 0
     ) -> tuple[bool, int, bytes, str]:
         """Least gas limit with which a message succeeds; otherwise how it fails with the most gas, as of `call`."""
+    def simulate(self, height: int, timestamp: int) -> Simulation:
+        """Suppose a block behind that of a height.
+
+        Raises
+        ------
+        StateNotKept
+            The state behind it is not there any more.
+        """
     def header(self, height: int) -> Header | None: ...
     def height_of(self, block_hash: bytes) -> int | None: ...
     def body(self, height: int) -> tuple[list[bytes], list[Receipt]]:

@@ -41,7 +41,7 @@ class DeliveryCalendar:
         try:
             self._zone = ZoneInfo(time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            remedy = "a name of the IANA time zone database, as Asia/Shanghai"
+            remedy = 'the IANA name of a time zone, like "Asia/Shanghai" or "UTC"'
             raise InvalidValue("time_zone", time_zone, remedy) from error
         self._starts: dict[int, int] = {}
 

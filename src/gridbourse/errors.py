@@ -10,6 +10,7 @@
     │   ├── ChainCorrupted      stored bytes do not hash to what was sealed; names file and place
     │   ├── ChainLocked         another process has the chain open
     │   ├── ChainReorganised    a network took back a block that counted as final
+    │   ├── StateNotKept        the state behind an older block is not there any more
     │   └── RpcError            an error of Ethereum's JSON-RPC, answered or received
     ├── MarketError             the market's rules forbid a call; carries the rule's name and arguments
     │   └── OrderRefused        the market does not take an order; carries the reason
@@ -60,6 +61,7 @@ __all__ = [
     "ServiceError",
     "ServiceProblem",
     "SignInRefused",
+    "StateNotKept",
     "TransactionRejected",
 ]
 
@@ -175,6 +177,10 @@ class ChainLocked(ChainError):
 
 class ChainReorganised(ChainError):
     """A network took back a block that counted as final; what was read since that block may be void."""
+
+
+class StateNotKept(ChainError):
+    """The state behind an older block is not there any more; the blocks themselves are."""
 
 
 class RpcError(ChainError):

@@ -122,7 +122,7 @@ def main() -> None:
         service = open_valley(Path(folder) / "region")
         try:
             trade_a_while(service)
-            block = service.exchange.chain_state.chains["aggregator"].anchors[-1].height
+            block = service.exchange.index.chains.anchors("aggregator")[0].height
             take(service.url, date_text(NOON // 96), block, FOLDER, set(sys.argv[1:]))
         finally:
             service.stop()

@@ -66,7 +66,7 @@ def test_a_genesis_outside_its_bounds_is_refused(field):
 
 
 def test_rules_that_no_chain_can_have_are_refused():
-    with pytest.raises(InvalidValue, match="fork.*Prague, Osaka"):
+    with pytest.raises(InvalidValue, match=r"fork.*Prague, Osaka"):
         replace(GENESIS, fork="Cancun")
 
 

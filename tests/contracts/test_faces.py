@@ -154,7 +154,10 @@ def test_orders_are_read_as_they_stand(agreed):
 
 def test_cancelling_amending_and_abandoning_tell_what_happened(agreed):
     market = agreed.market
-    assert happened(agreed, agreed.user, market.abandon([1], Side.BID)) == [DealAbandoned(1, Side.BID)]
+    assert happened(agreed, agreed.user, market.abandon([1], Side.BID)) == [
+        DealAbandoned(1, Side.BID),
+        OrderCancelled(BID_ID),
+    ]
     amended = OrderId(PERIOD, Side.ASK, 3_800, 0)
     assert happened(agreed, agreed.source, market.amend_order(ASK_ID, 500, 3_800, LEAF)) == [
         OrderCancelled(ASK_ID),
@@ -194,12 +197,11 @@ def test_a_refused_order_raises_its_reason(traders):
 @pytest.mark.parametrize(
     ("wallet", "call", "error", "arguments"),
     [
-        ("user", lambda market: market.settle([7]), "WrongState", (7, 0)),
         ("source", lambda market: market.register_traders([b"\x01" * 32]), "PseudonymNotFree", (b"\x01" * 32,)),
         ("user", lambda market: market.set_quotas({(SELLER, PERIOD): 1}), "NotYourTrader", (SELLER,)),
         ("user", lambda market: market.move_deposit(BUYER, BUYER, 10**8), "NotEnoughMoney", (BUYER, 10**7, 10**8)),
     ],
-    ids=["WrongState", "PseudonymNotFree", "NotYourTrader", "NotEnoughMoney"],
+    ids=["PseudonymNotFree", "NotYourTrader", "NotEnoughMoney"],
 )
 def test_what_the_market_refuses_raises_its_error_with_its_arguments(traders, wallet, call, error, arguments):
     with pytest.raises(ContractReverted) as reverted:
@@ -237,7 +239,7 @@ def test_the_consortium_is_read_as_it_was_created(scene):
 
 
 def test_settings_come_back_as_they_were_voted(scene):
-    wanted = Settings(0, 10, 20, 60, 3, frozenset({Role.SOURCE, Role.AGGREGATOR}))
+    wanted = Settings(0, 10, 20, 60, 3, frozenset({Role.SOURCE, Role.AGGREGATOR}), 15, 50, 7_200, 1_800)
     carry(scene.consortium, scene.consortium.change_settings(wanted), (scene.source, scene.grid))
     assert scene.consortium.settings() == wanted
 

@@ -249,6 +249,7 @@ def test_only_its_owner_may_read_the_file(tmp_path):
 
 def test_the_changes_since_a_number_are_told_as_long_as_they_are_remembered(tmp_path, monkeypatch):
     monkeypatch.setattr("gridbourse.index.index.KEPT_CHANGES", 20)
+    monkeypatch.setattr("gridbourse.index.index.FORGOTTEN_TOGETHER", 1)
     index, blocks = index_in(tmp_path), Blocks()
     reader, began = reader_of(index), index.sequence()
     index.apply([blocks.main(*traders(1), placed(A_BID_ID, 1, 0))])
@@ -343,3 +344,5 @@ def test_proofs_from_the_index_hold_for_every_record_and_size(tmp_path):
             path = records.inclusion_proof("roofs", number, len(log))
             assert path == log.inclusion_proof(number)
             verify_inclusion(leaf(number), number, len(log), path, log.root())
+        for size in range(len(log) - count, len(log) + 1, 1 + count // 7):
+            assert records.frontier("roofs", size).root() == log.root(size)

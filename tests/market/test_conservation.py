@@ -42,7 +42,7 @@ def take(market, step):
             market.confirm_both(deal_id)
             market.settle(GRID, [deal_id])
         case "abandon":
-            market.abandon(master, [deal_id], side)
+            market.abandon(master, [deal_id], side, NOW)
         case "expire":
             market.expire(GRID, [deal_id], NOW + 700)
         case "cancel":

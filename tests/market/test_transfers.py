@@ -79,7 +79,7 @@ def test_a_deal_that_ends_without_delivery_gives_back(market, end):
     market.sell(SELLER, 100, 2_000)
     market.buy(BUYER, 100, 2_000)
     if end == "abandon":
-        market.abandon(USER, [1], Side.BID)
+        market.abandon(USER, [1], Side.BID, NOW)
     else:
         market.expire(SOURCE, [1], NOW + SETTINGS.cooling_off_seconds + 1)
     assert market.transfer_capacity(WAY) == TransferCapacity(100, 0)

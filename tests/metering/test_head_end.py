@@ -14,7 +14,7 @@ from gridbourse.metering.broker import local_broker
 from gridbourse.metering.forecast import forecast
 from gridbourse.metering.headend import BURST_READINGS, READINGS_PER_SECOND, HeadEnd
 from gridbourse.metering.intake import Anomaly, Intake, MeteringPoint
-from gridbourse.metering.journal import Journal
+from gridbourse.metering.journal import Journal, JournalReader
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.mqtt import Broker, Concentrator, Subscriber
 from gridbourse.metering.reading import Reading
@@ -275,11 +275,26 @@ def test_what_is_handed_in_is_on_disk_when_it_is_confirmed_and_taken_once(tmp_pa
     head_end = HeadEnd(Intake([MeteringPoint(meter.address, 20_000)]), Journal(tmp_path / "readings"))
     assert [arrival.finding for arrival in head_end.take(payloads)] == [None, None]
     with closing(Journal(tmp_path / "readings")) as on_disk:
-        assert list(on_disk) == payloads
+        assert list(on_disk.unread()) == payloads
     assert {arrival.finding.fault for arrival in head_end.take(payloads)} == {Anomaly.REPEATED}
     with closing(Journal(tmp_path / "readings")) as on_disk:
-        assert list(on_disk) == payloads
+        assert list(on_disk.unread()) == payloads
     assert (head_end.received, head_end.accepted, dict(head_end.faults)) == (4, 2, {Anomaly.REPEATED: 2})
+
+
+def test_head_ends_of_several_processes_accept_a_reading_once_and_know_what_the_others_have(tmp_path):
+    meter = Meter(SigningKey.generate())
+    payloads = [meter.read(START).to_bytes(), meter.read(START + 1).to_bytes()]
+    point = MeteringPoint(meter.address, 20_000)
+    one, other = (HeadEnd(Intake([point]), Journal(tmp_path / "readings")) for _ in range(2))
+    one.take(payloads[:1])
+    assert other.intake.latest(meter.address) is None
+    other.catch_up()
+    assert other.intake.latest(meter.address).period == START
+    assert [arrival.accepted is not None for arrival in other.take(payloads)] == [False, True]
+    one.catch_up()
+    assert one.intake.count(meter.address) == other.intake.count(meter.address) == 2
+    assert list(JournalReader(tmp_path / "readings").unread()) == payloads
 
 
 def test_what_the_disk_does_not_take_is_never_confirmed(tmp_path, monkeypatch):

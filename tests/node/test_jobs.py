@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
+from organisations import Organisations
 from small_region import DAY, PERIOD, ask, bid, records_of, trader, write
 
 from gridbourse.errors import ChainError
 from gridbourse.ledger.balancing_records import MeteredDetails
 from gridbourse.ledger.records import DealDetails
+from gridbourse.market.events import IntentRecorded, OrderPlaced
+from gridbourse.market.types import Side
 from gridbourse.node.jobs.job import REGION, JobSchedule, Task
 from gridbourse.node.jobs.loop import RegionLoop
 from gridbourse.node.jobs.metered_files import MeteredFiles
@@ -64,7 +67,7 @@ def test_a_failing_task_is_named_tried_again_and_stops_nothing_else(region, erro
     (failure,) = loop.failures
     assert (failure.job, failure.subject, failure.since) == ("failing", "broken", region.clock())
     assert sum("broken failed" in record.message for record in caplog.records) == 1
-    assert len(region.relays["roofs"].market.deals) == 1
+    assert len(happened(region, IntentRecorded)) == 1
     job.error = None
     loop.step()
     assert loop.failures == ()
@@ -85,7 +88,7 @@ def test_a_job_that_cannot_say_what_is_to_be_done_is_named(region):
     loop = RegionLoop(region, ALWAYS, [Silent(None)])
     loop.step()
     assert [(failure.job, failure.subject) for failure in loop.failures] == [("failing", REGION)]
-    assert len(region.relays["roofs"].market.deals) == 1
+    assert len(happened(region, IntentRecorded)) == 1
 
 
 def test_a_master_that_cannot_submit_holds_up_no_other_and_is_not_anchored_past_what_it_submitted(region, monkeypatch):
@@ -98,8 +101,7 @@ def test_a_master_that_cannot_submit_holds_up_no_other_and_is_not_anchored_past_
     loop = RegionLoop(region, ALWAYS)
     loop.step()
     assert {(failure.job, failure.subject) for failure in loop.failures} == {("submit", "roofs")}
-    market = region.relays["grid"].market
-    assert [order.side.name for order in market.orders] == ["BID"]
+    assert [placed.order_id.side for placed in happened(region, OrderPlaced)] == [Side.BID]
     anchors = region.main.anchors
     assert anchors.last_anchor(region.masters["grid"].membership.master_id) is not None
     assert anchors.last_anchor(region.masters["roofs"].membership.master_id) is None
@@ -107,11 +109,17 @@ def test_a_master_that_cannot_submit_holds_up_no_other_and_is_not_anchored_past_
     loop.step()
     loop.step()
     assert loop.failures == ()
-    assert len(market.deals) == 1
+    assert len(happened(region, IntentRecorded)) == 1
     assert len(records_of(region, "roofs", DealDetails)) == 1
 
 
 # Payments
+
+
+def happened(region, kind):
+    """What the main chain tells of one kind."""
+    market = region.main.market
+    return [event for event in market.events_between(1, market.chain.head().height) if isinstance(event, kind)]
 
 
 def case(tmp_path, name, **numbers):
@@ -144,7 +152,7 @@ def test_one_bad_payment_stops_no_other_and_nothing_of_the_round(region, tmp_pat
     assert line.startswith("3,")
     assert "yuan" in line
     assert sum("line 3 is refused" in record.message for record in caplog.records) == 1
-    assert len(region.relays["roofs"].market.deals) == 1
+    assert len(happened(region, IntentRecorded)) == 1
 
 
 def test_payments_without_reference_are_refused_both(region, tmp_path):
@@ -165,7 +173,7 @@ def test_a_payments_file_in_another_encoding_fails_by_name_and_ends_nothing(regi
     assert yuan == 0
     assert failure.job == "payments"
     assert "UTF-8" in failure.reason
-    assert len(region.relays["roofs"].market.deals) == 1
+    assert len(happened(region, IntentRecorded)) == 1
 
 
 def test_a_payment_is_credited_once_and_a_reference_that_comes_again_is_refused(region, tmp_path):
@@ -179,14 +187,16 @@ def test_a_payment_is_credited_once_and_a_reference_that_comes_again_is_refused(
     assert [line.split(",")[0] for line in refused(path)] == ["3", "4"]
 
 
-def test_payments_are_for_the_settlement_agent_only(folder, clock, tmp_path, region):
+def test_payments_are_for_the_settlement_agent_only(clock, tmp_path):
+    everybody = Organisations(tmp_path, clock)
+    everybody.found()
     path = tmp_path / "payments.csv"
     path.write_text("reference,trader,yuan\nR-1,4,10\n")
-    del region.masters["grid"], region.relays["grid"]
-    loop = RegionLoop(region, ALWAYS, [PaymentFile(path)])
+    loop = RegionLoop(everybody.open("roofs"), ALWAYS, [PaymentFile(path)])
     loop.step()
     assert [failure.job for failure in loop.failures] == ["payments"]
     assert not refused(path)
+    everybody.close()
 
 
 # Metered energies

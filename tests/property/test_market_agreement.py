@@ -29,7 +29,9 @@ START = 2_340
 PERIODS = (3, 40)
 # Some steps of the clock lead exactly to the gate of period 3, and to the last moment of a cooling-off time.
 CLOCK_STEPS = (1, 60, 300, 300, 2_000)
-FIRST_SETTINGS = Settings(cooling_off_seconds=300, floor_ticks=10, cap_ticks=14, gate_lead_seconds=60, max_candidates=2)
+FIRST_SETTINGS = Settings(
+    cooling_off_seconds=300, floor_ticks=10, cap_ticks=14, gate_lead_seconds=60, max_candidates=2, fallback_ticks=12
+)
 REGULATOR = RegulatorKeys(SigningKey(b"\x0e" * 32).address, b"\x0e" * 32)
 SEALER = SigningKey(b"\x0f" * 32)
 KEYS = {number: SigningKey(bytes([number]) * 32) for number in range(1, 5)}
@@ -101,6 +103,8 @@ changed_settings = st.builds(
     gate_lead_seconds=st.sampled_from([0, 60]),
     max_candidates=st.integers(1, 3),
     trading_roles=st.sampled_from([frozenset(Role)] * 5 + [frozenset(Role) - {Role.USER}]),
+    fallback_ticks=st.just(12),
+    apart_seconds=st.sampled_from([0, 600, 86_400]),
 )
 
 
@@ -272,7 +276,7 @@ class MarketAgreement(RuleBasedStateMachine):
     def abandon(self, caller, backs, side):
         deal_ids = self.deal_ids(backs, DealState.INTENT)
         caller = self.caller_for_deals(caller, deal_ids, side)
-        self.both(caller, self.contract.abandon(deal_ids, side), "abandon", deal_ids, side)
+        self.both(caller, self.contract.abandon(deal_ids, side), "abandon", deal_ids, side, self.now)
 
     @has_deal(DealState.INTENT, DealState.CONFIRMED)
     @rule(caller=agents, backs=several)

@@ -14,6 +14,7 @@ from dataclasses import replace
 import httpx
 from argon2 import PasswordHasher
 
+from gridbourse.chain.local import system_clock
 from gridbourse.node.commands.requests import ReadHealth
 from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.key_rotation import RegionKeys
@@ -39,8 +40,9 @@ QUICK = JobSchedule(step_seconds=0.05, anchor_seconds=0.2)
 class Service:
     """A running service, and the ways in which tests speak to it."""
 
-    def __init__(self, folder, settings=None, broker=None, node=None, public_url=None):
+    def __init__(self, folder, settings=None, broker=None, node=None, public_url=None, clock=system_clock, jobs=()):
         self.folder = folder
+        self._clock, self._jobs = clock, jobs
         self._has_own_node = node is None
         self.node = node
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -50,7 +52,7 @@ class Service:
         settings = settings or ServiceSettings(requests_per_second=10_000, burst=10_000, sign_ins_per_minute=10_000)
         self.settings = replace(settings, public_url=public_url or self.url, job_schedule=QUICK)
         self.app = create_app(
-            lambda: Exchange.open(folder, job_schedule=QUICK, broker=broker, starts_node=False),
+            lambda: Exchange.open(folder, job_schedule=QUICK, broker=broker, starts_node=False, clock=clock),
             self.settings,
             add_pages,
         )
@@ -71,7 +73,7 @@ class Service:
 
     def start(self):
         if self.node is None:
-            self.node = Node(Region.open(self.folder), self.folder, QUICK)
+            self.node = Node(Region.open(self.folder, clock=self._clock), self.folder, QUICK, self._jobs)
             self.node.start()
         self._thread.start()
         until(lambda: self._server.started or not self._thread.is_alive())

@@ -174,14 +174,14 @@ def test_an_older_region_is_brought_to_todays_form(folder):
             del own["suite"]
         path.write_text(json.dumps(stored), "utf-8")
     with sqlite3.connect(folder / "service.sqlite") as db:
-        for name in ("decisions", "failed_sign_ins", "known_addresses", "tokens"):
+        for name in ("decisions", "failed_sign_ins", "known_addresses", "tokens", "audit_reports", "attempts"):
             db.execute(f"DROP TABLE {name}")
         db.execute(TOKENS_THEN)
         db.execute("PRAGMA user_version = 1")
     with pytest.raises(InvalidValue):
         Region.open(folder)
     changed = upgrade(folder)
-    assert "service.sqlite: schema 3 instead of 1" in changed
+    assert "service.sqlite: schema 4 instead of 1" in changed
     assert upgrade(folder) == []
     Region.open(folder).close()
 

@@ -18,6 +18,7 @@ from serving_process import serving
 from small_market import SPEC, ask
 
 from gridbourse.errors import InvalidValue, NodeUnreachable
+from gridbourse.index.database import Database
 from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.ledger.records import OrderDetails
 from gridbourse.market.events import OrderPlaced
@@ -61,7 +62,8 @@ def token(folder):
     """Anna's token; it is good whichever web server is asked, and after a restart."""
     with contextlib.closing(ServiceStore(folder / SERVICE_FILE)) as store:
         keys = RegionKeys(folder).nodes.load_node("Anna")
-        credentials = Credentials(store, ParticipantRegistry(), {}, SPEC.chain_id, lambda: int(time.time()))
+        registry = ParticipantRegistry(Database.of(folder))
+        credentials = Credentials(store, registry, {}, SPEC.chain_id, lambda: int(time.time()))
         principal = Principal(Kind.NODE, "Anna", "roofs", keys=keys)
         _, secret = credentials.create_token(principal, "robot", [Scope.READ, Scope.TRADE], 86_400)
     return secret

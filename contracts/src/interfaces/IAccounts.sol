@@ -1,38 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IBatches} from "./IBatches.sol";
 import {IConsortium} from "./IConsortium.sol";
-
-/// @notice A trader's money, in 1e-7 yuan, the master that answers for it, and where it is.
-/// @param masterId The master below which the trader is.
-/// @param freeMoney Deposit that may be spent or withdrawn.
-/// @param heldMoney Deposit that open deals hold.
-/// @param zone The zone of the grid it is in (see `ITransfers`); 0 in a region without zones.
-struct Trader {
-    uint16 masterId;
-    uint96 freeMoney;
-    uint96 heldMoney;
-    uint8 zone;
-}
-
-/// @notice A trader's energy claims in one delivery period, in Wh.
-/// @param quotaWh What it may sell.
-/// @param heldWh What open deals hold of the quota.
-/// @param soldWh What settled deals have sold.
-/// @param boughtWh What settled deals have bought.
-struct Position {
-    uint48 quotaWh;
-    uint48 heldWh;
-    uint48 soldWh;
-    uint48 boughtWh;
-}
+import {Position, Trader} from "../types/Trader.sol";
 
 /// @title Traders, deposits and energy claims
 /// @notice A trader is a pseudonym below a master, and only below it: two masters that register the same pseudonym, one
 /// of them having seen it on its way, have two accounts, and neither has taken anything of the other. Money is a claim: the settlement agent credits a deposit when it
 /// has received a payment and debits a withdrawal when it has paid out. A master moves deposits between its own
 /// traders, so that money need not link one day's pseudonym to the next.
-interface IAccounts {
+interface IAccounts is IBatches {
     /// @notice A master named a trader by its pseudonym.
     event TraderRegistered(uint32 indexed trader, uint16 indexed masterId, bytes32 indexed pseudonym, uint8 zone);
     /// @notice The settlement agent received a payment.
@@ -54,16 +32,17 @@ interface IAccounts {
     error NotSettlementAgent(address caller);
     /// @notice The free deposit is smaller than the amount.
     error NotEnoughMoney(uint32 trader, uint96 freeMoney, uint96 money);
+    /// @notice All deposits together would exceed 2^96 - 1.
+    error TooMuchMoney(uint32 trader, uint96 money);
     /// @notice More than the new quota is held or sold already.
     error QuotaTooSmall(uint32 trader, uint24 period, uint48 committedWh);
-    /// @notice The lists of a batch have different lengths.
-    error LengthsDiffer();
 
     /// @notice Register traders below the caller, each in its zone; they get consecutive numbers.
     /// @return first Number of the first of them.
     function registerTraders(bytes32[] calldata pseudonyms, uint8[] calldata zones) external returns (uint32 first);
 
-    /// @notice Credit deposits against payments received; settlement agent only.
+    /// @notice Credit deposits against payments received; settlement agent only. All money of all traders together stays
+    /// below 2^96, so that none of them can ever receive more than fits.
     function deposit(uint32[] calldata traders, uint96[] calldata moneys, bytes32 paymentReference) external;
 
     /// @notice Debit a withdrawal against a payment made; settlement agent only.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Rules} from "../libraries/Rules.sol";
+import {Rules} from "../types/Rules.sol";
 
 /// @notice What a master node is on the main chain (paper, section 1.1).
 enum Role {
@@ -13,16 +13,20 @@ enum Role {
 }
 
 /// @notice Market settings, changed only by a vote of the masters.
-/// @param coolingOffSeconds Time both parties of a deal have to confirm it; 0 makes every deal binding at once.
+/// @param coolingOffSeconds Time both parties of a deal have to confirm it, at most until the gate of its period closes; 0
+/// makes every deal binding at once.
 /// @param floorTicks Lowest price an order may have, in 0.0001 yuan/kWh.
 /// @param capTicks Highest price an order may have, in 0.0001 yuan/kWh.
 /// @param gateLeadSeconds How long before a delivery period begins its gate closes.
 /// @param maxCandidates How many resting orders one call may look at per incoming order.
 /// @param tradingRoles Bit `1 << role` is set for each role whose users may trade.
-/// @param fallbackTicks What energy is worth in a period without deals, for its imbalance price.
+/// @param fallbackTicks What energy is worth in a period without deals, for its imbalance price; neither below the floor
+/// nor above the cap.
 /// @param incentivePermille How much the imbalance price is raised where the region is short, and lowered where it is
 /// long; at most 1000.
 /// @param meteringDueSeconds How long after a delivery day masters may take to submit what they metered.
+/// @param apartSeconds What letting a deal end costs: for so long the order of the other party is not brought together
+/// with orders of the same master again.
 struct Settings {
     uint32 coolingOffSeconds;
     uint16 floorTicks;
@@ -33,6 +37,7 @@ struct Settings {
     uint16 fallbackTicks;
     uint16 incentivePermille;
     uint32 meteringDueSeconds;
+    uint32 apartSeconds;
 }
 
 /// @notice A master node, the member of the main chain.
@@ -112,7 +117,7 @@ interface IConsortium {
     error MasterNeeded(uint16 masterId);
     /// @notice A consortium has at most 255 masters.
     error TooManyMasters();
-    /// @notice Floor above cap, no candidate allowed, or nobody allowed to trade.
+    /// @notice Floor above cap, a fallback price outside of them, no candidate allowed, or nobody allowed to trade.
     error SettingsInvalid();
     /// @notice The key that is to act for a master did not sign that it does.
     error ConsentMissing(address account);

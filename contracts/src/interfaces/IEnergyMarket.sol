@@ -1,56 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {ITransfers} from "./ITransfers.sol";
-import {Order} from "../libraries/OrderBook.sol";
-import {OrderId, Side} from "../libraries/OrderId.sol";
-import {Request} from "../libraries/Request.sol";
-
-/// @notice Why an order is refused, a candidate passed over, or a search ended.
-enum Reason {
-    None,
-    MalformedRequest,
-    NotYourTrader,
-    PartySuspended,
-    GateClosed,
-    PriceOutOfBounds,
-    EnergyZero,
-    EnergyTypesInvalid,
-    QueueFull,
-    SameUser,
-    BeyondQuota,
-    DepositTooSmall,
-    CandidateLimit,
-    NoTransferCapacity
-}
-
-/// @notice Where a deal stands. `Intent -> Confirmed -> Settled`, or `Intent -> Abandoned | Expired`; a confirmed
-/// deal with a suspended party may end as `Expired` too.
-enum DealState {
-    None,
-    Intent,
-    Confirmed,
-    Abandoned,
-    Expired,
-    Settled
-}
-
-/// @notice What two orders agreed, in one word. The price is the ask's.
-/// @dev The turn and price of an order are the last two fields of its id.
-struct Deal {
-    uint16 askTurn;
-    uint16 askTicks;
-    uint16 bidTurn;
-    uint16 bidTicks;
-    uint24 period;
-    uint40 energyWh;
-    uint32 seller;
-    uint32 buyer;
-    uint40 confirmBefore;
-    bool sellerConfirmed;
-    bool buyerConfirmed;
-    DealState state;
-}
+import {IBatches} from "./IBatches.sol";
+import {Deal, DealState} from "../types/Deal.sol";
+import {Order} from "../types/Order.sol";
+import {OrderId, Side} from "../types/OrderId.sol";
+import {Reason} from "../types/Reason.sol";
+import {Request} from "../types/Request.sol";
 
 /// @title The energy market of the region
 /// @notice The five steps of the paper's section 3.4: identity and application (`placeOrder`), finding a counterpart
@@ -58,7 +14,7 @@ struct Deal {
 /// cooling-off (`confirm`, `abandon`, `expire`) with settlement. A buyer pays the seller's price.
 ///
 /// A `Request` is one word; all bits above its fields are zero. An ask names exactly one energy type; a bid one or more.
-interface IEnergyMarket is ITransfers {
+interface IEnergyMarket is IBatches {
     /// @notice An order entered the market. `recordHash` is the leaf of the user's own signed order on its slave chain. What
     /// it says holds below the trader's master alone: anybody may copy a hash that it saw, and that takes nobody's place.
     event OrderPlaced(
@@ -66,6 +22,11 @@ interface IEnergyMarket is ITransfers {
     );
     /// @notice An order of a batch was not taken, the others were; or an amendment was not, and the order stands.
     event OrderRefused(uint16 indexed masterId, uint256 indexed index, bytes32 indexed recordHash, Reason reason);
+    /// @notice An order of a batch was not cancelled, the others were.
+    event OrderPassedOver(OrderId indexed id, Reason reason);
+    /// @notice A deal of a batch was left as it is, the others were not. A deal is no item of a batch alone: it may be another
+    /// member's, and no member's deal keeps another's from being settled.
+    event DealPassedOver(uint64 indexed dealId, Reason reason);
     /// @notice An order left the market for good.
     event OrderCancelled(OrderId indexed id);
     /// @notice The search went past an illegal candidate.
@@ -96,15 +57,6 @@ interface IEnergyMarket is ITransfers {
     error Refused(Reason reason);
     /// @notice There is no such order, or it is not the caller's.
     error NotYourOrder(OrderId id);
-    /// @notice The deal is not in a state, or not yet at a time, in which this can be done.
-    error WrongState(uint64 dealId, DealState state);
-    /// @notice The party on that side of the deal is not below the caller.
-    error NotYourDeal(uint64 dealId);
-    /// @notice That party has confirmed already.
-    error ConfirmedAlready(uint64 dealId);
-    /// @notice A party's master is suspended.
-    error PartySuspended(uint64 dealId);
-
     /// @notice Place one order and match it.
     function placeOrder(Request request, bytes32 recordHash) external returns (OrderId id);
 
@@ -120,22 +72,30 @@ interface IEnergyMarket is ITransfers {
         external
         returns (OrderId newId);
 
-    /// @notice Withdraw what is open of orders. Deals that they already have stand.
+    /// @notice Withdraw what is open of orders. Deals that they already have stand. Orders that are not the caller's are
+    /// passed over.
     function cancelOrders(OrderId[] calldata ids) external;
 
     /// @notice Match a waiting order again: where a search that met the candidate limit stopped, else from the start.
-    function matchOrder(OrderId id) external;
+    /// @return openWh What of it still waits.
+    /// @return goesOn True if it met the candidate limit, and goes on with the next call.
+    function matchOrder(OrderId id) external returns (uint256 openWh, bool goesOn);
 
-    /// @notice Confirm deals for the parties on one side, all below the caller.
+    /// @notice Confirm deals for the parties on one side. Deals whose party there is not below the caller, that are no
+    /// intents or whose cooling-off time is over are passed over.
     function confirm(uint64[] calldata dealIds, Side side) external;
 
-    /// @notice Abandon deals for the parties on one side, all below the caller, before they have confirmed.
+    /// @notice Abandon deals for the parties on one side before they have confirmed; others are passed over. It has a price:
+    /// who lets a deal end, so or by not confirming in time, loses the turn, its order leaves the market; and the order of
+    /// the other party is not brought together with orders of the same master for `Settings.apartSeconds`. So nobody's
+    /// order is let down twice by one master, however many orders that places.
     function abandon(uint64[] calldata dealIds, Side side) external;
 
-    /// @notice End deals whose cooling-off time is over, or that have a suspended party. Any active master may.
+    /// @notice End deals whose cooling-off time is over, or that have a suspended party. Any active master may;
+    /// others are passed over.
     function expire(uint64[] calldata dealIds) external;
 
-    /// @notice Move money and energy claims of confirmed deals. Any active master may.
+    /// @notice Move money and energy claims of confirmed deals. Any active master may; others are passed over.
     function settle(uint64[] calldata dealIds) external;
 
     /// @notice Number of deals; their numbers run from 1.

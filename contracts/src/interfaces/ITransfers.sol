@@ -2,20 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IAccounts} from "./IAccounts.sol";
-
-/// @notice What the grid can carry from one zone to another in a delivery period, as the dispatcher publishes it.
-struct FreeCapacity {
-    uint24 period;
-    uint8 fromZone;
-    uint8 toZone;
-    uint64 capacityWh;
-}
-
-/// @notice A published capacity, and what deals have taken of it, in Wh.
-struct TransferCapacity {
-    uint64 capacityWh;
-    uint64 usedWh;
-}
+import {FreeCapacity, TransferCapacity} from "../types/TransferCapacity.sol";
 
 /// @title Transfer capacity between the zones of the grid
 /// @notice Energy goes from the seller's zone to the buyer's. Within a zone there is no limit; between two zones the deals

@@ -2,22 +2,11 @@
 pragma solidity ^0.8.28;
 
 import {Bitmap} from "./Bitmap.sol";
-import {OrderId, Side, orderAt} from "./OrderId.sol";
+import {OPEN_SHIFT, OrderWord, orderAt} from "../types/Order.sol";
+import {OrderId, Side, orderIdAt} from "../types/OrderId.sol";
 import {Places} from "./Places.sol";
-import {Request} from "./Request.sol";
+import {Request} from "../types/Request.sol";
 import {NEXT_TURNS, ORDERS, WAITING_MASKS, load, store} from "./Slots.sol";
-
-/// @notice One order, in one word.
-/// @param energyTypes Bit `1 << type` for each energy type it offers or accepts: its mask.
-/// @param trader Number of the trader.
-/// @param energyWh Energy offered or asked for.
-/// @param openWh What is neither traded nor held by a deal: the part that waits in the book.
-struct Order {
-    uint8 energyTypes;
-    uint32 trader;
-    uint40 energyWh;
-    uint40 openWh;
-}
 
 /// @notice The waiting orders that a search meets, first served first.
 /// @param halfBook Where they wait.
@@ -48,14 +37,6 @@ library OrderBook {
     /// never given out, so that it cannot run over into its neighbour.
     uint256 private constant MAX_TURNS = type(uint16).max;
 
-    /// @notice An order; all zero if it never was or was removed.
-    function orderOf(OrderId id) internal pure returns (Order storage order) {
-        uint256 slot = ORDERS | OrderId.unwrap(id);
-        assembly ("memory-safe") {
-            order.slot := slot
-        }
-    }
-
     /// @notice Take the next turn in the queue for a request.
     /// @return id What the order is named, unless the queue is full.
     /// @return full True if the queue gives out no more turns.
@@ -76,32 +57,31 @@ library OrderBook {
         if (openWh != 0) _mark(id, request.energyTypes());
     }
 
-    /// @notice Take `energyWh` out of the open part of an order.
-    function take(OrderId id, uint256 energyWh) internal {
-        Order storage order = orderOf(id);
-        (uint40 openWh, uint8 energyTypes) = (order.openWh - uint40(energyWh), order.energyTypes);
-        order.openWh = openWh;
-        if (openWh == 0) _unmark(id, energyTypes);
+    /// @notice Take `energyWh`, at most what is open, out of an order.
+    /// @param order The order as it is in storage.
+    function take(OrderId id, OrderWord order, uint256 energyWh) internal {
+        unchecked {
+            store(ORDERS | OrderId.unwrap(id), OrderWord.unwrap(order) - (energyWh << OPEN_SHIFT));
+        }
+        if (order.openWh() == energyWh) _unmark(id, order.energyTypes());
     }
 
     /// @notice Give `energyWh` back to an order, at its old turn. An order that was removed gets nothing back.
-    /// @return returned True if the order still stands.
-    function giveBack(OrderId id, uint256 energyWh) internal returns (bool returned) {
-        Order storage order = orderOf(id);
-        uint8 energyTypes = order.energyTypes;
-        if (energyTypes == 0) return false;
-        uint40 openWh = order.openWh;
-        order.openWh = openWh + uint40(energyWh);
-        if (openWh == 0) _mark(id, energyTypes);
-        return true;
+    /// @return order What it was before; zero if it does not stand any more.
+    function giveBack(OrderId id, uint256 energyWh) internal returns (OrderWord order) {
+        order = orderAt(id);
+        if (OrderWord.unwrap(order) == 0) return order;
+        unchecked {
+            store(ORDERS | OrderId.unwrap(id), OrderWord.unwrap(order) + (energyWh << OPEN_SHIFT));
+        }
+        if (order.openWh() == 0) _mark(id, order.energyTypes());
     }
 
     /// @notice Remove an order for good.
-    function remove(OrderId id) internal {
-        Order storage order = orderOf(id);
-        (uint40 openWh, uint8 energyTypes) = (order.openWh, order.energyTypes);
+    /// @param order The order as it is in storage.
+    function remove(OrderId id, OrderWord order) internal {
         store(ORDERS | OrderId.unwrap(id), 0);
-        if (openWh != 0) _unmark(id, energyTypes);
+        if (order.openWh() != 0) _unmark(id, order.energyTypes());
     }
 
     /// @notice The orders of a half book that wait and offer or accept one of `energyTypes`.
@@ -149,7 +129,7 @@ library OrderBook {
 
     /// @notice The first order of a line that has one.
     function firstId(Line memory self) internal pure returns (OrderId) {
-        return orderAt(self.halfBook, self.first >> 8);
+        return orderIdAt(self.halfBook, self.first >> 8);
     }
 
     /// @notice Step behind the first order of a line that has one.

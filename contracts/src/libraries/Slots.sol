@@ -19,6 +19,7 @@ uint256 constant WAITING_GROUPS = 7 << 72;
 uint256 constant WAITING_PLACES = 8 << 72;
 uint256 constant LATER_TURNS = 9 << 72;
 uint256 constant TRANSFERS = 10 << 72;
+uint256 constant APART = 11 << 72;
 
 function load(uint256 slot) view returns (uint256 word) {
     assembly ("memory-safe") {

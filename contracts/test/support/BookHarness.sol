@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Line, Order, OrderBook} from "../../src/libraries/OrderBook.sol";
-import {MAX_TICKS, OrderId, Side, halfBookOf} from "../../src/libraries/OrderId.sol";
-import {Request} from "../../src/libraries/Request.sol";
+import {Line, OrderBook} from "../../src/libraries/OrderBook.sol";
+import {Order, OrderWord, orderAt} from "../../src/types/Order.sol";
+import {MAX_TICKS, OrderId, Side, halfBookOf} from "../../src/types/OrderId.sol";
+import {Request} from "../../src/types/Request.sol";
 import {NEXT_TURNS, store} from "../../src/libraries/Slots.sol";
 
 /// @title The order book alone: no members, no legality, no deals, no money, no events
@@ -19,10 +20,13 @@ contract BookHarness {
         Line memory line = OrderBook.line(id.halfBook() ^ 1, request.energyTypes(), 0, MAX_TICKS ^ id.rank());
         while (openWh != 0 && line.first != OrderBook.NONE) {
             OrderId candidateId = line.firstId();
-            uint256 energyWh = OrderBook.orderOf(candidateId).openWh;
+            OrderWord candidate = orderAt(candidateId);
+            uint256 energyWh = candidate.openWh();
             if (openWh < energyWh) energyWh = openWh;
-            OrderBook.take(candidateId, energyWh);
-            openWh -= energyWh;
+            OrderBook.take(candidateId, candidate, energyWh);
+            unchecked {
+                openWh -= energyWh;
+            }
             if (openWh != 0) line.advance();
         }
         OrderBook.put(id, request, openWh);
@@ -34,15 +38,15 @@ contract BookHarness {
     }
 
     function take(OrderId id, uint256 energyWh) external {
-        OrderBook.take(id, energyWh);
+        OrderBook.take(id, orderAt(id), energyWh);
     }
 
     function giveBack(OrderId id, uint256 energyWh) external returns (bool returned) {
-        return OrderBook.giveBack(id, energyWh);
+        return OrderWord.unwrap(OrderBook.giveBack(id, energyWh)) != 0;
     }
 
     function remove(OrderId id) external {
-        OrderBook.remove(id);
+        OrderBook.remove(id, orderAt(id));
     }
 
     /// @notice The place of the first waiting order at or after `from`.
@@ -64,9 +68,8 @@ contract BookHarness {
         }
     }
 
-    function order(OrderId id) external view returns (Order memory standing) {
-        Order storage kept = OrderBook.orderOf(id);
-        if (kept.energyTypes != 0) standing = kept;
+    function order(OrderId id) external view returns (Order memory) {
+        return orderAt(id).unpack();
     }
 
     /// @notice Pretend that a queue has given out all turns before `turn`.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IExchange} from "../../src/interfaces/IExchange.sol";
 import {IBalancing} from "../../src/interfaces/IBalancing.sol";
 import {IConsortium} from "../../src/interfaces/IConsortium.sol";
 import {IEnergyMarket} from "../../src/interfaces/IEnergyMarket.sol";
 import {ISlaveAnchors} from "../../src/interfaces/ISlaveAnchors.sol";
-import {OrderId, Side} from "../../src/libraries/OrderId.sol";
-import {Request} from "../../src/libraries/Request.sol";
+import {OrderId, Side} from "../../src/types/OrderId.sol";
+import {Request} from "../../src/types/Request.sol";
 import {toRequest} from "./MarketTest.sol";
 import {Test} from "./Test.sol";
 import {vm} from "./Vm.sol";
@@ -17,7 +18,7 @@ contract FrontRunner is Test {
     uint16 private constant HONEST = 4;
 
     IConsortium private immutable _consortium;
-    IEnergyMarket private immutable _market;
+    IExchange private immutable _market;
     ISlaveAnchors private immutable _anchors;
     IBalancing private immutable _balancing;
     uint24 private immutable _period;
@@ -30,13 +31,7 @@ contract FrontRunner is Test {
     /// @notice How many calls of others went through.
     uint256 public copies;
 
-    constructor(
-        IConsortium consortium,
-        IEnergyMarket market,
-        ISlaveAnchors anchors,
-        IBalancing balancing,
-        uint24 period
-    ) {
+    constructor(IConsortium consortium, IExchange market, ISlaveAnchors anchors, IBalancing balancing, uint24 period) {
         (_consortium, _market, _anchors, _balancing, _period) = (consortium, market, anchors, balancing, period);
         _account = consortium.master(HONEST).account;
         for (uint64 masterId = 1; masterId <= HONEST; ++masterId) {

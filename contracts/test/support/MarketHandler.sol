@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IExchange} from "../../src/interfaces/IExchange.sol";
 import {Position} from "../../src/interfaces/IAccounts.sol";
 import {IConsortium, Master, Settings} from "../../src/interfaces/IConsortium.sol";
 import {Deal, DealState, IEnergyMarket} from "../../src/interfaces/IEnergyMarket.sol";
 import {FreeCapacity, TransferCapacity} from "../../src/interfaces/ITransfers.sol";
-import {OrderId, Side, toOrderId} from "../../src/libraries/OrderId.sol";
-import {Request} from "../../src/libraries/Request.sol";
+import {OrderId, Side, toOrderId} from "../../src/types/OrderId.sol";
+import {Request} from "../../src/types/Request.sol";
 import {toRequest} from "./MarketTest.sol";
 import {Test} from "./Test.sol";
 import {vm} from "./Vm.sol";
@@ -26,6 +27,19 @@ struct Known {
     uint64 dealCountAtRemoval;
     /// @dev Where a search that met the candidate limit goes on (see `_rankOf`).
     uint256 resumeAt;
+    /// @dev Bit `1 << masterId` for each master that let it down, and until when that counts.
+    uint256 apart;
+    uint256 apartUntil;
+}
+
+/// @notice How a deal ends without a transfer.
+struct Ending {
+    uint64 dealId;
+    DealState state;
+    bool sellerLets;
+    bool buyerLets;
+    uint40 askOpenWh;
+    uint40 bidOpenWh;
 }
 
 /// @notice What a search must do.
@@ -63,7 +77,7 @@ contract MarketHandler is Test {
     uint256 private constant NONE = type(uint256).max;
 
     IConsortium private immutable _consortium;
-    IEnergyMarket private immutable _market;
+    IExchange private immutable _market;
     uint24 private immutable _period;
     uint24 private immutable _laterPeriod;
 
@@ -72,7 +86,7 @@ contract MarketHandler is Test {
     mapping(uint64 dealId => DealState) public endedAs;
     mapping(bytes32 what => uint256) public times;
 
-    constructor(IConsortium consortium, IEnergyMarket market, uint24 period, uint24 laterPeriod) {
+    constructor(IConsortium consortium, IExchange market, uint24 period, uint24 laterPeriod) {
         (_consortium, _market, _period, _laterPeriod) = (consortium, market, period, laterPeriod);
     }
 
@@ -103,6 +117,7 @@ contract MarketHandler is Test {
         if (_orders.length == 0 || _orders.length == MAX_ORDERS) return;
         Known storage old = _orders[seed % _orders.length];
         Known memory amended = old;
+        amended.apart = 0;
         (amended.ticks, amended.energyWh) = (_someTicks(seed >> 8), _someEnergy(seed >> 24));
         bool reverts = old.removed || !_isActive(old.trader);
         bool legal = !reverts && _mayEnter(amended);
@@ -127,7 +142,7 @@ contract MarketHandler is Test {
         ids[0] = known.id;
         bool legal = !known.removed && _isActive(known.trader);
         uint40 openWh = _openWh(known);
-        if (!legal) vm.expectRevert();
+        if (!_isActive(known.trader)) vm.expectRevert();
         vm.prank(_masterOf(known.trader));
         _market.cancelOrders(ids);
         if (!legal) return;
@@ -171,10 +186,12 @@ contract MarketHandler is Test {
         uint32 party = sells ? agreed.seller : agreed.buyer;
         bool confirmed = sells ? agreed.sellerConfirmed : agreed.buyerConfirmed;
         bool legal = agreed.state == DealState.Intent && !confirmed && _isActive(party);
-        if (!legal) vm.expectRevert();
+        Ending memory ending = _ending(dealId, agreed, DealState.Abandoned, sells, !sells);
+        if (!_acts(party)) vm.expectRevert();
         vm.prank(_masterOf(party));
-        _market.abandon(_one(dealId), sells ? Side.Ask : Side.Bid);
-        if (legal) _released(dealId, agreed, DealState.Abandoned);
+        _market.abandon(_among(dealId), sells ? Side.Ask : Side.Bid);
+        if (legal) _released(agreed, ending);
+        else _stays(dealId, agreed);
     }
 
     function expire(uint256 seed) external {
@@ -183,21 +200,27 @@ contract MarketHandler is Test {
         bool late = agreed.state == DealState.Intent && block.timestamp > agreed.confirmBefore;
         bool open = agreed.state == DealState.Intent || agreed.state == DealState.Confirmed;
         bool legal = late || (open && !(_mayTrade(agreed.seller) && _mayTrade(agreed.buyer)));
-        if (!legal) vm.expectRevert();
+        (bool sellerLets, bool buyerLets) = (late && !agreed.sellerConfirmed, late && !agreed.buyerConfirmed);
+        Ending memory ending = _ending(dealId, agreed, DealState.Expired, sellerLets, buyerLets);
         vm.prank(GRID);
-        _market.expire(_one(dealId));
-        if (legal) _released(dealId, agreed, DealState.Expired);
+        _market.expire(_among(dealId));
+        if (legal) _released(agreed, ending);
+        else _stays(dealId, agreed);
     }
 
+    /// @dev A confirmed deal of two who may trade is settled, whatever else is in the batch; nothing makes the call fail.
     function settle(uint256 seed) external {
         uint64 dealId = _someDeal(seed, DealState.Confirmed);
         Deal memory agreed = _market.deal(dealId);
         bool legal = agreed.state == DealState.Confirmed && _mayTrade(agreed.seller) && _mayTrade(agreed.buyer);
         uint96 freeBefore = legal ? _market.trader(agreed.seller).freeMoney : 0;
-        if (!legal) vm.expectRevert();
         vm.prank(GRID);
-        _market.settle(_one(dealId));
-        if (!legal) return;
+        _market.settle(_among(dealId));
+        if (!legal) {
+            _stays(dealId, agreed);
+            return;
+        }
+        assertEq(uint8(_market.deal(dealId).state), uint8(DealState.Settled), "settled");
         uint96 money = uint96(agreed.energyWh) * agreed.askTicks;
         assertEq(_market.trader(agreed.seller).freeMoney, freeBefore + money, "the seller is paid the ask's price");
         endedAs[dealId] = DealState.Settled;
@@ -270,6 +293,8 @@ contract MarketHandler is Test {
         settings.maxCandidates = seed >> 2 & 1 == 0 ? 1 : 16;
         settings.floorTicks = seed >> 3 & 3 == 0 ? 3_702 : 3_700;
         settings.capTicks = seed >> 5 & 3 == 0 ? 3_709 : 3_712;
+        settings.fallbackTicks = settings.floorTicks;
+        settings.apartSeconds = seed >> 7 & 3 == 0 ? 0 : 30 minutes;
         _carry(abi.encodeCall(IConsortium.changeSettings, (settings)));
     }
 
@@ -320,6 +345,7 @@ contract MarketHandler is Test {
         if (candidate.trader == incoming.trader) return (false, true);
         if (candidate.ticks < settings.floorTicks || candidate.ticks > settings.capTicks) return (false, true);
         if (!_mayTrade(candidate.trader)) return (false, true);
+        if (_isApart(incoming, candidate) || _isApart(candidate, incoming)) return (false, true);
         bool sells = incoming.side == Side.Ask;
         uint32 seller = sells ? incoming.trader : candidate.trader;
         uint32 buyer = sells ? candidate.trader : incoming.trader;
@@ -375,9 +401,10 @@ contract MarketHandler is Test {
         uint32 party = sells ? agreed.seller : agreed.buyer;
         bool confirmed = sells ? agreed.sellerConfirmed : agreed.buyerConfirmed;
         bool inTime = block.timestamp <= agreed.confirmBefore;
-        if (agreed.state != DealState.Intent || confirmed || !inTime || !_isActive(party)) vm.expectRevert();
+        if (!_acts(party)) vm.expectRevert();
         vm.prank(_masterOf(party));
-        _market.confirm(_one(dealId), sells ? Side.Ask : Side.Bid);
+        _market.confirm(_among(dealId), sells ? Side.Ask : Side.Bid);
+        if (agreed.state != DealState.Intent || confirmed || !inTime || !_isActive(party)) _stays(dealId, agreed);
         if (_market.deal(dealId).state != agreed.state) ++times["confirmed"];
     }
 
@@ -397,6 +424,7 @@ contract MarketHandler is Test {
 
     function _enter(Known memory known, uint64 dealsBefore, Expected memory expected) private {
         (known.resumeAt, known.withdrawnWh, known.dealCountAtRemoval) = (expected.resumeAt, 0, 0);
+        (known.apart, known.apartUntil) = (0, 0);
         assertEq(_numberOf[known.id], 0, "an id is used once");
         _orders.push(known);
         _numberOf[known.id] = _orders.length;
@@ -421,16 +449,43 @@ contract MarketHandler is Test {
         (known.removed, known.withdrawnWh, known.dealCountAtRemoval) = (true, openWh, dealCount);
     }
 
-    function _released(uint64 dealId, Deal memory agreed, DealState state) private {
-        endedAs[dealId] = state;
-        ++times[state == DealState.Expired ? bytes32("expired") : bytes32("abandoned")];
-        _returned(_askOf(agreed), agreed.energyWh);
-        _returned(_bidOf(agreed), agreed.energyWh);
+    /// @dev How a deal is going to end, and what of its orders waits before that.
+    function _ending(uint64 dealId, Deal memory agreed, DealState state, bool sellerLets, bool buyerLets)
+        private
+        view
+        returns (Ending memory ending)
+    {
+        ending = Ending(dealId, state, sellerLets, buyerLets, 0, 0);
+        ending.askOpenWh = _market.order(_askOf(agreed)).openWh;
+        ending.bidOpenWh = _market.order(_bidOf(agreed)).openWh;
     }
 
-    function _returned(OrderId id, uint40 energyWh) private {
-        Known storage known = _orders[_numberOf[id] - 1];
-        if (known.removed) known.withdrawnWh += energyWh;
+    function _released(Deal memory agreed, Ending memory ending) private {
+        endedAs[ending.dealId] = ending.state;
+        ++times[ending.state == DealState.Expired ? bytes32("expired") : bytes32("abandoned")];
+        (Known storage ask, Known storage bid) =
+            (_orders[_numberOf[_askOf(agreed)] - 1], _orders[_numberOf[_bidOf(agreed)] - 1]);
+        _returned(ask, agreed.energyWh, ending.sellerLets, ending.askOpenWh, ending.buyerLets ? agreed.buyer : 0);
+        _returned(bid, agreed.energyWh, ending.buyerLets, ending.bidOpenWh, ending.sellerLets ? agreed.seller : 0);
+    }
+
+    function _returned(Known storage known, uint40 energyWh, bool lets, uint40 openWh, uint32 letDownBy) private {
+        uint32 apartSeconds = _consortium.settings().apartSeconds;
+        if (known.removed) {
+            known.withdrawnWh += energyWh;
+        } else if (lets) {
+            _remove(known, openWh + energyWh, _market.dealCount());
+            known.resumeAt = 0;
+            ++times["turns lost"];
+        } else if (letDownBy != 0 && apartSeconds != 0) {
+            if (known.apartUntil <= block.timestamp) known.apart = 0;
+            known.apart |= 1 << (letDownBy - 1) % MASTERS + 1;
+            known.apartUntil = block.timestamp + apartSeconds;
+        }
+    }
+
+    function _isApart(Known memory one, Known memory other) private view returns (bool) {
+        return one.apartUntil > block.timestamp && one.apart >> (other.trader - 1) % MASTERS + 1 & 1 != 0;
     }
 
     function _askOf(Deal memory agreed) private pure returns (OrderId) {
@@ -453,6 +508,11 @@ contract MarketHandler is Test {
 
     function _isActive(uint32 trader) private view returns (bool) {
         return trader != 0 && _consortium.master(uint16((trader - 1) % MASTERS + 1)).active;
+    }
+
+    /// @dev Whether who calls for a trader is an active master; for none somebody calls, too.
+    function _acts(uint32 trader) private view returns (bool) {
+        return _consortium.master(uint16((trader + MASTERS - 1) % MASTERS + 1)).active;
     }
 
     function _mayTrade(uint32 trader) private view returns (bool) {
@@ -507,8 +567,13 @@ contract MarketHandler is Test {
         }
     }
 
-    function _one(uint64 dealId) private pure returns (uint64[] memory dealIds) {
-        dealIds = new uint64[](1);
-        dealIds[0] = dealId;
+    /// @dev A batch in which others cannot be acted on: they must not keep this one from it.
+    function _among(uint64 dealId) private pure returns (uint64[] memory dealIds) {
+        dealIds = new uint64[](3);
+        (dealIds[0], dealIds[1], dealIds[2]) = (0, dealId, type(uint64).max);
+    }
+
+    function _stays(uint64 dealId, Deal memory before) private view {
+        assertTrue(keccak256(abi.encode(_market.deal(dealId))) == keccak256(abi.encode(before)), "it stays as it is");
     }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IExchange} from "../../src/interfaces/IExchange.sol";
 import {IConsortium, Role, Settings} from "../../src/interfaces/IConsortium.sol";
 import {Deal, DealState, IEnergyMarket, Reason} from "../../src/interfaces/IEnergyMarket.sol";
-import {OrderId, Side} from "../../src/libraries/OrderId.sol";
-import {Request} from "../../src/libraries/Request.sol";
+import {OrderId, Side} from "../../src/types/OrderId.sol";
+import {Request} from "../../src/types/Request.sol";
 import {Test} from "./Test.sol";
 import {vm} from "./Vm.sol";
 
@@ -49,14 +50,14 @@ abstract contract MarketTest is Test {
     uint16 internal constant CANDIDATES = 16;
 
     IConsortium internal consortium;
-    IEnergyMarket internal market;
+    IExchange internal market;
 
     function setUp() public virtual {
         vm.warp(uint256(PERIOD) * 900 - 1 days);
         (address[] memory founders, Role[] memory roles) = _founders();
         bytes memory arguments = abi.encode(founders, roles, REGULATOR, REGULATOR_KEY, _settings());
         consortium = IConsortium(vm.deployCode("Consortium.sol", arguments));
-        market = IEnergyMarket(vm.deployCode("EnergyMarket.sol", abi.encode(consortium)));
+        market = IExchange(vm.deployCode("EnergyMarket.sol", abi.encode(consortium)));
 
         uint32[] memory traders = new uint32[](TRADERS);
         uint96[] memory moneys = new uint96[](TRADERS);
@@ -93,7 +94,8 @@ abstract contract MarketTest is Test {
             tradingRoles: 0x1e,
             fallbackTicks: 4_000,
             incentivePermille: 100,
-            meteringDueSeconds: 1 days
+            meteringDueSeconds: 1 days,
+            apartSeconds: 1 days
         });
     }
 
@@ -228,8 +230,14 @@ abstract contract MarketTest is Test {
         market.settle(_one(dealId));
     }
 
-    function _expectWrongState(uint64 dealId, DealState state) internal {
-        vm.expectRevert(abi.encodeWithSelector(IEnergyMarket.WrongState.selector, dealId, state));
+    function _expectDealPassedOver(uint64 dealId, Reason reason) internal {
+        vm.expectEmit(address(market));
+        emit IEnergyMarket.DealPassedOver(dealId, reason);
+    }
+
+    function _expectOrderPassedOver(OrderId id) internal {
+        vm.expectEmit(address(market));
+        emit IEnergyMarket.OrderPassedOver(id, Reason.NotYourOrder);
     }
 
     // What must hold

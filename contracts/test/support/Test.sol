@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {OrderId} from "../../src/libraries/OrderId.sol";
+import {OrderId} from "../../src/types/OrderId.sol";
 import {vm} from "./Vm.sol";
 
 /// @title What every test contract stands on

@@ -30,9 +30,10 @@ from gridbourse.chain.rpc.reading import (
     read_transaction,
     told,
 )
+from gridbourse.chain.simulation import Simulation
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address, keccak256
-from gridbourse.errors import ChainError, ChainReorganised, InvalidValue, RpcError, TransactionRejected
+from gridbourse.errors import ChainError, ChainReorganised, InvalidValue, RpcError, StateNotKept, TransactionRejected
 
 _LOG_BLOCKS = 5_000
 _NOT_NOW = frozenset({Code.INTERNAL_ERROR, Code.RESOURCE_UNAVAILABLE, Code.LIMIT_EXCEEDED})
@@ -185,6 +186,16 @@ class EthereumChain(Chain):
         """Gas limit with which a transaction succeeds, as the network estimates it."""
         answer = self._execute("eth_estimateGas", to, data, sender, gas_limit)
         return told(values.read_quantity, answer, "eth_estimateGas")
+
+    def simulate(self, height: int) -> Simulation:
+        """Refused: the state is another node's.
+
+        Raises
+        ------
+        StateNotKept
+            Always.
+        """
+        raise StateNotKept(f"the state of block {height} is not kept here; ask {self._node.url}")
 
     def next_nonce(self, address: Address) -> int:
         """Nonce of an account's next transaction, counting those that the node knows but that are in no block."""

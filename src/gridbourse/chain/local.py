@@ -17,11 +17,13 @@ from gridbourse._native import Core
 from gridbourse.chain.block import Block, Genesis, Header, Log, Receipt
 from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS, Account, Chain, Fees
 from gridbourse.chain.revert import contract_error
+from gridbourse.chain.simulation import Placed, Simulation
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import ChainError, InvalidValue
 
 _RECEIPTS_AT_A_TIME = 1_000
+_PAGES_AT_A_TIME = 256
 
 
 def system_clock() -> int:
@@ -113,6 +115,15 @@ class LocalChain(Chain):
         if not succeeded:
             raise contract_error(output, halt)
         return gas
+
+    def simulate(self, height: int) -> Simulation:
+        """Suppose a block behind another, at the time of the one that followed it, or of one sealed now."""
+        with self._changed:
+            self._require_open()
+            core, head, now = self._core, self._core.head, self._next_time()
+        time = now if height == head.height else self.header(height + 1).timestamp
+        placed = Placed(height + 1, time, self.header(height).hash, self._genesis.gas_limit)
+        return Simulation(core.simulate(height, time), placed)
 
     def next_nonce(self, address: Address) -> int:
         """Nonce of an account's next transaction, counting those that were sent but are in no block yet."""
@@ -217,6 +228,20 @@ class LocalChain(Chain):
         with self._changed:
             self._require_open()
             self._core.verify()
+
+    def scrub(self) -> None:
+        """Check every page of the file, some at a time, beside the chain's work.
+
+        Raises
+        ------
+        ChainCorrupted
+            A page is not what was written.
+        """
+        page, last = 0, -1
+        while page != last:
+            with self._changed:
+                self._require_open()
+            page, last = self._core.scrub(page, _PAGES_AT_A_TIME), page
 
     def back_up(self, path: Path) -> None:
         """Write a copy of the chain's file, with all that is sealed; no block is sealed meanwhile."""

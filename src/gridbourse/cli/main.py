@@ -40,6 +40,7 @@ COMMANDS = {
     "order": "order",
     "deal": "deal",
     "deposit": "account",
+    "payout": "payout",
     "account": "account",
     "token": "account",
     "chain": "chain",

@@ -52,11 +52,6 @@ class Moment:
         return f"{calendar.at(self.seconds):%Y-%m-%d %H:%M:%S}"
 
 
-def no_clocks() -> DeliveryCalendar:
-    """For tables without delivery periods and moments."""
-    raise AssertionError("a cell that the region's clocks show needs the region's times")
-
-
 def read_day(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
     """Read a delivery day, a local date; for options."""
     return None if value is None else date_day(value)
@@ -66,7 +61,7 @@ def show(
     values: Iterable[_Value],
     columns: Columns[_Value],
     *,
-    times: Times = no_clocks,
+    times: Times = DeliveryCalendar,
     as_json: bool,
     title: str | None = None,
 ) -> None:
@@ -84,7 +79,7 @@ def show(
     Console().print(table)
 
 
-def show_one(value: Any, rows: Mapping[str, object], *, times: Times, as_json: bool) -> None:
+def show_one(value: Any, rows: Mapping[str, object], *, times: Times = DeliveryCalendar, as_json: bool) -> None:
     """Print one value as a list of its fields, or as a JSON object."""
     if as_json:
         print_json(asdict(value))

@@ -19,6 +19,7 @@ from gridbourse.node.jobs.customer_file import CustomerFile
 from gridbourse.node.jobs.job import Job, JobSchedule
 from gridbourse.node.jobs.metered_files import MeteredFiles
 from gridbourse.node.jobs.payment_file import PaymentFile
+from gridbourse.node.jobs.payout_files import ConfirmationFile, PayoutFile
 from gridbourse.node.jobs.statement_file import StatementFile
 from gridbourse.node.lifeline import Lifeline
 from gridbourse.node.logging import begin_process
@@ -35,6 +36,10 @@ _LOCK_SECONDS = 20.0
 @click.option("--nodes-rpc", metavar="HOST:PORT", help="Serve the slave chain there to its function nodes.")
 @click.option("--regulator-rpc", metavar="HOST:PORT", help="Let the regulator read the slave chain there.")
 @click.option("--payments", type=FILE, help="As settlement agent: credit what the bank writes there, a CSV file.")
+@click.option("--payouts", type=FILE, help="As settlement agent: keep what the bank is to pay there, a CSV file.")
+@click.option(
+    "--payout-confirmations", type=FILE, help="As settlement agent: take what the bank did from there, a CSV file."
+)
 @click.option("--customers", type=FILE, help="Keep the own customers' numbers on the market there, a CSV file.")
 @click.option(
     "--metered",
@@ -53,6 +58,8 @@ def run(
     nodes_rpc: str | None,
     regulator_rpc: str | None,
     payments: Path | None,
+    payouts: Path | None,
+    payout_confirmations: Path | None,
     customers: Path | None,
     metered: Path | None,
     statements: Path | None,
@@ -76,6 +83,8 @@ def run(
         signal.signal(number, signal.SIG_IGN if lifeline else lambda *_: stopping.set())
     jobs: list[Job] = [
         *([PaymentFile(payments)] if payments else []),
+        *([ConfirmationFile(payout_confirmations)] if payout_confirmations else []),
+        *([PayoutFile(payouts)] if payouts else []),
         *([CustomerFile(customers)] if customers else []),
         *([MeteredFiles(metered)] if metered else []),
         *([StatementFile(statements)] if statements else []),

@@ -190,6 +190,12 @@ class Consortium(Contract):
         (master_id,) = self._view("settlementAgent")
         return int(master_id)
 
+    def settlement_agents(self) -> set[int]:
+        """Numbers of all masters that are or were settlement agents."""
+        logs = self.chain.logs(address=self.address, topics=[{self.abi.topic("SettlementAgentChanged")}])
+        events = map(self.abi.event, logs)
+        return {int(event.values["masterId"]) for event in events if event is not None}
+
     def dispatcher(self) -> int:
         """Number of the master that publishes transfer capacity."""
         (master_id,) = self._view("dispatcher")
@@ -218,13 +224,14 @@ def _settings_tuple(settings: Settings) -> tuple[int, ...]:
         settings.fallback_ticks,
         settings.incentive_permille,
         settings.metering_due_seconds,
+        settings.apart_seconds,
     )
 
 
 def _settings(fields: Sequence[int]) -> Settings:
-    cooling, floor, cap, gate, candidates, roles, fallback, incentive, due = fields
+    cooling, floor, cap, gate, candidates, roles, fallback, incentive, due, apart = fields
     trading = frozenset(role for role in Role if roles >> role & 1)
-    return Settings(cooling, floor, cap, gate, candidates, trading, fallback, incentive, due)
+    return Settings(cooling, floor, cap, gate, candidates, trading, fallback, incentive, due, apart)
 
 
 def _address(text: str) -> Address:

@@ -161,8 +161,9 @@ class EnergyMarket(Transfers):
 
     def order(self, order_id: OrderId) -> Order | None:
         """An order by its id; None if it never was or was removed."""
-        ((energy_types, trader, energy_wh, open_wh),) = self._view("order", order_id.pack())
-        return Order(trader, EnergyType(energy_types), energy_wh, open_wh) if energy_types else None
+        ((energy_types, *numbers),) = self._view("order", order_id.pack())
+        trader, *energies = numbers
+        return Order(trader, EnergyType(energy_types), *energies) if energy_types else None
 
     def waiting_orders(
         self, period: int, side: Side, *, energy_types: EnergyType | None = None, limit: int = 1_000

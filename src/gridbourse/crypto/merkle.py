@@ -301,6 +301,17 @@ class MerkleFrontier:
         self._size = 0
         self._subtrees: list[bytes] = []
 
+    @classmethod
+    def of(cls, size: int, full_subtree: FullSubtree) -> MerkleFrontier:
+        """The right edge of a log's first leaves, wherever it is kept."""
+        frontier, start = cls(), 0
+        frontier._size = size
+        for level in reversed(range(size.bit_length())):
+            if size >> level & 1:
+                frontier._subtrees.append(full_subtree(level, start >> level))
+                start += 1 << level
+        return frontier
+
     def __len__(self) -> int:
         return self._size
 

@@ -90,10 +90,12 @@ class Balance:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._submissions: list[Submission] = []
 
-    def submissions(self, first: int = 0) -> list[Submission]:
-        """Submissions in their order, from a number on."""
-        return [
+    @property
+    def submissions(self) -> list[Submission]:
+        """All submissions in their order; what was read is kept."""
+        self._submissions += [
             Submission(
                 row.master_id,
                 LedgerRecord(
@@ -106,8 +108,9 @@ class Balance:
                     row.content,
                 ),
             )
-            for row in self._database.rows(_SUBMISSIONS, first=first)
+            for row in self._database.rows(_SUBMISSIONS, first=len(self._submissions))
         ]
+        return self._submissions
 
     def published(self, periods: range) -> dict[int, list[Publication]]:
         """Imbalance prices of delivery periods as they were published, the newest of each period last."""

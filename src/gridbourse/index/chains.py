@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, tuple_, update
 
 from gridbourse.contracts.abi import DecodedEvent
 from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.crypto.keys import Address
 from gridbourse.index.blocks import Block, Head, MainBlock, SlaveBlock
-from gridbourse.index.database import Database, insert_rows, is_integer
+from gridbourse.index.database import Database, insert_rows, is_integer, update_rows
 from gridbourse.index.schema import MAIN, anchors, blocks, heads, records, votes
 
 _OLDEST = 2**63 - 1
@@ -88,7 +88,26 @@ class _Anchor:
     timestamp: int
 
 
-def apply(connection: Connection, new: Sequence[Block], names: Mapping[int, str]) -> list[AnchorEntry]:
+@dataclass(slots=True)
+class HeadRow:
+    """A row of `heads`."""
+
+    chain: str
+    height: int
+    timestamp: int
+    hash: bytes
+    parent_hash: bytes
+    transaction_count: int
+    record_count: int = 0
+    author: bytes | None = None
+
+
+_STANDING = tuple(column.name for column in heads.columns if column.name != "chain")
+
+
+def apply(
+    connection: Connection, new: Sequence[Block], names: Mapping[int, str], standing: dict[str, HeadRow]
+) -> list[AnchorEntry]:
     """Write blocks' heads, anchors and votes; returns the anchors.
 
     Parameters
@@ -99,6 +118,8 @@ def apply(connection: Connection, new: Sequence[Block], names: Mapping[int, str]
         New blocks.
     names
         Names of the masters, by number.
+    standing
+        The heads of all chains, by name, which are brought up to date.
     """
     insert_rows(connection, blocks, [_block_row(block) for block in new])
     made: list[AnchorEntry] = []
@@ -113,8 +134,13 @@ def apply(connection: Connection, new: Sequence[Block], names: Mapping[int, str]
             for event in block.governance:
                 _vote(connection, event, block.head.timestamp)
     insert_rows(connection, anchors, _new_anchors(made))
-    _stand(connection, new)
+    _stand(connection, new, standing)
     return made
+
+
+def standing_heads(connection: Connection) -> dict[str, HeadRow]:
+    """The heads of all chains that are read here, by name."""
+    return {row.chain: HeadRow(*row) for row in connection.execute(select(heads))}
 
 
 def _block_row(block: Block) -> _Block:
@@ -143,27 +169,22 @@ def _new_anchors(made: Sequence[AnchorEntry]) -> list[_Anchor]:
     return list(rows.values())
 
 
-def _stand(connection: Connection, new: Sequence[Block]) -> None:
+def _stand(connection: Connection, new: Sequence[Block], standing: dict[str, HeadRow]) -> None:
     """Write the new heads."""
-    rows: dict[str, dict[str, Any]] = {row["chain"]: dict(row) for row in connection.execute(select(heads)).mappings()}
+    begun: dict[str, HeadRow] = {}
     for block in new:
-        row = rows.setdefault(name_of(block), {"record_count": 0, "author": None})
-        row |= {"chain": name_of(block), **_head_columns(block.head)}
+        name, head = name_of(block), block.head
+        place = head.height, head.timestamp, head.hash, head.parent_hash, head.transaction_count
+        if name not in standing:
+            begun[name] = standing[name] = HeadRow(name, *place)
+        row = standing[name]
+        row.height, row.timestamp, row.hash, row.parent_hash, row.transaction_count = place
         if isinstance(block, SlaveBlock):
-            row |= {"record_count": row["record_count"] + len(block.records), "author": block.author}
-    for name in {name_of(block) for block in new}:
-        connection.execute(delete(heads).where(heads.c.chain == name))
-        connection.execute(insert(heads), rows[name])
-
-
-def _head_columns(head: Head) -> dict[str, object]:
-    return {
-        "height": head.height,
-        "timestamp": head.timestamp,
-        "hash": head.hash,
-        "parent_hash": head.parent_hash,
-        "transaction_count": head.transaction_count,
-    }
+            row.record_count += len(block.records)
+            row.author = block.author
+    insert_rows(connection, heads, begun.values())
+    moved = {name_of(block) for block in new} - begun.keys()
+    update_rows(connection, heads, _STANDING, [standing[name] for name in sorted(moved)])
 
 
 def _vote(connection: Connection, event: DecodedEvent, timestamp: int) -> None:

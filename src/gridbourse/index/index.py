@@ -12,20 +12,22 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, inspect, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, inspect, select, update
 from sqlalchemy.exc import DatabaseError
 
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import IndexMismatch, InvalidValue
 from gridbourse.index import balance, chains, market, participants, records
 from gridbourse.index.blocks import Block, MainBlock
-from gridbourse.index.chains import AnchorEntry, name_of
-from gridbourse.index.database import Database
+from gridbourse.index.chains import AnchorEntry, HeadRow, name_of
+from gridbourse.index.database import Database, insert_rows
 from gridbourse.index.market import MarketChanges
+from gridbourse.index.market_rows import NextNumbers, next_numbers
 from gridbourse.index.schema import SCHEMA_VERSION, changes, heads, index_state, metadata
 
 KEPT_CHANGES = 5_000
 """So many steps are remembered for those who come back to an event stream."""
+FORGOTTEN_TOGETHER = 100
 MOST_CHANGES = 5_000
 """A step that changes more than this is told as: load anew."""
 
@@ -47,6 +49,15 @@ class Notice:
     heights: Mapping[str, int]
     sequence: int
     is_voted: bool = False
+
+
+@dataclass(slots=True)
+class _Standing:
+    """How the index stands, as its one writer knows it: the newest change, the chains' heads, the next numbers."""
+
+    sequence: int
+    heads: dict[str, HeadRow]
+    numbers: NextNumbers
 
 
 class Index:
@@ -87,6 +98,7 @@ class Index:
         self._names = dict(names)
         self._kept = frozenset(kept)
         self._scope = json.dumps([sorted(kept), self._names, calendar.time_zone])
+        self._standing: _Standing | None = None
         if not self._is_usable():
             self.clear()
 
@@ -115,24 +127,37 @@ class Index:
         IndexUnavailable
             The database is not reached, or has no room.
         """
+        standing, self._standing = self._standing, None
         with self.database.writing() as connection:
-            new = _following(connection, blocks)
-            sequence: int = connection.scalar(select(index_state.c.sequence)) or 0
+            if standing is None:
+                standing = _Standing(
+                    connection.scalar(select(index_state.c.sequence)) or 0,
+                    chains.standing_heads(connection),
+                    next_numbers(connection),
+                )
+            new = _following(standing.heads, blocks)
             if new:
-                # What a slave chain says of trades stands on the main chain before.
-                new.sort(key=lambda block: not isinstance(block, MainBlock))
-                made = chains.apply(connection, new, self._names)
-                participants.apply(connection, new, self._names)
-                changed = market.apply(connection, new, self._names, self._kept)
-                records.apply(connection, new, self._calendar)
-                balance.apply(connection, new)
-                sequence += 1
-                _publish(connection, sequence, _content(new, made, changed))
+                self._write(connection, new, standing)
+        # Only now is it known to stand there.
+        self._standing = standing
         is_voted = any(block.governance for block in new if isinstance(block, MainBlock))
-        return Notice({name_of(block): block.head.height for block in new}, sequence, is_voted)
+        return Notice({name_of(block): block.head.height for block in new}, standing.sequence, is_voted)
+
+    def _write(self, connection: Connection, new: list[Block], standing: _Standing) -> None:
+        # What a slave chain says of trades stands on the main chain before.
+        new.sort(key=lambda block: not isinstance(block, MainBlock))
+        made = chains.apply(connection, new, self._names, standing.heads)
+        participants.apply(connection, new, self._names)
+        changed = market.apply(connection, new, self._names, self._kept, standing.numbers)
+        counts = {name: head.record_count for name, head in standing.heads.items()}
+        records.apply(connection, new, self._calendar, counts)
+        balance.apply(connection, new)
+        standing.sequence += 1
+        _publish(connection, standing.sequence, _content(new, made, changed))
 
     def clear(self) -> None:
         """Forget everything, so that it is built again."""
+        self._standing = None
         with self.database.writing() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -162,9 +187,9 @@ class Index:
         return row is not None and (row.schema_version, row.kept) == (SCHEMA_VERSION, self._scope)
 
 
-def _following(connection: Connection, blocks: Sequence[Block]) -> list[Block]:
+def _following(standing: Mapping[str, HeadRow], blocks: Sequence[Block]) -> list[Block]:
     """The blocks that are new here."""
-    last = {row.chain: (row.height, row.hash) for row in connection.execute(select(heads))}
+    last = {chain: (head.height, head.hash) for chain, head in standing.items()}
     new: list[Block] = []
     for block in blocks:
         chain, head = name_of(block), block.head
@@ -193,7 +218,18 @@ def _content(new: Sequence[Block], made: Sequence[AnchorEntry], changed: MarketC
 
 
 def _publish(connection: Connection, sequence: int, content: Mapping[str, object]) -> None:
-    row = {"sequence": sequence, "content": json.dumps(content, separators=(",", ":"))}
-    connection.execute(insert(changes), row)
-    connection.execute(delete(changes).where(changes.c.sequence <= sequence - KEPT_CHANGES))
-    connection.execute(update(index_state).values(sequence=sequence))
+    insert_rows(connection, changes, [_Change(sequence, json.dumps(content, separators=(",", ":")))])
+    if sequence % FORGOTTEN_TOGETHER == 0:
+        connection.execute(delete(changes).where(changes.c.sequence <= sequence - KEPT_CHANGES))
+    connection.execute(_NEW_SEQUENCE, {"newest": sequence})
+
+
+@dataclass(slots=True)
+class _Change:
+    """A row of `changes`."""
+
+    sequence: int
+    content: str
+
+
+_NEW_SEQUENCE = update(index_state).values(sequence=bindparam("newest"))

@@ -6,21 +6,22 @@ record is about, its master and the regulator: reports, metered energies, statem
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select
 
 from gridbourse.crypto.keys import Address
-from gridbourse.crypto.merkle import inclusion_proof, root_of_leaves
+from gridbourse.crypto.merkle import MerkleFrontier, inclusion_proof, root_of_leaves
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.blocks import Block, SlaveBlock
 from gridbourse.index.database import Database, insert_rows, is_integer
-from gridbourse.index.schema import answers, day_records, records, reports, subtrees
+from gridbourse.index.schema import answers, day_records, kept_records, records, reports, subtrees
 from gridbourse.index.stored_text import stored_text
 from gridbourse.ledger.balancing_records import CapacityDetails, MeteredDetails, ScheduleDetails, StatementDetails
 from gridbourse.ledger.kinds import RecordKind
+from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.ledger.reader import SlaveRecord
 from gridbourse.ledger.records import Confirmation, Details, NodeRegistered, NodeReport, NodeRevoked
 from gridbourse.ledger.sealing import read_details, write_details
@@ -30,7 +31,7 @@ from gridbourse.units import MAX_PERIOD
 SUBTREE_LEVELS = 8
 """The roots of full subtrees over 2^8, 2^16, ... leaves are kept: a proof hashes a few hundred others."""
 
-DayDetails = MeteredDetails | StatementDetails | ScheduleDetails | CapacityDetails
+DayDetails = MeteredDetails | StatementDetails | ScheduleDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ class DayRecord:
         What it is about.
     version
         How many records of the kind there were about that.
-    record
-        The record's number on its chain.
+    record, leaf
+        The record's number on its chain, and its leaf.
     details
         What it says.
     """
@@ -81,7 +82,17 @@ class DayRecord:
     day: int
     version: int
     record: int
+    leaf: bytes
     details: DayDetails
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRecord:
+    """A record of which not only the newest counts, by its number on its chain."""
+
+    record: int
+    leaf: bytes
+    details: CapacityDetails | PayoutInstruction
 
 
 @dataclass(slots=True)
@@ -110,7 +121,9 @@ class _Subtree:
     hash: bytes
 
 
-def apply(connection: Connection, blocks: Sequence[Block], calendar: DeliveryCalendar) -> None:
+def apply(
+    connection: Connection, blocks: Sequence[Block], calendar: DeliveryCalendar, counts: Mapping[str, int]
+) -> None:
     """Write records, and what they say.
 
     Parameters
@@ -121,20 +134,26 @@ def apply(connection: Connection, blocks: Sequence[Block], calendar: DeliveryCal
         New blocks.
     calendar
         The region's delivery days.
+    counts
+        How many records each chain has with them.
     """
     read = [(block, found) for block in blocks if isinstance(block, SlaveBlock) for found in block.records]
     if not read:
         return
     insert_rows(connection, records, [_row(block.master, found) for block, found in read])
     for chain in {block.master for block, _ in read}:
-        _grow(connection, chain, [found.record.leaf for block, found in read if block.master == chain])
+        _grow(connection, chain, sum(block.master == chain for block, _ in read), counts[chain])
     for block, found in read:
         match found.details:
             case Confirmation():
                 _answer(connection, found.details)
             case NodeReport():
                 _report(connection, block, found.record.index, found.details)
-            case MeteredDetails() | StatementDetails() | ScheduleDetails() | CapacityDetails():
+            case CapacityDetails() | PayoutInstruction():
+                row = {"chain": block.master, "record": found.record.index, "kind": int(found.details.KIND)}
+                content = stored_text(write_details(found.details))
+                connection.execute(insert(kept_records), {**row, "leaf": found.record.leaf, "content": content})
+            case MeteredDetails() | StatementDetails() | ScheduleDetails():
                 _state(connection, block.master, found, calendar)
             case _:
                 pass
@@ -202,17 +221,16 @@ def _state(connection: Connection, chain: str, found: SlaveRecord, calendar: Del
     if before is not None:
         connection.execute(delete(day_records).filter_by(**key))
     content = stored_text(write_details(details))
-    row = {**key, "version": (before or 0) + 1, "record": found.record.index, "content": content}
-    connection.execute(insert(day_records), row)
+    row = {**key, "version": (before or 0) + 1, "record": found.record.index, "leaf": found.record.leaf}
+    connection.execute(insert(day_records), {**row, "content": content})
 
 
 # The log
 
 
-def _grow(connection: Connection, chain: str, leaves: Sequence[bytes]) -> None:
+def _grow(connection: Connection, chain: str, new: int, total: int) -> None:
     """Keep the roots of the subtrees that new leaves fill."""
-    total = connection.scalar(select(func.count()).select_from(records).where(records.c.chain == chain)) or 0
-    level, before = SUBTREE_LEVELS, total - len(leaves)
+    level, before = SUBTREE_LEVELS, total - new
     while total >> level:
         roots = []
         for number in range(before >> level, total >> level):
@@ -344,6 +362,11 @@ class Records:
         with self._database.reading() as connection:
             return inclusion_proof(index, leaf_count, _Log(connection, chain))
 
+    def frontier(self, chain: str, leaf_count: int) -> MerkleFrontier:
+        """The right edge of a chain's log after its first records."""
+        with self._database.reading() as connection:
+            return MerkleFrontier.of(leaf_count, _Log(connection, chain))
+
     def reports(self, node_ids: Iterable[str], before: int | None, limit: int) -> list[ReportEntry]:
         """Reports of some function nodes, newest first, from before a number on."""
         wanted = {"before": _NEWEST_NUMBER if before is None else before, "limit": limit, "node_ids": list(node_ids)}
@@ -372,6 +395,22 @@ class Records:
         """The newest records of a kind about delivery days on a chain, as far as they stand behind a record."""
         newer = select(day_records).filter_by(chain=chain, kind=int(kind)).where(day_records.c.record > after)
         return [_day_record(row) for row in self._database.rows(newer.order_by(day_records.c.record))]
+
+    def kept(self, kind: RecordKind, chain: str, after: int) -> list[KeptRecord]:
+        """Records of a kind on a chain of which not only the newest counts, as far as they stand behind a record."""
+        newer = select(kept_records).filter_by(chain=chain, kind=int(kind)).where(kept_records.c.record > after)
+        found = []
+        for row in self._database.rows(newer.order_by(kept_records.c.record)):
+            details: Any = read_details(row.kind, row.content)
+            found.append(KeptRecord(row.record, row.leaf, details))
+        return found
+
+    def reported(self, chain: str, after: int) -> list[tuple[int, str, str]]:
+        """Reports on a chain as far as they stand behind a record: the record, who reported, and on what."""
+        newer = select(reports.c.record, reports.c.node_id, reports.c.title).where(
+            reports.c.chain == chain, reports.c.record > after
+        )
+        return [(record, node_id, title) for record, node_id, title in self._database.rows(newer)]
 
     def statements(self, node_ids: Iterable[str], day: int) -> list[StatementDetails]:
         """How masters settled nodes' delivery day."""
@@ -408,4 +447,4 @@ def _entry(row: Sequence[Any]) -> RecordEntry:
 
 def _day_record(row: Any) -> DayRecord:
     details: Any = read_details(row.kind, row.content)
-    return DayRecord(row.node_id, row.day, row.version, row.record, details)
+    return DayRecord(row.node_id, row.day, row.version, row.record, row.leaf, details)

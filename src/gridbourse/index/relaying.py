@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 
 from gridbourse.api.schema import DealStatus, OrderStatus
 from gridbourse.index.database import Database
@@ -16,6 +16,7 @@ from gridbourse.index.schema import (
     IS_OPEN,
     IS_RECORDED,
     IS_STOPPED,
+    IS_WAITING,
     MAIN,
     answers,
     cancellations,
@@ -87,8 +88,7 @@ class MarketReader:
 
     def quota_wh(self, trader: int, period: int) -> int:
         """What a trader may sell in a period."""
-        statement = select(positions.c.quota_wh).filter_by(trader=trader, period=period)
-        return int(self._database.value(statement) or 0)
+        return int(self._database.value(_QUOTA, trader=trader, period=period) or 0)
 
     # Orders
 
@@ -110,30 +110,21 @@ class MarketReader:
 
     def unsubmitted(self, chain: str) -> dict[bytes, OrderDetails]:
         """New orders on a slave chain that the market has neither taken nor refused, by leaf."""
-        statement = self._recorded(chain).where(orders.c.replaces.is_(None)).order_by(orders.c.number)
-        return {row.record_hash: details_of(row) for row in self._database.rows(statement)}
+        return {row.record_hash: details_of(row) for row in self._database.rows(_UNSUBMITTED, chain=chain)}
 
     def changes(self, chain: str) -> list[tuple[bytes, OrderDetails | Cancellation]]:
         """Amendments and cancellations on a slave chain that nothing came of yet, as their users signed them."""
-        amended = (
-            self._recorded(chain)
-            .where(orders.c.replaces.is_not(None))
-            .join(record_rows, and_(record_rows.c.chain == orders.c.chain, record_rows.c.leaf == orders.c.record_hash))
-            .add_columns(record_rows.c.number.label("record"))
-        )
-        cancelled = select(cancellations).where(cancellations.c.chain == chain)
         found: list[tuple[int, bytes, OrderDetails | Cancellation]] = [
-            (row.record, row.record_hash, details_of(row)) for row in self._database.rows(amended)
+            (row.record, row.record_hash, details_of(row)) for row in self._database.rows(_AMENDED, chain=chain)
         ]
         found += [
             (row.number, row.record_hash, Cancellation(row.node_id, int(row.order_id, 16)))
-            for row in self._database.rows(cancelled)
+            for row in self._database.rows(_CANCELLED, chain=chain)
         ]
         return [(leaf, wanted) for _, leaf, wanted in sorted(found, key=lambda entry: entry[0])]
 
     def bound_or_waiting(self, chain: str, node_ids: Iterable[str]) -> list[OrderId]:
         """Orders of nodes that wait, or would again if a deal of theirs ended."""
-        named = list(node_ids)
         bound = or_(
             and_(
                 orders.c.side == int(Side.ASK),
@@ -149,10 +140,9 @@ class MarketReader:
         held = select(trades.c.deal_id).where(IS_OPEN, trades.c.period == orders.c.period, bound).exists()
         statement = (
             select(orders)
-            .join(day_accounts, day_accounts.c.trader == orders.c.trader)
             .where(
-                day_accounts.c.chain == chain,
-                day_accounts.c.node_id.in_(named),
+                orders.c.node_id.in_(list(node_ids)),
+                orders.c.chain == chain,
                 orders.c.status != OrderStatus.CANCELLED.value,
                 or_(orders.c.open_wh > 0, held),
             )
@@ -168,6 +158,15 @@ class MarketReader:
         )
         found = ((id_of(row), row.stopped_height) for row in self._database.rows(statement))
         return [(order_id, height) for order_id, height in found if order_id is not None]
+
+    def requests(self, after: int) -> dict[int, int]:
+        """The highest price of the bids that wait and were placed in blocks behind one, by delivery period."""
+        statement = (
+            select(orders.c.period, func.max(orders.c.price_ticks))
+            .where(IS_WAITING, orders.c.side == int(Side.BID), orders.c.height > after)
+            .group_by(orders.c.period)
+        )
+        return dict(self._database.rows(statement))
 
     # Deals
 
@@ -202,20 +201,10 @@ class MarketReader:
         statement = select(trades).where(trades.c.period == period, trades.c.status == DealStatus.SETTLED.value)
         return [deal_of(row) for row in self._database.rows(statement.order_by(trades.c.deal_id))]
 
-    def ended(self, chain: str, first_period: int) -> list[tuple[int, Deal]]:
-        """Deals from a period on that ended without a transfer and have a party of a chain, with their numbers."""
-        statement = (
-            select(trades)
-            .join(day_accounts, or_(day_accounts.c.trader == trades.c.seller, day_accounts.c.trader == trades.c.buyer))
-            .where(
-                HAS_ENDED_WITHOUT_TRANSFER,
-                trades.c.period >= first_period,
-                day_accounts.c.chain == chain,
-            )
-            .distinct()
-            .order_by(trades.c.deal_id)
-        )
-        return [(row.deal_id, deal_of(row)) for row in self._database.rows(statement)]
+    def ended(self, first_period: int) -> dict[int, Deal]:
+        """Deals from a period on that ended without a transfer, by their numbers."""
+        statement = select(trades).where(HAS_ENDED_WITHOUT_TRANSFER, trades.c.period >= first_period)
+        return {row.deal_id: deal_of(row) for row in self._database.rows(statement)}
 
     def undelivered(self, chain: str) -> list[DealDetails]:
         """What a slave chain is to be told of its nodes' deals: of each the newest state, which says it all."""
@@ -234,7 +223,7 @@ class MarketReader:
         found = [
             Unanswered(row.node_id, side, row.deal_id, row.energy_wh, row.price_ticks)
             for side in Side
-            for row in self._intents(chain, side, is_answered=False)
+            for row in self._database.rows(_UNANSWERED[side], chain=chain)
         ]
         return sorted(found, key=lambda entry: (entry.deal_id, entry.side))
 
@@ -243,49 +232,71 @@ class MarketReader:
         return [
             Confirmation(row.node_id, row.deal_id, side, row.confirmed)
             for side in Side
-            for row in self._intents(chain, side, is_answered=True)
+            for row in self._database.rows(_ANSWERED[side], chain=chain)
         ]
-
-    def _intents(self, chain: str, side: Side, *, is_answered: bool) -> Sequence[Any]:
-        party, _ = _PARTIES[side]
-        own = and_(
-            answers.c.deal_id == trades.c.deal_id,
-            answers.c.side == int(side),
-            answers.c.node_id == day_accounts.c.node_id,
-        )
-        statement = (
-            select(trades, day_accounts.c.node_id, answers.c.confirmed)
-            .join(day_accounts, day_accounts.c.trader == party)
-            .outerjoin(answers, own)
-            .where(
-                IS_OPEN,
-                trades.c.status == DealStatus.INTENT.value,
-                (trades.c.seller_confirmed if side is Side.ASK else trades.c.buyer_confirmed).is_(False),
-                day_accounts.c.chain == chain,
-                day_accounts.c.node_id.is_not(None),
-                answers.c.confirmed.is_not(None) if is_answered else answers.c.confirmed.is_(None),
-            )
-            .order_by(trades.c.deal_id)
-        )
-        return self._database.rows(statement)
 
     def _numbers(self, *conditions: ColumnElement[bool]) -> list[int]:
         statement = select(trades.c.deal_id).where(*conditions).order_by(trades.c.deal_id)
         return [deal_id for (deal_id,) in self._database.rows(statement)]
 
-    def _recorded(self, chain: str) -> Any:
-        return select(orders).where(IS_RECORDED, orders.c.chain == chain, orders.c.node_id.is_not(None))
-
     def _order(self, order_id: OrderId) -> Any:
         period, side, price_ticks, turn = order_id
-        statement = select(orders).filter_by(period=period, side=int(side), price_ticks=price_ticks, turn=turn)
-        return self._database.first(statement)
+        return self._database.first(_ORDER, period=period, side=int(side), price_ticks=price_ticks, turn=turn)
 
 
 _PARTIES: dict[Side, tuple[ColumnElement[int], ColumnElement[str | None]]] = {
     Side.ASK: (trades.c.seller, trades.c.seller_due),
     Side.BID: (trades.c.buyer, trades.c.buyer_due),
 }
+
+
+# Made once: to make a statement takes as long as to run it, and these are run with every batch of orders.
+
+_RECORDED = select(orders).where(IS_RECORDED, orders.c.chain == bindparam("chain"), orders.c.node_id.is_not(None))
+_UNSUBMITTED = _RECORDED.where(orders.c.replaces.is_(None)).order_by(orders.c.number)
+_AMENDED = (
+    _RECORDED.where(orders.c.replaces.is_not(None))
+    .join(record_rows, and_(record_rows.c.chain == orders.c.chain, record_rows.c.leaf == orders.c.record_hash))
+    .add_columns(record_rows.c.number.label("record"))
+)
+_CANCELLED = select(cancellations).where(cancellations.c.chain == bindparam("chain"))
+_QUOTA = select(positions.c.quota_wh).where(
+    positions.c.trader == bindparam("trader"), positions.c.period == bindparam("period")
+)
+_ORDER = select(orders).where(
+    orders.c.period == bindparam("period"),
+    orders.c.side == bindparam("side"),
+    orders.c.price_ticks == bindparam("price_ticks"),
+    orders.c.turn == bindparam("turn"),
+)
+
+
+def _intents(side: Side, *, is_answered: bool) -> Select[Any]:
+    """Deals that wait for a side of a chain's nodes, whether its answer stands on the slave chain or not."""
+    party, _ = _PARTIES[side]
+    own = and_(
+        answers.c.deal_id == trades.c.deal_id,
+        answers.c.side == int(side),
+        answers.c.node_id == day_accounts.c.node_id,
+    )
+    return (
+        select(trades, day_accounts.c.node_id, answers.c.confirmed)
+        .join(day_accounts, day_accounts.c.trader == party)
+        .outerjoin(answers, own)
+        .where(
+            IS_OPEN,
+            trades.c.status == DealStatus.INTENT.value,
+            (trades.c.seller_confirmed if side is Side.ASK else trades.c.buyer_confirmed).is_(False),
+            day_accounts.c.chain == bindparam("chain"),
+            day_accounts.c.node_id.is_not(None),
+            answers.c.confirmed.is_not(None) if is_answered else answers.c.confirmed.is_(None),
+        )
+        .order_by(trades.c.deal_id)
+    )
+
+
+_ANSWERED = {side: _intents(side, is_answered=True) for side in Side}
+_UNANSWERED = {side: _intents(side, is_answered=False) for side in Side}
 
 
 def deal_of(row: Any) -> Deal:

@@ -346,12 +346,27 @@ day_records = Table(
     Column("node_id", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("record", BigInteger, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
     Column("content", Text, nullable=False),
     PrimaryKeyConstraint("chain", "kind", "day", "node_id"),
     sqlite_with_rowid=False,
 )
-"""The newest metered energies, statement, schedule and capacities of each node and delivery day; content is JSON."""
+"""The newest metered energies, statement and schedule of each node and delivery day; content is JSON."""
 Index("day_records_by_record", day_records.c.chain, day_records.c.kind, day_records.c.record)
+
+kept_records = Table(
+    "kept_records",
+    metadata,
+    Column("chain", Text, nullable=False),
+    Column("record", BigInteger, nullable=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("content", Text, nullable=False),
+    PrimaryKeyConstraint("chain", "record"),
+    sqlite_with_rowid=False,
+)
+"""Records of which not only the newest counts: payout instructions, transfer capacities; content is JSON."""
+Index("kept_records_by_kind", kept_records.c.chain, kept_records.c.kind, kept_records.c.record)
 
 # Who takes part
 

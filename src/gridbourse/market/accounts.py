@@ -11,6 +11,8 @@ from gridbourse.market.events import Deposited, DepositMoved, Event, QuotaSet, T
 from gridbourse.market.types import Position, Trader
 
 NO_PSEUDONYM = bytes(32)
+MAX_MONEY = 2**96 - 1
+"""So much money there may be in all, in 1e-7 yuan: what one trader receives always fits into its account."""
 
 
 class Accounts:
@@ -76,10 +78,15 @@ class Accounts:
         Raises
         ------
         MarketError
-            ``NotActiveMaster``, ``NotSettlementAgent`` or ``UnknownTrader``.
+            ``NotActiveMaster``, ``NotSettlementAgent``, ``UnknownTrader``, or ``TooMuchMoney`` where all money of all
+            traders would exceed `MAX_MONEY`.
         """
         self._require_settlement_agent(caller)
-        for trader in moneys:
+        total = self.credited - self.debited
+        for trader, money in moneys.items():
+            total += money
+            if total > MAX_MONEY:
+                raise MarketError("TooMuchMoney", trader, money)
             self.trader(trader)
         for trader, money in moneys.items():
             self._move_money(trader, free=money)

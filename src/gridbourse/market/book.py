@@ -92,6 +92,10 @@ class OrderBook:
         if order.open_wh == 0:
             self._wait(order_id, order.energy_types)
 
+    def keep_apart(self, order_id: OrderId, until: int) -> None:
+        """Note until when an order is not brought together with those of whom let it down."""
+        self._orders[order_id] = replace(self._orders[order_id], apart_until=until)
+
     def remove(self, order_id: OrderId) -> None:
         """Remove an order for good."""
         order = self._orders.pop(order_id)

@@ -96,6 +96,22 @@ class OrderCancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderPassedOver:
+    """An order of a batch was not cancelled; the others were."""
+
+    order_id: OrderId
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class DealPassedOver:
+    """A deal of a batch stayed as it is; the others did not."""
+
+    deal_id: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class CandidatePassedOver:
     """The search went past an illegal candidate."""
 
@@ -172,6 +188,8 @@ Event = (
     | OrderPlaced
     | OrderRefused
     | OrderCancelled
+    | OrderPassedOver
+    | DealPassedOver
     | CandidatePassedOver
     | MatchingStopped
     | IntentRecorded

@@ -14,8 +14,7 @@ matter, cannot be written as an ``OrderRequest``.
 
 from __future__ import annotations
 
-from collections import ChainMap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from gridbourse.errors import MarketError, OrderRefused
@@ -32,16 +31,17 @@ _NO_DEAL = Deal(_NO_ORDER, _NO_ORDER, 0, 0, 0, 0, seller_confirmed=False, buyer_
 _LACKING_SIDE = {Reason.BEYOND_QUOTA: Side.ASK, Reason.DEPOSIT_TOO_SMALL: Side.BID}
 """Whose lack it is: a candidate that lacks is passed over, an order that lacks stops its own search."""
 
-_Step = Callable[[int, Deal], Deal]
-"""Takes a deal's number and the deal; returns the deal in its next state, or raises if it may not go there."""
+_Step = Callable[[Deal], Deal | Reason]
+"""Returns a deal in its next state, or why it may not go there."""
 
 
 class ReferenceMarket(Transfers):
     """The energy market of the region.
 
     Every call names the master that makes it; where time matters, it is given as `now`, in seconds since the
-    epoch. A call changes everything it names or, when it raises, nothing. Errors are ``MarketError`` with the name
-    of the contract's error, ``OrderRefused`` for its ``Refused``; any call may raise ``NotActiveMaster``.
+    epoch. A call that raises changes nothing; in a batch, what cannot be done is passed over, and an event says so.
+    Errors are ``MarketError`` with the name of the contract's error, ``OrderRefused`` for its ``Refused``; any call
+    may raise ``NotActiveMaster``.
 
     Parameters
     ----------
@@ -61,6 +61,8 @@ class ReferenceMarket(Transfers):
         self.book = OrderBook()
         self._deals: dict[int, Deal] = {}
         self._resume_at: dict[OrderId, Place] = {}
+        self._apart_from: dict[OrderId, set[int]] = {}
+        """The masters that let an order down, for as long as it says itself."""
 
     @property
     def deal_count(self) -> int:
@@ -137,29 +139,22 @@ class ReferenceMarket(Transfers):
     def cancel(self, caller: int, order_ids: Sequence[OrderId]) -> None:
         """Withdraw what is open of orders. Deals that they already have stand.
 
-        Raises
-        ------
-        MarketError
-            ``NotYourOrder`` for one that is another master's, was removed, or is named twice.
+        One that is another master's, or no longer there, is passed over.
         """
         self.consortium.require_active(caller)
-        named: set[OrderId] = set()
         for order_id in order_ids:
-            self._own_order(caller, order_id)
-            if order_id in named:
-                raise MarketError("NotYourOrder", order_id)
-            named.add(order_id)
-        for order_id in order_ids:
-            self._remove(order_id)
+            if self._is_own(caller, order_id):
+                self._remove(order_id)
+            else:
+                self.events.append(events.OrderPassedOver(order_id, Reason.NOT_YOUR_ORDER))
 
     def _refusal(self, master_id: int, request: OrderRequest, now: int) -> Reason:
-        gate_lead_seconds = self.consortium.settings.gate_lead_seconds
         trader = self._traders.get(request.trader)
         if trader is None or trader.master_id != master_id:
             return Reason.NOT_YOUR_TRADER
         if not self.consortium.may_trade(master_id):
             return Reason.PARTY_SUSPENDED
-        if now + gate_lead_seconds >= request.period * PERIOD_SECONDS:
+        if now >= self._gate(request.period):
             return Reason.GATE_CLOSED
         if not self._in_bounds(request.price_ticks):
             return Reason.PRICE_OUT_OF_BOUNDS
@@ -178,9 +173,12 @@ class ReferenceMarket(Transfers):
             raise OrderRefused(reason)
 
     def _own_order(self, caller: int, order_id: OrderId) -> Order:
-        if order_id not in self.book or self.trader(self.book[order_id].trader).master_id != caller:
+        if not self._is_own(caller, order_id):
             raise MarketError("NotYourOrder", order_id)
         return self.book[order_id]
+
+    def _is_own(self, caller: int, order_id: OrderId) -> bool:
+        return order_id in self.book and self.trader(self.book[order_id].trader).master_id == caller
 
     def _enter(self, request: OrderRequest, record_hash: bytes, now: int) -> OrderId:
         order_id = self.book.issue(request.period, request.side, request.price_ticks)
@@ -239,7 +237,7 @@ class ReferenceMarket(Transfers):
                 self.events.append(events.MatchingStopped(order_id, Reason.CANDIDATE_LIMIT))
                 break
             deal = self._draft(order_id, request.trader, open_wh, candidate_id, now)
-            reason = self._illegality(deal, candidate_id.side)
+            reason = self._illegality(deal, candidate_id.side, now)
             if _LACKING_SIDE.get(reason) is request.side:
                 self.events.append(events.MatchingStopped(order_id, reason))
                 break
@@ -263,7 +261,7 @@ class ReferenceMarket(Transfers):
             seller,
             buyer,
             energy_wh=min(open_wh, candidate.open_wh),
-            confirm_before=now + cooling_off_seconds,
+            confirm_before=min(now + cooling_off_seconds, self._gate(order_id.period)),
             seller_confirmed=False,
             buyer_confirmed=False,
             state=DealState.INTENT if cooling_off_seconds else DealState.CONFIRMED,
@@ -271,7 +269,7 @@ class ReferenceMarket(Transfers):
 
     # Step 3: legality check
 
-    def _illegality(self, deal: Deal, candidate: Side) -> Reason:
+    def _illegality(self, deal: Deal, candidate: Side, now: int) -> Reason:
         order_id, party = (deal.ask, deal.seller) if candidate is Side.ASK else (deal.bid, deal.buyer)
         if deal.seller == deal.buyer:
             return Reason.SAME_USER
@@ -279,6 +277,8 @@ class ReferenceMarket(Transfers):
             return Reason.PRICE_OUT_OF_BOUNDS
         if not self._may_trade(party):
             return Reason.PARTY_SUSPENDED
+        if self._is_apart(deal.ask, deal.buyer, now) or self._is_apart(deal.bid, deal.seller, now):
+            return Reason.LET_DOWN
         if not self._can_carry(deal):
             return Reason.NO_TRANSFER_CAPACITY
         claims = self.position(deal.seller, deal.ask.period)
@@ -287,6 +287,15 @@ class ReferenceMarket(Transfers):
         if self.trader(deal.buyer).free_money < deal.money:
             return Reason.DEPOSIT_TOO_SMALL
         return Reason.NONE
+
+    def _is_apart(self, order_id: OrderId, other: int, now: int) -> bool:
+        """Whether the master of another party let an order down, and that still counts."""
+        if order_id not in self.book or self.book[order_id].apart_until <= now:
+            return False
+        return self.trader(other).master_id in self._apart_from[order_id]
+
+    def _gate(self, period: int) -> int:
+        return period * PERIOD_SECONDS - self.consortium.settings.gate_lead_seconds
 
     def _in_bounds(self, price_ticks: int) -> bool:
         settings = self.consortium.settings
@@ -313,87 +322,79 @@ class ReferenceMarket(Transfers):
     # Step 5: cooling-off and storage
 
     def confirm(self, caller: int, deal_ids: Sequence[int], side: Side, now: int) -> None:
-        """Confirm deals for the parties on one side, all below the caller; the second of a deal makes it binding.
+        """Confirm deals for the parties on one side; the second of a deal makes it binding.
 
-        Raises
-        ------
-        MarketError
-            ``WrongState`` for a deal that is no intent or whose cooling-off time is over, ``NotYourDeal``,
-            ``ConfirmedAlready``.
+        A deal whose party there is not below the caller, that is no intent, or whose cooling-off time is over, is
+        passed over.
         """
         self.consortium.require_active(caller)
 
-        def confirmed(deal_id: int, deal: Deal) -> Deal:
-            self._require_own_intent(caller, deal_id, deal, side)
+        def confirmed(deal: Deal) -> Deal | Reason:
+            reason = self._unanswerable(caller, deal, side)
+            if reason is not Reason.NONE:
+                return reason
             if now > deal.confirm_before:
-                raise MarketError("WrongState", deal_id, deal.state)
+                return Reason.WRONG_STATE
             seller_confirmed = deal.seller_confirmed or side is Side.ASK
             buyer_confirmed = deal.buyer_confirmed or side is Side.BID
             state = DealState.CONFIRMED if seller_confirmed and buyer_confirmed else DealState.INTENT
             return replace(deal, seller_confirmed=seller_confirmed, buyer_confirmed=buyer_confirmed, state=state)
 
-        for deal_id, deal in self._advance(deal_ids, confirmed):
+        for deal_id, _, deal in self._advance(deal_ids, confirmed):
             self.events.append(events.PartyConfirmed(deal_id, side))
             if deal.state is DealState.CONFIRMED:
                 self.events.append(events.DealConfirmed(deal_id))
 
-    def abandon(self, caller: int, deal_ids: Sequence[int], side: Side) -> None:
-        """Abandon deals for the parties on one side, all below the caller, before they have confirmed.
+    def abandon(self, caller: int, deal_ids: Sequence[int], side: Side, now: int) -> None:
+        """Abandon deals for the parties on one side, before they have confirmed; others are passed over.
 
-        Raises
-        ------
-        MarketError
-            ``WrongState``, ``NotYourDeal``, ``ConfirmedAlready``.
+        Who lets a deal end, so or by not confirming in time, loses the turn: its order leaves the market. The other
+        party's order is not brought together with orders of the same master for a while.
         """
         self.consortium.require_active(caller)
 
-        def abandoned(deal_id: int, deal: Deal) -> Deal:
-            self._require_own_intent(caller, deal_id, deal, side)
-            return replace(deal, state=DealState.ABANDONED)
+        def abandoned(deal: Deal) -> Deal | Reason:
+            reason = self._unanswerable(caller, deal, side)
+            return replace(deal, state=DealState.ABANDONED) if reason is Reason.NONE else reason
 
-        for deal_id, deal in self._advance(deal_ids, abandoned):
-            self._release(deal)
+        for deal_id, _, deal in self._advance(deal_ids, abandoned):
             self.events.append(events.DealAbandoned(deal_id, side))
+            self._release(deal, {side}, now)
 
     def expire(self, caller: int, deal_ids: Sequence[int], now: int) -> None:
-        """End deals whose cooling-off time is over, or that have a suspended party. Any active master may.
+        """End deals whose cooling-off time is over, or that have a suspended party; others are passed over.
 
-        Raises
-        ------
-        MarketError
-            ``WrongState``.
+        Any active master may. Who has not confirmed in time let the deal end, as if it had abandoned it.
         """
         self.consortium.require_active(caller)
 
-        def expired(deal_id: int, deal: Deal) -> Deal:
+        def is_late(deal: Deal) -> bool:
+            return deal.state is DealState.INTENT and now > deal.confirm_before
+
+        def expired(deal: Deal) -> Deal | Reason:
             is_open = deal.state in {DealState.INTENT, DealState.CONFIRMED}
-            is_late = deal.state is DealState.INTENT and now > deal.confirm_before
-            if not is_open or (not is_late and self._both_may_trade(deal)):
-                raise MarketError("WrongState", deal_id, deal.state)
+            if not is_open or (not is_late(deal) and self._both_may_trade(deal)):
+                return Reason.WRONG_STATE
             return replace(deal, state=DealState.EXPIRED)
 
-        for deal_id, deal in self._advance(deal_ids, expired):
-            self._release(deal)
+        for deal_id, before, deal in self._advance(deal_ids, expired):
             self.events.append(events.DealExpired(deal_id))
+            let_by = {side for side in Side if is_late(before) and not before.has_confirmed(side)}
+            self._release(deal, let_by, now)
 
     def settle(self, caller: int, deal_ids: Sequence[int]) -> None:
-        """Move money and energy claims of confirmed deals. Any active master may.
+        """Move money and energy claims of confirmed deals of two who may trade; others are passed over.
 
-        Raises
-        ------
-        MarketError
-            ``WrongState``, or ``PartySuspended`` for a deal with a suspended party.
+        Any active master may.
         """
         self.consortium.require_active(caller)
 
-        def settled(deal_id: int, deal: Deal) -> Deal:
+        def settled(deal: Deal) -> Deal | Reason:
             if deal.state is not DealState.CONFIRMED:
-                raise MarketError("WrongState", deal_id, deal.state)
-            if not self._both_may_trade(deal):
-                raise MarketError("PartySuspended", deal_id)
-            return replace(deal, state=DealState.SETTLED)
+                return Reason.WRONG_STATE
+            return replace(deal, state=DealState.SETTLED) if self._both_may_trade(deal) else Reason.PARTY_SUSPENDED
 
-        for deal_id, deal in self._advance(deal_ids, settled):
+        for deal_id, _, deal in self._advance(deal_ids, settled):
             period = deal.ask.period
             self._move_money(deal.buyer, held=-deal.money)
             self._move_money(deal.seller, free=deal.money)
@@ -401,30 +402,54 @@ class ReferenceMarket(Transfers):
             self._move_energy(deal.buyer, period, bought=deal.energy_wh)
             self.events.append(events.DealSettled(deal_id, deal.money))
 
-    def _advance(self, deal_ids: Sequence[int], step: _Step) -> list[tuple[int, Deal]]:
-        """Take each deal one step further; if one may not go there, none goes."""
-        ahead = ChainMap({}, self._deals)
-        for deal_id in deal_ids:
-            ahead[deal_id] = step(deal_id, ahead.get(deal_id, _NO_DEAL))
-        self._deals.update(ahead.maps[0])
-        return [(deal_id, self._deals[deal_id]) for deal_id in deal_ids]
+    def _advance(self, deal_ids: Sequence[int], step: _Step) -> Iterator[tuple[int, Deal, Deal]]:
+        """Take each deal one step further; one that may not go there stays, and keeps no other from it.
 
-    def _release(self, deal: Deal) -> None:
-        """Give back what a deal held, each order's energy at the order's old place."""
+        Its number comes with the deal before and after the step.
+        """
+        for deal_id in deal_ids:
+            before = self.deal(deal_id)
+            ahead = step(before)
+            if isinstance(ahead, Reason):
+                self.events.append(events.DealPassedOver(deal_id, ahead))
+            else:
+                self._deals[deal_id] = ahead
+                yield deal_id, before, ahead
+
+    def _release(self, deal: Deal, let_by: Collection[Side], now: int) -> None:
+        """Give back what a deal held, each order's energy at the order's old place.
+
+        The orders of those who let it end leave the market; the other's is kept apart from their masters' for a while.
+        """
         self._move_money(deal.buyer, free=deal.money, held=-deal.money)
         self._move_energy(deal.seller, deal.ask.period, held=-deal.energy_wh)
         self._carry(deal, -deal.energy_wh)
-        self.book.give_back(deal.ask, deal.energy_wh)
-        self.book.give_back(deal.bid, deal.energy_wh)
+        for side, order_id in zip(Side, (deal.ask, deal.bid), strict=True):
+            if order_id not in self.book:
+                continue
+            if side in let_by:
+                self._remove(order_id)
+                continue
+            self.book.give_back(order_id, deal.energy_wh)
+            if side.opposite in let_by:
+                self._keep_apart(order_id, self.trader(deal.trader(side.opposite)).master_id, now)
 
-    def _require_own_intent(self, caller: int, deal_id: int, deal: Deal, side: Side) -> None:
+    def _keep_apart(self, order_id: OrderId, master_id: int, now: int) -> None:
+        apart_seconds = self.consortium.settings.apart_seconds
+        if apart_seconds == 0:
+            return
+        if self.book[order_id].apart_until <= now:
+            self._apart_from[order_id] = set()
+        self._apart_from[order_id].add(master_id)
+        self.book.keep_apart(order_id, now + apart_seconds)
+
+    def _unanswerable(self, caller: int, deal: Deal, side: Side) -> Reason:
+        """Why a master may not answer for the party on a side of a deal."""
         if deal.state is not DealState.INTENT:
-            raise MarketError("WrongState", deal_id, deal.state)
-        sells = side is Side.ASK
-        if self.trader(deal.seller if sells else deal.buyer).master_id != caller:
-            raise MarketError("NotYourDeal", deal_id)
-        if deal.seller_confirmed if sells else deal.buyer_confirmed:
-            raise MarketError("ConfirmedAlready", deal_id)
+            return Reason.WRONG_STATE
+        if self.trader(deal.trader(side)).master_id != caller:
+            return Reason.NOT_YOUR_DEAL
+        return Reason.CONFIRMED_ALREADY if deal.has_confirmed(side) else Reason.NONE
 
     def _both_may_trade(self, deal: Deal) -> bool:
         return self._may_trade(deal.seller) and self._may_trade(deal.buyer)

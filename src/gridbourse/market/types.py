@@ -51,7 +51,7 @@ class EnergyType(IntFlag):
 
 
 class Reason(IntEnum):
-    """Why an order is refused, a candidate passed over, or a search ended."""
+    """Why an order is refused, a candidate or an item of a batch passed over, or a search ended."""
 
     NONE = 0
     MALFORMED_REQUEST = 1
@@ -67,6 +67,11 @@ class Reason(IntEnum):
     DEPOSIT_TOO_SMALL = 11
     CANDIDATE_LIMIT = 12
     NO_TRANSFER_CAPACITY = 13
+    NOT_YOUR_ORDER = 14
+    NOT_YOUR_DEAL = 15
+    WRONG_STATE = 16
+    CONFIRMED_ALREADY = 17
+    LET_DOWN = 18
 
 
 class DealState(IntEnum):
@@ -87,7 +92,8 @@ class Settings:
     Parameters
     ----------
     cooling_off_seconds
-        Time both parties have to confirm a deal; 0 makes every deal binding at once.
+        Time both parties have to confirm a deal, at most until the gate of its period closes; 0 makes every deal
+        binding at once.
     floor_ticks, cap_ticks
         Lowest and highest price of an order.
     gate_lead_seconds
@@ -97,11 +103,14 @@ class Settings:
     trading_roles
         The roles whose users may trade.
     fallback_ticks
-        What energy is worth in a period without deals, for its imbalance price.
+        What energy is worth in a period without deals, for its imbalance price; within floor and cap.
     incentive_permille
         How much the imbalance price is raised where the region is short, and lowered where it is long.
     metering_due_seconds
         How long after a delivery day masters may take to submit what they metered.
+    apart_seconds
+        What letting a deal end costs: for so long the other party's order is not brought together with orders of the
+        same master again.
     """
 
     cooling_off_seconds: int
@@ -113,6 +122,7 @@ class Settings:
     fallback_ticks: int = 4_000
     incentive_permille: int = 100
     metering_due_seconds: int = 86_400
+    apart_seconds: int = 86_400
 
 
 class OrderId(NamedTuple):
@@ -202,12 +212,23 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order that the market has taken; `open_wh` is what waits for a counterpart."""
+    """An order that the market has taken.
+
+    Parameters
+    ----------
+    trader, energy_types, energy_wh
+        As in `OrderRequest`.
+    open_wh
+        What waits for a counterpart.
+    apart_until
+        Until then it is not brought together with orders of masters that let it down; 0 if none did.
+    """
 
     trader: int
     energy_types: EnergyType
     energy_wh: int
     open_wh: int
+    apart_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)

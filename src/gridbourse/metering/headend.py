@@ -25,7 +25,7 @@ READINGS_PER_SECOND = 0.1
 class HeadEnd:
     """Collects the readings of a region (head-end system, IEC 61968-9).
 
-    One thread at a time takes in; others may ask the intake meanwhile.
+    One thread at a time takes in; others may ask the intake meanwhile. Head-ends of several processes share a journal.
 
     Parameters
     ----------
@@ -65,14 +65,17 @@ class HeadEnd:
         """By meter, how many readings it may still send, and since when."""
         self._taking = Lock()
         self._failure: OSError | None = None
-        # A reading that is damaged on disk is refused like any other, and its meter asked for it again.
-        for data in journal:
-            intake.accept(data)
+        self.catch_up()
 
     def enter(self, point: MeteringPoint) -> None:
         """Make a connection known while readings come in; see `Intake.enter`."""
         with self._taking:
             self.intake.enter(point)
+
+    def catch_up(self) -> None:
+        """Take in what other processes have accepted meanwhile."""
+        with self._taking:
+            self._read_on()
 
     def take(self, payloads: Sequence[bytes]) -> list[Arrival]:
         """Take in readings; those that were accepted are on disk when this returns.
@@ -87,8 +90,10 @@ class HeadEnd:
         with self._taking:
             if self._failure is not None:
                 raise ReadingsNotKept(f"readings cannot be kept: {self._failure}") from self._failure
-            arrivals = [self._accept(payload, until) for payload in payloads]
-            self._keep(arrivals)
+            with self._journal.held():
+                self._read_on()
+                arrivals = [self._accept(payload, until) for payload in payloads]
+                self._keep(arrivals)
             self.received += len(arrivals)
             self.accepted += sum(arrival.accepted is not None for arrival in arrivals)
             self.faults.update(arrival.finding.fault for arrival in arrivals if arrival.finding)
@@ -126,6 +131,11 @@ class HeadEnd:
         """Let what is being taken in finish, and let go of the journal."""
         with self._taking:
             self._journal.close()
+
+    def _read_on(self) -> None:
+        # A reading that is damaged on disk is refused like any other, and its meter asked for it again.
+        for data in self._journal.unread():
+            self.intake.accept(data)
 
     def _accept(self, payload: bytes, until: int | None) -> Arrival:
         """Accept a reading, unless its meter has sent too many. What is not accepted costs a meter nothing."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gridbourse.metering.reading import READING_BYTES, SignedReading
@@ -16,6 +18,41 @@ logger = logging.getLogger(__name__)
 _MARK = b"\xabR"
 _FRAME = struct.Struct(f">2s{READING_BYTES}sI")
 FRAME_BYTES = _FRAME.size
+READ_TOGETHER = 4_096
+
+
+class JournalReader:
+    """Reads a journal from its beginning on, as it grows: whoever writes it may be another process.
+
+    Parameters
+    ----------
+    path
+        The file; it need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file_number = path.stat().st_ino if path.exists() else -1
+        self._place = 0
+
+    def unread(self) -> Iterator[bytes]:
+        """The readings behind those that were read or skipped, in the order of their acceptance."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            number = os.fstat(file.fileno()).st_ino
+            if number != self._file_number:  # one that was repaired is read from its beginning
+                self._file_number, self._place = number, 0
+            file.seek(self._place)
+            while whole := (read := file.read(READ_TOGETHER * FRAME_BYTES))[: len(read) // FRAME_BYTES * FRAME_BYTES]:
+                self._place += len(whole)
+                for mark, data, checksum in _FRAME.iter_unpack(whole):
+                    if mark == _MARK and zlib.crc32(data) == checksum:
+                        yield data
+
+    def skip(self) -> None:
+        """Do not read the next reading: it is known."""
+        self._place += FRAME_BYTES
 
 
 class Journal:
@@ -23,7 +60,7 @@ class Journal:
 
     So a byte that is changed, lost or added costs the reading that it is in, and no other. What is damaged is taken
     out when the file is opened, kept beside it under the name ``*.damaged``, and told; meters are asked again for what
-    is missing then.
+    is missing then. Several processes may add to one file, each in its turn; it is repaired by who is alone.
 
     Parameters
     ----------
@@ -34,24 +71,37 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         path.touch(mode=0o600)
-        content = path.read_bytes()
-        frames, damaged = _sound_frames(content)
-        if damaged:
-            _repair(path, content, frames, damaged)
-        elif torn := len(content) % FRAME_BYTES:
-            logger.warning("%s: an unfinished reading of %d bytes at the end is cut off", path, torn)
-        self._file = path.open("a+b")
-        self._file.truncate(len(frames) * FRAME_BYTES)
+        self._presence = path.with_name(f"{path.name}.lock").open("ab")
+        try:
+            fcntl.flock(self._presence, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass  # others have it open
+        else:
+            _require_sound(path)
+        fcntl.flock(self._presence, fcntl.LOCK_SH)
+        self._reader = JournalReader(path)
+        self._file = path.open("ab")
 
-    def __iter__(self) -> Iterator[bytes]:
-        """The readings, in the order of their acceptance."""
-        self._file.seek(0)
-        while frame := self._file.read(FRAME_BYTES):
-            yield _FRAME.unpack(frame)[1]
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let no other process add anything meanwhile; what one that was killed left half-written is cut off."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            size = os.fstat(self._file.fileno()).st_size
+            if torn := size % FRAME_BYTES:
+                self._file.truncate(size - torn)
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def unread(self) -> Iterator[bytes]:
+        """The readings behind those that were read or appended here, in the order of their acceptance."""
+        return self._reader.unread()
 
     def append(self, signed: SignedReading) -> None:
-        """Add a reading; it is safe after the next `sync`."""
+        """Add a reading; it is safe after the next `sync`. To be done while held, and after all of `unread`."""
         self._file.write(_frame(signed.to_bytes()))
+        self._reader.skip()
 
     def sync(self) -> None:
         """Return when everything appended is on the disk."""
@@ -62,6 +112,18 @@ class Journal:
         """Sync and let go of the file."""
         self.sync()
         self._file.close()
+        self._presence.close()
+
+
+def _require_sound(path: Path) -> None:
+    """Take out what is damaged, and what is unfinished."""
+    content = path.read_bytes()
+    frames, damaged = _sound_frames(content)
+    if damaged:
+        _repair(path, content, frames, damaged)
+    elif torn := len(content) % FRAME_BYTES:
+        logger.warning("%s: an unfinished reading of %d bytes at the end is cut off", path, torn)
+        os.truncate(path, len(content) - torn)
 
 
 def _frame(data: bytes) -> bytes:

@@ -22,15 +22,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from gridbourse.crypto.envelope import key_id, recipients_of
 from gridbourse.crypto.merkle import HASH_BYTES
 from gridbourse.errors import EnvelopeError
-from gridbourse.index.balance_view import BalanceView, imbalance_price, settled_deals
 from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.balancing_records import MeteredDetails, MeteredTotal, StatementDetails
 from gridbourse.node.master import Master
 from gridbourse.node.node import Region
 from gridbourse.node.relay import Relay
+from gridbourse.regulator.balance_view import imbalance_price, settled_deals
 from gridbourse.settlement.imbalance import Traded, traded_by
 
 logger = logging.getLogger(__name__)
+
+GRACE_SECONDS = 3_600
+"""So long after a day its last readings may take; then it is settled with what is there."""
+
+LOOK_BACK_DAYS = 7
+"""So many days before today are looked at for masters that have nothing to meter."""
 
 DUE_MARGIN_SECONDS = 60
 """Clocks differ: the settlement agent waits a little longer than the block that it publishes in has to be late."""
@@ -90,14 +96,14 @@ class DaySettlement:
     def __init__(self, region: Region) -> None:
         self._region = region
         self._calendar = region.calendar
-        self._view = BalanceView(region.main)
+        self._view = region.balance
         self._read = 0
         self._totals: dict[int, dict[int, MeteredTotal]] = {}
         self._done: dict[tuple[Step, str, int], object] = {}
 
     def is_of(self, region: Region) -> bool:
         """Whether the region's parts are still those that it began with."""
-        return self._region is region and self._view.main is region.main
+        return self._region is region and self._view is region.balance
 
     def step(self) -> None:
         """Submit totals, publish prices, write statements: whatever follows from the chains and is not there yet."""
@@ -109,21 +115,35 @@ class DaySettlement:
         masters = self._region.masters
         for name in masters:
             relay = self._caught_up(name)
-            yield from (
-                (self._submit, name, day) for day in list(relay.metered) if self._is_due(self._submit, name, day)
-            )
+            days = sorted({*relay.metered, *self._idle_days(name)})
+            yield from ((self._submit, name, day) for day in days if self._is_due(self._submit, name, day))
         agent = self._region.main.consortium.settlement_agent()
         for name, master in masters.items():
             if master.membership.master_id == agent:
                 self._caught_up(name)
                 self._open_totals(master)
-                days = {self._calendar.day_of(period) for totals in self._totals.values() for period in totals}
+                stated = {self._calendar.day_of(period) for totals in self._totals.values() for period in totals}
                 yield from (
-                    (self._publish, name, day) for day in sorted(days) if self._is_due(self._publish, name, day)
+                    (self._publish, name, day) for day in sorted(stated) if self._is_due(self._publish, name, day)
                 )
         for name in masters:
             relay = self._caught_up(name)
             yield from ((self._write, name, day) for day in list(relay.metered) if self._is_due(self._write, name, day))
+
+    def _idle_days(self, name: str) -> Iterator[int]:
+        """Days that are over, on which a master's nodes traded nothing and of which nothing is metered.
+
+        It says so, or everybody would wait for it.
+        """
+        master, relay = self._region.masters[name], self._region.relays[name]
+        today = self._calendar.day_at(self._region.clock())
+        for day in range(today - LOOK_BACK_DAYS, today):
+            is_over = self._calendar.ends_at(day) + GRACE_SECONDS <= self._region.clock()
+            is_named = any(master.is_named(node_id, day) for node_id in master.nodes)
+            if is_over and is_named and day not in relay.metered:
+                periods = self._calendar.periods(day)
+                if not any(node_id for period in periods for node_id in own_trades(master, relay.market, period)):
+                    yield day
 
     def _is_due(self, step: Step, name: str, day: int) -> bool:
         return self._done.get((step, name, day)) != self._basis(step, name, day)
@@ -136,8 +156,8 @@ class DaySettlement:
             settings = main.consortium.settings()
             return self._read, deals, self._is_over(day, settings.metering_due_seconds), settings
         if step == self._submit:
-            return relay.metered_count[day], deals, main.consortium.settlement_agent()
-        return relay.metered_count[day], deals, self._prices(day)
+            return relay.metered_count.get(day, 0), deals, main.consortium.settlement_agent()
+        return relay.metered_count.get(day, 0), deals, self._prices(day)
 
     def _is_over(self, day: int, due_seconds: int) -> bool:
         """Whether masters have had their time to submit what was metered on a day."""
@@ -151,7 +171,6 @@ class DaySettlement:
         """A relay and the view of the balance, both as of the same block."""
         relay = self._region.relays[name]
         relay.catch_up()
-        self._view.catch_up(relay.market.height)
         return relay
 
     # Every master: its total
@@ -159,7 +178,7 @@ class DaySettlement:
     def _submit(self, name: str, day: int) -> None:
         master, relay = self._region.masters[name], self._region.relays[name]
         basis, agent = self._basis(self._submit, name, day), master.main.consortium.settlement_agent()
-        total = _total(master, relay, day)
+        total = _total(master, relay, day, self._calendar.periods(day))
         if not self._is_submitted(master, total, agent):
             master.submit([total], agent)
         self._done[self._submit, name, day] = basis
@@ -236,10 +255,10 @@ def own_trades(master: Master, market: MarketReader, period: int) -> dict[str, T
     return traded_by(settled_deals(market.settled(period), name))
 
 
-def _total(master: Master, relay: Relay, day: int) -> MeteredTotal:
+def _total(master: Master, relay: Relay, day: int, whole_day: range) -> MeteredTotal:
     """Sum what is metered; a node without a reading is in it as if it had done what it traded."""
-    metered = relay.metered[day]
-    spans = [details.periods for details in metered.values()]
+    metered = relay.metered.get(day, {})
+    spans = [details.periods for details in metered.values()] or [whole_day]
     periods = range(min(span.start for span in spans), max(span.stop for span in spans))
     balances, open_periods = [], []
     for period in periods:

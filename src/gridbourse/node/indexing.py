@@ -43,7 +43,7 @@ class Indexing:
     def __init__(self, index: Index, main: MainChain, masters: Mapping[str, Master]) -> None:
         self._index = index
         self._main = main
-        self._masters = masters
+        self._masters = dict(masters)
         self._notice = Notice({}, 0)
         self._chains = {MAIN: main.chain, **{name: master.slave.chain for name, master in masters.items()}}
         if not self._fits():
@@ -88,6 +88,11 @@ class Indexing:
         """What became new since this was asked the last time."""
         notice, self._notice = self._notice, Notice({}, self._notice.sequence)
         return notice
+
+    @property
+    def height(self) -> int:
+        """The newest block of the main chain that the index has."""
+        return self._heights[MAIN]
 
     @property
     def sequence(self) -> int:

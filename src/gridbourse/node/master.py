@@ -16,6 +16,7 @@ from gridbourse.ledger.balancing_records import Submitted
 from gridbourse.ledger.encryption_node import EncryptionNode
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.merkle_log import Slave
+from gridbourse.ledger.purse import PURSE_ZONE, purse_pseudonym
 from gridbourse.ledger.reader import RecordReader
 from gridbourse.ledger.records import DayOpened, MasterDetails
 from gridbourse.market.events import TraderRegistered
@@ -74,6 +75,7 @@ class Master:
         self._traders: dict[tuple[str, int], int] = {}
         self._node_of: dict[int, FunctionNode] = {}
         self._recorded_days: set[int] = set()
+        self._purse = 0
 
     @property
     def revoked(self) -> set[str]:
@@ -119,6 +121,22 @@ class Master:
             events = [event for event in market.events(receipt.logs) if isinstance(event, TraderRegistered)]
             for (_, node_id), event in zip(missing, events, strict=True):
                 self._note_trader(node_id, day, event.trader)
+
+    def purse(self) -> int:
+        """The number of the master's purse (`gridbourse.ledger.purse`); 0 as long as it has none."""
+        if not self._purse:
+            market = self.main.market
+            found = market.trader_of(self.membership.master_id, purse_pseudonym(self.membership.master_id))
+            if found and market.trader(found).master_id == self.membership.master_id:
+                self._purse = found
+        return self._purse
+
+    def open_purse(self) -> int:
+        """The same, with a purse made if there is none."""
+        if not self.purse():
+            pseudonym = purse_pseudonym(self.membership.master_id)
+            self.main_wallet.send(self.main.market.register_traders([pseudonym], [PURSE_ZONE]))
+        return self.purse()
 
     def finish_days(self) -> None:
         """Go on with every `open_day` that was interrupted: name whoever still has no name on a recorded day."""

@@ -37,9 +37,6 @@ QUOTAS_PER_TRANSACTION = 250
 DEALS_PER_TRANSACTION = 250
 RECORDS_PER_TRANSACTION = 50
 
-_TOO_LATE = {"WrongState", "ConfirmedAlready", "PartySuspended"}
-"""What a deal is refused with when time or somebody else was faster: its new state is in the market's events."""
-
 _Item = TypeVar("_Item")
 
 
@@ -110,12 +107,19 @@ class Relay(NewestRecords):
             for day in self._index.participants.days(self._name):
                 if day not in self._master.recorded_days:
                     self._master.recall_day(day)
+            self.refresh()
             self._sequence = self._indexing.sequence
 
     def _recall(self) -> None:
-        """Let the master know which days it opened, and who its nodes are on the main chain."""
+        """Let the master know which days it opened, who its nodes are on the main chain, and what is anchored."""
         registry = self._index.participants
         self._master.recall(registry.days(self._name), registry.traders(self._name))
+        for newest in self._index.chains.anchors(self._name):
+            anchor = newest.anchor
+            if anchor.leaf_count <= self.record_count:
+                frontier = self._index.records.frontier(self._name, anchor.leaf_count)
+                if frontier.root() == anchor.root:
+                    self._master.slave.resume(anchor.last_block, frontier)
 
     def open_day(self, day: int) -> None:
         """Name the function nodes on the main chain for a delivery day; those that are named already stay."""
@@ -332,15 +336,13 @@ class Relay(NewestRecords):
         return [event for batch in _batches(items, size) for event in self._send(batch, call)]
 
     def _send(self, batch: Sequence[_Item], call: Callable[[Sequence[_Item]], Call]) -> list[Event]:
-        """Send a batch. One that is refused or needs too much gas is halved, so that one item stops no other."""
+        """Send a batch. One that needs too much gas is halved; the market itself lets no item stop another."""
         try:
             receipt = self._master.main_wallet.send(call(batch))
-        except ContractReverted as refused:
+        except ContractReverted:
             if len(batch) > 1:
                 middle = len(batch) // 2
                 return self._send(batch[:middle], call) + self._send(batch[middle:], call)
-            if refused.error in _TOO_LATE:
-                return []
             raise
         return self.read(receipt)
 

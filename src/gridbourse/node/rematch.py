@@ -57,7 +57,7 @@ class ReopenedOrders:
         reopened: set[OrderId] = set()
         failed: set[tuple[OrderId, OrderId]] = set()
         seen: set[object] = set()
-        for deal_id, deal in self._market.ended(name, first_period):
+        for deal_id, deal in self._market.ended(first_period).items():
             seen.add(deal_id)
             for order_id, other, trader in ((deal.ask, deal.bid, deal.seller), (deal.bid, deal.ask, deal.buyer)):
                 if self._master.node_of(trader) is not None:

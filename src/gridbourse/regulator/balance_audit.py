@@ -15,10 +15,11 @@ from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import EnvelopeError
-from gridbourse.index.balance_view import BalanceView, imbalance_price
 from gridbourse.ledger.balancing_records import MeteredDetails, MeteredTotal, Nomination, StatementDetails
+from gridbourse.ledger.payout_records import PayoutOrder
 from gridbourse.ledger.sealing import open_record
 from gridbourse.market.types import Deal
+from gridbourse.regulator.balance_view import BalanceView, imbalance_price
 from gridbourse.regulator.capacity_audit import Nominations, Source, sources
 from gridbourse.regulator.market_view import MarketView
 from gridbourse.regulator.verified_records import VerifiedLedger
@@ -70,6 +71,8 @@ class BalanceAudit:
         self._named_at: dict[int, int] = {}
         self._nominations: dict[str, Source[Nomination]] = {}
         self._totals: list[tuple[Submission, MeteredTotal]] = []
+        self.payout_orders: dict[bytes, tuple[Submission, PayoutOrder]] = {}
+        """What masters ordered to be paid out, by leaf."""
         self._unreadable: list[Message] = []
         self._trader_of = cache(main.market.trader_of)
 
@@ -120,6 +123,8 @@ class BalanceAudit:
             return
         if isinstance(details, MeteredTotal):
             self._totals.append((submission, details))
+        elif isinstance(details, PayoutOrder):
+            self.payout_orders[record.leaf] = submission, details
         elif isinstance(details, Nomination) and reading is not None:
             source = Source(record, details, None, reading, self._place(submission))
             self._nominations[record.leaf.hex()] = source

@@ -68,6 +68,7 @@ class MarketView:
         self._settled: dict[int, array[int]] = {}
         self.master_of: dict[int, int] = {}
         """By trader, the number of its master."""
+        self._accounts: dict[tuple[int, bytes], int] = {}
         self.payments: dict[bytes, dict[int, int]] = {}
         """What was credited against each payment reference, in 1e-7 yuan by trader."""
         self.quotas_wh: dict[tuple[int, int], int] = {}
@@ -116,6 +117,10 @@ class MarketView:
         """Whether a record of a master's slave chain was taken up: it became an order, or was refused."""
         return self.order_of(master_id, record_hash) is not None or _claim(master_id, record_hash) in self.refused
 
+    def account_of(self, master_id: int, pseudonym: bytes) -> int:
+        """The account that a master registered under a pseudonym; 0 if it did not."""
+        return self._accounts.get((master_id, pseudonym), 0)
+
     def overdue(self, now: int) -> list[int]:
         """The deals whose cooling-off time ended before a moment, in seconds since the epoch, without both answers."""
         overdue: list[int] = []
@@ -156,6 +161,7 @@ class MarketView:
                 self._enter(event.deal_id, STATE_AFTER[type(event)])
             case TraderRegistered():
                 self.master_of[event.trader] = event.master_id
+                self._accounts[event.master_id, event.pseudonym] = event.trader
             case _:
                 pass
 

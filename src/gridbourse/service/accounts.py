@@ -1,14 +1,15 @@
-"""What the service keeps outside the chains: accounts, sessions, tokens, decisions; in one file.
+"""What the service keeps outside the chains: accounts, sessions, tokens, decisions, audits; in one file.
 
 Nothing in it is needed to prove a trade, and no secret in it is of use without a password, a cookie or a token.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gridbourse.errors import InvalidValue
@@ -77,6 +78,10 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (account, address)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        "CREATE TABLE audit_reports (checked_at INTEGER PRIMARY KEY, report TEXT NOT NULL) STRICT",
+        "CREATE TABLE attempts (caller TEXT PRIMARY KEY, free_at REAL NOT NULL) STRICT, WITHOUT ROWID",
+    ),
 )
 """What leads from one version of the schema to the next; the file's `user_version` says how far it has come."""
 
@@ -139,6 +144,23 @@ class ServiceStore:
         with self.transaction() as db:
             db.executemany(statement, rows)
 
+    def attempt(self, caller: str, seconds: float, burst: int, now: float) -> float:
+        """Count an attempt of a caller, who has so many at once, and one more after each time.
+
+        Returns
+        -------
+        float
+            0, or how many seconds the caller has to wait: then it was not counted.
+        """
+        with self.transaction() as db:
+            db.execute("DELETE FROM attempts WHERE free_at < ?", (now,))
+            row = db.execute("SELECT free_at FROM attempts WHERE caller = ?", (caller,)).fetchone()
+            free_at = max(now, row[0] if row else now) + seconds
+            wait_seconds = free_at - now - burst * seconds
+            if wait_seconds <= 0:
+                db.execute("INSERT OR REPLACE INTO attempts VALUES (?, ?)", (caller, free_at))
+        return max(0.0, wait_seconds)
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All that is written inside is durable afterwards, or none of it."""
@@ -185,12 +207,14 @@ class ServiceStore:
 
 def _create(path: Path) -> None:
     """Make the file whole or not at all: an empty one is one that lost its accounts."""
-    draft = path.with_name(f".{path.name}.draft")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)
     db = sqlite3.connect(draft, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA user_version = 0")
     db.execute("VACUUM")
     db.close()
-    draft.replace(path)
+    # Another web server may have made it meanwhile: a link, unlike a name, replaces nothing.
+    with suppress(FileExistsError):
+        path.hardlink_to(draft)
+    draft.unlink()

@@ -108,6 +108,10 @@ class Metering:
             self._subscriber = Subscriber(self.broker, self._region, _session(self._path.with_suffix(".session")))
             self._listener.start()
 
+    def catch_up(self) -> None:
+        """Take in what other web servers have accepted; whatever lies on the disk is known here afterwards."""
+        self._open.catch_up()
+
     def stop(self) -> None:
         """Let go of the broker, finish what was taken, and close the file."""
         self._stopping.set()

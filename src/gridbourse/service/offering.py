@@ -117,6 +117,7 @@ class Offering:
                 )
                 forgotten = today
             try:
+                self._metering.catch_up()
                 await self.act()
             except GridbourseError as error:
                 logger.warning("nodes did not offer, and will try again: %s", error)

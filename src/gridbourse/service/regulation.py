@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 
 from gridbourse.api.chain_schema import AuditReport, TraceView
@@ -12,7 +13,9 @@ from gridbourse.index.naming import order_text
 from gridbourse.index.reader import IndexReader
 from gridbourse.node.commands import requests
 from gridbourse.node.commands.client import NodeClient
+from gridbourse.node.commands.codec import decode, encode
 from gridbourse.node.commands.requests import TraceReport
+from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.text import Language, Message
 from gridbourse.units import format_kwh, format_price, format_yuan
@@ -44,6 +47,8 @@ class Audit:
         The index.
     calendar
         The region's delivery days.
+    store
+        Keeps reports.
     clock
         Seconds since the epoch.
     """
@@ -53,14 +58,21 @@ class Audit:
         node: NodeClient,
         index: IndexReader,
         calendar: DeliveryCalendar,
+        store: ServiceStore,
         clock: Callable[[], int],
     ) -> None:
         self._node = node
         self._index = index
         self._calendar = calendar
+        self._store = store
         self._clock = clock
-        self.last_report: AuditReport | None = None
-        """What the last audit found."""
+
+    @property
+    def last_report(self) -> AuditReport | None:
+        """What the last audit found, whichever web server asked for it."""
+        row = self._store.row("SELECT report FROM audit_reports ORDER BY checked_at DESC LIMIT 1")
+        report: AuditReport | None = decode(AuditReport, json.loads(row["report"])) if row else None
+        return report
 
     async def trace(self, principal: Principal, deal_id: int) -> TraceView:
         """Walk from a deal to the proof of every detail behind it. Raises `NotFound`."""
@@ -80,8 +92,10 @@ class Audit:
         records = sum(chain.record_count for chain in self._index.chains.heads().values())
         deals = self._index.trades.count()
         findings = await self._node.ask(requests.Audit())
-        self.last_report = AuditReport(not findings, findings, records, deals, self._clock())
-        return self.last_report
+        report = AuditReport(not findings, findings, records, deals, self._clock())
+        stated = json.dumps(encode(AuditReport, report))
+        self._store.change("INSERT OR REPLACE INTO audit_reports VALUES (?, ?)", report.checked_at, stated)
+        return report
 
     def export(self, principal: Principal, day: int) -> str:
         """All deals of a delivery day as CSV, with who is behind them, in local time."""

@@ -8,7 +8,6 @@ never wait for a chain.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gridbourse.api.chain_schema import Alarm
+from gridbourse.chain.local import system_clock
 from gridbourse.crypto.keys import Address
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import GridbourseError
@@ -45,6 +45,7 @@ from gridbourse.service.metering import Metering
 from gridbourse.service.node_host import NodeHost
 from gridbourse.service.offering import Offering
 from gridbourse.service.participants import NetworkQueries
+from gridbourse.service.payouts import PayoutDesk
 from gridbourse.service.regulation import Audit
 from gridbourse.service.rights import Kind
 from gridbourse.service.search import Search
@@ -98,6 +99,8 @@ class Exchange:
         Finds what stands on the chains.
     administration
         What masters do for their users and the consortium.
+    payouts
+        Money that goes out.
     audit
         What the regulator does.
     credentials
@@ -119,7 +122,7 @@ class Exchange:
         *,
         job_schedule: JobSchedule,
         broker: Broker | None = None,
-        clock: Callable[[], int] = lambda: int(time.time()),
+        clock: Callable[[], int] = system_clock,
     ) -> None:
         self.node = node
         self.host = host
@@ -162,7 +165,8 @@ class Exchange:
             keys.nodes.load_node,
             self._adopt,
         )
-        self.audit = Audit(node, self.index, self.calendar, clock)
+        self.payouts = PayoutDesk(node, self._signer, self.index.participants, self._in_force, names)
+        self.audit = Audit(node, self.index, self.calendar, self.store, clock)
 
     @classmethod
     async def open(
@@ -172,6 +176,7 @@ class Exchange:
         job_schedule: JobSchedule | None = None,
         broker: Broker | None = None,
         starts_node: bool = True,
+        clock: Callable[[], int] = system_clock,
     ) -> Exchange:
         """Open the exchange of a region on disk.
 
@@ -185,6 +190,8 @@ class Exchange:
             The MQTT broker that meters publish to.
         starts_node
             Whether a node is started where none listens; else one that somebody else runs is waited for.
+        clock
+            Seconds since the epoch, as the node's clock tells them.
 
         Raises
         ------
@@ -198,7 +205,17 @@ class Exchange:
         try:
             rules_in_force = await node.wait_for(requests.ReadRules())
             database = Database.of(folder)
-            return cls(node, host, rules_in_force, folder, spec, database, job_schedule=job_schedule, broker=broker)
+            return cls(
+                node,
+                host,
+                rules_in_force,
+                folder,
+                spec,
+                database,
+                job_schedule=job_schedule,
+                broker=broker,
+                clock=clock,
+            )
         except BaseException:
             if host is not None:
                 await host.stop()
@@ -208,7 +225,7 @@ class Exchange:
         """Follow the node, which has written to the index what the chains hold."""
         await self.node.start(self._take)
         # The first round is awaited from now on, not since 1970.
-        self._last_round = replace(self._last_round, ended_at=max(self._last_round.ended_at, time.time()))
+        self._last_round = replace(self._last_round, ended_at=max(self._last_round.ended_at, float(self._clock())))
         self.feed.start()
         await asyncio.to_thread(self.metering.start)
         self._offering = asyncio.create_task(self.offering.run(self._job_schedule.step_seconds))

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, assert_never
 
+from gridbourse.api.payout_schema import Payouts, PurseEntry
 from gridbourse.api.schema import SigningContext
 from gridbourse.contracts.abi import Call
 from gridbourse.contracts.consortium import Consortium
@@ -16,8 +17,10 @@ from gridbourse.errors import InvalidValue, NodeUnreachable
 from gridbourse.node.backup import back_up
 from gridbourse.node.commands import chain_views, requests
 from gridbourse.node.commands.requests import TraceReport
+from gridbourse.node.jobs.pay_out import confirm_payout
 from gridbourse.node.node import Region
 from gridbourse.node.offering import offer_once
+from gridbourse.node.payouts import payout_entries
 from gridbourse.node.rules import RulesInForce, read_rules_in_force
 from gridbourse.node.worker import RegionWorker
 from gridbourse.regulator.export import trace_document, trace_page, trace_view
@@ -87,6 +90,16 @@ def _open_day(region: Region, command: requests.OpenDay) -> None:
 
 def _credit(region: Region, command: requests.Credit) -> None:
     region.deposit(command.moneys, command.day, command.payment_reference)
+
+
+def _payouts(region: Region, _: requests.ReadPayouts) -> Payouts:
+    purses = {node_id: money for purse in region.purses.values() for node_id, money in purse.available().items()}
+    entries = [PurseEntry(node_id, money) for node_id, money in sorted(purses.items()) if money > 0]
+    return Payouts(payout_entries(region.payouts, region.relays), entries)
+
+
+def _confirm_payout(region: Region, command: requests.ConfirmPayout) -> None:
+    confirm_payout(region, command.reference, paid=command.paid)
 
 
 def _register_meter(region: Region, command: requests.RegisterMeter) -> None:
@@ -173,6 +186,8 @@ def _audit(region: Region, _: requests.Audit) -> list[str]:
 _OWNER: Mapping[type, Handler] = {
     requests.OpenDay: _open_day,
     requests.Credit: _credit,
+    requests.ReadPayouts: _payouts,
+    requests.ConfirmPayout: _confirm_payout,
     requests.RegisterMeter: _register_meter,
     requests.OfferOnce: _offer_once,
     requests.Vote: _vote,

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from gridbourse.api.chain_schema import BlockView, TraceView, TransactionView
+from gridbourse.api.payout_schema import Payouts
 from gridbourse.api.schema import SigningContext
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.crypto.keys import Address
+from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.ledger.records import Cancellation, Confirmation, LimitsSet, OrderDetails
 from gridbourse.market.types import Offer, Role
 from gridbourse.node.commands.codec import Between
@@ -30,7 +32,7 @@ Height = Annotated[int, Between(1, 2**62)]
 
 MAX_TRANSACTION_BYTES = 16_384
 
-SubmittedDetails = OrderDetails | Cancellation | Confirmation | LimitsSet
+SubmittedDetails = OrderDetails | Cancellation | Confirmation | LimitsSet | PayoutInstruction
 """The records that a function node may submit."""
 
 
@@ -123,6 +125,25 @@ class Credit:
     day: Day
     moneys: Mapping[Name, Annotated[int, Between(1, 2**80)]]
     payment_reference: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPayouts:
+    """What users want paid out and what came of it, and what they have in their masters' purses."""
+
+    NAME: ClassVar[str] = "payouts"
+    ANSWER: ClassVar[Any] = Payouts
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmPayout:
+    """As settlement agent: the bank paid, or could not and the money is credited again; once for each reference."""
+
+    NAME: ClassVar[str] = "confirm_payout"
+    ANSWER: ClassVar[Any] = None
+
+    reference: Hash
+    paid: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +410,8 @@ Command = (
     | Submit
     | OpenDay
     | Credit
+    | ReadPayouts
+    | ConfirmPayout
     | RegisterMeter
     | OfferOnce
     | Vote

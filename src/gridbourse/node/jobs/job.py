@@ -21,7 +21,7 @@ class JobSchedule:
     step_seconds
         Between two rounds.
     anchor_seconds
-        Between two anchorings, and between two looks at what a settlement of days is due.
+        Between two anchorings, and between two looks at what is not urgent: days, money, schedules, reports.
     days_ahead
         How many delivery days after today are open for orders.
     """

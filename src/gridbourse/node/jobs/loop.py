@@ -11,13 +11,22 @@ from gridbourse.errors import GridbourseError
 from gridbourse.node.jobs.anchor import Anchor
 from gridbourse.node.jobs.answer import Answer
 from gridbourse.node.jobs.balance import Balance
+from gridbourse.node.jobs.collect_money import CollectMoney
 from gridbourse.node.jobs.deliver import Deliver
+from gridbourse.node.jobs.grid_jobs import grid_jobs
 from gridbourse.node.jobs.job import REGION, Job, JobFailure, JobSchedule, Task
+from gridbourse.node.jobs.metered_files import MeteredFiles
+from gridbourse.node.jobs.metered_readings import MeteredReadings
 from gridbourse.node.jobs.open_days import OpenDays
+from gridbourse.node.jobs.order_payouts import OrderPayouts
+from gridbourse.node.jobs.pay_out import PayOut
+from gridbourse.node.jobs.place_money import PlaceMoney
 from gridbourse.node.jobs.rematch import Rematch
 from gridbourse.node.jobs.settle import Settle
 from gridbourse.node.jobs.submit import Submit
 from gridbourse.node.node import Region
+from gridbourse.node.readings import Readings
+from gridbourse.region.layout import READINGS_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +56,17 @@ class RegionLoop:
     ) -> None:
         self._region = region
         self._job_schedule = job_schedule or JobSchedule()
-        self._jobs = (*jobs, *_member_jobs(self._job_schedule))
+        readings = Readings(region.folder / READINGS_FILE)
+        metered = MeteredReadings(
+            readings,
+            self._job_schedule.anchor_seconds,
+            hears_all=not any(isinstance(job, MeteredFiles) for job in jobs),
+        )
+        self._jobs: tuple[Job, ...] = (
+            *jobs,
+            *_member_jobs(self._job_schedule, metered),
+            *grid_jobs(region, readings, self._job_schedule.anchor_seconds),
+        )
         self._monotonic = monotonic
         self._due_at: dict[Job, float] = {}
         self._failures: dict[tuple[str, str], JobFailure] = {}
@@ -116,9 +135,10 @@ class RegionLoop:
         return True
 
 
-def _member_jobs(schedule: JobSchedule) -> tuple[Job, ...]:
+def _member_jobs(schedule: JobSchedule, metered: MeteredReadings) -> tuple[Job, ...]:
     """What every member does, in the sequence in which one thing follows from another."""
-    submit = Submit()
+    every_seconds = schedule.anchor_seconds
+    submit, collect = Submit(), CollectMoney(every_seconds)
     return (
         OpenDays(schedule.days_ahead),
         submit,
@@ -126,7 +146,12 @@ def _member_jobs(schedule: JobSchedule) -> tuple[Job, ...]:
         Deliver(),
         Answer(),
         Rematch(),
-        Anchor(submit.heights, schedule.anchor_seconds),
+        Anchor(submit.heights, every_seconds),
+        collect,
+        OrderPayouts(collect.collected, every_seconds),
+        PlaceMoney(every_seconds),
+        PayOut(every_seconds),
+        metered,
         # Last, so that what it waits for, from others, holds nothing else up.
-        Balance(schedule.anchor_seconds),
+        Balance(every_seconds),
     )

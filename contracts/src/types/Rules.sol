@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 /// @notice The market settings in one word, the fields of `Settings` from the lowest up, as a contract stores them.
 type Rules is uint256;
 
-using {coolingOffSeconds, gateLeadSeconds, maxCandidates, allowPrice} for Rules global;
+using {coolingOffSeconds, gateLeadSeconds, maxCandidates, apartSeconds, allowPrice} for Rules global;
 
 function coolingOffSeconds(Rules rules) pure returns (uint256) {
     return uint32(Rules.unwrap(rules));
@@ -16,6 +16,10 @@ function gateLeadSeconds(Rules rules) pure returns (uint256) {
 
 function maxCandidates(Rules rules) pure returns (uint256) {
     return uint16(Rules.unwrap(rules) >> 96);
+}
+
+function apartSeconds(Rules rules) pure returns (uint256) {
+    return uint32(Rules.unwrap(rules) >> 184);
 }
 
 /// @notice True if a price is neither below the floor nor above the cap.

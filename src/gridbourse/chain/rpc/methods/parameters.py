@@ -215,6 +215,8 @@ class Call:
         The gas it may use; None is as much as one may.
     nonce, max_fee_per_gas, max_priority_fee_per_gas
         What a transaction would say; None where the caller does not.
+    access_list
+        Addresses and slots that are warm from the beginning (EIP-2930).
     """
 
     to: Address | None = None
@@ -225,6 +227,7 @@ class Call:
     nonce: int | None = None
     max_fee_per_gas: int | None = None
     max_priority_fee_per_gas: int | None = None
+    access_list: Sequence[tuple[Address, Sequence[bytes]]] = ()
 
     @classmethod
     def read(cls, value: object, chain_id: int) -> Call:
@@ -242,6 +245,8 @@ class Call:
             raise InvalidValue("gasPrice", "with maxFeePerGas or maxPriorityFeePerGas", "one or the other")
         if (named := _optional(fields, "chainId", 256)) not in {None, chain_id}:
             raise InvalidValue("chainId", named, f"that of this chain, {chain_id}")
+        if (given := fields.get("authorizationList")) is not None and read_list(given, "authorizationList", MAX_VALUES):
+            raise InvalidValue("authorizationList", shown(given), "none: a call authorizes nobody")
         to, sender = fields.get("to"), fields.get("from")
         return cls(
             to=None if to is None else read_address(to, "to"),
@@ -252,7 +257,21 @@ class Call:
             nonce=_optional(fields, "nonce", 64),
             max_fee_per_gas=most if gas_price is None else gas_price,
             max_priority_fee_per_gas=tip if gas_price is None else gas_price,
+            access_list=_read_access_list(fields.get("accessList")),
         )
+
+
+def _read_access_list(value: object) -> Sequence[tuple[Address, Sequence[bytes]]]:
+    if value is None:
+        return ()
+    entries = [read_object(entry, "accessList") for entry in read_list(value, "accessList", MAX_VALUES)]
+    return [
+        (
+            read_address(entry.get("address"), "address"),
+            [read_hash(slot, "storageKeys") for slot in read_list(entry.get("storageKeys"), "storageKeys", MAX_VALUES)],
+        )
+        for entry in entries
+    ]
 
 
 def _optional(fields: Mapping[str, object], name: str, bits: int) -> int | None:

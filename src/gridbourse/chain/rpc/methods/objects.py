@@ -1,13 +1,13 @@
 """Blocks, transactions, receipts and events in the shape that the Ethereum execution-apis specification gives them.
 
 Where our chains have no such thing the field holds what a reader can rely on: no uncles, no difficulty, a base fee of
-zero, and a bloom filter that excludes nothing wherever there are events.
+zero.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from threading import Lock
@@ -17,11 +17,13 @@ from gridbourse.chain.block import Log, Receipt
 from gridbourse.chain.interface import BlockView, Chain, HeaderView
 from gridbourse.chain.rpc.values import data, quantity
 from gridbourse.chain.transaction import SignedTransaction
+from gridbourse.crypto.keys import Address, keccak256
 
 EMPTY_UNCLES_HASH = "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347"
 """Keccak-256 of the RLP of an empty list."""
-NOTHING_IN_BLOOM = "0x" + "00" * 256
-ANYTHING_IN_BLOOM = "0x" + "ff" * 256
+_NOTHING_IN_BLOOM = bytes(256)
+_LEGACY_V = 35
+"""EIP-155: a signature's parity is told with twice the chain's number and this."""
 
 _REMEMBERED_BLOCKS = 64
 
@@ -40,6 +42,8 @@ class BlockPlace:
         Likewise, the number of events.
     positions
         Where each transaction stands, by its hash.
+    bloom
+        Bloom filter of all events.
     """
 
     block_hash: str
@@ -47,6 +51,7 @@ class BlockPlace:
     gas_before: tuple[int, ...]
     logs_before: tuple[int, ...]
     positions: Mapping[bytes, int]
+    bloom: bytes
 
     @classmethod
     def of(cls, block: BlockView) -> BlockPlace:
@@ -57,6 +62,7 @@ class BlockPlace:
             tuple(accumulate((receipt.gas_used for receipt in block.receipts), initial=0)),
             tuple(accumulate((len(receipt.logs) for receipt in block.receipts), initial=0)),
             {receipt.transaction_hash: receipt.position for receipt in block.receipts},
+            _union(receipt.bloom for receipt in block.receipts if receipt.logs),
         )
 
 
@@ -82,7 +88,14 @@ class BlockPlaces:
         return place
 
 
-def header_object(header: HeaderView, *, has_logs: bool) -> dict[str, Any]:
+def _union(blooms: Iterable[bytes]) -> bytes:
+    number = 0
+    for bloom in blooms:
+        number |= int.from_bytes(bloom, "big")
+    return number.to_bytes(256, "big")
+
+
+def header_object(header: HeaderView, bloom: bytes) -> dict[str, Any]:
     """A block without its transactions."""
     return {
         "number": quantity(header.height),
@@ -96,7 +109,7 @@ def header_object(header: HeaderView, *, has_logs: bool) -> dict[str, Any]:
         "transactionsRoot": data(header.transactions_root),
         "receiptsRoot": data(header.receipts_root),
         "stateRoot": data(header.state_root),
-        "logsBloom": ANYTHING_IN_BLOOM if has_logs else NOTHING_IN_BLOOM,
+        "logsBloom": data(bloom),
         "sha3Uncles": EMPTY_UNCLES_HASH,
         "difficulty": "0x0",
         "nonce": "0x0000000000000000",
@@ -107,7 +120,7 @@ def header_object(header: HeaderView, *, has_logs: bool) -> dict[str, Any]:
 
 def genesis_object(header: HeaderView) -> dict[str, Any]:
     """Block 0, which has no transactions."""
-    return {**header_object(header, has_logs=False), "size": "0x0", "uncles": [], "transactions": []}
+    return {**header_object(header, _NOTHING_IN_BLOOM), "size": "0x0", "uncles": [], "transactions": []}
 
 
 def block_object(block: BlockView, *, full: bool) -> dict[str, Any]:
@@ -121,7 +134,7 @@ def block_object(block: BlockView, *, full: bool) -> dict[str, Any]:
     else:
         transactions = [data(receipt.transaction_hash) for receipt in block.receipts]
     return {
-        **header_object(block.header, has_logs=place.logs_before[-1] > 0),
+        **header_object(block.header, place.bloom),
         "size": quantity(sum(map(len, block.transactions))),
         "uncles": [],
         "transactions": transactions,
@@ -129,23 +142,18 @@ def block_object(block: BlockView, *, full: bool) -> dict[str, Any]:
 
 
 def transaction_object(signed: SignedTransaction, receipt: Receipt, place: BlockPlace) -> dict[str, Any]:
-    """A transaction in a block."""
+    """A transaction in a block. A bid of the newer types says what was paid, which is nothing; of the older, itself."""
     transaction, (parity, r, s) = signed.transaction, signed.signature
-    return {
+    shown: dict[str, Any] = {
         "hash": data(signed.hash),
-        "type": "0x2",
-        "chainId": quantity(transaction.chain_id or 0),
+        "type": quantity(transaction.kind),
         "nonce": quantity(transaction.nonce),
         "from": data(signed.sender),
         "to": data(transaction.to) if transaction.to else None,
         "value": quantity(transaction.value),
         "gas": quantity(transaction.gas_limit),
-        "gasPrice": "0x0",
-        "maxFeePerGas": quantity(transaction.max_fee_per_gas),
-        "maxPriorityFeePerGas": quantity(transaction.max_priority_fee_per_gas),
+        "gasPrice": quantity(transaction.max_fee_per_gas if transaction.kind < 2 else 0),
         "input": data(transaction.data),
-        "accessList": [],
-        "yParity": quantity(parity),
         "v": quantity(parity),
         "r": quantity(r),
         "s": quantity(s),
@@ -154,6 +162,49 @@ def transaction_object(signed: SignedTransaction, receipt: Receipt, place: Block
         "blockTimestamp": place.timestamp,
         "transactionIndex": quantity(receipt.position),
     }
+    chain_id = transaction.chain_id or 0
+    if transaction.kind == 0:
+        return shown | {"chainId": quantity(chain_id), "v": quantity(_LEGACY_V + 2 * chain_id + parity)}
+    shown |= {
+        "chainId": quantity(chain_id),
+        "accessList": access_list_object(transaction.access_list),
+        "yParity": quantity(parity),
+    }
+    if transaction.kind >= 2:
+        shown |= {
+            "maxFeePerGas": quantity(transaction.max_fee_per_gas),
+            "maxPriorityFeePerGas": quantity(transaction.max_priority_fee_per_gas),
+        }
+    if transaction.kind == 4:
+        shown["authorizationList"] = [_authorization_object(*entry) for entry in transaction.authorizations]
+    return shown
+
+
+def _authorization_object(chain_id: int, address: Address, nonce: int, parity: int, r: int, s: int) -> dict[str, Any]:
+    return {
+        "chainId": quantity(chain_id),
+        "address": data(address),
+        "nonce": quantity(nonce),
+        "yParity": quantity(parity),
+        "r": quantity(r),
+        "s": quantity(s),
+    }
+
+
+def bloom_of(logs: Iterable[tuple[bytes, Sequence[bytes], bytes]]) -> bytes:
+    """Bloom filter of events, given as address, topics and data (Yellow Paper, 4.3.1)."""
+    bloom = 0
+    for address, topics, _ in logs:
+        for item in (address, *topics):
+            digest = keccak256(item)
+            for turn in (0, 2, 4):
+                bloom |= 1 << (int.from_bytes(digest[turn : turn + 2], "big") & 2_047)
+    return bloom.to_bytes(256, "big")
+
+
+def access_list_object(accessed: Sequence[tuple[Address, Sequence[bytes]]]) -> list[dict[str, Any]]:
+    """Addresses and slots that are warm from the beginning (EIP-2930)."""
+    return [{"address": data(address), "storageKeys": [data(slot) for slot in slots]} for address, slots in accessed]
 
 
 def receipt_object(signed: SignedTransaction, receipt: Receipt, place: BlockPlace) -> dict[str, Any]:
@@ -165,13 +216,13 @@ def receipt_object(signed: SignedTransaction, receipt: Receipt, place: BlockPlac
         "blockNumber": quantity(receipt.height),
         "from": data(signed.sender),
         "to": data(signed.transaction.to) if signed.transaction.to else None,
-        "type": "0x2",
+        "type": quantity(receipt.kind),
         "status": quantity(receipt.succeeded),
         "gasUsed": quantity(receipt.gas_used),
         "cumulativeGasUsed": quantity(place.gas_before[receipt.position + 1]),
         "effectiveGasPrice": "0x0",
         "contractAddress": data(receipt.contract_address) if receipt.contract_address else None,
-        "logsBloom": ANYTHING_IN_BLOOM if receipt.logs else NOTHING_IN_BLOOM,
+        "logsBloom": data(receipt.bloom),
         "logs": [log_object(log, place) for log in receipt.logs],
     }
 

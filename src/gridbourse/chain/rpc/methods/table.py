@@ -8,19 +8,23 @@ from typing import Any
 from gridbourse import __version__
 from gridbourse.chain.block import Log, Receipt
 from gridbourse.chain.interface import Chain
-from gridbourse.chain.rpc import objects
 from gridbourse.chain.rpc.client import EVENTS_METHOD, FAILURE_METHOD
 from gridbourse.chain.rpc.errors import Code
-from gridbourse.chain.rpc.fees import FeeMethods
-from gridbourse.chain.rpc.filters import Filters, logs_of
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.parameters import EventFilter, height_of, read_block, read_block_number
-from gridbourse.chain.rpc.state import StateMethods
+from gridbourse.chain.rpc.methods import objects
+from gridbourse.chain.rpc.methods.fees import FeeMethods
+from gridbourse.chain.rpc.methods.filters import Filters, logs_of
+from gridbourse.chain.rpc.methods.parameters import EventFilter, height_of, read_block, read_block_number
+from gridbourse.chain.rpc.methods.simulation import SimulationMethods
+from gridbourse.chain.rpc.methods.state import StateMethods
+from gridbourse.chain.rpc.methods.tracing import TracingMethods
 from gridbourse.chain.rpc.values import data, quantity, read_data, read_flag, read_hash, read_quantity, read_whole
 from gridbourse.crypto.keys import keccak256
-from gridbourse.errors import ChainError, RpcError, TransactionRejected
+from gridbourse.errors import ChainError, RpcError, StateNotKept, TransactionRejected
 
 Method = Callable[..., Any]
+KEPT_STATES = 128
+"""As many as the core keeps."""
 _SYNC_WAIT_SECONDS = 2.0
 """EIP-7966's default."""
 
@@ -50,6 +54,8 @@ class Methods:
         self._filters = Filters(chain, limits)
         self._fees = FeeMethods(chain)
         self._state = StateMethods(chain, limits)
+        self._tracing = TracingMethods(chain, self._state)
+        self._simulation = SimulationMethods(chain, limits, self._state)
         self.places = objects.BlockPlaces(chain)
 
     def table(self) -> dict[str, Method]:
@@ -118,7 +124,13 @@ class Methods:
         return {
             "eth_call": self._state.call,
             "eth_estimateGas": self._state.estimate_gas,
+            "eth_createAccessList": self._state.create_access_list,
+            "eth_simulateV1": self._simulation.simulate,
             "eth_fillTransaction": self._state.fill_transaction,
+            "debug_traceTransaction": self._tracing.transaction,
+            "debug_traceBlockByNumber": self._tracing.block_by_number,
+            "debug_traceBlockByHash": self._tracing.block_by_hash,
+            "debug_traceCall": self._tracing.call,
             "eth_getTransactionCount": self._state.transaction_count,
             "eth_getBalance": self._state.balance,
             "eth_getCode": self._state.code,
@@ -144,13 +156,29 @@ class Methods:
         """Which blocks can be asked for what."""
         head = self._chain.head()
         whole = {"disabled": False, "oldestBlock": "0x0"}
-        newest = {"type": "window", "retentionBlocks": "0x1"}
+        kept = {"type": "window", "retentionBlocks": quantity(KEPT_STATES)}
         return {
             "head": {"number": quantity(head.height), "hash": data(head.hash)},
-            "state": {"disabled": False, "oldestBlock": quantity(head.height), "deleteStrategy": newest},
+            "state": {
+                "disabled": False,
+                "oldestBlock": quantity(self._oldest_state(head.height)),
+                "deleteStrategy": kept,
+            },
             **dict.fromkeys(("tx", "logs", "receipts", "blocks"), whole),
             "stateproofs": {"disabled": True},
         }
+
+    def _oldest_state(self, newest: int) -> int:
+        """The oldest block whose state is there; fewer than `KEPT_STATES` after a start."""
+        first, last = max(0, newest - KEPT_STATES), newest
+        while first < last:  # all above the oldest are there
+            middle = (first + last) // 2
+            try:
+                self._chain.simulate(middle)
+                last = middle
+            except StateNotKept:
+                first = middle + 1
+        return last
 
     # Blocks
 

@@ -49,7 +49,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
 
 @pytest.fixture
 def node(folder):
-    with Node(Region.open(folder, clock=Clock(), watched=True), folder, QUICK) as running:
+    with Node(Region.open(folder, clock=Clock()), folder, QUICK) as running:
         yield running
 
 
@@ -63,7 +63,7 @@ def shared(tmp_path_factory):
     """A node that must survive all that is sent to it."""
     folder = tmp_path_factory.mktemp("shared") / "region"
     Region.create(folder, SPEC, clock=Clock()).close()
-    with Node(Region.open(folder, clock=Clock(), watched=True), folder, QUICK):
+    with Node(Region.open(folder, clock=Clock()), folder, QUICK):
         yield folder / "node.sock"
 
 
@@ -106,7 +106,7 @@ commands = st.one_of(
         st.dictionaries(texts, st.integers(1, 2**80)),
         st.binary(min_size=32, max_size=32),
     ),
-    st.builds(requests.ReadBlocks, texts, st.lists(st.integers(1, 2**62), max_size=5)),
+    st.builds(requests.ReadBlock, texts, st.integers(1, 2**62)),
     st.builds(
         requests.Vote,
         texts,
@@ -304,7 +304,7 @@ def test_two_nodes_do_not_run_one_region(node, folder):
 def test_a_socket_that_a_killed_node_left_is_no_obstacle(folder):
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(folder / "node.sock"))
-    with Node(Region.open(folder, clock=Clock(), watched=True), folder, QUICK):
+    with Node(Region.open(folder, clock=Clock()), folder, QUICK):
         assert client.ask_once(folder / "node.sock", requests.ReadHealth())
     assert not (folder / "node.sock").exists()
 
@@ -313,7 +313,7 @@ def test_a_folder_may_lie_deeper_than_an_address_is_long(prepared, tmp_path):
     import shutil
 
     folder = shutil.copytree(prepared, tmp_path / ("deep" * 20) / ("deeper" * 10) / "region")
-    with Node(Region.open(folder, clock=Clock(), watched=True), folder, QUICK):
+    with Node(Region.open(folder, clock=Clock()), folder, QUICK):
         assert client.ask_once(folder / "node.sock", requests.ReadHealth())["process"] == os.getpid()
 
 
@@ -349,7 +349,7 @@ def test_a_key_is_remembered_after_a_restart(folder):
     key = requests.IdempotencyKey("node:Anna", "k", b"\x01" * 32)
     path, leaves = folder / "node.sock", set()
     for _ in range(2):
-        with Node(Region.open(folder, clock=Clock(), watched=True), folder, QUICK) as node:
+        with Node(Region.open(folder, clock=Clock()), folder, QUICK) as node:
             leaves.add(asked(path, requests.Submit("Anna", signed_order(path, folder), key)).leaf)
             assert orders_of(node, "Anna") == [1_000]
     assert len(leaves) == 1
@@ -412,11 +412,9 @@ def test_a_day_is_opened_money_credited_a_meter_entered_and_a_vote_cast(path, no
 
 def test_what_lies_on_the_chains_is_read(path, folder):
     written = asked(path, requests.Submit("Anna", signed_order(path, folder)))
-    (height,) = {block.height for block in asked(path, requests.ReadBlocks("main", [1]))}
+    height = 1
     block = asked(path, requests.ReadBlock("main", height))
     assert asked(path, requests.ReadTransaction("main", bytes.fromhex(block.transactions[0].hash[2:]))).height == height
-    assert asked(path, requests.FindBlock("main", bytes.fromhex(block.block.hash[2:]))) == height
-    assert asked(path, requests.FindBlock("main", b"\x01" * 32)) is None
     sealed = found(path, written.leaf)
     assert sealed.details is None
     for reader in ("master", "regulator"):

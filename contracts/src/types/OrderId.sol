@@ -22,7 +22,7 @@ function toOrderId(uint256 period_, Side side_, uint256 priceTicks_, uint256 tur
 }
 
 /// @notice The order at a place of a half book: the inverse of `place`.
-function orderAt(uint256 halfBook_, uint256 place_) pure returns (OrderId) {
+function orderIdAt(uint256 halfBook_, uint256 place_) pure returns (OrderId) {
     // `halfBook` ends in 1 for a bid.
     return OrderId.wrap(uint64(halfBook_ << 32 | place_ ^ (halfBook_ & 1) * (MAX_TICKS << 16)));
 }

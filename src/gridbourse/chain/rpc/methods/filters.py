@@ -13,7 +13,7 @@ from gridbourse.chain.block import Log
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.rpc.errors import Code
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.parameters import EventFilter
+from gridbourse.chain.rpc.methods.parameters import EventFilter
 from gridbourse.chain.rpc.values import data, read_quantity
 from gridbourse.errors import InvalidValue, RpcError
 

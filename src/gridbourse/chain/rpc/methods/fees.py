@@ -6,7 +6,7 @@ from typing import Any
 
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.rpc.errors import Code
-from gridbourse.chain.rpc.parameters import height_of, read_block_number, read_percentiles
+from gridbourse.chain.rpc.methods.parameters import height_of, read_block_number, read_percentiles
 from gridbourse.chain.rpc.values import quantity, read_whole
 from gridbourse.errors import RpcError
 
