@@ -462,7 +462,9 @@ contract EnergyMarket is ExchangeStorage, IEnergyMarket {
 
     function _drop(OrderId id) private {
         OrderWord kept = orderAt(id);
-        if (OrderWord.unwrap(kept) != 0) _cancel(id, kept);
+        if (OrderWord.unwrap(kept) == 0) return;
+        _remove(id, kept);
+        emit TurnLost(id);
     }
 
     /// @param letDownBy The master by which the order was let down, or 0.
@@ -481,9 +483,13 @@ contract EnergyMarket is ExchangeStorage, IEnergyMarket {
     }
 
     function _cancel(OrderId id, OrderWord kept) private {
+        _remove(id, kept);
+        emit OrderCancelled(id);
+    }
+
+    function _remove(OrderId id, OrderWord kept) private {
         OrderBook.remove(id, kept);
         delete _cursors[id];
-        emit OrderCancelled(id);
     }
 
     function _isOwn(uint16 masterId, OrderWord kept) private view returns (bool) {

@@ -156,7 +156,7 @@ def test_cancelling_amending_and_abandoning_tell_what_happened(agreed):
     market = agreed.market
     assert happened(agreed, agreed.user, market.abandon([1], Side.BID)) == [
         DealAbandoned(1, Side.BID),
-        OrderCancelled(BID_ID),
+        events.TurnLost(BID_ID),
     ]
     amended = OrderId(PERIOD, Side.ASK, 3_800, 0)
     assert happened(agreed, agreed.source, market.amend_order(ASK_ID, 500, 3_800, LEAF)) == [

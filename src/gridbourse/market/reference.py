@@ -189,10 +189,12 @@ class ReferenceMarket(Transfers):
         self.book.put(order_id, Order(request.trader, request.energy_types, request.energy_wh, open_wh))
         return order_id
 
-    def _remove(self, order_id: OrderId) -> None:
+    def _remove(
+        self, order_id: OrderId, happened: type[events.OrderCancelled | events.TurnLost] = events.OrderCancelled
+    ) -> None:
         self.book.remove(order_id)
         self._resume_at.pop(order_id, None)
-        self.events.append(events.OrderCancelled(order_id))
+        self.events.append(happened(order_id))
 
     # Step 2: find a counterpart
 
@@ -428,7 +430,7 @@ class ReferenceMarket(Transfers):
             if order_id not in self.book:
                 continue
             if side in let_by:
-                self._remove(order_id)
+                self._remove(order_id, events.TurnLost)
                 continue
             self.book.give_back(order_id, deal.energy_wh)
             if side.opposite in let_by:

@@ -32,7 +32,6 @@ GATHER_SECONDS = 0.015
 
 _P = ParamSpec("_P")
 _Answer = TypeVar("_Answer")
-_OVER = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,8 @@ class RegionWorker:
         self._queue: queue.SimpleQueue[_Task | _Entry | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="region", daemon=True)
         self._loop = RegionLoop(region, job_schedule)
-        self._round: Iterator[None] | None = None
+        self._round: Iterator[Callable[[], None]] | None = None
+        self._is_failing = False
         self._next_round = 0.0
         self._is_stopping = False
 
@@ -189,16 +189,18 @@ class RegionWorker:
     def _go_on(self) -> None:
         """Do the next piece of what the masters do; what fails now is taken up again in the next round."""
         self._round = self._round or self._loop.pieces()
+        piece = next(self._round, None)
         try:
-            is_over = next(self._round, _OVER) is _OVER
+            if piece is not None:
+                piece()
             self._tell()
-            is_failing = False
         except GridbourseError:
-            logger.exception("a round was cut short")
-            is_over = is_failing = True
-        if is_over:
+            logger.exception("part of a round failed")
+            self._is_failing = True
+        if piece is None:
             self._round, self._next_round = None, time.monotonic() + self._job_schedule.step_seconds
-            self._report(Round(time.time(), is_failing))
+            self._report(Round(time.time(), self._is_failing))
+            self._is_failing = False
 
     def _tell(self) -> None:
         self._publish(self._reader.news())

@@ -10,12 +10,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 
 from gridbourse.errors import GridbourseError
 from gridbourse.node.balancing import DaySettlement
 from gridbourse.node.node import Region
 from gridbourse.node.offering import consents
+from gridbourse.node.relay import Relay
 from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
 logger = logging.getLogger(__name__)
@@ -79,41 +81,47 @@ class RegionLoop:
         Raises
         ------
         GridbourseError
-            A chain is not to be reached, or refuses. What was not done is done in the next step.
+            A chain is not to be reached, or refuses: the first that failed. All else was done nevertheless, and what
+            was not is done in the next step.
         """
-        for _ in self.pieces():
-            pass
+        failures: list[GridbourseError] = []
+        for piece in self.pieces():
+            try:
+                piece()
+            except GridbourseError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
-    def pieces(self) -> Iterator[None]:
-        """Do the same piece by piece; between two of them the region may be used for something more urgent."""
+    def pieces(self) -> Iterator[Callable[[], None]]:
+        """The same piece by piece; between two of them the region may be used for something more urgent.
+
+        Each stands for itself: that one fails keeps none of the others from being done.
+        """
         region = self._region
-        self._open_days()
+        yield self._open_days
         for job in self._jobs:
-            yield
-            job(region)
-        yield
-        region.submit()
+            yield partial(job, region)
+        yield region.submit
         taken_up = {name: relay.slave_height for name, relay in region.relays.items()}
         if region.settles:
-            yield
-            region.end_deals()
+            yield region.end_deals
         for relay in region.relays.values():
-            yield
-            relay.deliver()
-            if allowed := consents(region, relay.pending_confirmations(relay.limits)):
-                region.answer(allowed, confirmed=True)
+            yield partial(self._deliver, relay)
         for relay in region.relays.values():
-            yield
-            relay.rematch()
+            yield partial(_rematch, relay)
         if self._monotonic() >= self._next_anchor:
             # What users wrote since is not anchored before it is taken up: that would be keeping it back.
             for name, relay in region.relays.items():
-                yield
-                relay.anchor(taken_up[name])
+                yield partial(relay.anchor, taken_up[name])
             self._next_anchor = self._monotonic() + self._job_schedule.anchor_seconds
             # Last, so that what it waits for, from others, holds nothing else up.
-            yield
-            self._settlement.step()
+            yield self._settlement.step
+
+    def _deliver(self, relay: Relay) -> None:
+        relay.deliver()
+        if allowed := consents(self._region, relay.pending_confirmations(relay.limits)):
+            self._region.answer(allowed, confirmed=True)
 
     def run(self, stopping: Event) -> None:
         """Step until told to stop; what fails is logged and taken again."""
@@ -121,7 +129,7 @@ class RegionLoop:
             try:
                 self.step()
             except GridbourseError as error:
-                logger.warning("a step was cut short and will be taken again: %s", error)
+                logger.warning("part of a step failed and will be taken again: %s", error)
             stopping.wait(self._job_schedule.step_seconds)
 
     def _open_days(self) -> None:
@@ -130,3 +138,7 @@ class RegionLoop:
             if day not in self._days_opened:
                 self._region.open_day(day)
                 self._days_opened.add(day)
+
+
+def _rematch(relay: Relay) -> None:
+    relay.rematch()

@@ -30,11 +30,11 @@ from gridbourse.ledger.records import (
     OrderDetails,
     keeps_priority,
 )
-from gridbourse.market.events import Event, MatchingStopped, OrderPlaced
+from gridbourse.market.events import Event, OrderPlaced
 from gridbourse.market.types import DealState, OrderId, Side
 from gridbourse.node.master import Master
 from gridbourse.node.own_deals import OwnDeals, PendingConfirmation
-from gridbourse.node.rematch import FreedOrders
+from gridbourse.node.rematch import REOPENING_EVENTS, ReopenedOrders
 from gridbourse.units import PERIODS_PER_DAY
 
 ORDERS_PER_TRANSACTION = 250
@@ -61,7 +61,7 @@ class Relay(NewestRecords):
         self._master = master
         self._unread = master.records.follow()
         self._market = market
-        self._happened = market.follow(*DEAL_EVENTS, MatchingStopped)
+        self._happened = market.follow(*DEAL_EVENTS, *REOPENING_EVENTS)
         self._slave_height = 0
         self._orders: dict[bytes, OrderDetails] = {}
         self._changes: list[tuple[bytes, OrderDetails | Cancellation]] = []
@@ -70,7 +70,7 @@ class Relay(NewestRecords):
         self.record_count = 0
         """How many records of the slave chain were read."""
         self._offered: set[tuple[str, int]] = set()
-        self._freed = FreedOrders(master, market)
+        self._reopened = ReopenedOrders(master, market)
         self.rejected_records: list[RecordHead] = []
         """Records that the encryption node could not open, or that another than the named node signed."""
 
@@ -144,9 +144,9 @@ class Relay(NewestRecords):
         return (node_id, period) in self._offered
 
     def rematch(self) -> list[Event]:
-        """Match the nodes' own orders again that a deal which ended left crossed (`gridbourse.node.rematch`)."""
+        """Match those of the nodes' own orders again that would trade now (`gridbourse.node.rematch`)."""
         self.catch_up()
-        return self._freed.rematch()
+        return self._reopened.rematch()
 
     def order_of(self, leaf: bytes) -> OrderId | None:
         """The order that a record became on the main chain; None if it was refused or is not there yet."""
@@ -334,7 +334,7 @@ class Relay(NewestRecords):
         self._market.catch_up()
         while self._happened:
             self._deals.note(self._happened[0])
-            self._freed.note(self._happened[0])
+            self._reopened.note(self._happened[0])
             self._happened.popleft()
 
     def _take_off(self) -> None:

@@ -24,6 +24,7 @@ from gridbourse.market.events import (
     DealConfirmed,
     DealExpired,
     DealSettled,
+    DepositMoved,
     Event,
     IntentRecorded,
     OrderPlaced,
@@ -40,6 +41,7 @@ from gridbourse.regulator.capacity_audit import (
     wrong_publications,
     wrong_statements,
 )
+from gridbourse.regulator.conduct_audit import ConductAudit
 from gridbourse.regulator.name_audit import NameAudit
 from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_hex, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
@@ -75,7 +77,7 @@ class Regulator:
         self._main = main
         self._names = names
         self._view = MarketView(main, shelf)
-        self._happened = self._view.follow(TraderRegistered, TransferCapacityPublished, *DEAL_EVENTS)
+        self._happened = self._view.follow(TraderRegistered, DepositMoved, TransferCapacityPublished, *DEAL_EVENTS)
         self._readings = {
             number: VerifiedLedger(
                 number, names[number], slave, partial(main.consortium.accounts, number), keys.opening
@@ -84,8 +86,9 @@ class Regulator:
         }
         self._registered = NameAudit(main, self._readings, self._name)
         self._balance = BalanceAudit(main, self._view, self._readings, self._name, keys.opening)
-        self._published: list[tuple[ZonePair, int]] = []
         self._answers: dict[tuple[int, Side], bool] = {}
+        self._conduct = ConductAudit(main, self._registered, self._view.deals, self._answers, self._name)
+        self._published: list[tuple[ZonePair, int]] = []
         self._states: dict[int, set[DealState]] = {}
 
     def trace(self, deal_id: int) -> Trace:
@@ -128,6 +131,7 @@ class Regulator:
             findings += self._wrong_withdrawal(order_id)
         readings = list(self._readings.values())
         findings += self._registered.wrong()
+        findings += self._conduct.wrong()
         findings += self._balance.wrong()
         findings += wrong_capacities(readings, self._balance.nominations)
         findings += wrong_publications(readings, self._published)
@@ -473,21 +477,20 @@ class Regulator:
         match event:
             case TraderRegistered():
                 self._registered.note(event)
+            case DepositMoved():
+                self._conduct.note(event)
             case TransferCapacityPublished():
                 pair = ZonePair(event.period, event.from_zone, event.to_zone)
                 self._published.append((pair, event.capacity_wh))
             case IntentRecorded() | DealConfirmed() | DealExpired() | DealSettled():
-                self._note_state(event.deal_id, STATE_AFTER[type(event)])
+                self._states.setdefault(event.deal_id, set()).add(STATE_AFTER[type(event)])
             case PartyConfirmed():
                 self._answers[event.deal_id, event.side] = True
             case DealAbandoned():
                 self._answers[event.deal_id, event.side] = False
-                self._note_state(event.deal_id, DealState.ABANDONED)
+                self._states.setdefault(event.deal_id, set()).add(DealState.ABANDONED)
             case _:
                 pass
-
-    def _note_state(self, deal_id: int, state: DealState) -> None:
-        self._states.setdefault(deal_id, set()).add(state)
 
 
 def _reached(value: _Value | None) -> _Value:

@@ -30,6 +30,7 @@ from gridbourse.market.events import (
     PartyConfirmed,
     QuotaSet,
     TraderRegistered,
+    TurnLost,
     Withdrawn,
 )
 from gridbourse.market.types import DealState, EnergyType, OrderId, Position, Side, Trader
@@ -113,7 +114,7 @@ class MarketState:
                 self._note_open(order_id, event.trader, event.energy_wh, changes)
             case OrderRefused():
                 self.orders.refuse(event.master_id, event.record_hash, event.reason)
-            case OrderCancelled(order_id=order_id):
+            case OrderCancelled(order_id=order_id) | TurnLost(order_id=order_id):
                 trader, open_wh = self.orders.cancel(order_id)
                 self._note_open(order_id, trader, -open_wh, changes)
             case IntentRecorded():
