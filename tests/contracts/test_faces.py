@@ -177,7 +177,7 @@ def test_a_batch_tells_which_order_was_refused_and_why(traders):
 
 def test_a_search_tells_whom_it_passed_over_and_why_it_stopped(traders):
     market = traders.market
-    traders.source.send(market.set_quotas({(SELLER, PERIOD): 999}))
+    traders.source.send(market.set_quotas({(SELLER, PERIOD): 0}))
     traders.source.send(market.place_order(ASK, LEAF))
     found = happened(traders, traders.user, market.place_order(BID, LEAF))
     assert found[1:] == [CandidatePassedOver(BID_ID, ASK_ID, Reason.BEYOND_QUOTA)]
