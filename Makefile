@@ -9,11 +9,13 @@ NODE_WHEEL := 24.19.0
 UV     := 0.13.9
 NPM    := PATH="$(CURDIR)/$(BIN):$$PATH" npm
 RPC_TOOLS := tests/chain/rpc/tools
+# maturin, which builds the chain core, is in the environment; cargo on the path, or where rustup puts it.
+CARGO_PATH := PATH="$(CURDIR)/$(BIN):$$PATH:$$HOME/.cargo/bin"
 FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 COMETBFT := v0.38.26
 
-.PHONY: consortium cometbft chromium screenshots demo serve test lint contracts-test unit-test optional-parts nightly bench load artifacts lock clean
+.PHONY: consortium cometbft chromium postgresql screenshots demo serve test lint contracts-test unit-test optional-parts nightly bench load artifacts lock clean
 
 ## the paper's market, end to end; tables on the screen, pictures and CSV files in out/
 demo: $(VENV)/run
@@ -41,13 +43,15 @@ contracts-test: contracts/node_modules
 unit-test: $(VENV)/dev contracts/node_modules tests/browser/node_modules $(RPC_TOOLS)/node_modules optional-parts
 	$(BIN)/pytest -n auto --dist loadfile -m "not nightly"
 
-# Without CometBFT (built with Go) and Chromium (Debian's) the tests that need them are skipped, and say so.
+# Without CometBFT (built with Go), Chromium and PostgreSQL (Debian's) the tests that need them are skipped, and say so.
 optional-parts: $(VENV)/bin/python
 	@! command -v go > /dev/null || $(MAKE) cometbft
 	@command -v chromium > /dev/null || ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ] || \
 		{ apt-get update -q && $(MAKE) chromium; } || true
 	@[ -x /usr/sbin/nginx ] || ! command -v apt-get > /dev/null || [ "$$(id -u)" != 0 ] || \
 		{ apt-get update -q && apt-get install -y -q --no-install-recommends nginx-light; } || true
+	@command -v initdb > /dev/null || ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || ! command -v apt-get > /dev/null || \
+		[ "$$(id -u)" != 0 ] || { apt-get update -q && $(MAKE) postgresql; } || true
 
 ## the same properties, for hours instead of minutes
 nightly: $(VENV)/dev contracts/node_modules
@@ -71,6 +75,10 @@ $(VENV)/bin/cometbft: | $(VENV)/bin/python
 chromium:
 	apt-get install -y -q --no-install-recommends chromium fonts-noto-cjk
 
+## the database server in which the tests keep an index, too; needs Debian's apt, and root
+postgresql:
+	apt-get install -y -q --no-install-recommends postgresql
+
 ## pictures of every page of the console, in docs/images/console; SHOTS="market home" takes only these
 screenshots: $(VENV)/dev
 	PYTHONPATH=tests/service:tests/browser $(BIN)/python -m screenshots $(SHOTS)
@@ -80,6 +88,7 @@ bench: $(VENV)/bench contracts/node_modules
 	$(BIN)/python -m bench.contract out/bench
 	$(BIN)/python -m bench.embedded_chain out/bench
 	$(BIN)/python -m bench.records out/bench
+	$(BIN)/python -m bench.index out/bench
 	$(BIN)/python -m bench.auction out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.against_others out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.rpc out/bench
@@ -100,7 +109,7 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 lock: $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check uv==$(UV)
 	$(COMPILE) --extra install pyproject.toml -o requirements/run.txt
-	$(COMPILE) --extra install --extra gmt --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --extra install --extra gmt --extra postgresql --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --extra install --extra gmt --extra bench -c requirements/run.txt pyproject.toml -o requirements/bench.txt
 
 clean:
@@ -111,9 +120,9 @@ $(VENV)/bin/python:
 		{ echo "gridbourse needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run: requirements/run.txt pyproject.toml $(VENV)/bin/python
+$(VENV)/run: requirements/run.txt pyproject.toml $(wildcard native/Cargo.* native/src/*.rs) $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(CARGO_PATH) $(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 $(VENV)/dev: requirements/dev.txt $(VENV)/run

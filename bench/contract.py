@@ -11,9 +11,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from gridbourse.chain.evm import Evm, Message, Outcome
+
 from bench.report import Report, Row, Spread, output_folder
 from bench.scene import Scene
-from gridbourse.chain.evm import Evm, Message, Outcome
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import LocalChain, system_clock
 from gridbourse.chain.transaction import SignedTransaction

@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gridbourse.chain.integrity import reexecute
+from gridbourse.chain.store import Store
+
 from bench.report import Report, Spread, output_folder
 from bench.scene import Kind, Scene
 from bench.stopwatch import Stopwatch
 from gridbourse.chain.embedded import EmbeddedChain
-from gridbourse.chain.integrity import reexecute
-from gridbourse.chain.store import Store
 
 GOAL_EACH_PER_S = 5_000
 GOAL_TOGETHER_PER_S = 30_000

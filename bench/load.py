@@ -24,15 +24,17 @@ from pathlib import Path
 from statistics import quantiles
 from uuid import uuid4
 
+from gridbourse.delivery import DeliveryCalendar
+from gridbourse.index.database import Database
 from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.market.types import Role, Settings
 from gridbourse.node.key_rotation import RegionKeys
 from gridbourse.node.node import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
-from gridbourse.service.accounts import SERVICE_FILE, ServiceStore
+from gridbourse.region.layout import SERVICE_FILE
+from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.auth.credentials import Credentials
 from gridbourse.service.rights import Kind, Principal, Scope
-from gridbourse.units import PERIODS_PER_DAY
 
 MASTERS = {"source": Role.SOURCE, "grid": Role.GRID, "aggregator": Role.AGGREGATOR, "user": Role.USER}
 USERS_PER_MASTER = 10
@@ -115,7 +117,7 @@ def watched(turn: int) -> str:
 
 def tomorrow() -> int:
     """First delivery period of the next day."""
-    return (int(time.time()) // 86_400 + 1) * PERIODS_PER_DAY
+    return DeliveryCalendar().periods(int(time.time()) // 86_400 + 1).start
 
 
 def prepare(folder: Path) -> dict[str, str]:
@@ -141,7 +143,8 @@ def prepare(folder: Path) -> dict[str, str]:
             region.open_day(day)
             region.deposit(dict.fromkeys(nodes, DEPOSIT), day, day.to_bytes(32, "big"))
     store, keys = ServiceStore(folder / SERVICE_FILE), RegionKeys(folder).nodes
-    credentials = Credentials(store, ParticipantRegistry([]), {}, spec.chain_id, lambda: int(time.time()))
+    registry = ParticipantRegistry(Database.of(folder))
+    credentials = Credentials(store, registry, {}, spec.chain_id, lambda: int(time.time()))
     tokens = {}
     for node_id, master in nodes.items():
         principal = Principal(Kind.NODE, node_id, master, keys=keys.load_node(node_id))

@@ -24,15 +24,17 @@ from gridbourse.units import PERIOD_SECONDS
 POWER_W = 8_000
 
 
-def open_meter(folder: Path) -> tuple[Meter, Journal]:
-    """A meter with what it remembers, or a new one."""
+def open_meter(folder: Path) -> tuple[Meter, Journal, int]:
+    """A meter with what it remembers, or a new one, and the last period that it reported."""
     folder.mkdir(mode=0o700, exist_ok=True)
     key_file = folder / "key"
     if not key_file.exists():
         key_file.touch(mode=0o600)
         key_file.write_text(secrets.token_hex(32))
     memory = Journal(folder / "readings")
-    return Meter(SigningKey(bytes.fromhex(key_file.read_text())), map(SignedReading.from_bytes, memory)), memory
+    history = [SignedReading.from_bytes(data) for data in memory.unread()]
+    reported = history[-1].reading.period if history else 0
+    return Meter(SigningKey(bytes.fromhex(key_file.read_text())), history), memory, reported
 
 
 def report(meter: Meter, memory: Journal, line: Concentrator, period: int, exported_wh: int) -> None:
@@ -46,11 +48,10 @@ def report(meter: Meter, memory: Journal, line: Concentrator, period: int, expor
 
 def main(broker: str, region: str, folder: str) -> None:
     """Report every period as it ends, until stopped."""
-    meter, memory = open_meter(Path(folder))
+    meter, memory, reported = open_meter(Path(folder))
     print(f"meter 0x{meter.address.hex()}")
     sun = Profiles.load().energies_wh("pv_1", POWER_W)
     with closing(Concentrator(Broker.at(broker), region, f"meter-{meter.address.hex()}", [meter])) as line:
-        reported = max((SignedReading.from_bytes(data).reading.period for data in memory), default=0)
         while True:
             period = max(reported + 1, int(time.time()) // PERIOD_SECONDS - 1)
             time.sleep(max(0.0, (period + 1) * PERIOD_SECONDS - time.time()))

@@ -33,3 +33,8 @@ def test_there_are_modules_to_look_at():
 def test_the_package_the_project_and_the_installation_have_one_version():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     assert gridbourse.__version__ == declared == metadata.version("gridbourse")
+
+
+def test_the_chain_core_is_the_chains_alone():
+    elsewhere = [name for name, text in MODULES.items() if "_native" in text and "/chain/" not in name]
+    assert elsewhere == []

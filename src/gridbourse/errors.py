@@ -10,6 +10,7 @@
     │   ├── ChainCorrupted      stored bytes do not hash to what was sealed; names file and place
     │   ├── ChainLocked         another process has the chain open
     │   ├── ChainReorganised    a network took back a block that counted as final
+    │   ├── StateNotKept        the state behind an older block is not there any more
     │   └── RpcError            an error of Ethereum's JSON-RPC, answered or received
     ├── MarketError             the market's rules forbid a call; carries the rule's name and arguments
     │   └── OrderRefused        the market does not take an order; carries the reason
@@ -23,7 +24,7 @@
         ├── NotFound            there is no such thing, or who asks may not know of it
         ├── Conflict            something else was faster
         ├── KeyReused           an idempotency key came with another request before
-        ├── RegionStopped       the region is not being run
+        ├── NodeUnreachable     the node of the region is not reached, or is stopping
         ├── ReadingsRefused     meter readings are not taken; says which and why
         ├── ReadingsNotKept     meter readings cannot be made durable
         └── ServiceProblem      what a service answered; carries its problem details
@@ -48,34 +49,25 @@ __all__ = [
     "KeyReused",
     "KeysNotKept",
     "MarketError",
+    "NodeUnreachable",
     "NotFound",
     "NotSignedIn",
     "OrderRefused",
     "ProofError",
     "ReadingsNotKept",
     "ReadingsRefused",
-    "RegionStopped",
     "Rejection",
     "RpcError",
     "ServiceError",
     "ServiceProblem",
     "SignInRefused",
+    "StateNotKept",
     "TransactionRejected",
 ]
 
 
 class GridbourseError(Exception):
     """Root of the tree: catch this to catch everything gridbourse raises on purpose."""
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # Errors go from process to process, and most constructors take something else than the text.
-        return _copy, (type(self), self.args, self.__dict__)
-
-
-def _copy(kind: type[GridbourseError], args: tuple[object, ...], fields: dict[str, object]) -> GridbourseError:
-    error = kind.__new__(kind, *args)
-    error.__dict__.update(fields)
-    return error
 
 
 class InvalidValue(GridbourseError, ValueError):
@@ -111,8 +103,10 @@ class Rejection(StrEnum):
     INTRINSIC_GAS = "intrinsic gas too low"
     BLOCK_GAS = "exceeds block gas limit"
     INIT_CODE = "max initcode size exceeded"
+    FUNDS = "insufficient funds for gas * price + value"
+    SENDER_IS_CONTRACT = "sender not an eoa"
     NOT_TAKEN_HERE = "transaction rejected"
-    """Another chain's transaction, or one with a fee, value, type or access list that this chain does not take."""
+    """Another chain's transaction, or one of a type or with fields that this chain does not take."""
 
 
 class TransactionRejected(ChainError):
@@ -183,6 +177,10 @@ class ChainLocked(ChainError):
 
 class ChainReorganised(ChainError):
     """A network took back a block that counted as final; what was read since that block may be void."""
+
+
+class StateNotKept(ChainError):
+    """The state behind an older block is not there any more; the blocks themselves are."""
 
 
 class RpcError(ChainError):
@@ -292,8 +290,8 @@ class KeyReused(ServiceError):
     """An idempotency key came with another request than the first time."""
 
 
-class RegionStopped(ServiceError):
-    """The region is not being run."""
+class NodeUnreachable(ServiceError):
+    """The node of the region is not reached, or is stopping; what was asked for may be done or not."""
 
 
 class ReadingsRefused(ServiceError):
@@ -314,6 +312,14 @@ class ReadingsRefused(ServiceError):
 
 class ReadingsNotKept(ServiceError):
     """Meter readings cannot be made durable, and so are not taken."""
+
+
+class IndexMismatch(GridbourseError):
+    """The index does not follow from the chains: it is to be built again."""
+
+
+class IndexUnavailable(ServiceError):
+    """The index cannot be read or written: its database is not reached, or has no room."""
 
 
 class ServiceProblem(ServiceError):

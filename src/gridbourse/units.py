@@ -15,7 +15,8 @@ TICKS_PER_YUAN = 10_000
 MONEY_UNITS_PER_YUAN = 10_000_000
 WH_PER_KWH = 1_000
 PERIOD_SECONDS = 900
-PERIODS_PER_DAY = 96
+PERIODS_IN_24_HOURS = 24 * 3_600 // PERIOD_SECONDS
+"""A span of time; how many periods a delivery day has is for `gridbourse.delivery` to say."""
 
 MAX_PRICE_TICKS = 2**16 - 1
 MAX_ENERGY_WH = 2**40 - 1

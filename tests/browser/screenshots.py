@@ -116,13 +116,13 @@ def take(url: str, day: str, block: int, folder: Path, names: set[str]) -> None:
 
 def main() -> None:
     """Make the region, let it trade, and take the pictures that are named, or all."""
-    from gridbourse.service.local_time import date_text
+    from gridbourse.delivery import date_text
 
     with tempfile.TemporaryDirectory() as folder:
         service = open_valley(Path(folder) / "region")
         try:
             trade_a_while(service)
-            block = service.exchange.chain_state.chains["aggregator"].anchors[-1].height
+            block = service.exchange.index.chains.anchors("aggregator")[0].height
             take(service.url, date_text(NOON // 96), block, FOLDER, set(sys.argv[1:]))
         finally:
             service.stop()

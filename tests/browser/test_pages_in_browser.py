@@ -6,7 +6,7 @@ import pytest
 from browsing import DESK, EVIL, PHONE
 from small_market import DAY, PERIOD
 
-from gridbourse.service.local_time import date_text
+from gridbourse.delivery import date_text
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

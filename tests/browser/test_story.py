@@ -5,9 +5,9 @@ from small_market import PERIOD
 from test_metering import counted
 
 from gridbourse.crypto.keys import SigningKey
+from gridbourse.delivery import date_text
 from gridbourse.metering.meter import Meter
 from gridbourse.node.node import Region
-from gridbourse.service.local_time import date_text
 
 
 def place(visitor, side, kwh, price, energy_type=None, period=PERIOD):
@@ -63,7 +63,7 @@ def send(visitor):
 def test_two_people_trade_and_the_regulator_traces_it(visit, service, language, period):
     anna, bert = visit("Anna", language=language), visit("Bert", language=language)
     t = anna.t
-    first = len(service.exchange.state.deals) + 1
+    first = service.exchange.index.trades.count() + 1
 
     # Bert watches the market while Anna places her order: it comes up without his doing anything.
     quote = place(bert, "bid", "1.5", "0.37", period=period)

@@ -88,12 +88,13 @@ def test_the_second_signature_that_the_curve_allows_is_rejected():
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"field_8": [[ALICE.address, []]]}, "access_list"),
+        ({"field_8": [[ALICE.address]]}, "access_list"),
+        ({"field_7": [b"list"]}, "data"),
         ({"field_9": 2}, "y_parity"),
         ({"field_10": 0}, "signature"),
         ({"field_1": 2**64 - 1}, "nonce"),
-        ({"field_5": b"\x01" * 19}, "20 bytes"),
-        ({"field_4": b"\x00\x01"}, "leading zeros"),
+        ({"field_5": b"\x01" * 19}, "to: of another length"),
+        ({"field_4": b"\x00\x01"}, "gas_limit: .*leading zeros"),
     ],
 )
 def test_a_malformed_field_is_named(changes, field):

@@ -78,3 +78,41 @@ def test_every_period_is_a_session_and_prices_may_be_negative(clear):
 def test_a_file_with_other_columns_is_refused(clear, header):
     with pytest.raises(InvalidValue, match=r"line 1.*the columns side, price_yuan_per_kwh, energy_kwh"):
         clear(header + "\n")
+
+
+BLOCKS = """\
+period,side,price_yuan_per_kwh,energy_kwh,block,user
+1,bid,0.20,10,,Night works
+2,bid,0.80,10,,Day works
+1,ask,0.40,5,plant,Plant
+2,ask,0.40,5,plant,Plant
+2,ask,0.90,20,peaker,Peaker
+"""
+
+
+def test_a_block_is_accepted_for_its_mean_price_or_not_at_all(clear):
+    results = json.loads(clear(BLOCKS, "--json").stdout)
+    accepted = {(result["user"], result["period"]): (result["accepted_wh"], result["money"]) for result in results}
+    assert accepted["Plant", "1"] == (5_000, 5_000 * 2_000)
+    assert accepted["Plant", "2"] == (5_000, 5_000 * 8_000)
+    assert accepted["Peaker", "2"] == (0, 0)
+    assert accepted["Night works", "1"] == (5_000, 5_000 * 2_000)
+    assert "│      1 │     0.20 │   5 │ -1 " in clear(BLOCKS).output, "it loses in the night"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        ("2,ask,0.40,5,plant", "2,ask,0.41,5,plant", "block: 'plant'"),
+        ("2,ask,0.40,5,plant", "1,ask,0.40,5,plant", "block: 'plant'"),
+        ("10,,Day", "none,,Day", "line 3, energy_kwh"),
+    ],
+)
+def test_a_block_of_other_prices_or_with_a_wrong_line_beside_it_is_refused(clear, old, new, names):
+    with pytest.raises(InvalidValue, match=names):
+        clear(BLOCKS.replace(old, new, 1))
+
+
+def test_blocks_trade_at_the_clearing_price(clear):
+    with pytest.raises(InvalidValue, match="--pricing"):
+        clear(BLOCKS, "--pricing", "mid_price")

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 
 from gridbourse.cli.main import COMMANDS, gridbourse
 from gridbourse.crypto.keys import SigningKey
-from gridbourse.errors import ChainLocked, InvalidValue, ServiceProblem
+from gridbourse.delivery import DeliveryCalendar, date_text
+from gridbourse.errors import InvalidValue, ServiceProblem
 from gridbourse.metering.meter import Meter
 from gridbourse.node.node import Region
-from gridbourse.service.local_time import date_text
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "console"))
 from small_market import DAY, PERIOD, SPEC
@@ -22,8 +22,9 @@ from test_metering import counted, this_period
 
 from service import PASSWORD, Service
 
-ASK = ["order", "place", "ask", "--type", "pv", "--kwh", "1", "--price", "0.36", "--period", str(PERIOD)]
-BID = ["order", "place", "bid", "--kwh", "0.4", "--price", "0.37", "--period", str(PERIOD)]
+TIME = DeliveryCalendar().begins(PERIOD)
+ASK = ["order", "place", "ask", "--type", "pv", "--kwh", "1", "--price", "0.36", "--period", TIME]
+BID = ["order", "place", "bid", "--kwh", "0.4", "--price", "0.37", "--period", TIME]
 
 TOKEN = ["token", "create", "robot", "--scope", "trade", "--scope", "read"]
 
@@ -65,7 +66,7 @@ def test_a_trade_by_commands_on_a_region_on_disk(run, folder):
     assert (hit["kind"], hit["key"]) == ("order", order["order_id"])
     assert (order["energy_wh"], order["status"]) == (1_000, "waiting")
     assert "filled" in on_disk("Bert", *BID)
-    assert "0.36" in run("book", PERIOD, "--region", folder).output
+    assert "0.36" in run("book", TIME, "--region", folder).output
     assert "intent" in run("trade", "list", "--region", folder).output
     assert "confirmed" in on_disk("Anna", "deal", "confirm", 1)
     assert "abandoned" in on_disk("Bert", "deal", "abandon", 1)
@@ -84,9 +85,9 @@ def test_the_same_commands_speak_to_a_service(run, folder, monkeypatch):
         made = run(*TOKEN, "--account", "Anna", input=f"{PASSWORD}\n")
         monkeypatch.setenv("GRIDBOURSE_TOKEN", made.output.strip().splitlines()[-1].removeprefix("Password: "))
         assert "waiting" in run(*ASK).output
-        assert json.loads(run("book", PERIOD, "--json").output)["asks"][0]["price_ticks"] == 3_600
-        with pytest.raises(ChainLocked, match="--url"):
-            run("order", "list", "--region", folder, "--as", "Anna")
+        assert json.loads(run("book", TIME, "--json").output)["asks"][0]["price_ticks"] == 3_600
+        listed = json.loads(run("order", "list", "--region", folder, "--as", "Anna", "--json").output)
+        assert [order["price_ticks"] for order in listed] == [3_600], "a command on the folder finds the node that runs"
     finally:
         service.stop()
 

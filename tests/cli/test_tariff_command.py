@@ -67,3 +67,38 @@ def test_an_unknown_set_and_a_month_without_prices_are_refused():
         run("tariff", "price", "--rules", "nowhere", "--level", "1-10kV", "--at", "2026-08-03T19:15")
     with pytest.raises(InvalidValue, match=r"energy\.agency.*valid on 2026-11-03"):
         run(*PRICE, "2026-11-03T19:15")
+
+
+STATEMENT = """\
+node,item,deal,delivery_from,side,energy_type,energy_kwh,price_yuan_per_kwh,paid_yuan,received_yuan
+Home,deal,1,2026-08-03T12:00+08:00,bid,pv,2,0.25,0.5,
+Home,deal,2,2026-08-03T03:00+08:00,bid,pv,1,0.3,0.3,
+Home,deal,3,2026-08-03T03:00+08:00,ask,pv,1,0.3,,0.3
+Home,imbalance,,2026-08-03T12:00+08:00,bid,,1,0.4,0.4,
+"""
+SAVING = ("--rules", "sichuan-2026", "--level", "1-10kV")
+
+
+def test_a_statement_is_set_beside_the_retail_tariff(tmp_path):
+    file = tmp_path / "home.csv"
+    file.write_text(STATEMENT, "utf-8-sig")
+    shown = run("tariff", "saving", str(file), *SAVING)
+    assert "0.755604" in shown.output
+    assert "saved 0.0175" in shown.output
+    rows = json.loads(run("tariff", "saving", str(file), *SAVING, "--json").output)
+    assert [row["saved"] for row in rows] == [333_888, -158_264]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        ("0.25", "cheap", r"home\.csv, line 2, price_yuan_per_kwh"),
+        ("2026-08-03T12:00", "noon", r"home\.csv, line 2, delivery_from"),
+        ("energy_kwh", "energy", r"home\.csv, line 1"),
+    ],
+)
+def test_a_statement_that_cannot_be_read_is_refused(tmp_path, old, new, names):
+    file = tmp_path / "home.csv"
+    file.write_text(STATEMENT.replace(old, new, 1), "utf-8")
+    with pytest.raises(InvalidValue, match=names):
+        run("tariff", "saving", str(file), *SAVING)

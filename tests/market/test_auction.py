@@ -24,9 +24,9 @@ from gridbourse.rounding import apportion
 from gridbourse.units import MAX_ENERGY_WH, energy_wh, money_units, price_ticks
 
 few_prices = st.integers(-3, 12)
-few_wh = st.integers(1, 12)
+few_wh = st.integers(0, 12)
 small_sides = st.lists(st.tuples(few_prices, few_wh), max_size=8).map(Side.of)
-large_sides = st.lists(st.tuples(st.integers(-65_535, 65_535), st.integers(1, MAX_ENERGY_WH)), max_size=12).map(Side.of)
+large_sides = st.lists(st.tuples(st.integers(-65_535, 65_535), st.integers(0, MAX_ENERGY_WH)), max_size=12).map(Side.of)
 tie_rules, rationings = st.sampled_from(TieRule), st.sampled_from(Rationing)
 
 
@@ -160,7 +160,7 @@ def test_a_price_may_be_below_zero():
     assert clearing.price_ticks == -20
 
 
-weights = st.lists(st.integers(1, MAX_ENERGY_WH), min_size=1, max_size=12)
+weights = st.lists(st.integers(0, MAX_ENERGY_WH), min_size=1, max_size=12)
 
 
 @given(weights, st.data())
@@ -201,7 +201,7 @@ def test_the_pricings_of_the_papers_book():
     [
         ([(65_536, 1)], "price_ticks"),
         ([(-65_536, 1)], "price_ticks"),
-        ([(1, 0)], "energy_wh"),
+        ([(1, -1)], "energy_wh"),
         ([(1, 2**40)], "energy_wh"),
     ],
 )

@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gridbourse.errors import InvalidValue
@@ -73,7 +73,6 @@ def best_of_all_subsets(by_period, given_blocks, tie_rule):
     return best
 
 
-@settings(deadline=None)
 @given(sessions, blocks, st.sampled_from(TieRule))
 def test_the_welfare_is_the_largest_of_all_subsets_that_lose_nothing(by_period, given_blocks, tie_rule):
     result = clear_with_blocks(by_period, given_blocks, tie_rule=tie_rule)

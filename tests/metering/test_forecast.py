@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from gridbourse.errors import InvalidValue
 from gridbourse.metering.forecast import Forecast, Guess, forecast
 from gridbourse.simulation.profiles import Profiles
-from gridbourse.units import PERIODS_PER_DAY
+from gridbourse.units import PERIODS_IN_24_HOURS
 
 DOCS = Path(__file__).parents[2] / "docs/metering.md"
 DAY = list(range(0, 9_600, 100))
-WEEK = 7 * PERIODS_PER_DAY
+WEEK = 7 * PERIODS_IN_24_HOURS
 
 
 def test_where_nothing_changes_the_latest_value_holds():
@@ -27,9 +27,9 @@ def test_where_days_repeat_the_day_before_is_right():
 
 def test_where_days_go_up_and_down_their_mean_is_less_wrong():
     levels = [400, 800, 400, 800, 400, 800, 400, 800]
-    history = [level for level in levels for _ in range(PERIODS_PER_DAY)]
+    history = [level for level in levels for _ in range(PERIODS_IN_24_HOURS)]
     error = -(-(800 * 7 - sum(levels[:7])) // 7)
-    assert forecast(history, ahead=PERIODS_PER_DAY) == Forecast(sum(levels[1:]) // 7, error, Guess.WEEK)
+    assert forecast(history, ahead=PERIODS_IN_24_HOURS) == Forecast(sum(levels[1:]) // 7, error, Guess.WEEK)
 
 
 def test_need_is_forecast_like_surplus():
@@ -48,15 +48,15 @@ def test_without_anything_to_try_a_guess_on_there_is_no_forecast(history):
     assert forecast(history, ahead=1) is None
 
 
-@pytest.mark.parametrize("ahead", [0, PERIODS_PER_DAY + 1])
+@pytest.mark.parametrize("ahead", [0, PERIODS_IN_24_HOURS + 1])
 def test_only_the_next_day_can_be_forecast(ahead):
     with pytest.raises(InvalidValue, match="ahead"):
         forecast(DAY, ahead)
 
 
 @given(
-    history=st.lists(st.none() | st.integers(-(10**6), 10**6), max_size=3 * PERIODS_PER_DAY),
-    ahead=st.integers(1, PERIODS_PER_DAY),
+    history=st.lists(st.none() | st.integers(-(10**6), 10**6), max_size=3 * PERIODS_IN_24_HOURS),
+    ahead=st.integers(1, PERIODS_IN_24_HOURS),
 )
 def test_a_forecast_stays_within_what_was_metered(history, ahead):
     expected = forecast(history, ahead)
@@ -85,7 +85,7 @@ def test_the_errors_on_the_data_set_are_the_stated_ones(plants, hour_percent, da
     surplus = [sum(values) for values in zip(*energies, strict=True)]
     second_week = range(WEEK, 2 * WEEK, 3)
     metered = sum(abs(surplus[period]) for period in second_week)
-    for ahead, percent in ((4, hour_percent), (PERIODS_PER_DAY, day_percent)):
+    for ahead, percent in ((4, hour_percent), (PERIODS_IN_24_HOURS, day_percent)):
         errors = (
             abs(forecast(surplus[: period - ahead + 1], ahead).surplus_wh - surplus[period]) for period in second_week
         )

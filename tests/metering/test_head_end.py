@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import ExitStack, closing
+from dataclasses import replace
 
 import pytest
 from paho.mqtt import publish
@@ -11,15 +12,15 @@ from gridbourse.errors import InvalidValue, ReadingsNotKept
 from gridbourse.market.types import EnergyType, Side
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.forecast import forecast
-from gridbourse.metering.headend import HeadEnd
+from gridbourse.metering.headend import BURST_READINGS, READINGS_PER_SECOND, HeadEnd
 from gridbourse.metering.intake import Anomaly, Intake, MeteringPoint
-from gridbourse.metering.journal import Journal
+from gridbourse.metering.journal import Journal, JournalReader
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.mqtt import Broker, Concentrator, Subscriber
 from gridbourse.metering.reading import Reading
 from gridbourse.metering.surplus import AutoTradingLimits, propose
 from gridbourse.simulation.profiles import Profiles
-from gridbourse.units import PERIODS_PER_DAY
+from gridbourse.units import PERIODS_IN_24_HOURS
 
 START = 1_946_400
 PATIENCE = 60
@@ -40,7 +41,7 @@ class Place:
         self.start_head_end()
 
     def start_head_end(self):
-        self.subscriber = Subscriber(self.running.address, self.region)
+        self.subscriber = Subscriber(self.running.address, self.region, "session")
         self.journal = Journal(self.path)
         intake = Intake([MeteringPoint(meter.address, limit_w=20_000) for meter in self.meters])
         self.head_end = HeadEnd(intake, self.journal)
@@ -228,7 +229,7 @@ def test_what_came_over_a_lost_connection_is_not_acknowledged_over_the_next(plac
 def test_meters_and_head_end_may_talk_over_tls(broker, tmp_path):
     meter = Meter(SigningKey.generate())
     with (
-        closing(Subscriber(broker.tls_address, tmp_path.name)) as subscriber,
+        closing(Subscriber(broker.tls_address, tmp_path.name, "session")) as subscriber,
         closing(Concentrator(broker.tls_address, tmp_path.name, "concentrator-1", [meter])) as concentrator,
     ):
         signed = meter.read(START)
@@ -246,11 +247,11 @@ def test_a_day_of_the_data_set_leads_from_meter_to_offer(place):
     profiles = Profiles.load()
     load = profiles.energies_wh("household_c", 5_000)
     sun = profiles.energies_wh("pv_5", 8_000)
-    for number in range(PERIODS_PER_DAY + PERIODS_PER_DAY // 2):
+    for number in range(PERIODS_IN_24_HOURS + PERIODS_IN_24_HOURS // 2):
         household.count(imported_wh=load[number])
         plant.count(exported_wh=sun[number])
         place.publish(meter.read(START + 1 + number) for meter in (household, plant))
-    last = START + PERIODS_PER_DAY + PERIODS_PER_DAY // 2
+    last = START + PERIODS_IN_24_HOURS + PERIODS_IN_24_HOURS // 2
     place.collect_until(lambda: all(place.intake.energy(meter.address, last) for meter in (household, plant)))
     limits = AutoTradingLimits(
         active=True,
@@ -273,10 +274,27 @@ def test_what_is_handed_in_is_on_disk_when_it_is_confirmed_and_taken_once(tmp_pa
     payloads = [meter.read(START).to_bytes(), meter.read(START + 1).to_bytes()]
     head_end = HeadEnd(Intake([MeteringPoint(meter.address, 20_000)]), Journal(tmp_path / "readings"))
     assert [arrival.finding for arrival in head_end.take(payloads)] == [None, None]
-    assert (tmp_path / "readings").read_bytes() == b"".join(payloads)
+    with closing(Journal(tmp_path / "readings")) as on_disk:
+        assert list(on_disk.unread()) == payloads
     assert {arrival.finding.fault for arrival in head_end.take(payloads)} == {Anomaly.REPEATED}
-    assert (tmp_path / "readings").read_bytes() == b"".join(payloads)
+    with closing(Journal(tmp_path / "readings")) as on_disk:
+        assert list(on_disk.unread()) == payloads
     assert (head_end.received, head_end.accepted, dict(head_end.faults)) == (4, 2, {Anomaly.REPEATED: 2})
+
+
+def test_head_ends_of_several_processes_accept_a_reading_once_and_know_what_the_others_have(tmp_path):
+    meter = Meter(SigningKey.generate())
+    payloads = [meter.read(START).to_bytes(), meter.read(START + 1).to_bytes()]
+    point = MeteringPoint(meter.address, 20_000)
+    one, other = (HeadEnd(Intake([point]), Journal(tmp_path / "readings")) for _ in range(2))
+    one.take(payloads[:1])
+    assert other.intake.latest(meter.address) is None
+    other.catch_up()
+    assert other.intake.latest(meter.address).period == START
+    assert [arrival.accepted is not None for arrival in other.take(payloads)] == [False, True]
+    one.catch_up()
+    assert one.intake.count(meter.address) == other.intake.count(meter.address) == 2
+    assert list(JournalReader(tmp_path / "readings").unread()) == payloads
 
 
 def test_what_the_disk_does_not_take_is_never_confirmed(tmp_path, monkeypatch):
@@ -308,7 +326,7 @@ def test_a_meter_whose_clock_is_fast_is_not_believed(tmp_path):
 def test_a_name_of_a_region_that_means_something_in_a_topic_is_refused():
     for region in ("", "a/b", "+", "a#", "a\0"):
         with pytest.raises(InvalidValue, match="region"):
-            Subscriber(Broker("127.0.0.1", 1), region)
+            Subscriber(Broker("127.0.0.1", 1), region, "session")
 
 
 @pytest.mark.parametrize(
@@ -325,7 +343,7 @@ def test_a_broker_is_named_by_its_url(address, host, port, encrypted):
 
 
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1:1883", "http://a:1", "mqtt://", "mqtt://a:b", "mqtt://a:70000", "mqtt://u:p@a", "mqtt://a/b"]
+    "address", ["127.0.0.1:1883", "http://a:1", "mqtt://", "mqtt://a:b", "mqtt://a:70000", "mqtt://u@a", "mqtt://a/b"]
 )
 def test_what_is_no_url_of_a_broker_is_refused(address):
     with pytest.raises(InvalidValue, match="mqtt://host:port"):
@@ -334,10 +352,44 @@ def test_what_is_no_url_of_a_broker_is_refused(address):
 
 def test_a_broker_of_its_own_answers_and_is_gone_afterwards(tmp_path):
     meter = Meter(SigningKey.generate())
-    with local_broker() as broker, closing(Subscriber(broker, tmp_path.name)) as subscriber:
+    with local_broker() as broker, closing(Subscriber(broker, tmp_path.name, "session")) as subscriber:
         assert subscriber.await_broker(PATIENCE)
         with closing(Concentrator(broker, tmp_path.name, "concentrator-1", [meter])) as concentrator:
             concentrator.publish(meter.read(START))
             assert len(subscriber.receive(PATIENCE)) == 1
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((broker.host, broker.port))
+
+
+def test_a_url_may_hold_a_login_which_no_error_repeats():
+    assert Broker.at("mqtts://head%40end:s%3Acret@broker.example").login == ("head@end", "s:cret")
+    with pytest.raises(InvalidValue) as refused:
+        Broker.at("mqtt://user:secret@broker/topic")
+    assert "secret" not in str(refused.value)
+
+
+def test_one_meter_cannot_fill_the_disk_and_others_are_heard_meanwhile(tmp_path):
+    flooding, other = Meter(SigningKey(b"\x21" * 32)), Meter(SigningKey(b"\x22" * 32))
+    now = [0.0]
+    intake = Intake([MeteringPoint(flooding.address, 1_000), MeteringPoint(other.address, 1_000)])
+    head_end = HeadEnd(intake, Journal(tmp_path / "journal"), monotonic=lambda: now[0])
+    with closing(head_end):
+        arrivals = head_end.take([flooding.read(1_000_000).to_bytes() for _ in range(BURST_READINGS + 10)])
+        refused = [arrival.finding.fault for arrival in arrivals[BURST_READINGS:]]
+        assert refused == [Anomaly.TOO_MANY] * 10
+        assert head_end.accepted == BURST_READINGS
+        assert head_end.take([other.read(1_000_000).to_bytes()])[0].accepted is not None
+        now[0] += 1 / READINGS_PER_SECOND
+        again = [flooding.read(1_000_001).to_bytes() for _ in range(2)]
+        assert [arrival.accepted is not None for arrival in head_end.take(again)] == [True, False]
+
+
+def test_what_a_forger_sends_takes_nothing_from_the_meter_it_names(tmp_path):
+    meter = Meter(SigningKey(b"\x23" * 32))
+    intake = Intake([MeteringPoint(meter.address, 1_000)])
+    head_end = HeadEnd(intake, Journal(tmp_path / "journal"), monotonic=lambda: 0.0)
+    with closing(head_end):
+        reading = meter.read(1_000_000)
+        forged = replace(reading, signature=bytes(65)).to_bytes()
+        head_end.take([forged] * (BURST_READINGS + 1))
+        assert head_end.take([reading.to_bytes()])[0].accepted is not None

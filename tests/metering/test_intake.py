@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import InvalidValue
 from gridbourse.metering.intake import Anomaly, Intake, MeteredEnergy, MeteringPoint
-from gridbourse.metering.reading import Reading, SignedReading
+from gridbourse.metering.reading import MAX_SEQUENCE, MEMORY_READINGS, Reading, SignedReading
 
 KEY = SigningKey(bytes(31) + b"\x01")
 CURVE_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
@@ -260,3 +260,9 @@ def test_a_meter_that_was_unknown_is_heard_once_it_is_entered():
     assert intake.accept(reading).finding.fault is Anomaly.UNKNOWN_METER
     intake.enter(MeteringPoint(other, limit_w=4_000))
     assert intake.accept(reading).accepted is not None
+
+
+def test_no_more_is_missing_than_a_meter_remembers():
+    intake = intake_of(signed(MAX_SEQUENCE, 0, period=1_000_000))
+    (gap,) = intake.missing(METER)
+    assert (len(gap), gap.stop) == (MEMORY_READINGS - 1, MAX_SEQUENCE)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gridbourse.errors import InvalidValue
 from gridbourse.simulation.profiles import Profiles
-from gridbourse.units import PERIODS_PER_DAY
+from gridbourse.units import PERIODS_IN_24_HOURS
 
 DAYS = 14
 PROFILES = Profiles.load()
@@ -19,7 +19,7 @@ def test_the_data_set_is_a_fortnight_from_a_monday_for_plants_and_customers_of_e
     assert PROFILES.start == datetime.fromisoformat("2016-04-04T00:00")
     kinds = {name.split("_")[0] for name in PROFILES.totals}
     assert kinds == {"pv", "wind", "hydro", "biomass", "household", "commerce", "industry", "farm", "ev"}
-    assert {len(PROFILES.energies_wh(name, 1)) for name in PROFILES.totals} == {DAYS * PERIODS_PER_DAY}
+    assert {len(PROFILES.energies_wh(name, 1)) for name in PROFILES.totals} == {DAYS * PERIODS_IN_24_HOURS}
 
 
 @given(name=NAMES, power_w=st.integers(0, 10**9))
@@ -38,8 +38,8 @@ def test_a_thousand_plants_give_a_thousand_times_the_energy_within_1_wh_each(nam
 def test_the_sun_does_not_shine_at_midnight():
     for name in ("pv_1", "pv_3", "pv_4", "pv_5", "pv_7", "pv_8"):
         energies = PROFILES.energies_wh(name, 10**6)
-        assert set(energies[::PERIODS_PER_DAY]) == {0}
-        assert sum(energies[PERIODS_PER_DAY // 2 :: PERIODS_PER_DAY]) > 0
+        assert set(energies[::PERIODS_IN_24_HOURS]) == {0}
+        assert sum(energies[PERIODS_IN_24_HOURS // 2 :: PERIODS_IN_24_HOURS]) > 0
 
 
 def test_an_unknown_profile_is_refused_with_the_names_of_those_there_are():

@@ -16,7 +16,7 @@ from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.node import Region
 from gridbourse.node.offering import Agent, Obstacle, _allows, consents, decide, expect_from, offer_once
-from gridbourse.node.own_deals import PendingConfirmation
+from gridbourse.node.relay import PendingConfirmation
 
 SELLER = AutoTradingLimits(
     active=True,

@@ -11,9 +11,10 @@ from gridbourse.errors import InvalidValue
 from gridbourse.grid.dispatch import Line, PowerNetwork
 from gridbourse.ledger.balancing_records import MeteredDetails, MeteredTotal, StatementDetails
 from gridbourse.node.balancing import DUE_MARGIN_SECONDS, DaySettlement, record_metered
-from gridbourse.node.billing_files import MeteredFolder
 from gridbourse.node.dispatch import Scheduling
-from gridbourse.node.jobs import JobSchedule, RegionLoop
+from gridbourse.node.jobs.job import JobSchedule
+from gridbourse.node.jobs.loop import RegionLoop
+from gridbourse.node.jobs.metered_files import MeteredFiles
 from gridbourse.node.key_rotation import REGULATOR
 from gridbourse.node.node import Region
 from gridbourse.node.settle_day import settle_day, statement_of
@@ -26,6 +27,10 @@ OWN = {"roofs": ROOFS, "grid": GRID}
 DAY_END = (DAY + 1) * 86_400
 DUE = DAY_END + 86_400
 AGENT = 2
+
+
+def record(region, energies):
+    record_metered(region, {node_id: dict(zip(PERIODS, own, strict=True)) for node_id, own in energies.items()})
 
 
 class Traded:
@@ -52,7 +57,7 @@ class Traded:
 
     def meter(self, *names):
         for name in names or OWN:
-            record_metered(self.regions[name], PERIODS, OWN[name])
+            record(self.regions[name], OWN[name])
 
     def step(self, *names):
         for name in names or OWN:
@@ -121,7 +126,7 @@ def test_what_follows_from_the_chains_is_done_once(settled):
 
 
 def test_a_late_reading_brings_a_new_total_a_new_price_and_new_statements(settled):
-    record_metered(settled.regions["roofs"], PERIODS, ROOFS | {"Arno": [0, 300]})
+    record(settled.regions["roofs"], ROOFS | {"Arno": [0, 300]})
     settled.step()
     settled.step()
     assert settled.prices()[2:] == [ImbalancePrice(PERIOD + 1, 4_000, 0, 0)]
@@ -180,7 +185,7 @@ def test_an_agent_that_publishes_another_price_or_imbalance_is_found(settled, ti
 
 
 def test_a_price_that_does_not_take_in_a_total_in_time_is_found(settled):
-    record_metered(settled.regions["roofs"], PERIODS, ROOFS | {"Arno": [0, 300]})
+    record(settled.regions["roofs"], ROOFS | {"Arno": [0, 300]})
     settled.step("roofs")
     assert settled.audit() == []
     settled.clock.now += 86_400
@@ -264,32 +269,29 @@ def test_loops_settle_a_day_from_files_by_themselves(traded, tmp_path):
             for period, wh in zip(PERIODS, series, strict=True)
         ]
         (folder / "day.csv").write_text("node,period,metered_wh\n" + "\n".join(lines) + "\n")
-        jobs = [MeteredFolder(folder).hand_in]
-        loops.append(RegionLoop(traded.regions[name], JobSchedule(anchor_seconds=0.0), jobs))
+        loops.append(RegionLoop(traded.regions[name], JobSchedule(anchor_seconds=0.0), [MeteredFiles(folder)]))
     for _ in range(2):
         for loop in loops:
             loop.step()
+            assert not loop.failures
     assert statement_of(traded.regions["roofs"], "Anna", DAY).totals.money == 1_000 * 3_600 - 100 * 3_960
     assert traded.audit() == []
 
 
-def test_a_file_that_cannot_be_taken_stops_nothing_and_is_taken_when_corrected(traded, tmp_path, caplog):
-    job, path = MeteredFolder(tmp_path), tmp_path / "day.csv"
-    for text in ("node,period\nAnna,1\n", "node,period,metered_wh\n", f"node,period,metered_wh\nBert,{PERIOD},1\n"):
-        path.write_text(text)
-        job.hand_in(traded.regions["roofs"])
-        job.hand_in(traded.regions["roofs"])
-    assert [record.message.count("is not taken") for record in caplog.records] == [1, 1, 1]
-    path.write_text(f"node,period,metered_wh\nAnna,{PERIOD},900\nArno,{PERIOD},\n")
-    job.hand_in(traded.regions["roofs"])
-    assert len(records_of(traded.regions["roofs"], "roofs", MeteredDetails)) == 2
-
-
-def test_energies_of_another_length_or_of_nobody_are_refused(traded):
-    with pytest.raises(InvalidValue, match="Anna"):
-        record_metered(traded.regions["roofs"], PERIODS, {"Anna": [1], "Arno": [1, 2]})
+def test_energies_of_two_days_or_of_nobody_are_refused(traded):
+    with pytest.raises(InvalidValue, match="one local day"):
+        record_metered(traded.regions["roofs"], {"Anna": {DAY * 96: 1, DAY * 96 - 1: 1}})
     with pytest.raises(InvalidValue, match="node_id"):
-        record_metered(traded.regions["roofs"], PERIODS, GRID)
+        record(traded.regions["roofs"], GRID)
+
+
+def test_what_is_recorded_of_a_day_in_parts_adds_up(traded):
+    roofs = traded.regions["roofs"]
+    record_metered(roofs, {"Anna": {PERIOD: 900}})
+    record_metered(roofs, {"Anna": {PERIOD + 2: 40}})
+    record_metered(roofs, {"Anna": {PERIOD + 2: 50}})
+    *_, details = records_of(roofs, "roofs", MeteredDetails)
+    assert [details.metered_wh(period) for period in range(PERIOD, PERIOD + 3)] == [900, None, 50]
 
 
 def test_another_settlement_agent_gets_the_sums_again_and_settles_on(settled):
@@ -297,7 +299,7 @@ def test_another_settlement_agent_gets_the_sums_again_and_settles_on(settled):
         (master,) = region.masters.values()
         consortium = region.main.consortium
         master.main_wallet.send(consortium.vote(consortium.change_settlement_agent(1)))
-    record_metered(settled.regions["grid"], PERIODS, GRID | {"Bea": [-150, 0]})
+    record(settled.regions["grid"], GRID | {"Bea": [-150, 0]})
     settled.step("grid", "roofs", "roofs")
     assert settled.prices()[2:] == [ImbalancePrice(PERIOD, 3_960, -250, 1_000)]
     assert settled.audit() == []

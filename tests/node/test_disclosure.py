@@ -28,6 +28,7 @@ from gridbourse.ledger.disclosure import Disclosure, verify_disclosure
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.records import OrderDetails
 from gridbourse.market.types import DealState, EnergyType, Side
+from gridbourse.node.disclosing import disclose_record
 from gridbourse.node.key_rotation import REGULATOR
 from gridbourse.node.node import Region
 
@@ -57,7 +58,7 @@ def order(traded):
 
 @pytest.fixture(scope="module")
 def shown(traded, order):
-    return traded.disclose("roofs", order, ["price_ticks", "period"], holder="Anna")
+    return disclose_record(traded, "roofs", order, ["price_ticks", "period"], holder="Anna")
 
 
 def refused(region, disclosure, *words):
@@ -87,19 +88,19 @@ def test_the_document_survives_json_and_does_not_hold_the_other_fields(traded, s
 
 @pytest.mark.parametrize("holder", ["Anna", "roofs/encryption", "roofs", REGULATOR])
 def test_everybody_who_opens_the_record_can_show_it(traded, order, holder):
-    shown = traded.disclose("roofs", order, ["user_id"], holder=holder)
+    shown = disclose_record(traded, "roofs", order, ["user_id"], holder=holder)
     assert verify_disclosure(shown, traded.main).fields == {"user_id": "Anna"}
 
 
 @pytest.mark.parametrize("holder", ["Arno", "Bert", "grid/encryption"])
 def test_who_cannot_open_the_record_cannot_show_it(traded, order, holder):
     with pytest.raises(EnvelopeError):
-        traded.disclose("roofs", order, ["price_ticks"], holder=holder)
+        disclose_record(traded, "roofs", order, ["price_ticks"], holder=holder)
 
 
 def test_a_record_of_the_master_is_answered_for_by_its_anchor(traded):
     deal = index_of(traded, "grid", RecordKind.DEAL)
-    shown = traded.disclose("grid", deal, ["price_ticks", "state", "side"], holder="Bert")
+    shown = disclose_record(traded, "grid", deal, ["price_ticks", "state", "side"], holder="Bert")
     assert shown.transaction == b""
     proven = verify_disclosure(Disclosure.read(json.loads(json.dumps(shown.document()))), traded.main)
     assert proven.fields == {"price_ticks": 3_600, "state": DealState.INTENT, "side": Side.BID}
@@ -113,7 +114,7 @@ def test_every_field_of_every_record_is_shown(traded):
         for record in list(master.slave.records())[:anchored]:
             details = master.encryption_node.open(record)
             for name, value in asdict(details).items():
-                shown = traded.disclose(master.membership.name, record.index, [name], holder=REGULATOR)
+                shown = disclose_record(traded, master.membership.name, record.index, [name], holder=REGULATOR)
                 assert verify_disclosure(shown, traded.main).fields == {name: value}
             shown_kinds.add(details.KIND)
     assert shown_kinds >= {*range(RecordKind.ORDER, RecordKind.REPORT + 1)}
@@ -126,7 +127,7 @@ def test_a_series_is_shown_as_a_whole(region):
     )
     region.anchor()
     index = region.masters["roofs"].slave.ledger.leaf_count() - 1
-    shown = region.disclose("roofs", index, ["drawn_wh"], holder="Anna")
+    shown = disclose_record(region, "roofs", index, ["drawn_wh"], holder="Anna")
     sent = Disclosure.read(json.loads(json.dumps(shown.document())))
     assert verify_disclosure(sent, region.main).fields == {"drawn_wh": (0, 2**40)}
     for series in ([0], [0, 2**40, 0], [2**40, 0], ["0", 2**40], "0", 0):
@@ -138,7 +139,9 @@ def test_a_master_whose_key_was_rotated_still_answers_for_its_records(folder, cl
         write(region, "Anna", ask())
         write(region, "Bert", bid())
         trade(region)
-        shown = region.disclose("grid", index_of(region, "grid", RecordKind.DEAL), ["price_ticks"], holder="Bert")
+        shown = disclose_record(
+            region, "grid", index_of(region, "grid", RecordKind.DEAL), ["price_ticks"], holder="Bert"
+        )
         region.rotate_keys("grid")
         assert verify_disclosure(shown, region.main).by_master
 
@@ -155,13 +158,13 @@ def test_what_is_not_there_is_named(traded, order):
         ("roofs", order, ["price_ticks"], "Nobody", "name: 'Nobody'"),
     ):
         with pytest.raises(InvalidValue, match=named):
-            traded.disclose(master, index, fields, holder=holder)
+            disclose_record(traded, master, index, fields, holder=holder)
 
 
 def test_a_record_that_is_not_anchored_yet_cannot_be_shown(region):
     write(region, "Anna", ask())
     with pytest.raises(InvalidValue, match="anchored"):
-        region.disclose("roofs", region.masters["roofs"].slave.ledger.leaf_count() - 1, ["side"], holder="Anna")
+        disclose_record(region, "roofs", region.masters["roofs"].slave.ledger.leaf_count() - 1, ["side"], holder="Anna")
 
 
 # --- what somebody forges ---
@@ -234,17 +237,17 @@ def test_a_field_of_a_type_that_its_kind_does_not_have_is_refused(region, monkey
     region.anchor()
     index = ledger.leaf_count() - 1
     with pytest.raises(EnvelopeError):
-        region.disclose("roofs", index, ["title"], holder="Anna")
+        disclose_record(region, "roofs", index, ["title"], holder="Anna")
     monkeypatch.setattr(sealing, "_details", lambda kind, stated: kind(**stated))
     with pytest.raises(ProofError, match="no NodeReport states this"):
-        region.disclose("roofs", index, ["title"], holder="Anna")
+        disclose_record(region, "roofs", index, ["title"], holder="Anna")
 
 
 @pytest.mark.parametrize("count", [10_000, pytest.param(100_000, marks=pytest.mark.nightly)])
 def test_no_mutated_disclosure_is_accepted(traded, shown, count):
     random, refused_count = Random(count), 0
     grid_order = index_of(traded, "grid", RecordKind.ORDER)
-    other = traded.disclose("grid", grid_order, ["price_ticks", "period"], holder="Bert")
+    other = disclose_record(traded, "grid", grid_order, ["price_ticks", "period"], holder="Bert")
     while refused_count < count:
         mutated = mutated_disclosure(shown, other, random)
         if mutated != shown:

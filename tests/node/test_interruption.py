@@ -23,9 +23,7 @@ from small_region import (
 )
 
 from gridbourse.errors import InvalidValue
-from gridbourse.index.market_view import MarketView
-from gridbourse.index.shelf import Shelf
-from gridbourse.ledger.reader import SlaveRecords
+from gridbourse.index.reader import IndexReader
 from gridbourse.ledger.records import DayOpened, DealDetails
 from gridbourse.market.events import DealSettled, OrderPlaced, OrderRefused, PartyConfirmed, QuotaSet
 from gridbourse.market.types import DealState, Side
@@ -138,10 +136,12 @@ def test_another_up_link_over_the_same_chains_finds_nothing_left_to_do(region):
     write_orders(region)
     trade(region)
     heights = [region.main.chain.head().height, *(slave_height(master) for master in region.masters.values())]
-    market = MarketView(region.main, Shelf())
-    for master in region.masters.values():
-        master.records = SlaveRecords(master.slave, master.encryption_node)
-    region.relays = {name: Relay(master, market) for name, master in region.masters.items()}
+    region.forget_index()
+    region.catch_up()
+    region.relays = {
+        name: Relay(master, region._indexing, IndexReader(region.database), region.calendar)
+        for name, master in region.masters.items()
+    }
     trade(region)
     assert [region.main.chain.head().height, *(slave_height(master) for master in region.masters.values())] == heights
     require_everything_once(region)

@@ -89,3 +89,16 @@ def test_a_file_that_holds_no_keys_is_named(tmp_path_factory, content):
     (folder / "Anna.json").write_bytes(content)
     with pytest.raises(InvalidValue):
         KeyFolder(folder).load_node("Anna")
+
+
+@given(data=st.data())
+def test_a_key_with_a_wrong_digit_is_named_instead_of_losing_every_order(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("keys")
+    keys = KeyFolder(folder)
+    keys.save_master("grid", MasterKeys.generate())
+    (path,) = folder.glob("*.json")
+    text = path.read_text("utf-8")
+    place = data.draw(st.sampled_from([place for place, letter in enumerate(text) if letter in "0123456789abcdef"]))
+    path.write_text(text[:place] + ("0" if text[place] != "0" else "1") + text[place + 1 :], "utf-8")
+    with pytest.raises(InvalidValue, match=r"grid\.json"):
+        keys.load_master("grid")

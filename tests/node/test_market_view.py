@@ -1,20 +1,17 @@
-"""One view of the market serves all relays of a region: each reads at its own pace, and misses nothing."""
+"""The regulator's own view of the market holds what the contract holds, and its followers miss nothing."""
 
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_region import PERIOD, ask, bid, records_of, times_written, trade, write
+from small_region import PERIOD, ask, bid, trade, write
 
-from gridbourse.errors import ChainError
-from gridbourse.index.market_tables import OrderTable, RecordSet
-from gridbourse.index.market_view import DEAL_EVENTS, MarketView
-from gridbourse.index.shelf import Shelf
-from gridbourse.ledger.records import DealDetails
 from gridbourse.market.events import DealConfirmed, DealSettled, IntentRecorded, OrderPlaced, PartyConfirmed
 from gridbourse.market.types import DealState, EnergyType, OrderId, Side
-from gridbourse.node.own_deals import OwnDeals
+from gridbourse.regulator.market_tables import OrderTable, RecordSet
+from gridbourse.regulator.market_view import DEAL_EVENTS, MarketView
+from gridbourse.regulator.shelf import Shelf
 
 
 def write_orders(region):
@@ -32,15 +29,11 @@ def agreed(region):
     return region
 
 
-def told(region, name):
-    return sorted((deal.deal_id, deal.state) for deal in records_of(region, name, DealDetails))
-
-
 def test_the_view_holds_what_the_contract_holds(agreed):
     write(agreed, "Anna", ask(energy_wh=700, price_ticks=3_000))
     write(agreed, "Bea", bid(energy_wh=70))
     trade(agreed)
-    market, (view,) = agreed.main.market, {relay.market for relay in agreed.relays.values()}
+    market, view = agreed.main.market, MarketView(agreed.main, Shelf())
     view.catch_up()
     assert dict(view.deals) == {number: market.deal(number) for number in range(1, market.deal_count() + 1)}
     assert {deal.state for deal in view.deals.values()} == {DealState.SETTLED}
@@ -66,64 +59,6 @@ def test_whoever_reads_the_chain_every_follower_gets_every_event_once(agreed):
     view.catch_up()
     assert Counter(map(type, early)) == {PartyConfirmed: 6, DealConfirmed: 3, DealSettled: 3}
     assert len(deals_only) == 3
-
-
-@pytest.mark.parametrize("call", range(1, 7))
-def test_an_up_link_that_fails_half_way_reads_on_and_the_others_go_on_undisturbed(region, monkeypatch, call):
-    calls, note = 0, OwnDeals.note
-
-    def fail_once(deals, event):
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            raise ChainError("cut off")
-        note(deals, event)
-
-    write_orders(region)
-    monkeypatch.setattr(OwnDeals, "note", fail_once)
-    with pytest.raises(ChainError):
-        region.submit()
-    region.submit()
-    region.deliver()
-    for name in region.masters:
-        assert told(region, name) == [(number, DealState.INTENT) for number in (1, 2, 3)]
-    trade(region)
-    region.deliver()
-    for name in region.masters:
-        assert [state for _, state in told(region, name)] == [DealState.INTENT, DealState.SETTLED] * 3
-        assert set(times_written(region, name).values()) == {1}
-
-
-def test_a_main_chain_that_cannot_be_read_for_a_moment_costs_nobody_an_event(agreed, monkeypatch):
-    def unreachable(*_):
-        raise ChainError("not to be reached")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(agreed.main.market, "events_between", unreachable)
-        agreed.relays["roofs"].market.catch_up()
-        write(agreed, "Anna", ask(energy_wh=5, price_ticks=9_000))
-        with pytest.raises(ChainError):
-            agreed.submit()
-    trade(agreed)
-    agreed.deliver()
-    for name in agreed.masters:
-        assert [state for _, state in told(agreed, name)] == [DealState.INTENT, DealState.SETTLED] * 3
-
-
-def test_nothing_is_kept_of_deals_that_both_chains_tell_the_same_of(agreed):
-    trade(agreed)
-    for relay in agreed.relays.values():
-        relay.catch_up()
-        deals = relay._deals
-        assert not any([deals._answered, deals._news, deals._told, deals._recorded, *deals._unanswered.values()])
-
-
-def test_only_nodes_that_are_named_are_asked_for(agreed):
-    agreed.deliver()
-    relay = agreed.relays["roofs"]
-    assert relay.pending_confirmations([]) == []
-    assert [question.deal_id for question in relay.pending_confirmations(["Anna"])] == [2, 3]
-    assert [question.deal_id for question in relay.pending_confirmations()] == [1, 2, 3]
 
 
 orders = st.builds(

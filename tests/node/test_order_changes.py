@@ -10,6 +10,7 @@ from gridbourse.ledger.records import Cancellation, NodeRevoked, OrderDetails
 from gridbourse.market.events import OrderCancelled, OrderPlaced, OrderRefused
 from gridbourse.market.types import DealState, OrderId, Reason, Side
 from gridbourse.node.node import Region
+from gridbourse.node.order_changes import amend, cancel
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ CHANGES = {
 
 
 def test_a_cancelled_order_leaves_the_market_and_its_user_has_signed_so(region, waiting):
-    region.cancel(waiting)
+    cancel(region, waiting)
     assert region.main.market.order(waiting) is None
     assert records_of(region, "roofs", Cancellation) == [Cancellation("Anna", waiting.pack())]
     region.anchor()
@@ -54,7 +55,7 @@ def test_a_cancelled_order_leaves_the_market_and_its_user_has_signed_so(region, 
 
 
 def test_an_amended_order_stands_in_the_place_of_the_old_one_and_carries_the_leaf_of_its_record(region, waiting):
-    amended = region.amend(waiting, energy_wh=700, price_ticks=3_500)
+    amended = amend(region, waiting, energy_wh=700, price_ticks=3_500)
     market = region.main.market
     assert (market.order(waiting), market.order(amended).open_wh, amended.price_ticks) == (None, 700, 3_500)
     record = list(region.masters["roofs"].slave.records())[-1]
@@ -65,7 +66,7 @@ def test_an_amended_order_stands_in_the_place_of_the_old_one_and_carries_the_lea
 
 
 def test_a_trade_of_an_amended_order_is_traced_to_the_record_that_amended_it(region, waiting):
-    region.amend(waiting, energy_wh=700, price_ticks=3_500)
+    amend(region, waiting, energy_wh=700, price_ticks=3_500)
     region.offer([("Bert", bid())])
     trade(region)
     trace = region.regulator.trace(1)
@@ -78,14 +79,14 @@ def test_a_trade_of_an_amended_order_is_traced_to_the_record_that_amended_it(reg
 def test_a_seller_may_still_sell_what_it_offers_anew_beside_what_it_has_sold(region, waiting):
     region.offer([("Bert", bid(energy_wh=400))])
     trade(region)
-    amended = region.amend(waiting, energy_wh=800, price_ticks=3_600)
+    amended = amend(region, waiting, energy_wh=800, price_ticks=3_600)
     region.offer([("Bea", bid(energy_wh=800))])
     assert region.main.market.deal(2).energy_wh == 800
     assert region.main.market.deal(2).ask == amended
 
 
 def test_a_refused_amendment_leaves_the_order_and_is_nobodys_fault(region, waiting):
-    assert region.amend(waiting, energy_wh=700, price_ticks=9_500) is None
+    assert amend(region, waiting, energy_wh=700, price_ticks=9_500) is None
     assert region.main.market.order(waiting).open_wh == 1_000
     assert happened(region, OrderRefused)[-1].reason is Reason.PRICE_OUT_OF_BOUNDS
     region.anchor()
@@ -109,7 +110,7 @@ def test_what_one_order_was_changed_to_first_counts(region, waiting):
 
 def test_an_order_that_is_no_nodes_of_the_folder_is_named(region):
     with pytest.raises(InvalidValue, match="order"):
-        region.cancel(OrderId(PERIOD, Side.ASK, 3_600, 0))
+        cancel(region, OrderId(PERIOD, Side.ASK, 3_600, 0))
 
 
 # --- it happens once, whatever is interrupted ---

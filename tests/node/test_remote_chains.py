@@ -13,7 +13,8 @@ from gridbourse.market.types import DealState, EnergyType
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.chains import nodes_of, read_token, token_file
 from gridbourse.node.device import Device
-from gridbourse.node.jobs import JobSchedule, RegionLoop
+from gridbourse.node.jobs.job import JobSchedule
+from gridbourse.node.jobs.loop import RegionLoop
 from gridbourse.node.key_rotation import REGULATOR
 
 ALLOWS_ALL = AutoTradingLimits(

@@ -18,8 +18,8 @@ from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.envelope import EncryptionKey
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.crypto.node_keys import KeyFolder, NodeKeys
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import ContractReverted, EnvelopeError, OrderRefused
-from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.balancing_records import MeteredTotal
 from gridbourse.ledger.records import NodeReport
 from gridbourse.ledger.sealing import open_record
@@ -29,6 +29,7 @@ from gridbourse.node.key_rotation import REGULATOR
 from gridbourse.node.node import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec
 from gridbourse.regulator.audit import Regulator
+from gridbourse.regulator.shelf import Shelf
 
 ROLES = {"source": Role.SOURCE, "grid": Role.GRID, "aggregator": Role.AGGREGATOR, "user": Role.USER}
 ACTORS = [*ROLES, "function node", "encryption node", "regulator", "stranger", "suspended"]
@@ -422,7 +423,7 @@ def test_of_tracing(folder, actors):
         for actor in actors:
             keys = NodeKeys(actor.signing, actor.encryption)
             deal = deal_id(region, "source", DEAL)
-            if Regulator(keys, region.main, slaves, names, Shelf()).trace(deal).holds:
+            if Regulator(keys, region.main, slaves, names, DeliveryCalendar(), Shelf()).trace(deal).holds:
                 traced.add(actor.name)
         assert traced == TRACING["trace a deal"]
 

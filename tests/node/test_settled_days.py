@@ -72,7 +72,7 @@ def test_the_audit_believes_true_statements_and_names_a_false_one(traded):
 
 
 def test_what_cannot_be_settled_is_refused(traded):
-    with pytest.raises(InvalidValue, match="one day"):
+    with pytest.raises(InvalidValue, match="one local day"):
         settle_day(traded, range(DAY * 96 - 1, DAY * 96 + 1), METERED)
     with pytest.raises(InvalidValue, match="Anna"):
         settle_day(traded, PERIODS, {"Bert": [0, 0]})

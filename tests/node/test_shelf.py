@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from gridbourse.index import shelf as shelves
-from gridbourse.index.shelf import PAGE_BYTES, Finder, Hashes, Names, Rows, Shelf
+from gridbourse.regulator import shelf as shelves
+from gridbourse.regulator.shelf import PAGE_BYTES, Finder, Hashes, Names, Rows, Shelf
 
 WIDE = "<Q500s"  # eight rows a page
 NUMBERS = st.integers(0, 2**64 - 1)

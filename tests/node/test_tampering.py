@@ -19,8 +19,8 @@ from gridbourse.contracts.slave_ledger import record_leaf
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.merkle import leaf_hash
 from gridbourse.crypto.node_keys import KeyFolder, NodeKeys
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import ChainCorrupted, TransactionRejected
-from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.merkle_log import Slave
 from gridbourse.ledger.records import Confirmation, DayOpened, NodeRegistered, NodeRevoked, OrderDetails
@@ -30,6 +30,7 @@ from gridbourse.node.chains import BLOCK_GAS_LIMIT
 from gridbourse.node.key_rotation import REGULATOR
 from gridbourse.node.node import Region
 from gridbourse.regulator.audit import Regulator
+from gridbourse.regulator.shelf import Shelf
 
 
 @pytest.fixture(scope="session")
@@ -466,6 +467,7 @@ def test_a_chain_that_is_not_the_registered_one(agreed, folder):
         agreed.main,
         {1: other, 2: agreed.masters["grid"].slave},
         {1: "roofs", 2: "grid"},
+        DeliveryCalendar(),
         Shelf(),
     )
     assert "slave chain roofs is not the one that its master registered" in regulator.audit()

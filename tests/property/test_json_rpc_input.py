@@ -12,7 +12,7 @@ from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.rpc.dispatch import Dispatcher
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.methods import Methods
+from gridbourse.chain.rpc.methods.table import Methods
 from gridbourse.chain.transaction import Transaction
 from gridbourse.crypto.keys import SigningKey
 

@@ -6,7 +6,7 @@ from small_market import DAY, PERIOD, SPEC
 
 from gridbourse.node.node import Region
 from gridbourse.service.rights import Kind
-from gridbourse.units import PERIODS_PER_DAY
+from gridbourse.units import PERIODS_IN_24_HOURS
 from service import Service
 
 
@@ -52,7 +52,7 @@ def shared(prepared, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def quiet_periods():
-    return iter(range(PERIOD + 1, (DAY + 1) * PERIODS_PER_DAY))
+    return iter(range(PERIOD + 1, (DAY + 1) * PERIODS_IN_24_HOURS))
 
 
 @pytest.fixture

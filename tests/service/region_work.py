@@ -1,6 +1,4 @@
-"""What tests let the region's process do, which loads this module for it: so it asks for nothing else of the tests."""
-
-import os
+"""What tests let the thread that owns the region do."""
 
 from gridbourse.ledger.records import OrderDetails
 
@@ -14,11 +12,3 @@ def ordered_periods(region, node_id):
 
 def close_main_chain(region):
     region.main.chain.close()
-
-
-def process_number(region):
-    return os.getpid()
-
-
-def divide_by_zero(region):
-    return 1 // 0

@@ -1,11 +1,11 @@
-"""A service that really runs: a region on disk, the application, a server on a free port of this machine."""
+"""A service that really runs: a region on disk, its node, the application, a server on a free port of this machine.
+
+The node runs in threads of the test's own process, and is commanded over its socket like any other.
+"""
 
 import asyncio
-import os
 import shutil
-import signal
 import socket
-import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -14,8 +14,12 @@ from dataclasses import replace
 import httpx
 from argon2 import PasswordHasher
 
-from gridbourse.node.jobs import JobSchedule
+from gridbourse.chain.local import system_clock
+from gridbourse.node.commands.requests import ReadHealth
+from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.key_rotation import RegionKeys
+from gridbourse.node.node import Region
+from gridbourse.node.process import Node
 from gridbourse.service.app import create_app
 from gridbourse.service.auth import keystore
 from gridbourse.service.rights import Kind
@@ -25,8 +29,6 @@ from gridbourse.service.settings import ServiceSettings
 from gridbourse.web import add_pages
 
 PASSWORD = "correct horse battery staple"
-# The region's process finds here what tests let it do.
-os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
 PATIENCE_SECONDS = 60.0
 """How long something may take on a machine that is busy with other tests."""
 # What makes passwords hard to guess would only make the tests slow.
@@ -38,8 +40,11 @@ QUICK = JobSchedule(step_seconds=0.05, anchor_seconds=0.2)
 class Service:
     """A running service, and the ways in which tests speak to it."""
 
-    def __init__(self, folder, settings=None, broker=None, public_url=None):
+    def __init__(self, folder, settings=None, broker=None, node=None, public_url=None, clock=system_clock, jobs=()):
         self.folder = folder
+        self._clock, self._jobs = clock, jobs
+        self._has_own_node = node is None
+        self.node = node
         self._socket = socket.create_server(("127.0.0.1", 0))
         # As asyncio does where it makes the socket itself: otherwise every answer waits 40 ms for an acknowledgement.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -47,7 +52,9 @@ class Service:
         settings = settings or ServiceSettings(requests_per_second=10_000, burst=10_000, sign_ins_per_minute=10_000)
         self.settings = replace(settings, public_url=public_url or self.url, job_schedule=QUICK)
         self.app = create_app(
-            lambda: Exchange.open(folder, job_schedule=QUICK, broker=broker), self.settings, add_pages
+            lambda: Exchange.open(folder, job_schedule=QUICK, broker=broker, starts_node=False, clock=clock),
+            self.settings,
+            add_pages,
         )
         self._server = server(self.app)
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -65,6 +72,9 @@ class Service:
         asyncio.run(serve())
 
     def start(self):
+        if self.node is None:
+            self.node = Node(Region.open(self.folder, clock=self._clock), self.folder, QUICK, self._jobs)
+            self.node.start()
         self._thread.start()
         until(lambda: self._server.started or not self._thread.is_alive())
         assert self._server.started, "the service starts"
@@ -74,10 +84,14 @@ class Service:
         self._server.should_exit = True
         self._thread.join(PATIENCE_SECONDS)
         assert not self._thread.is_alive(), "the service stops"
+        if self._has_own_node:
+            self.node.stop()
 
     def region(self, work, *arguments, **named):
-        """Do something on the region, in its own process: call a function of a module with it and some arguments."""
-        return self.ask(self.exchange.region.run(work, *arguments, **named))
+        """Do something on the region, in the thread that owns it; the service knows of it when this returns."""
+        answer = self.node.worker.run(work, *arguments, **named).result(PATIENCE_SECONDS)
+        self.ask(self.exchange.node.ask(ReadHealth()))  # what the node told before this answer has arrived
+        return answer
 
     def ask(self, question):
         """Wait for what the service does in its event loop."""
@@ -89,14 +103,10 @@ class Service:
         return folder
 
     async def _copy_at_one_moment(self, folder):
-        # The web server's loop, in which this runs, does nothing else meanwhile; the region's process is held.
-        held = self.exchange.region._process
-        held.send_signal(signal.SIGSTOP)
-        try:
-            os.waitid(os.P_PID, held.pid, os.WSTOPPED)
-            shutil.copytree(self.folder, folder)
-        finally:
-            held.send_signal(signal.SIGCONT)
+        # The web server's loop, in which this runs, does nothing else meanwhile, nor does the thread that copies.
+        ignored = shutil.ignore_patterns("*.sock")
+        copying = self.node.worker.run(lambda _: shutil.copytree(self.folder, folder, ignore=ignored))
+        copying.result(PATIENCE_SECONDS)
 
     def account(self, name, kind=Kind.NODE):
         """An account of somebody, under its own name."""

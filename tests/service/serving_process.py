@@ -23,6 +23,7 @@ class Serving:
     process: subprocess.Popen
     url: str
     log: Path
+    port: int
 
     def is_ready(self):
         assert self.process.poll() is None, self.log.read_text()
@@ -43,18 +44,19 @@ class Serving:
 
 
 @contextmanager
-def serving(folder, *options):
+def serving(folder, *options, port=None):
     """A service of a folder; it is killed at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    if port is None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
     log = folder.with_suffix(f".{port}.log")
     command = [*COMMAND, folder, "--port", str(port), *options]
     with (
-        log.open("wb") as output,
+        log.open("ab") as output,
         subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True) as process,
     ):
         try:
-            running = Serving(process, f"http://127.0.0.1:{port}", log)
+            running = Serving(process, f"http://127.0.0.1:{port}", log, port)
             until(running.is_ready)
             yield running
         finally:

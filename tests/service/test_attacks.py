@@ -1,8 +1,11 @@
 """Attacks on the service, and what comes of them. What is tried against pages is in tests/browser."""
 
 import contextlib
+import csv
 import socket
 from dataclasses import replace
+from io import StringIO
+from itertools import islice
 
 import httpx
 import pytest
@@ -203,9 +206,8 @@ def test_a_signed_order_is_taken_once(arno, period):
     context = client.send(orders.signing_context())
     offer = Offer(Side.ASK, EnergyType.STORAGE, period, 500, 3_000)
     raw = own_keys.sign_order(keys, context, offer)
-    client.send(orders.relay(raw))
-    with pytest.raises(Exception, match="nonce"):
-        client.send(orders.relay(raw))
+    placed = client.send(orders.relay(raw))
+    assert client.send(orders.relay(raw)).order_id == placed.order_id
     assert len(list(client.entries(orders.orders(period=period)))) == 1
 
 
@@ -354,8 +356,10 @@ def test_what_somebody_writes_comes_back_as_data_and_not_as_a_page(anna):
 
 
 def test_a_cell_of_an_export_is_no_formula_for_a_spreadsheet():
-    from gridbourse.service.csv_text import csv_text
+    from gridbourse.files.writing import csv_text
 
-    for text in ("=1+1", "+1", "-1", "@sum", "\t=1"):
-        assert csv_text(["cell"], [[text]]).splitlines()[1] == f"'{text}"
+    for text in ("=1+1", "+1", "-1+2", "@sum", "\t=1", "＝1+1", "\u3000=1", "\u200b=1", "\n=1"):
+        assert next(islice(csv.reader(StringIO(csv_text(["cell"], [[text]]))), 1, None)) == [f"'{text}"]
     assert csv_text(["cell", "number"], [["wind", -1]]).splitlines()[1] == "wind,-1"
+    assert csv_text(["cell", "number"], [["风电", "-0.5"]]).splitlines()[1] == "风电,-0.5"
+    assert csv_text(["cell"], []).startswith("\ufeff")

@@ -15,8 +15,9 @@ from test_trade import place
 
 from gridbourse.cli.main import gridbourse
 from gridbourse.errors import ChainCorrupted, InvalidValue
+from gridbourse.node.backup import restore
 from gridbourse.node.node import Region
-from gridbourse.service.backup import restore, upgrade
+from gridbourse.service.upgrade import upgrade
 from service import PATIENCE_SECONDS, Service, until
 
 
@@ -160,6 +161,12 @@ def test_nothing_is_overwritten(archive, folder):
     assert isinstance(result.exception, InvalidValue)
 
 
+TOKENS_THEN = """CREATE TABLE tokens (
+    id TEXT PRIMARY KEY, digest BLOB NOT NULL UNIQUE, name TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+    scopes TEXT NOT NULL, wrapped_keys BLOB, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID"""
+
+
 def test_an_older_region_is_brought_to_todays_form(folder):
     for path in (folder / "keys").rglob("*.json"):
         stored = json.loads(path.read_text("utf-8"))
@@ -167,13 +174,14 @@ def test_an_older_region_is_brought_to_todays_form(folder):
             del own["suite"]
         path.write_text(json.dumps(stored), "utf-8")
     with sqlite3.connect(folder / "service.sqlite") as db:
-        db.execute("DROP INDEX idempotency_age")
-        db.execute("DROP TABLE decisions")
+        for name in ("decisions", "failed_sign_ins", "known_addresses", "tokens", "audit_reports", "attempts"):
+            db.execute(f"DROP TABLE {name}")
+        db.execute(TOKENS_THEN)
         db.execute("PRAGMA user_version = 1")
     with pytest.raises(InvalidValue):
         Region.open(folder)
     changed = upgrade(folder)
-    assert "service.sqlite: schema 3 instead of 1" in changed
+    assert "service.sqlite: schema 4 instead of 1" in changed
     assert upgrade(folder) == []
     Region.open(folder).close()
 

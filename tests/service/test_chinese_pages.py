@@ -8,18 +8,18 @@ import pytest
 from small_market import DAY, PERIOD, SPEC, ask, bid
 from test_pages import visitor
 
+from gridbourse.delivery import date_text
 from gridbourse.ledger import records
 from gridbourse.node.settle_day import settle_day
-from gridbourse.service.local_time import date_text
 from gridbourse.text import read_translation
-from gridbourse.units import PERIODS_PER_DAY
+from gridbourse.units import PERIODS_IN_24_HOURS
 from gridbourse.web import audit, chains, energy, home, market, network
 from service import PASSWORD, until
 
 SECTIONS = (home, market, energy, chains, network, audit)
 ACTORS = (None, "Anna", "grid", "regulator")
 DATE = date_text(DAY)
-DAY_PERIODS = range(DAY * PERIODS_PER_DAY, (DAY + 1) * PERIODS_PER_DAY)
+DAY_PERIODS = range(DAY * PERIODS_IN_24_HOURS, (DAY + 1) * PERIODS_IN_24_HOURS)
 
 NAMES = {
     "gridbourse",

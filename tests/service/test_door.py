@@ -279,3 +279,36 @@ def test_nothing_private_is_cached(shared):
         for path in ("/", "/energy/deals", "/energy/account", "/network", "/sign-in", "/api/v1/orders", "/nowhere"):
             assert anna.get(path).headers["Cache-Control"] == "no-store", path
         assert "no-store" not in anna.get("/static/console.css").headers.get("Cache-Control", "")
+
+
+# What is kept of accounts
+
+
+def test_an_emptied_file_of_accounts_is_refused_by_name(tmp_path):
+    path = tmp_path / "service.sqlite"
+    store = ServiceStore(path)
+    store.change("INSERT INTO accounts VALUES ('Anna', 'node', 'Anna', '', NULL, 0)")
+    store.close()
+    ServiceStore(path).close()
+    path.write_bytes(b"")
+    with pytest.raises(InvalidValue, match=r"service\.sqlite.*emptied; restore it"):
+        ServiceStore(path)
+    assert path.read_bytes() == b"", "nothing is made in its place"
+
+
+@pytest.mark.parametrize("place", range(0, 60_000, 7_321))
+def test_a_damaged_file_of_accounts_is_refused_or_keeps_its_accounts(tmp_path, place):
+    path = tmp_path / "service.sqlite"
+    store = ServiceStore(path)
+    for number in range(200):
+        store.change("INSERT INTO accounts VALUES (?, 'node', ?, '', NULL, 0)", f"node {number}", f"node {number}")
+    store.close()
+    content = bytearray(path.read_bytes())
+    content[place : place + 64] = bytes(byte ^ 0xFF for byte in content[place : place + 64])
+    path.write_bytes(content)
+    try:
+        store = ServiceStore(path)
+    except InvalidValue:
+        return
+    assert [row["name"] for row in store.rows("SELECT name FROM accounts")] == sorted(f"node {n}" for n in range(200))
+    store.close()

@@ -81,7 +81,13 @@ def test_chinese_texts_are_chinese():
     same = {key for key, text in read_translation("zh").texts.items() if not re.search("[一-鿿]", text)}
     assert same == {
         *("list.comma", "list.full_stop", "audit.csv", "error.field", "trace.colon", "trace.who"),
-        *("{place}, {wrong}", "{first}; {more}", "{user}, {location}: {stated}", "{name}, {kind}, {place}"),
+        *(
+            "{job}: {reason}",
+            "{place}, {wrong}",
+            "{first}; {more}",
+            "{user}, {location}: {stated}",
+            "{name}, {kind}, {place}",
+        ),
     }
 
 

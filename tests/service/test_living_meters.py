@@ -110,7 +110,7 @@ def wind(asking):
 def test_started_again_the_examples_meters_count_on_with_their_keys(example, tmp_path):
     served, folder, passwords = example
     with served.held():
-        left = shutil.copytree(folder, tmp_path / "region")
+        left = shutil.copytree(folder, tmp_path / "region", ignore=shutil.ignore_patterns("*.sock"))
     with serving(left, "--example", EXAMPLE) as running, closing(regulator(running.url, passwords)) as asking:
         until(lambda: all_heard(asking.send(meters.meters())))
         assert {one.is_current for one in asking.send(meters.meters())} == {True}

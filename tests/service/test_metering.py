@@ -22,10 +22,10 @@ from gridbourse.metering.broker import local_broker
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.mqtt import Broker, Concentrator
 from gridbourse.metering.reading import READING_BYTES
+from gridbourse.node.backup import restore
 from gridbourse.node.node import Region
 from gridbourse.region.description import NodeKind, NodeSpec
-from gridbourse.service.backup import restore
-from gridbourse.service.metering import READINGS_FILE
+from gridbourse.region.layout import READINGS_FILE
 from gridbourse.service.rights import Kind
 from gridbourse.service.service import Exchange
 from service import Service, until
@@ -447,10 +447,10 @@ def test_killed_between_reading_and_offer_a_service_loses_nothing_and_offers_onc
 
 def test_killed_between_decision_and_offer_a_service_offers_once(service, anna, annas_meter, tmp_path):
     class Dead:
-        async def run(self, *_):
+        async def ask(self, *_):
             await asyncio.Event().wait()
 
-    service.exchange.offering._region = Dead()
+    service.exchange.offering._node = Dead()
     anna.send(orders.set_limits(LIMITS))
     anna.send(meters.hand_in(readings := counted(annas_meter, exported_wh=SUN_WH)))
     until(lambda: service.exchange.store.rows("SELECT * FROM decisions"))

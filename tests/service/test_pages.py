@@ -8,15 +8,15 @@ import httpx
 import pytest
 from small_market import DAY, PERIOD, ask, bid
 
+from gridbourse.delivery import date_text
 from gridbourse.node.settle_day import settle_day
-from gridbourse.service.local_time import date_text
 from gridbourse.service.settings import ServiceSettings
 from gridbourse.text import read_translation
-from gridbourse.units import PERIODS_PER_DAY
+from gridbourse.units import PERIODS_IN_24_HOURS
 from gridbourse.web.formats import kwh, price, yuan
 from service import PASSWORD, Service, until
 
-DAY_PERIODS = range(DAY * PERIODS_PER_DAY, (DAY + 1) * PERIODS_PER_DAY)
+DAY_PERIODS = range(DAY * PERIODS_IN_24_HOURS, (DAY + 1) * PERIODS_IN_24_HOURS)
 METER_PAGE = f"/energy/meter?day={date_text(DAY)}"
 OPEN_PAGES = ("/", "/sign-in", "/market", f"/market?period={PERIOD}&type=pv", "/chains", "/network")
 NODE_PAGES = (

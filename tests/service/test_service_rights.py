@@ -22,6 +22,7 @@ EXAMPLES = {
     "tx_hash": "0x" + "00" * 32,
     "token_id": "none",
     "node_id": "Anna",
+    "reference": "0" * 64,
 }
 
 

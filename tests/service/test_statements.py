@@ -9,16 +9,16 @@ from small_market import DAY, PERIOD, ask, bid
 
 from gridbourse.api.schema import SideName, Statement, StatementItem, StatementLine
 from gridbourse.client import Client, orders
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
 from gridbourse.node.settle_day import settle_day
-from gridbourse.service.local_time import LocalTime
 from gridbourse.service.statement_pdf import MAX_PDF_LINES, statement_pdf
 from gridbourse.service.statement_text import statement_csv
 from gridbourse.text import read_translation
-from gridbourse.units import PERIODS_PER_DAY
+from gridbourse.units import PERIODS_IN_24_HOURS
 from service import until
 
-DAY_PERIODS = range(DAY * PERIODS_PER_DAY, (DAY + 1) * PERIODS_PER_DAY)
+DAY_PERIODS = range(DAY * PERIODS_IN_24_HOURS, (DAY + 1) * PERIODS_IN_24_HOURS)
 STATEMENT = f"/statements/{DAY}"
 LINE = StatementLine("=Bert", StatementItem.DEAL, PERIOD, 1, SideName.BID, None, 1_000, 3_600, 3_600_000)
 
@@ -89,7 +89,7 @@ def test_the_client_reads_all_three(settled):
 
 def test_times_in_files_are_local_and_no_cell_is_a_formula():
     stated = Statement(DAY, None, [LINE], 3_600_000, 0, 0, [])
-    row = statement_csv(stated, LocalTime("Asia/Shanghai")).decode("utf-8-sig").splitlines()[1]
+    row = statement_csv(stated, DeliveryCalendar("Asia/Shanghai")).decode("utf-8-sig").splitlines()[1]
     assert row.startswith("'=Bert,deal,1,")
     assert "T20:00+08:00,bid,,1,0.36,0.36," in row
 
@@ -97,4 +97,4 @@ def test_times_in_files_are_local_and_no_cell_is_a_formula():
 def test_a_pdf_of_more_pages_than_anybody_reads_is_refused():
     stated = Statement(DAY, None, [replace(LINE)] * (MAX_PDF_LINES + 1), 0, 0, 0, [])
     with pytest.raises(InvalidValue, match="take CSV"):
-        statement_pdf(stated, "small", LocalTime("UTC"), read_translation("en"))
+        statement_pdf(stated, "small", DeliveryCalendar("UTC"), read_translation("en"))

@@ -34,6 +34,9 @@ interface Vm {
     function expectRevert() external;
     function expectRevert(bytes calldata reason) external;
     function expectEmit(address emitter) external;
+    function readFile(string calldata path) external view returns (string memory content);
+    function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
+
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
 

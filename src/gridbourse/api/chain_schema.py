@@ -205,7 +205,10 @@ class Alarm:
 
     kind: Annotated[
         str,
-        Field(description="late_anchor, silent_meter, deaf_head_end, broken_proof, stalled.", examples=["late_anchor"]),
+        Field(
+            description="late_anchor, silent_meter, deaf_head_end, broken_proof, failing_job, stalled.",
+            examples=["late_anchor"],
+        ),
     ]
     subject: Annotated[str, Field(description="The chain or node.", examples=["aggregator"])]
     detail: str

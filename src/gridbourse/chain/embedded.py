@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
+from gridbourse._native import ProposedBlock
 from gridbourse.chain.block import Genesis, Receipt
 from gridbourse.chain.local import LocalChain, system_clock
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import SigningKey
-from gridbourse.errors import ChainError, InvalidValue
+from gridbourse.errors import ChainError, InvalidValue, Rejection, TransactionRejected
 
 MAX_BLOCK_TRANSACTIONS = 5_000
 """Bounds what a block keeps in memory; a larger `send` fills several blocks."""
@@ -68,7 +68,10 @@ class EmbeddedChain(LocalChain):
 
     def send(self, raw_transactions: Sequence[bytes]) -> list[bytes]:
         """Check signed transactions and hand all of them in, or none; returns their hashes."""
-        batch = [SignedTransaction.decode(raw) for raw in raw_transactions]
+        if self._interval_seconds is None and 0 < len(raw_transactions) <= MAX_BLOCK_TRANSACTIONS:
+            with suppress(_MoreThanABlock):
+                return self._seal_at_once(raw_transactions)
+        batch = SignedTransaction.decode_all(raw_transactions)
         with self._changed:
             self._require_open()
             self._enqueue(batch)
@@ -77,6 +80,26 @@ class EmbeddedChain(LocalChain):
             else:
                 self._changed.notify_all()
         return [signed.hash for signed in batch]
+
+    def _seal_at_once(self, raw_transactions: Sequence[bytes]) -> list[bytes]:
+        """Recover, check and run transactions as one block, each as soon as its sender is known."""
+        with self._changed:
+            self._require_open()
+            try:
+                proposed = self._core.execute_raw(raw_transactions, self._next_time())
+            except TransactionRejected as error:
+                if error.reason is Rejection.BLOCK_GAS and len(raw_transactions) > 1:
+                    raise _MoreThanABlock from error
+                raise
+            try:
+                receipts = self._append(proposed)
+            except BaseException as error:
+                self._failure = error
+                if isinstance(error, Exception):
+                    self._require_open()
+                raise
+            self._newest_receipts = {receipt.transaction_hash: receipt for receipt in receipts}
+            return list(self._newest_receipts)
 
     def _stop(self) -> None:
         if self._interval_seconds is not None:
@@ -99,7 +122,7 @@ class EmbeddedChain(LocalChain):
         try:
             while queue:
                 size = self._block_size(queue)
-                for receipt in self._seal(queue[:size]):
+                for receipt in self._append(self._core.execute(queue[:size], self._next_time())):
                     receipts[receipt.transaction_hash] = receipt
                 del queue[:size]
         except BaseException as error:
@@ -116,13 +139,15 @@ class EmbeddedChain(LocalChain):
         """How many transactions from the front of the queue fit into a block whatever gas they use."""
         gas = 0
         for size, signed in enumerate(queue[:MAX_BLOCK_TRANSACTIONS]):
-            gas += signed.transaction.gas_limit
+            gas += signed.gas_limit
             if gas > self._genesis.gas_limit:
                 return size
         return min(len(queue), MAX_BLOCK_TRANSACTIONS)
 
-    def _seal(self, transactions: Sequence[SignedTransaction]) -> tuple[Receipt, ...]:
-        place = self._next_place()
-        block = self._next_block(place, transactions, self._executor.execute(place, transactions))
-        self._append(replace(block, header=block.header.sealed_by(self._key)))
-        return block.execution.receipts
+    def _append(self, proposed: ProposedBlock) -> list[Receipt]:
+        self._core.append(proposed, self._key.sign(proposed.header.seal_digest))
+        return proposed.receipts
+
+
+class _MoreThanABlock(ChainError):
+    """A batch takes more gas than a block has."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from threading import Lock
 from typing import Any, Self
@@ -31,9 +30,10 @@ from gridbourse.chain.rpc.reading import (
     read_transaction,
     told,
 )
+from gridbourse.chain.simulation import Simulation
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address, keccak256
-from gridbourse.errors import ChainError, ChainReorganised, InvalidValue, RpcError, TransactionRejected
+from gridbourse.errors import ChainError, ChainReorganised, InvalidValue, RpcError, StateNotKept, TransactionRejected
 
 _LOG_BLOCKS = 5_000
 _NOT_NOW = frozenset({Code.INTERNAL_ERROR, Code.RESOURCE_UNAVAILABLE, Code.LIMIT_EXCEEDED})
@@ -186,6 +186,16 @@ class EthereumChain(Chain):
         """Gas limit with which a transaction succeeds, as the network estimates it."""
         answer = self._execute("eth_estimateGas", to, data, sender, gas_limit)
         return told(values.read_quantity, answer, "eth_estimateGas")
+
+    def simulate(self, height: int) -> Simulation:
+        """Refused: the state is another node's.
+
+        Raises
+        ------
+        StateNotKept
+            Always.
+        """
+        raise StateNotKept(f"the state of block {height} is not kept here; ask {self._node.url}")
 
     def next_nonce(self, address: Address) -> int:
         """Nonce of an account's next transaction, counting those that the node knows but that are in no block."""
@@ -432,7 +442,7 @@ class EthereumChain(Chain):
     def _told_why(self, receipt: Receipt) -> Receipt:
         answer = self._node.ask(FAILURE_METHOD, values.data(receipt.transaction_hash))
         revert_data = told(values.read_data, answer["revertData"], "revertData")
-        return replace(receipt, revert_data=revert_data, halt=str(answer["halt"]))
+        return receipt.explained(revert_data, str(answer["halt"]))
 
     def _replayed(self, receipt: Receipt) -> Receipt:
         """Run a failed transaction again behind its parent block. Without those between them it may do otherwise."""
@@ -443,9 +453,9 @@ class EthereumChain(Chain):
         except RpcError as error:
             failure = execution_error(error)
             if failure and failure.reverted:
-                return replace(receipt, revert_data=failure.data)
+                return receipt.explained(failure.data, "")
             if failure:
-                return replace(receipt, halt=failure.error)
+                return receipt.explained(b"", failure.error)
         return receipt
 
     def _numbered(self, answers: Sequence[Mapping[str, Any]]) -> list[Log]:
@@ -460,7 +470,7 @@ class EthereumChain(Chain):
                 index = told(values.read_quantity, answer["transactionLogIndex"], "transactionLogIndex")
             else:
                 index = log.index - told(values.read_quantity, first_index[answer["transactionHash"]], "logIndex")
-            logs.append(replace(log, index=index))
+            logs.append(log.numbered(index))
         return logs
 
 

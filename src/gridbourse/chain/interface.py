@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from gridbourse.chain.block import Log, Receipt
+from gridbourse.chain.simulation import Simulation
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address
 
@@ -209,6 +210,16 @@ class Chain(Protocol):
         ------
         ContractReverted
             It fails with the most gas, too.
+        """
+        ...
+
+    def simulate(self, height: int) -> Simulation:
+        """Suppose a block behind another; nothing of it lasts.
+
+        Raises
+        ------
+        StateNotKept
+            The state behind the block is not there any more, or is another node's.
         """
         ...
 

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from gridbourse.api.schema import Account, Deposit, Token
-from gridbourse.cli.connection import Connection, connected
-from gridbourse.cli.output import AS_JSON, Columns, moment, print_json, show, yuan
+from gridbourse.cli.connection import Connection, RegionTimes, connected
+from gridbourse.cli.output import AS_JSON, Columns, moment, print_json, read_day, show, yuan
 from gridbourse.client import orders, session
 from gridbourse.crypto.keys import keccak256
+from gridbourse.delivery import date_text
 from gridbourse.service.rights import Scope
-from gridbourse.units import PERIODS_PER_DAY, money_units, period_at
+from gridbourse.units import money_units
 
 _ACCOUNTS: Columns[Account] = {
     "account": lambda account: account.name,
     "speaks for": lambda account: account.subject,
-    "since (UTC)": lambda account: moment(account.created_at),
+    "since": lambda account: moment(account.created_at),
 }
 _TOKENS: Columns[Token] = {
     "id": lambda token: token.token_id,
     "name": lambda token: token.name,
     "scopes": lambda token: ", ".join(token.scopes),
-    "until (UTC)": lambda token: moment(token.expires_at),
+    "until": lambda token: moment(token.expires_at),
 }
 _DEPOSITS: Columns[Deposit] = {
     "node": lambda deposit: deposit.node_id,
-    "day": lambda deposit: moment(deposit.day * 86_400)[:10],
+    "day": lambda deposit: date_text(deposit.day),
     "free yuan": lambda deposit: yuan(deposit.free_money),
     "held yuan": lambda deposit: yuan(deposit.held_money),
 }
@@ -54,7 +53,7 @@ def create(connection: Connection, name: str, node: str, password: str) -> None:
 @connected
 def list_accounts(connection: Connection, *, as_json: bool) -> None:
     """List the accounts of a master's nodes."""
-    show(connection.send(session.accounts()), _ACCOUNTS, as_json=as_json)
+    show(connection.send(session.accounts()), _ACCOUNTS, times=RegionTimes(connection), as_json=as_json)
 
 
 @account.command(name="close")
@@ -107,7 +106,7 @@ def create_token(
 @connected
 def list_tokens(connection: Connection, *, as_json: bool) -> None:
     """List your API tokens."""
-    show(connection.send(session.tokens()), _TOKENS, as_json=as_json)
+    show(connection.send(session.tokens()), _TOKENS, times=RegionTimes(connection), as_json=as_json)
 
 
 @token.command(name="revoke")
@@ -129,17 +128,18 @@ def deposit() -> None:
 @connected
 def list_deposits(connection: Connection, *, as_json: bool) -> None:
     """List the money of your nodes, by delivery day."""
-    show(connection.send(orders.deposits()), _DEPOSITS, as_json=as_json)
+    show(connection.send(orders.deposits()), _DEPOSITS, times=RegionTimes(connection), as_json=as_json)
 
 
 @deposit.command()
 @click.argument("node")
 @click.argument("amount")
-@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Delivery day, e.g. 2026-06-01.")
+@click.option(
+    "--day", callback=read_day, metavar="YYYY-MM-DD", required=True, help="Delivery day, by the region's calendar."
+)
 @click.option("--reference", required=True, help="Of the payment; repeated under it, a credit counts once.")
 @connected
-def credit(connection: Connection, node: str, amount: str, day: datetime, reference: str) -> None:
+def credit(connection: Connection, node: str, amount: str, day: int, reference: str) -> None:
     """As settlement agent: credit NODE with AMOUNT yuan that were received, for trading on a delivery day."""
-    number = period_at(day.replace(tzinfo=UTC)) // PERIODS_PER_DAY
-    connection.send(orders.credit({node: money_units(amount)}, number, keccak256(reference.encode())))
+    connection.send(orders.credit({node: money_units(amount)}, day, keccak256(reference.encode())))
     click.echo(f"{node} is credited with {amount} yuan")

@@ -13,11 +13,12 @@ import click
 
 from gridbourse.cli.output import AS_JSON, Columns, kwh, price, show, yuan
 from gridbourse.errors import InvalidValue
-from gridbourse.market.auction import PRICINGS, Clearing, Pricing, Rationing, Side, TieRule, clear, pair, welfare
+from gridbourse.market.auction import PRICINGS, Clearing, Pricing, Rationing, Side, TieRule, clear, pair
+from gridbourse.market.block_auction import Block, Session, clear_with_blocks
 from gridbourse.units import energy_wh, price_ticks
 
 _REQUIRED = ("side", "price_yuan_per_kwh", "energy_kwh")
-_OPTIONAL = ("user", "period")
+_OPTIONAL = ("user", "period", "block")
 _SIDES = ("ask", "bid")
 
 
@@ -28,6 +29,7 @@ class _Order:
     line: int
     user: str
     period: str
+    block: str
     side: str
     price_ticks: int
     energy_wh: int
@@ -93,8 +95,9 @@ def auction() -> None:
 def clear_file(orders: Path, tie: str, rationing: str, pricing: str, *, as_json: bool) -> None:
     """Clear the orders of a file: a header, then a line for each order in the order of arrival.
 
-    Columns: side (ask or bid), price_yuan_per_kwh, energy_kwh, and if wanted user and period; each period is a session
-    of its own. Lines that are no orders are named and left out, and the exit code is 2.
+    Columns: side (ask or bid), price_yuan_per_kwh, energy_kwh, and if wanted user, period and block; each period is a
+    session of its own. Lines with the same block are all accepted or none. Lines that are no orders are named and left
+    out, and the exit code is 2; in a file with blocks they are refused.
     """
     taken: defaultdict[str, list[_Order]] = defaultdict(list)
     refused: list[InvalidValue] = []
@@ -105,10 +108,18 @@ def clear_file(orders: Path, tie: str, rationing: str, pricing: str, *, as_json:
             taken[order.period].append(order)
     sessions: list[_Session] = []
     results: list[_Result] = []
-    for period, own in sorted(taken.items()):
-        session, cleared = _clear(period, own, TieRule(tie), Rationing(rationing), PRICINGS[pricing])
-        sessions.append(session)
-        results += cleared
+    by_period = dict(sorted(taken.items()))
+    if any(order.block for own in by_period.values() for order in own):
+        if refused:
+            raise refused[0]
+        if pricing != "uniform":
+            raise InvalidValue("--pricing", pricing, "uniform: blocks trade at the clearing price")
+        results = _clear_with_blocks(by_period, TieRule(tie), Rationing(rationing), sessions)
+    else:
+        for period, own in by_period.items():
+            session, cleared = _clear(period, own, TieRule(tie), Rationing(rationing), PRICINGS[pricing])
+            sessions.append(session)
+            results += cleared
     if not as_json:
         show(sessions, _SESSIONS, as_json=False, title=f"Cleared: {pricing}, {tie}, {rationing}")
     show(results, _RESULTS, as_json=as_json)
@@ -149,14 +160,15 @@ def _order(line: int, fields: Mapping[str, str]) -> _Order:
     wanted_wh = energy_wh(fields["energy_kwh"])
     if not wanted_wh:
         raise InvalidValue("energy_kwh", fields["energy_kwh"], "an energy above 0 kWh")
-    return _Order(line, fields.get("user", ""), fields.get("period", ""), fields["side"], ticks, wanted_wh)
+    user, period, block = (fields.get(name, "") for name in _OPTIONAL)
+    return _Order(line, user, period, block, fields["side"], ticks, wanted_wh)
 
 
 def _clear(
     period: str, orders: Sequence[_Order], tie: TieRule, rationing: Rationing, pricing: Pricing
 ) -> tuple[_Session, list[_Result]]:
     by_side = {side: [order for order in orders if order.side == side] for side in _SIDES}
-    asks, bids = (Side.of([(order.price_ticks, order.energy_wh) for order in by_side[side]]) for side in _SIDES)
+    asks, bids = _sides(orders)
     clearing = clear(asks, bids, tie_rule=tie, rationing=rationing)
     trades = pair(asks, bids, clearing, pricing)
     accepted: dict[int, tuple[int, int]] = {}
@@ -168,19 +180,74 @@ def _clear(
             money[place] += traded_wh * ticks
         for order, order_wh, order_money in zip(by_side[side], own_wh.tolist(), money, strict=True):
             accepted[order.line] = (order_wh, order_money)
-    results = [
-        _Result(order.line, order.user, period, order.side, order.price_ticks, order.energy_wh, *accepted[order.line])
-        for order in orders
-    ]
-    return _session(period, asks, bids, clearing, results), results
+    results = [_result(order, *accepted[order.line]) for order in orders]
+    return _session(period, clearing, results), results
 
 
-def _session(period: str, asks: Side, bids: Side, clearing: Clearing, results: Sequence[_Result]) -> _Session:
+def _clear_with_blocks(
+    by_period: Mapping[str, Sequence[_Order]], tie: TieRule, rationing: Rationing, sessions: list[_Session]
+) -> list[_Result]:
+    """Clear all periods together; adds their sessions to `sessions`."""
+    numbers = {period: number for number, period in enumerate(by_period)}
+    blocks = _blocks([order for own in by_period.values() for order in own if order.block], numbers)
+    ordinary = {period: [order for order in own if not order.block] for period, own in by_period.items()}
+    cleared = clear_with_blocks(
+        {numbers[period]: Session(*_sides(own)) for period, own in ordinary.items()},
+        list(blocks.values()),
+        tie_rule=tie,
+        rationing=rationing,
+    )
+    taken = {name for place, name in enumerate(blocks) if place in cleared.accepted}
+    results: list[_Result] = []
+    for period, own in by_period.items():
+        clearing = cleared.clearings[numbers[period]]
+        price_ticks = clearing.price_ticks or 0
+        served = {"ask": iter(clearing.asks_wh.tolist()), "bid": iter(clearing.bids_wh.tolist())}
+        of_period: list[_Result] = []
+        for order in own:
+            in_block = order.energy_wh if order.block in taken else 0
+            accepted_wh = in_block if order.block else next(served[order.side])
+            of_period.append(_result(order, accepted_wh, accepted_wh * price_ticks))
+        sessions.append(_session(period, clearing, of_period))
+        results += of_period
+    return results
+
+
+def _blocks(orders: Sequence[_Order], numbers: Mapping[str, int]) -> dict[str, Block]:
+    """Blocks by name, each from its lines."""
+    lines: defaultdict[str, list[_Order]] = defaultdict(list)
+    for order in orders:
+        lines[order.block].append(order)
+    blocks: dict[str, Block] = {}
+    for name, own in lines.items():
+        energies = {numbers[order.period]: order.energy_wh for order in own}
+        if len({(order.side, order.price_ticks) for order in own}) > 1 or len(energies) < len(own):
+            raise InvalidValue(
+                f"line {own[-1].line}, block", name, "one side, one price, and each period once in a block"
+            )
+        blocks[name] = Block(own[0].side == "ask", own[0].price_ticks, energies)
+    return blocks
+
+
+def _sides(orders: Sequence[_Order]) -> tuple[Side, Side]:
+    asks, bids = (
+        Side.of([(order.price_ticks, order.energy_wh) for order in orders if order.side == side]) for side in _SIDES
+    )
+    return asks, bids
+
+
+def _result(order: _Order, accepted_wh: int, money: int) -> _Result:
+    return _Result(
+        order.line, order.user, order.period, order.side, order.price_ticks, order.energy_wh, accepted_wh, money
+    )
+
+
+def _session(period: str, clearing: Clearing, results: Sequence[_Result]) -> _Session:
     return _Session(
         period,
         clearing.price_ticks,
         clearing.volume_wh,
-        welfare(asks, bids, clearing),
+        sum(result.accepted_wh * result.price_ticks * (1 if result.side == "bid" else -1) for result in results),
         len(results),
         sum(result.accepted_wh > 0 for result in results),
     )

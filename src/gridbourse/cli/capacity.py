@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -14,25 +13,26 @@ from rich.table import Table
 from gridbourse.node.node import Region
 from gridbourse.regulator.capacity_audit import CapacityTrace
 from gridbourse.text import say
-from gridbourse.units import (
-    format_kwh,
-    period_at,
-)
+from gridbourse.units import PERIOD_SECONDS, format_kwh
 
 
 @click.command()
-@click.argument("moment", type=click.DateTime(formats=["%Y-%m-%dT%H:%M"]), metavar="YYYY-MM-DDTHH:MM")
+@click.argument("time")
 @click.argument("from_zone")
 @click.argument("to_zone")
 @click.option("--region", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the region.")
-def capacity(moment: datetime, from_zone: str, to_zone: str, region: Path) -> None:
-    """Walk from the transfer capacity of a delivery period to the schedules behind it, as the regulator.
+def capacity(time: str, from_zone: str, to_zone: str, region: Path) -> None:
+    """Walk from a transfer capacity to the schedules behind it, as the regulator.
+
+    TIME is a moment of the delivery period, as 2026-06-01T12:15.
 
     Exit code 2 if something of it is wrong.
     """
     with Region.open(region) as opened:
-        traced = opened.regulator.trace_capacity(period_at(moment.replace(tzinfo=UTC)), from_zone, to_zone)
-    click.echo(f"{from_zone} to {to_zone}, {moment:%Y-%m-%d %H:%M} UTC: {format_kwh(traced.capacity_wh)} kWh")
+        period = opened.calendar.moment(time) // PERIOD_SECONDS
+        traced = opened.regulator.trace_capacity(period, from_zone, to_zone)
+        delivery = opened.calendar.dated_span(period)
+    click.echo(f"{from_zone} to {to_zone}, {delivery}: {format_kwh(traced.capacity_wh)} kWh")
     _show_capacity(Console(), traced)
     for finding in traced.findings:
         click.secho(say(finding, "en"), fg="red")

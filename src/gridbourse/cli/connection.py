@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, closing
 from functools import wraps
@@ -13,14 +14,16 @@ import click
 import httpx
 
 from gridbourse.api.schema import Page
-from gridbourse.client import AsyncClient, Client
+from gridbourse.client import AsyncClient, Client, market
 from gridbourse.client.request import Request
-from gridbourse.errors import ChainLocked, InvalidValue
+from gridbourse.delivery import DeliveryCalendar
+from gridbourse.errors import InvalidValue
 from gridbourse.node.key_rotation import RegionKeys
 from gridbourse.service.app import create_app
 from gridbourse.service.rights import Kind, Principal, Scope
 from gridbourse.service.service import Exchange
 from gridbourse.service.settings import ServiceSettings
+from gridbourse.units import PERIOD_SECONDS
 
 _Answer = TypeVar("_Answer")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -46,8 +49,37 @@ class Connection(Protocol):
         ...
 
 
+class RegionTimes:
+    """The clocks of the region that a connection leads to, asked for when something is to be shown or read by them.
+
+    Parameters
+    ----------
+    connection
+        The connection.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._calendar: DeliveryCalendar | None = None
+
+    def __call__(self) -> DeliveryCalendar:
+        """The region's calendar."""
+        if self._calendar is None:
+            self._calendar = DeliveryCalendar(self._connection.send(market.settings()).time_zone)
+        return self._calendar
+
+    def period(self, text: str) -> int:
+        """The delivery period in which a time lies that somebody wrote: local, or with its offset."""
+        return self().moment(text, "period") // PERIOD_SECONDS
+
+    @property
+    def today(self) -> int:
+        """The delivery day that it is there."""
+        return self().day_at(time.time())
+
+
 class LocalExchange:
-    """A region on disk that nobody serves: its service runs in this process, for one command.
+    """A region on disk: its service runs in this process, for one command, beside the node that runs or is started.
 
     Whoever may read the folder has all its keys, and so may act as anybody in it.
 
@@ -89,7 +121,7 @@ class LocalExchange:
 
     async def _open(self, folder: Path, name: str | None) -> AsyncClient:
         settings = ServiceSettings(public_url=_LOCAL_URL)
-        app = create_app(lambda: _open_exchange(folder), settings)
+        app = create_app(lambda: Exchange.open(folder), settings)
         await self._stack.enter_async_context(app.router.lifespan_context(app))
         exchange: Exchange = app.state.exchange
         token = None
@@ -113,7 +145,7 @@ def connected(command: _Command) -> _Command:
     @click.option(
         "--region",
         type=click.Path(path_type=Path, file_okay=False, exists=True),
-        help="Folder of a region on disk that no service has open, instead of an address.",
+        help="Folder of a region on disk, instead of an address.",
     )
     @click.option("--as", "acting_as", help='With --region, as whom: a function node, a master, or "regulator".')
     @wraps(command)
@@ -129,13 +161,6 @@ def connected(command: _Command) -> _Command:
             return command(connection, **arguments)
 
     return run  # type: ignore[return-value]
-
-
-async def _open_exchange(folder: Path) -> Exchange:
-    try:
-        return await Exchange.open(folder)
-    except ChainLocked as error:
-        raise ChainLocked(f"{folder} is open in another process; if that serves it, give --url instead") from error
 
 
 def _principal(exchange: Exchange, name: str) -> Principal:

@@ -19,7 +19,7 @@ from gridbourse.simulation.day import run_day
 from gridbourse.simulation.day_region import LEAST_NODES
 from gridbourse.simulation.day_report import NAMES, by_type, flows_wh, matched_share, write_day
 from gridbourse.simulation.day_result import DayResult
-from gridbourse.units import MONEY_UNITS_PER_YUAN, PERIODS_PER_DAY, TICKS_PER_YUAN, WH_PER_KWH, period_start
+from gridbourse.units import MONEY_UNITS_PER_YUAN, PERIODS_IN_24_HOURS, TICKS_PER_YUAN, WH_PER_KWH, period_start
 
 FULL = 0.99
 """Share of a capacity from which on it counts as full: the rest may be less than anybody's smallest offer."""
@@ -36,8 +36,8 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 )
 @click.option(
     "--periods",
-    type=click.IntRange(1, PERIODS_PER_DAY),
-    default=PERIODS_PER_DAY,
+    type=click.IntRange(1, PERIODS_IN_24_HOURS),
+    default=PERIODS_IN_24_HOURS,
     show_default=True,
     help="Delivery periods from midnight on.",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gridbourse.api.schema import Deal, DealStatus
-from gridbourse.cli.connection import Connection, connected
+from gridbourse.cli.connection import Connection, RegionTimes, connected
 from gridbourse.cli.output import AS_JSON, Columns, kwh, moment, period, price, show, yuan
 from gridbourse.client import orders
 
@@ -14,13 +14,13 @@ COLUMNS: Columns[Deal] = {
     "node": lambda deal: deal.node_id,
     "side": lambda deal: deal.side,
     "type": lambda deal: deal.energy_type,
-    "delivery (UTC)": lambda deal: period(deal.period),
+    "delivery": lambda deal: period(deal.period),
     "kWh": lambda deal: kwh(deal.energy_wh),
     "yuan/kWh": lambda deal: price(deal.price_ticks),
     "yuan": lambda deal: yuan(deal.money),
     "status": lambda deal: deal.status,
     "answered": lambda deal: {None: "", True: "confirmed", False: "abandoned"}[deal.answered],
-    "answer before (UTC)": lambda deal: moment(deal.confirm_before) if deal.status is DealStatus.INTENT else "",
+    "answer before": lambda deal: moment(deal.confirm_before) if deal.status is DealStatus.INTENT else "",
 }
 
 
@@ -41,7 +41,7 @@ def list_deals(
     """List deals of your nodes, newest first."""
     asked = orders.deals(node_id=node, status=status)
     found = list(connection.entries(asked)) if everything else connection.send(asked).items
-    show(found, COLUMNS, as_json=as_json)
+    show(found, COLUMNS, times=RegionTimes(connection), as_json=as_json)
 
 
 @deal.command()
@@ -50,7 +50,7 @@ def list_deals(
 @connected
 def confirm(connection: Connection, deal_id: int, *, as_json: bool) -> None:
     """Confirm a deal within its cooling-off time."""
-    show([connection.send(orders.confirm(deal_id))], COLUMNS, as_json=as_json)
+    show([connection.send(orders.confirm(deal_id))], COLUMNS, times=RegionTimes(connection), as_json=as_json)
 
 
 @deal.command()
@@ -59,4 +59,4 @@ def confirm(connection: Connection, deal_id: int, *, as_json: bool) -> None:
 @connected
 def abandon(connection: Connection, deal_id: int, *, as_json: bool) -> None:
     """Abandon a deal within its cooling-off time: nothing is transferred."""
-    show([connection.send(orders.abandon(deal_id))], COLUMNS, as_json=as_json)
+    show([connection.send(orders.abandon(deal_id))], COLUMNS, times=RegionTimes(connection), as_json=as_json)

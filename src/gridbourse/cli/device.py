@@ -10,7 +10,7 @@ from gridbourse.errors import InvalidValue, OrderRefused
 from gridbourse.market.types import EnergyType, Offer, OrderId, Reason, Side
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.device import Device
-from gridbourse.units import energy_wh, price_ticks
+from gridbourse.units import PERIOD_SECONDS, energy_wh, price_ticks
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
 NODE = click.argument("node")
@@ -34,18 +34,20 @@ def device() -> None:
 @click.argument("side", type=click.Choice(["sell", "buy"]))
 @click.argument("kwh")
 @click.option("--price", required=True, help="In yuan/kWh.")
-@click.option("--period", required=True, type=click.IntRange(min=0), help="Number of the delivery period.")
+@click.option("--period", required=True, metavar="TIME", help="A time in the delivery period, as 2026-06-01T12:15.")
 @click.option(
     "--type", "types", type=TYPES, multiple=True, help="What a seller sells, or a buyer takes; by default any."
 )
 @SLAVE
 def offer(
-    folder: Path, node: str, side: str, kwh: str, price: str, period: int, types: tuple[str, ...], slave_url: str
+    folder: Path, node: str, side: str, kwh: str, price: str, period: str, types: tuple[str, ...], slave_url: str
 ) -> None:
     """Offer to sell or buy KWH; prints the order's id when the market has it."""
     kinds = EnergyType(sum(EnergyType[name.upper()] for name in types)) if types else EnergyType.any()
-    made = Offer(Side.ASK if side == "sell" else Side.BID, kinds, period, energy_wh(kwh), price_ticks(price))
+    limits = energy_wh(kwh), price_ticks(price)
     with Device(folder, node, slave_url) as acting:
+        number = acting.calendar.moment(period, "period") // PERIOD_SECONDS
+        made = Offer(Side.ASK if side == "sell" else Side.BID, kinds, number, *limits)
         fate = acting.wait_for(acting.offer(made))
     if isinstance(fate, Reason):
         raise OrderRefused(fate)

@@ -19,6 +19,7 @@ from gridbourse.crypto.commitment import FieldValue
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue, ProofError
 from gridbourse.ledger.disclosure import Disclosed, Disclosure, verify_disclosure
+from gridbourse.node.disclosing import disclose_record
 from gridbourse.node.node import Region
 from gridbourse.units import format_kwh, format_price, period_start
 
@@ -42,7 +43,7 @@ def disclosure() -> None:
 def create(master: str, record: int, fields: tuple[str, ...], holder: str, output: Path | None, region: Path) -> None:
     """Show fields of RECORD, its number on the slave chain of MASTER, as JSON that proves them."""
     with Region.open(region) as opened:
-        made = opened.disclose(master, record, fields, holder=holder)
+        made = disclose_record(opened, master, record, fields, holder=holder)
     text = json.dumps(made.document(), indent=2, ensure_ascii=False) + "\n"
     if output:
         output.write_text(text, "utf-8")

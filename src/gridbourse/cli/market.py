@@ -9,26 +9,25 @@ from rich.console import Console
 from rich.table import Table
 
 from gridbourse.api.schema import OrderBook, PeriodSummary, PriceLevel, Trade
-from gridbourse.cli.connection import Connection, connected
+from gridbourse.cli.connection import Connection, RegionTimes, connected
 from gridbourse.cli.order import TYPES
-from gridbourse.cli.output import AS_JSON, PERIOD, Columns, kwh, moment, period, price, print_json, show, yuan
+from gridbourse.cli.output import AS_JSON, Columns, kwh, moment, period, price, print_json, show, yuan
 from gridbourse.client import market
 
 _PERIODS: Columns[PeriodSummary] = {
-    "period": lambda found: found.period,
-    "delivery (UTC)": lambda found: period(found.period),
+    "delivery": lambda found: period(found.period),
     "best bid": lambda found: price(found.best_bid_ticks),
     "best ask": lambda found: price(found.best_ask_ticks),
     "bid kWh": lambda found: kwh(found.bid_energy_wh),
     "ask kWh": lambda found: kwh(found.ask_energy_wh),
     "traded kWh": lambda found: kwh(found.traded_energy_wh),
     "last": lambda found: price(found.last_price_ticks),
-    "gate closes (UTC)": lambda found: moment(found.gate_closes_at),
+    "gate closes": lambda found: moment(found.gate_closes_at),
 }
 _TRADES: Columns[Trade] = {
     "deal": lambda trade: trade.deal_id,
-    "agreed (UTC)": lambda trade: moment(trade.agreed_at),
-    "delivery (UTC)": lambda trade: period(trade.period),
+    "agreed": lambda trade: moment(trade.agreed_at),
+    "delivery": lambda trade: period(trade.period),
     "type": lambda trade: trade.energy_type,
     "kWh": lambda trade: kwh(trade.energy_wh),
     "yuan/kWh": lambda trade: price(trade.price_ticks),
@@ -38,21 +37,22 @@ _TRADES: Columns[Trade] = {
 
 
 @click.command()
-@click.argument("delivery", type=PERIOD, required=False)
+@click.argument("delivery", metavar="TIME", required=False)
 @click.option("--type", "energy_type", type=TYPES, help="Only this energy type.")
 @click.option("--depth", type=click.IntRange(1, 1_000), default=20, show_default=True, help="Price levels a side.")
 @AS_JSON
 @connected
-def book(connection: Connection, delivery: int | None, energy_type: str | None, depth: int, *, as_json: bool) -> None:
-    """Show the order book of a DELIVERY period: its number or a time in it. Without one, the periods with orders."""
+def book(connection: Connection, delivery: str | None, energy_type: str | None, depth: int, *, as_json: bool) -> None:
+    """Show the order book of the period of a TIME, as 2026-06-01T12:15. Without one, the periods with orders."""
     if delivery is None:
-        show(connection.send(market.periods()), _PERIODS, as_json=as_json)
+        show(connection.send(market.periods()), _PERIODS, times=RegionTimes(connection), as_json=as_json)
         return
-    found = connection.send(market.book(delivery, energy_type, depth))
+    times = RegionTimes(connection)
+    found = connection.send(market.book(times.period(delivery), energy_type, depth))
     if as_json:
         print_json(_document(found))
     else:
-        _show_book(found)
+        _show_book(found, times)
 
 
 @click.group()
@@ -61,18 +61,20 @@ def trade() -> None:
 
 
 @trade.command(name="list")
-@click.option("--period", "delivery", type=PERIOD, help="Only for this delivery period.")
+@click.option("--period", "delivery", metavar="TIME", help="Only for the delivery period of this time.")
 @click.option("--type", "energy_type", type=TYPES, help="Only this energy type.")
 @click.option("--all", "everything", is_flag=True, help="All of them, not just the newest fifty.")
 @AS_JSON
 @connected
 def list_trades(
-    connection: Connection, delivery: int | None, energy_type: str | None, *, everything: bool, as_json: bool
+    connection: Connection, delivery: str | None, energy_type: str | None, *, everything: bool, as_json: bool
 ) -> None:
     """List what was agreed, newest first."""
-    asked = market.trades(period=delivery, energy_type=energy_type)
+    asked = market.trades(
+        period=RegionTimes(connection).period(delivery) if delivery else None, energy_type=energy_type
+    )
     found = list(connection.entries(asked)) if everything else connection.send(asked).items
-    show(found, _TRADES, as_json=as_json)
+    show(found, _TRADES, times=RegionTimes(connection), as_json=as_json)
 
 
 def _document(found: OrderBook) -> dict[str, object]:
@@ -85,9 +87,9 @@ def _document(found: OrderBook) -> dict[str, object]:
     return {"period": found.period, "bids": levels(found.bids), "asks": levels(found.asks), "height": found.height}
 
 
-def _show_book(found: OrderBook) -> None:
+def _show_book(found: OrderBook, times: RegionTimes) -> None:
     table = Table(
-        title=f"Delivery {period(found.period)} UTC, {found.energy_type or 'all types'}", title_justify="left"
+        title=f"Delivery {times().dated_span(found.period)}, {found.energy_type or 'all types'}", title_justify="left"
     )
     for column in ("orders", "bid kWh", "bid", "ask", "ask kWh", "orders"):
         table.add_column(column, justify="right")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import IO
 
 import click
 
 from gridbourse.api.meter_schema import AutomaticOffer, MeterView, PeriodReading
 from gridbourse.api.schema import Order
-from gridbourse.cli.connection import Connection, connected
-from gridbourse.cli.output import AS_JSON, Columns, kwh, moment, period, price, show
+from gridbourse.cli.connection import Connection, RegionTimes, connected
+from gridbourse.cli.output import AS_JSON, Columns, kwh, moment, period, price, read_day, show
 from gridbourse.client import meters
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
 from gridbourse.metering.reading import READING_BYTES, SignedReading
-from gridbourse.units import PERIODS_PER_DAY, energy_wh, period_at
+from gridbourse.units import energy_wh
 
 READINGS_PER_REQUEST = 500
 
@@ -25,7 +24,7 @@ _METERS: Columns[MeterView] = {
     "kW": lambda found: kwh(found.limit_w),
     "readings": lambda found: found.reading_count,
     "missing": lambda found: found.missing_count,
-    "heard (UTC)": lambda found: moment(found.heard_at),
+    "heard": lambda found: moment(found.heard_at),
     "": lambda found: ", ".join(
         word
         for word, holds in (
@@ -37,7 +36,7 @@ _METERS: Columns[MeterView] = {
     ),
 }
 _READINGS: Columns[PeriodReading] = {
-    "delivery (UTC)": lambda found: period(found.period),
+    "delivery": lambda found: period(found.period),
     "drawn kWh": lambda found: _signed(found.imported_wh),
     "fed in kWh": lambda found: _signed(found.exported_wh),
     "surplus kWh": lambda found: _signed(found.surplus_wh),
@@ -45,7 +44,7 @@ _READINGS: Columns[PeriodReading] = {
     "error kWh": lambda found: _signed(found.expected_error_wh),
 }
 _OFFERS: Columns[AutomaticOffer] = {
-    "delivery (UTC)": lambda found: period(found.period),
+    "delivery": lambda found: period(found.period),
     "outcome": lambda found: found.outcome,
     "expected kWh": lambda found: _signed(found.expected_wh),
     "order": lambda found: _order(found.order),
@@ -53,16 +52,11 @@ _OFFERS: Columns[AutomaticOffer] = {
 }
 
 
-def _day_of(_context: click.Context, _parameter: click.Parameter, value: datetime | None) -> int | None:
-    return None if value is None else period_at(value.replace(tzinfo=UTC)) // PERIODS_PER_DAY
-
-
 _DAY = click.option(
     "--day",
-    type=click.DateTime(formats=["%Y-%m-%d"]),
-    callback=_day_of,
+    callback=read_day,
     metavar="YYYY-MM-DD",
-    help="Delivery day: 96 periods from 00:00 UTC on; by default today, and what is traded next.",
+    help="Delivery day, by the region's calendar; by default today, and what is traded next.",
 )
 
 
@@ -76,7 +70,7 @@ def meter() -> None:
 @connected
 def list_meters(connection: Connection, *, as_json: bool) -> None:
     """List the meters of your nodes and when each was heard last."""
-    show(connection.send(meters.meters()), _METERS, as_json=as_json)
+    show(connection.send(meters.meters()), _METERS, times=RegionTimes(connection), as_json=as_json)
 
 
 @meter.command()
@@ -118,8 +112,8 @@ def send(connection: Connection, file: IO[bytes]) -> None:
 @connected
 def readings(connection: Connection, node_id: str, day: int | None, *, as_json: bool) -> None:
     """List what the meter of NODE counted on a day, by delivery period, and what it lets expect of the next ones."""
-    found = [one for each in _days(day) for one in connection.send(meters.readings(node_id, each))]
-    show(found, _READINGS, as_json=as_json)
+    found = [one for each in _days(connection, day) for one in connection.send(meters.readings(node_id, each))]
+    show(found, _READINGS, times=RegionTimes(connection), as_json=as_json)
 
 
 @meter.command()
@@ -129,14 +123,16 @@ def readings(connection: Connection, node_id: str, day: int | None, *, as_json: 
 @connected
 def offers(connection: Connection, node_id: str, day: int | None, *, as_json: bool) -> None:
     """List what NODE offered by itself on a day, and why nothing where it offered nothing."""
-    found = [one for each in _days(day) for one in connection.send(meters.automatic_offers(node_id, each))]
-    show(found, _OFFERS, as_json=as_json)
+    found = [one for each in _days(connection, day) for one in connection.send(meters.automatic_offers(node_id, each))]
+    show(found, _OFFERS, times=RegionTimes(connection), as_json=as_json)
 
 
-def _days(day: int | None) -> list[int]:
+def _days(connection: Connection, day: int | None) -> list[int]:
     """The day that was named, or today with what is traded next, which may be tomorrow's."""
-    today = period_at(datetime.now(UTC)) // PERIODS_PER_DAY
-    return [today, today + 1] if day is None else [day]
+    if day is not None:
+        return [day]
+    today = RegionTimes(connection).today
+    return [today, today + 1]
 
 
 def _signed(energy: int | None) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from gridbourse.api.schema import EnergyTypeName, Order, OrderStatus
-from gridbourse.cli.connection import Connection, connected
-from gridbourse.cli.output import AS_JSON, PERIOD, Columns, kwh, period, price, show, show_one
+from gridbourse.cli.connection import Connection, RegionTimes, connected
+from gridbourse.cli.output import AS_JSON, Columns, kwh, period, price, show, show_one
 from gridbourse.client import orders
 from gridbourse.market.types import EnergyType, Offer, Side
 from gridbourse.units import energy_wh, price_ticks
@@ -17,7 +17,7 @@ COLUMNS: Columns[Order] = {
     "node": lambda order: order.node_id,
     "side": lambda order: order.side,
     "types": lambda order: "any" if len(order.energy_types) == len(EnergyTypeName) else ", ".join(order.energy_types),
-    "delivery (UTC)": lambda order: period(order.period),
+    "delivery": lambda order: period(order.period),
     "kWh": lambda order: kwh(order.energy_wh),
     "open kWh": lambda order: kwh(order.open_wh),
     "agreed kWh": lambda order: kwh(order.agreed_wh),
@@ -35,7 +35,9 @@ def order() -> None:
 @click.argument("side", type=click.Choice(["ask", "bid"]))
 @click.option("--kwh", "energy", required=True, help="Energy in kWh, e.g. 300 or 0.25.")
 @click.option("--price", "limit", required=True, help="Lowest (ask) or highest (bid) price in yuan/kWh, e.g. 0.36.")
-@click.option("--period", "delivery", type=PERIOD, required=True, help="Delivery period: a number, or a time in it.")
+@click.option(
+    "--period", "delivery", metavar="TIME", required=True, help="A time in the delivery period, as 2026-06-01T12:15."
+)
 @click.option(
     "--type", "types", type=TYPES, multiple=True, help="Energy type; a bid may name several, or none for any."
 )
@@ -48,7 +50,7 @@ def place(
     side: str,
     energy: str,
     limit: str,
-    delivery: int,
+    delivery: str,
     types: tuple[str, ...],
     quota: str | None,
     key: str | None,
@@ -59,14 +61,15 @@ def place(
     named = EnergyType(0)
     for name in types or EnergyTypeName:
         named |= EnergyType[name.upper()]
-    offer = Offer(Side[side.upper()], named, delivery, energy_wh(energy), price_ticks(limit))
+    period_number = RegionTimes(connection).period(delivery)
+    offer = Offer(Side[side.upper()], named, period_number, energy_wh(energy), price_ticks(limit))
     quota_wh = energy_wh(quota) if quota is not None else None
-    _show_one(connection.send(orders.place(offer, energy_quota_wh=quota_wh, key=key)), as_json=as_json)
+    _show_one(connection, connection.send(orders.place(offer, energy_quota_wh=quota_wh, key=key)), as_json=as_json)
 
 
 @order.command(name="list")
 @click.option("--node", help="Only this function node.")
-@click.option("--period", "delivery", type=PERIOD, help="Only this delivery period.")
+@click.option("--period", "delivery", metavar="TIME", help="Only the delivery period of this time.")
 @click.option("--status", type=click.Choice([status.value for status in OrderStatus]), help="Only these.")
 @click.option("--all", "everything", is_flag=True, help="All of them, not just the newest fifty.")
 @AS_JSON
@@ -74,16 +77,17 @@ def place(
 def list_orders(
     connection: Connection,
     node: str | None,
-    delivery: int | None,
+    delivery: str | None,
     status: str | None,
     *,
     everything: bool,
     as_json: bool,
 ) -> None:
     """List orders of your nodes, newest first."""
-    asked = orders.orders(node_id=node, period=delivery, status=status)
+    period_number = RegionTimes(connection).period(delivery) if delivery else None
+    asked = orders.orders(node_id=node, period=period_number, status=status)
     found = list(connection.entries(asked)) if everything else connection.send(asked).items
-    show(found, COLUMNS, as_json=as_json)
+    show(found, COLUMNS, times=RegionTimes(connection), as_json=as_json)
 
 
 @order.command(name="show")
@@ -92,7 +96,7 @@ def list_orders(
 @connected
 def show_order(connection: Connection, order_id: str, *, as_json: bool) -> None:
     """Show one order."""
-    _show_one(connection.send(orders.order(order_id)), as_json=as_json)
+    _show_one(connection, connection.send(orders.order(order_id)), as_json=as_json)
 
 
 @order.command()
@@ -104,7 +108,7 @@ def show_order(connection: Connection, order_id: str, *, as_json: bool) -> None:
 def amend(connection: Connection, order_id: str, energy: str, limit: str, *, as_json: bool) -> None:
     """Replace what is open of an order; it goes to the end of the new queue, and its deals stand."""
     asked = orders.amend(order_id, energy_wh=energy_wh(energy), price_ticks=price_ticks(limit))
-    _show_one(connection.send(asked), as_json=as_json)
+    _show_one(connection, connection.send(asked), as_json=as_json)
 
 
 @order.command()
@@ -113,8 +117,10 @@ def amend(connection: Connection, order_id: str, energy: str, limit: str, *, as_
 @connected
 def cancel(connection: Connection, order_id: str, *, as_json: bool) -> None:
     """Take what is open of an order out of the market; its deals stand."""
-    _show_one(connection.send(orders.cancel(order_id)), as_json=as_json)
+    _show_one(connection, connection.send(orders.cancel(order_id)), as_json=as_json)
 
 
-def _show_one(found: Order, *, as_json: bool) -> None:
-    show_one(found, {name: column(found) for name, column in COLUMNS.items()}, as_json=as_json)
+def _show_one(connection: Connection, found: Order, *, as_json: bool) -> None:
+    show_one(
+        found, {name: column(found) for name, column in COLUMNS.items()}, times=RegionTimes(connection), as_json=as_json
+    )

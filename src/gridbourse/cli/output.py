@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, TypeVar
 
 import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gridbourse.errors import InvalidValue
-from gridbourse.units import format_kwh, format_price, format_yuan, period_at, period_start
+from gridbourse.delivery import DeliveryCalendar, date_day
+from gridbourse.units import format_kwh, format_price, format_yuan
 
 _Value = TypeVar("_Value")
 
@@ -23,50 +22,71 @@ Columns = Mapping[str, Callable[[_Value], object]]
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-class PeriodType(click.ParamType[int]):
-    """A delivery period: its number, or a time in it."""
+class Times(Protocol):
+    """Shows what only the region's clocks can tell."""
 
-    name = "period"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read a number or an ISO 8601 time; without an offset it is UTC."""
-        if isinstance(value, int):
-            return value
-        if value.isascii() and value.isdigit():
-            return int(value)
-        try:
-            moment = datetime.fromisoformat(value)
-            return period_at(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-        except (ValueError, InvalidValue):
-            self.fail(f"{value!r} is no number of a period and no time like 2026-06-01T12:15", param, ctx)
+    def __call__(self) -> DeliveryCalendar:
+        """The region's calendar."""
+        ...
 
 
-PERIOD = PeriodType()
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A cell with a delivery period."""
+
+    period: int
+
+    def shown(self, calendar: DeliveryCalendar) -> str:
+        """When it is."""
+        return calendar.dated_span(self.period)
 
 
-def show(values: Iterable[_Value], columns: Columns[_Value], *, as_json: bool, title: str | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A cell with a moment, in seconds since the epoch."""
+
+    seconds: int
+
+    def shown(self, calendar: DeliveryCalendar) -> str:
+        """When it is."""
+        return f"{calendar.at(self.seconds):%Y-%m-%d %H:%M:%S}"
+
+
+def read_day(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    """Read a delivery day, a local date; for options."""
+    return None if value is None else date_day(value)
+
+
+def show(
+    values: Iterable[_Value],
+    columns: Columns[_Value],
+    *,
+    times: Times = DeliveryCalendar,
+    as_json: bool,
+    title: str | None = None,
+) -> None:
     """Print values as a table, or as a JSON list."""
     if as_json:
         print_json([asdict(value) for value in values])  # type: ignore[call-overload]
         return
     table = Table(title=title, title_justify="left")
-    rows = [[column(value) for column in columns.values()] for value in values]
+    rows = [[_cell(column(value), times) for column in columns.values()] for value in values]
     for number, name in enumerate(columns):
-        is_number = all(isinstance(row[number], int) or _is_numeric(row[number]) for row in rows) and rows
+        is_number = all(_is_numeric(row[number]) for row in rows) and rows
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*map(escape, row))
     Console().print(table)
 
 
-def show_one(value: Any, rows: Mapping[str, object], *, as_json: bool) -> None:
+def show_one(value: Any, rows: Mapping[str, object], *, times: Times = DeliveryCalendar, as_json: bool) -> None:
     """Print one value as a list of its fields, or as a JSON object."""
     if as_json:
         print_json(asdict(value))
         return
     table = Table(show_header=False, box=None)
     for name, cell in rows.items():
-        table.add_row(name, escape("" if cell is None else str(cell)))
+        table.add_row(name, escape(_cell(cell, times)))
     Console().print(table)
 
 
@@ -90,15 +110,21 @@ def yuan(money: int) -> str:
     return format_yuan(money)
 
 
-def period(number: int) -> str:
-    """A delivery period by its beginning."""
-    return f"{period_start(number):%Y-%m-%d %H:%M}"
+def period(number: int) -> Delivery:
+    """A delivery period, by the region's clocks."""
+    return Delivery(number)
 
 
-def moment(seconds: int | None) -> str:
-    """A time, in UTC."""
-    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+def moment(seconds: int | None) -> Moment | str:
+    """A time, by the region's clocks."""
+    return "" if seconds is None else Moment(seconds)
 
 
-def _is_numeric(cell: object) -> bool:
-    return isinstance(cell, str) and bool(cell) and cell.replace(".", "", 1).isdigit()
+def _cell(value: object, times: Times) -> str:
+    if isinstance(value, Delivery | Moment):
+        return value.shown(times())
+    return "" if value is None else str(value)
+
+
+def _is_numeric(cell: str) -> bool:
+    return cell.replace(".", "", 1).isdigit()

@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from gridbourse.chain.cometbft.folder import read_account_key
+from gridbourse.node.backup import back_up, restore
 from gridbourse.node.node import Region
 from gridbourse.node.setup import PublicKeys, found_from, make_share
 from gridbourse.region.description import read_region
-from gridbourse.service.backup import back_up, restore, upgrade
+from gridbourse.service.upgrade import upgrade
 from gridbourse.units import format_price
 
 FOLDER = click.Path(path_type=Path, file_okay=False)

@@ -81,6 +81,11 @@ _OWN_BROKER = "mqtt://127.0.0.1:1883"
     help=f"Run that broker here, at a loopback address; {_OWN_BROKER} by default.",
 )
 @click.option(
+    "--attach",
+    is_flag=True,
+    help="Start no node: use the one that `gridbourse run` runs in FOLDER, and wait while there is none.",
+)
+@click.option(
     "--backups",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Folder in which a backup is written every --backup-hours, and at once on SIGUSR1.",
@@ -98,6 +103,7 @@ def serve(
     example: Path | None,
     broker: str | None,
     own_broker: bool,  # noqa: FBT001 - click gives it by name
+    attach: bool,  # noqa: FBT001 - click gives it by name
     backups: Path | None,
     backup_hours: float,
 ) -> None:
@@ -114,7 +120,11 @@ def serve(
         Region.create(folder, read_region(example)).close()
     with _broker(broker, is_own=own_broker, is_example=example is not None) as meters_broker:
         app = create_app(
-            lambda: Exchange.open(folder, job_schedule=settings.job_schedule, broker=meters_broker), settings, add_pages
+            lambda: Exchange.open(
+                folder, job_schedule=settings.job_schedule, broker=meters_broker, starts_node=not attach
+            ),
+            settings,
+            add_pages,
         )
         if example is not None and meters_broker is not None:
             _beside(app, partial(_play, is_new=is_new))

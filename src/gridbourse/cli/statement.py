@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from gridbourse.api.schema import MeteredPeriod, SideName, Statement, StatementLine
-from gridbourse.cli.connection import Connection, connected
-from gridbourse.cli.output import AS_JSON, Columns, kwh, period, price, show, show_one, yuan
+from gridbourse.cli.connection import Connection, RegionTimes, connected
+from gridbourse.cli.output import AS_JSON, Columns, kwh, period, price, read_day, show, show_one, yuan
 from gridbourse.client import orders
-from gridbourse.units import PERIODS_PER_DAY, period_at
 
 _LINES: Columns[StatementLine] = {
     "node": lambda line: line.node_id,
     "item": lambda line: f"{line.item} {line.deal_id or ''}".rstrip(),
-    "delivery (UTC)": lambda line: period(line.period),
+    "delivery": lambda line: period(line.period),
     "side": lambda line: line.side,
     "type": lambda line: line.energy_type,
     "kWh": lambda line: kwh(line.energy_wh),
@@ -26,7 +24,7 @@ _LINES: Columns[StatementLine] = {
 }
 _METERED: Columns[MeteredPeriod] = {
     "node": lambda one: one.node_id,
-    "delivery (UTC)": lambda one: period(one.period),
+    "delivery": lambda one: period(one.period),
     "fed in": lambda one: _or_open(one.fed_in_wh),
     "drawn": lambda one: _or_open(one.drawn_wh),
     "sold": lambda one: kwh(one.sold_wh),
@@ -37,18 +35,13 @@ _METERED: Columns[MeteredPeriod] = {
 }
 
 
-def _day_of(_context: click.Context, _parameter: click.Parameter, value: datetime) -> int:
-    return period_at(value.replace(tzinfo=UTC)) // PERIODS_PER_DAY
-
-
 NODE = click.argument("node", required=False)
 DAY = click.option(
     "--day",
-    type=click.DateTime(formats=["%Y-%m-%d"]),
     required=True,
-    callback=_day_of,
+    callback=read_day,
     metavar="YYYY-MM-DD",
-    help="Delivery day: 96 periods from 00:00 UTC on.",
+    help="Delivery day, by the region's calendar.",
 )
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -76,8 +69,8 @@ def statement(
     """Show what NODE, or all nodes that are yours, paid and received for delivery on a day: deals and imbalances."""
     found = connection.send(orders.statement(day, node_id=node))
     if not as_json:
-        show(found.lines, _LINES, as_json=False)
-    show_one(found, _sums(found), as_json=as_json)
+        show(found.lines, _LINES, times=RegionTimes(connection), as_json=False)
+    show_one(found, _sums(found), times=RegionTimes(connection), as_json=as_json)
     if csv_file:
         csv_file.write_bytes(connection.send(orders.statement_csv(day, node_id=node)))
     if pdf_file:
@@ -91,7 +84,7 @@ def statement(
 @connected
 def metered(connection: Connection, node: str | None, day: int, *, as_json: bool) -> None:
     """Show what the meter of NODE, or of all nodes that are yours, counted on a settled day, beside what was traded."""
-    show(connection.send(orders.metered(day, node_id=node)), _METERED, as_json=as_json)
+    show(connection.send(orders.metered(day, node_id=node)), _METERED, times=RegionTimes(connection), as_json=as_json)
 
 
 def _sums(found: Statement) -> dict[str, object]:

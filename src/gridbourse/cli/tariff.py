@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from gridbourse.cli.output import AS_JSON, Columns, print_json, show
+from gridbourse.cli.output import AS_JSON, Columns, print_json, show, yuan
+from gridbourse.errors import InvalidValue
 from gridbourse.rounding import round_half_away
 from gridbourse.rules.delivered import (
     MICROYUAN_PER_TICK,
@@ -24,8 +25,9 @@ from gridbourse.rules.delivered import (
 )
 from gridbourse.rules.parameters import TariffKind, VoltageLevel
 from gridbourse.rules.rule_set import RuleSet, find_rule_set
+from gridbourse.rules.saving import Purchase, Saving, compare_with_retail
 from gridbourse.rules.tables import Provenance
-from gridbourse.units import TICKS_PER_YUAN, price_ticks
+from gridbourse.units import TICKS_PER_YUAN, energy_wh, format_kwh, format_price, price_ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,74 @@ def table(asked: _Asked, day: datetime, csv_file: Path | None, *, as_json: bool)
         print_json([_as_json(price) for price in prices])
     else:
         show(prices, _DAY, as_json=False, title=f"{day:%Y-%m-%d}, yuan/kWh by {asked.rules.version}")
+
+
+@tariff.command("saving")
+@click.argument("statement", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="STATEMENT.csv")
+@AS_JSON
+@_asked
+def saving(asked: _Asked, statement: Path, *, as_json: bool) -> None:
+    """Set what a statement bought beside the retail tariff; `gridbourse statement --csv` writes the file."""
+    if asked.energy_ticks is not None:
+        raise InvalidValue("--energy", format_price(asked.energy_ticks), "no price: the statement has them")
+    savings = compare_with_retail(
+        asked.rules,
+        asked.connection,
+        _purchases(statement),
+        highest_level=asked.highest_level,
+        day_kinds=asked.day_kinds,
+    )
+    if as_json:
+        print_json([_saving_as_json(one) for one in savings])
+        return
+    show(savings, _SAVINGS, as_json=False, title=f"Bought, by {asked.rules.version}")
+    total, retail = (sum(money) for money in ([one.cost for one in savings], [one.retail_cost for one in savings]))
+    click.echo(f"delivered {yuan(total)} yuan, by the retail tariff {yuan(retail)}: saved {yuan(retail - total)} yuan")
+
+
+def _purchases(path: Path) -> Iterator[Purchase]:
+    rows = csv.DictReader(path.read_text("utf-8-sig").splitlines())
+    needed = ("item", "delivery_from", "side", "energy_kwh", "price_yuan_per_kwh")
+    if not set(needed) <= set(rows.fieldnames or ()):
+        raise InvalidValue(f"{path.name}, line 1", ",".join(rows.fieldnames or ()), f"columns {', '.join(needed)}")
+    for row in rows:
+        if (row["item"], row["side"]) != ("deal", "bid"):
+            continue
+        where = f"{path.name}, line {rows.line_num}"
+        try:
+            moment = datetime.fromisoformat(row["delivery_from"])
+            yield Purchase(moment, energy_wh(row["energy_kwh"]), price_ticks(row["price_yuan_per_kwh"]))
+        except InvalidValue as error:
+            raise InvalidValue(f"{where}, {error.field}", error.value, error.remedy) from error
+        except (TypeError, ValueError) as error:
+            remedy = "a time with its offset, like 2026-08-03T12:15+08:00"
+            raise InvalidValue(f"{where}, delivery_from", row["delivery_from"], remedy) from error
+
+
+_SAVINGS: Columns[Saving] = {
+    "from": lambda one: f"{one.delivered.moment:%m-%d %H:%M}",
+    "band": lambda one: one.delivered.band.value,
+    "kWh": lambda one: format_kwh(one.purchase.energy_wh),
+    "price": lambda one: format_price(one.purchase.price_ticks),
+    "delivered": lambda one: _yuan(one.delivered.price_ticks),
+    "retail": lambda one: _yuan(one.retail.price_ticks),
+    "saved yuan": lambda one: yuan(one.saved),
+}
+
+
+def _saving_as_json(one: Saving) -> dict[str, object]:
+    return {
+        "rules": one.delivered.rules,
+        "delivery_from": one.delivered.moment.isoformat(),
+        "band": one.delivered.band,
+        "energy_wh": one.purchase.energy_wh,
+        "price_ticks": one.purchase.price_ticks,
+        "delivered_yuan_per_kwh": _yuan(one.delivered.price_ticks),
+        "retail_yuan_per_kwh": _yuan(one.retail.price_ticks),
+        "cost": one.cost,
+        "retail_cost": one.retail_cost,
+        "saved": one.saved,
+    }
 
 
 def _price(asked: _Asked, moment: datetime) -> DeliveredPrice:

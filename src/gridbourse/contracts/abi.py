@@ -222,6 +222,11 @@ class Contract:
         self.address = address
         self.abi = contract_abi(self.NAME)
 
+    @property
+    def chain_id(self) -> int:
+        """Id of the chain it lives on."""
+        return self.chain.chain_id
+
     def _call(self, function: str, *args: object) -> Call:
         return Call(self.address, self.abi.encode(function, *args), self.NAME)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from gridbourse.chain.block import Log
 from gridbourse.contracts.abi import Call, Contract
 from gridbourse.contracts.slave_ledger import LedgerRecord, record_leaf
 
@@ -83,9 +84,14 @@ class Balancing(Contract):
         """Submissions and publications of a range of blocks, in their order."""
         topics = [{self.abi.topic("Submitted"), self.abi.topic("ImbalancePricePublished")}]
         logs = self.chain.logs(address=self.address, topics=topics, first_block=first_block, last_block=last_block)
+        return self.read(logs)
+
+    def read(self, logs: Iterable[Log]) -> Iterator[Submission | Publication]:
+        """Submissions and publications among logs, in their order."""
         for log in logs:
-            event = self.abi.event(log)
-            assert event is not None, "selected by its topic"
+            event = self.abi.event(log) if log.address == self.address else None
+            if event is None or event.name not in {"Submitted", "ImbalancePricePublished"}:
+                continue
             said = event.values
             if event.name == "Submitted":
                 author, kind, content = said["author"], said["kind"], said["content"]

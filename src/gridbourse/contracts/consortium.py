@@ -224,6 +224,12 @@ class Consortium(Contract):
         (master_id,) = self._view("settlementAgent")
         return int(master_id)
 
+    def settlement_agents(self) -> set[int]:
+        """Numbers of all masters that are or were settlement agents."""
+        logs = self.chain.logs(address=self.address, topics=[{self.abi.topic("SettlementAgentChanged")}])
+        events = map(self.abi.event, logs)
+        return {int(event.values["masterId"]) for event in events if event is not None}
+
     def dispatcher(self) -> int:
         """Number of the master that publishes transfer capacity."""
         (master_id,) = self._view("dispatcher")

@@ -56,6 +56,7 @@ class MasterChanged:
     """From here on another address is the master of the ledger."""
 
     master: Address
+    height: int
     transaction_hash: bytes
 
 
@@ -121,7 +122,11 @@ class SlaveLedger(Contract):
         topics = [{self.abi.topic("RecordAppended"), changed}]
         for log in self.chain.logs(address=self.address, topics=topics, first_block=first_block, last_block=last_block):
             is_record = log.topics[0] != changed
-            yield self.record(log) if is_record else MasterChanged(Address(log.topics[1][12:]), log.transaction_hash)
+            yield (
+                self.record(log)
+                if is_record
+                else MasterChanged(Address(log.topics[1][12:]), log.height, log.transaction_hash)
+            )
 
     def record(self, log: Log) -> LedgerRecord:
         """Read a record from its log."""

@@ -204,20 +204,7 @@ class MerkleLog:
         InvalidValue
             `size` is beyond the log, or `index` is not below `size`.
         """
-        size = self._checked_size(size)
-        if not 0 <= index < size:
-            raise InvalidValue("index", index, f"an index below the size of the tree, {size}")
-        start, end = 0, size
-        proof = []
-        while end - start > 1:
-            middle = start + _left_width(end - start)
-            if index < middle:
-                proof.append(self._subtree(middle, end))
-                end = middle
-            else:
-                proof.append(self._subtree(start, middle))
-                start = middle
-        return tuple(reversed(proof))
+        return inclusion_proof(index, self._checked_size(size), self._full_subtree)
 
     def consistency_proof(self, old_size: int, new_size: int | None = None) -> tuple[bytes, ...]:
         """Proof that the first `new_size` leaves extend the first `old_size` (RFC 9162, 2.1.4.1).
@@ -248,12 +235,10 @@ class MerkleLog:
         return tuple(reversed(proof))
 
     def _subtree(self, start: int, end: int) -> bytes:
-        width = end - start
-        if width & (width - 1) == 0:
-            level = width.bit_length() - 1
-            return self._levels[level][start >> level]
-        middle = start + _left_width(width)
-        return _parent(self._subtree(start, middle), self._subtree(middle, end))
+        return _subtree(start, end, self._full_subtree)
+
+    def _full_subtree(self, level: int, number: int) -> bytes:
+        return self._levels[level][number]
 
     def _checked_size(self, size: int | None) -> int:
         if size is None:
@@ -261,6 +246,49 @@ class MerkleLog:
         if not 0 <= size <= len(self):
             raise InvalidValue("size", size, f"a size from 0 to the log's {len(self)} leaves")
         return size
+
+
+FullSubtree = Callable[[int, int], bytes]
+"""Tells the root of a full subtree: of number n on level k, that over leaves n * 2**k to (n + 1) * 2**k - 1."""
+
+
+def inclusion_proof(index: int, size: int, full_subtree: FullSubtree) -> tuple[bytes, ...]:
+    """Sibling hashes from a leaf up to the root of a log, wherever it is kept (RFC 9162, 2.1.3.1).
+
+    Parameters
+    ----------
+    index, size
+        The leaf, and how many there are.
+    full_subtree
+        Reads the log.
+
+    Raises
+    ------
+    InvalidValue
+        `index` is not below `size`.
+    """
+    if not 0 <= index < size:
+        raise InvalidValue("index", index, f"an index below the size of the tree, {size}")
+    start, end = 0, size
+    proof = []
+    while end - start > 1:
+        middle = start + _left_width(end - start)
+        if index < middle:
+            proof.append(_subtree(middle, end, full_subtree))
+            end = middle
+        else:
+            proof.append(_subtree(start, middle, full_subtree))
+            start = middle
+    return tuple(reversed(proof))
+
+
+def _subtree(start: int, end: int, full_subtree: FullSubtree) -> bytes:
+    width = end - start
+    if width & (width - 1) == 0:
+        level = width.bit_length() - 1
+        return full_subtree(level, start >> level)
+    middle = start + _left_width(width)
+    return _parent(_subtree(start, middle, full_subtree), _subtree(middle, end, full_subtree))
 
 
 class MerkleFrontier:
@@ -272,6 +300,17 @@ class MerkleFrontier:
     def __init__(self) -> None:
         self._size = 0
         self._subtrees: list[bytes] = []
+
+    @classmethod
+    def of(cls, size: int, full_subtree: FullSubtree) -> MerkleFrontier:
+        """The right edge of a log's first leaves, wherever it is kept."""
+        frontier, start = cls(), 0
+        frontier._size = size
+        for level in reversed(range(size.bit_length())):
+            if size >> level & 1:
+                frontier._subtrees.append(full_subtree(level, start >> level))
+                start += 1 << level
+        return frontier
 
     def __len__(self) -> int:
         return self._size

@@ -6,6 +6,7 @@ the node. Files are readable by their owner only.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -172,7 +173,7 @@ class KeyFolder:
     def _write(self, path: Path, stored: dict[str, Any]) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(stored, indent=1) + "\n")
+            file.write(json.dumps(with_sum(stored), indent=1) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -180,13 +181,22 @@ class KeyFolder:
         path = self._path(name)
         try:
             stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            stated = stored.pop("sum")
             read_keys(stored)
             for secret in secrets:
                 bytes.fromhex(stored[secret])
         except (OSError, ValueError, TypeError, LookupError, InvalidValue) as error:
             fields = ", ".join(("keys", *secrets))
             raise InvalidValue("key file", str(path), f"a file with the keys of {name}: {fields}") from error
+        # A wrong digit in a key is a key as well: it would open, and lose every order that needs the right one.
+        if stated != with_sum(stored)["sum"]:
+            raise InvalidValue("key file", str(path), "the file as it was written: its sum is another; restore it")
         return stored
+
+
+def with_sum(stored: dict[str, Any]) -> dict[str, Any]:
+    """Add the SHA-256 sum of what a key file holds, over its fields in order, so that a changed digit is noticed."""
+    return stored | {"sum": hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()}
 
 
 def stored_keys(keys: NodeKeys) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class PseudonymKey:
         Parameters
         ----------
         day
-            Delivery day: days since 1970-01-01 in UTC, the period divided by `units.PERIODS_PER_DAY`.
+            Delivery day, by its local date, in days since 1970-01-01 (`gridbourse.delivery`).
 
         Raises
         ------

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from gridbourse.errors import InvalidValue
 from gridbourse.grid.series import Series, check_range, whole_wh
-from gridbourse.units import MAX_ENERGY_WH, MAX_PERIOD, PERIODS_PER_DAY
+from gridbourse.units import MAX_ENERGY_WH, MAX_PERIOD, PERIODS_IN_24_HOURS
 
 Readings = Mapping[str, Sequence[int | None]]
 """Per meter, shape (periods,), Wh; the same periods for all meters."""
@@ -28,7 +28,7 @@ PPM = 1_000_000
 STUCK_PERIODS = 12
 """Three hours of one energy above zero, equal to the Wh: hardly a load or a plant does that."""
 
-SILENT_PERIODS = PERIODS_PER_DAY
+SILENT_PERIODS = PERIODS_IN_24_HOURS
 """A whole day of zeros: a night without sun is shorter, and a building that is lived in draws something."""
 
 LEAST_DAYS = 5
@@ -349,13 +349,15 @@ def _usual(past: Sequence[int | None], periods: int) -> dict[int, tuple[int, int
     """Median of history and most that a reading may differ, by place, where the time of day has history enough."""
     trifle = median_low([wh for wh in past if wh] or [0])
     usual = {}
-    for place in range(min(periods, PERIODS_PER_DAY)):
-        same_time = [wh for wh in past[(len(past) + place) % PERIODS_PER_DAY :: PERIODS_PER_DAY] if wh is not None]
+    for place in range(min(periods, PERIODS_IN_24_HOURS)):
+        same_time = [
+            wh for wh in past[(len(past) + place) % PERIODS_IN_24_HOURS :: PERIODS_IN_24_HOURS] if wh is not None
+        ]
         if len(same_time) >= LEAST_DAYS:
             middle = median_low(same_time)
             deviation = median_low([abs(wh - middle) for wh in same_time])
             most = max(UNUSUAL_DEVIATIONS * deviation, trifle)
-            usual.update(dict.fromkeys(range(place, periods, PERIODS_PER_DAY), (middle, most)))
+            usual.update(dict.fromkeys(range(place, periods, PERIODS_IN_24_HOURS), (middle, most)))
     return dict(sorted(usual.items()))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gridbourse.ledger.kinds import RecordKind
+from gridbourse.ledger.payout_records import PayoutOrder, PayoutResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ class StatementDetails:
     price_ticks: tuple[int, ...]
 
 
-Submitted = Nomination | MeteredTotal
+Submitted = Nomination | MeteredTotal | PayoutOrder | PayoutResult
 """What masters submit to another organisation, on the main chain."""
 
 Duty = ScheduleDetails | CapacityDetails | MeteredDetails | StatementDetails

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger, record_leaf
+from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.contracts.wallet import Wallet
-from gridbourse.crypto.keys import Address
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.ledger.merkle_log import Slave
 from gridbourse.ledger.records import Cancellation, Confirmation, Details, NodeDetails, OrderDetails
 from gridbourse.ledger.sealing import open_record, seal_record
 from gridbourse.market.types import Offer, OrderId, Side
 from gridbourse.region.description import NodeSpec
-
-
-@dataclass(frozen=True, slots=True)
-class SignedRecord:
-    """A record that its node has sealed and signed.
-
-    Parameters
-    ----------
-    raw
-        The slave-chain transaction that writes it.
-    author, content, leaf
-        What it will be on the chain.
-    """
-
-    raw: bytes
-    author: Address
-    content: bytes
-    leaf: bytes
 
 
 class FunctionNode:
@@ -94,13 +73,9 @@ class FunctionNode:
 
     def sign(self, details: NodeDetails) -> bytes:
         """Sign the record of what the node states for itself; returns the raw slave-chain transaction."""
-        return self.record(details).raw
-
-    def record(self, details: NodeDetails) -> SignedRecord:
-        """Seal and sign what the node states for itself."""
         content = seal_record(self._slave.ledger, self.address, details, self._readers, self._keys.encryption.suite)
         (raw,) = self._wallet.sign([self._slave.ledger.append(details.KIND, content)])
-        return SignedRecord(raw, self.address, content, record_leaf(self.address, details.KIND, content))
+        return raw
 
     def forget_unsent(self) -> None:
         """Take back what was signed and did not get to the slave chain."""

@@ -24,3 +24,6 @@ class RecordKind(IntEnum):
     METER = 14
     METERED = 15
     METERED_TOTAL = 16
+    PAYOUT_INSTRUCTION = 17
+    PAYOUT_ORDER = 18
+    PAYOUT_RESULT = 19

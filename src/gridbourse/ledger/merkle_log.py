@@ -32,6 +32,10 @@ class Slave:
         self.ledger = SlaveLedger(chain, ledger)
         self._log = _Log()
 
+    def resume(self, last_block: int, log: MerkleFrontier) -> None:
+        """Go on behind a block up to which the chain is anchored, with the log that the anchor is of."""
+        self._log = _Log(last_block, log)
+
     @classmethod
     def create(cls, chain: Chain, master: Wallet) -> Slave:
         """Set up the ledger of a master on a chain; on a new one it is the first block."""
@@ -99,9 +103,9 @@ class _Log:
         The newest block of which no single leaf is kept.
     """
 
-    def __init__(self) -> None:
-        self.height = self.anchored_height = 0
-        self._anchored = MerkleFrontier()
+    def __init__(self, height: int = 0, anchored: MerkleFrontier | None = None) -> None:
+        self.height = self.anchored_height = height
+        self._anchored = anchored or MerkleFrontier()
         self._leaves = bytearray()
         self._heights = array("Q")
 

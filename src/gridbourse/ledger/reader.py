@@ -1,8 +1,9 @@
-"""The records of a slave chain as its master reads them: each is opened once, for all who follow."""
+"""The records of a slave chain as its master reads them: each is opened once, and what it says goes into the index."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gridbourse.contracts.slave_ledger import LedgerRecord, MasterChanged, RecordHead
@@ -11,9 +12,6 @@ from gridbourse.errors import EnvelopeError
 from gridbourse.ledger.encryption_node import EncryptionNode
 from gridbourse.ledger.merkle_log import Slave
 from gridbourse.ledger.records import Details, MasterDetails, NodeRegistered, NodeRevoked
-
-BLOCKS_AT_ONCE = 256
-"""So many blocks are read together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +22,8 @@ class SlaveRecord:
     details: Details | None
 
 
-class SlaveRecords:
-    """Reads one slave chain.
+class RecordReader:
+    """Reads one slave chain, block after block.
 
     Parameters
     ----------
@@ -33,54 +31,43 @@ class SlaveRecords:
         The chain.
     encryption_node
         Opens its records.
+
+    Attributes
+    ----------
+    author
+        Who speaks for the master; None before the first block.
+    addresses
+        Who speaks for each node, as its newest registration says.
+    revoked
+        Function nodes that act no more; what they wrote stays.
     """
 
     def __init__(self, slave: Slave, encryption_node: EncryptionNode) -> None:
         self._slave = slave
         self._encryption_node = encryption_node
-        self._followers: list[deque[SlaveRecord]] = []
-        self._height = 0
-        self._author: Address | None = None
-        self.revoked: set[str] = set()
-        """Function nodes that act no more; what they wrote stays."""
+        self.author: Address | None = None
         self.addresses: dict[str, Address] = {}
-        """Who speaks for each node, as its newest registration says."""
+        self.revoked: set[str] = set()
 
-    @property
-    def height(self) -> int:
-        """The newest block that was read."""
-        return self._height
+    def resume(self, author: Address | None, addresses: Mapping[str, Address], revoked: Iterable[str]) -> None:
+        """Go on behind blocks that were read before, as what they said is known."""
+        self.author, self.addresses, self.revoked = author, dict(addresses), set(revoked)
 
-    def follow(self) -> deque[SlaveRecord]:
-        """A queue of the records in the blocks to come; each waits there until the follower has taken it off."""
-        queue: deque[SlaveRecord] = deque()
-        self._followers.append(queue)
-        return queue
+    def read(self, first_block: int, last_block: int) -> Iterator[list[SlaveRecord]]:
+        """The records of each of the next blocks; what is known between two of them is as of the first."""
+        entries: dict[int, list[LedgerRecord | MasterChanged]] = defaultdict(list)
+        for entry in self._slave.entries(first_block - 1, last_block):
+            entries[entry.height].append(entry)
+        for height in range(first_block, last_block + 1):
+            records = []
+            for entry in entries.pop(height, ()):
+                if isinstance(entry, MasterChanged):
+                    self.author = entry.master
+                else:
+                    records.append(SlaveRecord(entry.head, self._open(entry)))
+            yield records
 
-    def catch_up(self) -> None:
-        """Read the blocks since the last time."""
-        while self.read_on():
-            pass
-
-    def read_on(self) -> bool:
-        """Read some blocks more; returns whether there were any."""
-        last = min(self._height + BLOCKS_AT_ONCE, self._slave.chain.head().height)
-        if last <= self._height:
-            return False
-        entries = list(self._slave.entries(self._height, last))
-        self._height = last
-        for entry in entries:
-            if isinstance(entry, MasterChanged):
-                self._author = entry.master
-            else:
-                self._tell(SlaveRecord(entry.head, self._read(entry)))
-        return True
-
-    def _tell(self, found: SlaveRecord) -> None:
-        for queue in self._followers:
-            queue.append(found)
-
-    def _read(self, record: LedgerRecord) -> Details | None:
+    def _open(self, record: LedgerRecord) -> Details | None:
         try:
             details = self._encryption_node.open(record)
         except EnvelopeError:
@@ -96,7 +83,7 @@ class SlaveRecords:
     def _may_say(self, author: Address, details: Details) -> bool:
         """Function nodes speak for themselves only, with the key of their time; the master writes the rest."""
         if isinstance(details, NodeRegistered):
-            return author == self.addresses.get(details.node_id, self._author)
+            return author == self.addresses.get(details.node_id, self.author)
         if isinstance(details, MasterDetails):
-            return author == self._author
+            return author == self.author
         return details.user_id not in self.revoked and author == self.addresses.get(details.user_id)

@@ -16,6 +16,7 @@ from gridbourse.ledger.balancing_records import (
     Submitted,
 )
 from gridbourse.ledger.kinds import RecordKind
+from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import DealState, EnergyType, Offer, OrderId, OrderRequest, Side
 from gridbourse.metering.intake import MeteringPoint
@@ -342,7 +343,16 @@ max_share_permille
 MasterDetails = DealDetails | DayOpened | NodeRevoked | MeterRegistered | MeteredDetails | StatementDetails | Submitted
 """What only the master may write."""
 
-NodeDetails = OrderDetails | Cancellation | Confirmation | NodeReport | LimitsSet | ScheduleDetails | CapacityDetails
+NodeDetails = (
+    OrderDetails
+    | Cancellation
+    | Confirmation
+    | NodeReport
+    | LimitsSet
+    | ScheduleDetails
+    | CapacityDetails
+    | PayoutInstruction
+)
 """What function nodes write, each for itself: `user_id`."""
 
 Details = MasterDetails | NodeDetails | NodeRegistered

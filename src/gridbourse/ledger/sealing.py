@@ -11,12 +11,11 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from enum import IntEnum, IntFlag
 from functools import cache
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, get_args, get_origin, get_type_hints
 
-from gridbourse.contracts.abi import Contract
 from gridbourse.contracts.slave_ledger import LedgerRecord
 from gridbourse.crypto.commitment import SEED_BYTES, FieldProof, FieldValue, commit, prove_field, verify_field
 from gridbourse.crypto.envelope import EncryptionKey, open_envelope, recipients_of, seal
@@ -33,8 +32,30 @@ _FIELD_TYPES = {
 }
 
 
+class RecordPlace(Protocol):
+    """Where a record lies: a contract and the id of its chain."""
+
+    @property
+    def chain_id(self) -> int:
+        """Id of the chain."""
+        ...
+
+    @property
+    def address(self) -> Address:
+        """The contract."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPlace:
+    """A ledger as those know it who do not have its chain."""
+
+    chain_id: int
+    address: Address
+
+
 def seal_record(
-    ledger: Contract, author: Address, details: Details, readers: Sequence[bytes], suite: Suite = HPKE
+    ledger: RecordPlace, author: Address, details: Details, readers: Sequence[bytes], suite: Suite = HPKE
 ) -> bytes:
     """Encrypt details into the content of a record.
 
@@ -57,7 +78,7 @@ def seal_record(
     return commitment + seal(seed + _JSON.encode(stated).encode(), place=place, recipients=readers, suite=suite)
 
 
-def open_record(ledger: Contract, record: LedgerRecord, *keys: EncryptionKey) -> Details:
+def open_record(ledger: RecordPlace, record: LedgerRecord, *keys: EncryptionKey) -> Details:
     """Decrypt a record with one of its readers' keys: of a reader's keys, the one that the record is sealed to.
 
     Raises
@@ -71,7 +92,7 @@ def open_record(ledger: Contract, record: LedgerRecord, *keys: EncryptionKey) ->
 
 
 def prove_fields(
-    ledger: Contract, record: LedgerRecord, names: Sequence[str], *keys: EncryptionKey
+    ledger: RecordPlace, record: LedgerRecord, names: Sequence[str], *keys: EncryptionKey
 ) -> tuple[FieldProof, ...]:
     """Prove single fields of a record that one of `keys` opens; the others stay secret.
 
@@ -112,7 +133,17 @@ def verify_fields(kind: int, content: bytes, proofs: Sequence[FieldProof]) -> di
         raise ProofError(f"no {details.__name__} states this: {error}") from error
 
 
-def _open(ledger: Contract, record: LedgerRecord, keys: Sequence[EncryptionKey]) -> tuple[Details, bytes]:
+def write_details(details: Details) -> str:
+    """Write opened details as JSON, to keep them where only those read them who may."""
+    return _JSON.encode(_fields_of(details))
+
+
+def read_details(kind: int, written: str) -> Details:
+    """Read what `write_details` wrote."""
+    return _details(_BY_KIND[kind], json.loads(written))
+
+
+def _open(ledger: RecordPlace, record: LedgerRecord, keys: Sequence[EncryptionKey]) -> tuple[Details, bytes]:
     """Details and seed of a record."""
     kind = _BY_KIND.get(record.kind)
     if kind is None:
@@ -163,6 +194,6 @@ def _shape(kind: Any) -> tuple[Any, Any]:
     return None, int if issubclass(kind, IntEnum | IntFlag) else kind
 
 
-def _place(ledger: Contract, author: Address, kind: int, commitment: bytes) -> bytes:
+def _place(ledger: RecordPlace, author: Address, kind: int, commitment: bytes) -> bytes:
     """Chain, ledger, author, kind and commitment, all of fixed width."""
-    return ledger.chain.chain_id.to_bytes(8, "big") + ledger.address + author + bytes([kind]) + commitment
+    return ledger.chain_id.to_bytes(8, "big") + ledger.address + author + bytes([kind]) + commitment

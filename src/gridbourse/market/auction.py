@@ -65,12 +65,12 @@ class Side:
     Parameters
     ----------
     price_ticks, energy_wh
-        One entry for each order, in the order of arrival.
+        One entry for each order, in the order of arrival; a cancelled one keeps its turn and has no energy.
 
     Raises
     ------
     InvalidValue
-        Arrays of unequal length, a price beyond 65535 ticks either way, an energy that is not from 1 to 2^40 - 1 Wh,
+        Arrays of unequal length, a price beyond 65535 ticks either way, an energy that is not from 0 to 2^40 - 1 Wh,
         or more energy altogether than 2^62 Wh.
     """
 
@@ -85,8 +85,8 @@ class Side:
             return
         if np.abs(prices).max() > MAX_PRICE_TICKS:
             raise InvalidValue("price_ticks", int(np.abs(prices).max()), f"prices within {MAX_PRICE_TICKS} ticks of 0")
-        if energies.min() < 1 or energies.max() > MAX_ENERGY_WH:
-            raise InvalidValue("energy_wh", int(energies.min()), f"energies from 1 to {MAX_ENERGY_WH} Wh")
+        if energies.min() < 0 or energies.max() > MAX_ENERGY_WH:
+            raise InvalidValue("energy_wh", int(energies.min()), f"energies from 0 to {MAX_ENERGY_WH} Wh")
         if int(energies.max()) * energies.size >= MAX_TOTAL_WH:
             raise InvalidValue("energy_wh", energies.size, "fewer orders in one session")
 
@@ -251,9 +251,11 @@ def apportion_wh(total_wh: int, weights_wh: Integers) -> Integers:
     total_wh
         From 0 to the sum of the weights, and below 2^62.
     weights_wh
-        Each from 1 to 2^40 - 1.
+        Each from 0 to 2^40 - 1.
     """
     of_all = int(weights_wh.sum())
+    if not of_all:
+        return np.zeros_like(weights_wh)
     parts: Integers = np.floor(weights_wh * (total_wh / of_all)).astype(np.int64)
     remainders = _product(weights_wh, total_wh) - _product(parts, of_all)
     parts += remainders // of_all
@@ -307,7 +309,7 @@ def _accept(side: Side, price: int, better: NDArray[np.bool_], at_price_wh: int,
 
 
 def _served(rank: Integers, accepted_wh: Integers) -> Integers:
-    """Places of accepted orders, best rank first and equal ones by time."""
+    """Places of accepted orders, best rank first and equal ones by time; the narrowest type is sorted fastest."""
     places = np.flatnonzero(accepted_wh)
-    ranks = rank[places]
-    return places[np.argsort((ranks - ranks.min()).astype(np.uint32), kind="stable")]
+    ranks = rank[places] - rank[places].min()
+    return places[np.argsort(ranks.astype(np.min_scalar_type(int(ranks.max()))), kind="stable")]

@@ -132,6 +132,8 @@ class _Pass:
 
     def _rationed(self, place: int, energy_wh: int, accepted_wh: int) -> bool:
         """Whether an order at the price gets its part, as far as it can be told before the end."""
+        if not energy_wh:
+            return True
         left_wh = self.margin.accepted_wh - self.seen.accepted_wh
         self.seen = Margin(self.seen.energy_wh + energy_wh, self.seen.accepted_wh + accepted_wh)
         if self.rationing is Rationing.BY_TIME:

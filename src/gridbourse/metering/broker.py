@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import subprocess
 import sys
@@ -23,7 +24,8 @@ _LOOK_SECONDS = 0.05
 def local_broker(port: int | None = None) -> Iterator[Broker]:
     """Run a broker on the loopback address; it ends with the block, and with this process if that is killed.
 
-    It keeps nothing on disk and serves this machine only. For real meters, give the address of a broker that stays.
+    It keeps nothing on disk and serves this machine only; meters are let in by their keys, and to their own topics
+    (`gridbourse.metering.access`). For real meters, give the address of a broker that stays.
 
     Parameters
     ----------
@@ -36,7 +38,8 @@ def local_broker(port: int | None = None) -> Iterator[Broker]:
         The port is taken, or the broker does not start; the error holds what it said.
     """
     with tempfile.TemporaryDirectory() as folder:
-        broker = Broker(_LOOPBACK, port or _free_port())
+        password = secrets.token_urlsafe(24)
+        broker = Broker(_LOOPBACK, port or _free_port(), head_end_password=password)
         if _answers(broker):
             raise InvalidValue("broker", f"{broker.host}:{broker.port}", "a port on which nobody listens")
         log = Path(folder) / "broker.log"
@@ -46,6 +49,9 @@ def local_broker(port: int | None = None) -> Iterator[Broker]:
             # Leaving the block closes its standard input, which ends it, and waits until it has ended.
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output) as process,  # noqa: S603
         ):
+            assert process.stdin is not None, "it was asked for"
+            process.stdin.write(f"{password}\n".encode())
+            process.stdin.flush()
             _await(process, broker, log)
             yield broker
 

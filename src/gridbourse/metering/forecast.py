@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridbourse.errors import InvalidValue
-from gridbourse.units import PERIODS_PER_DAY
+from gridbourse.units import PERIODS_IN_24_HOURS
 
 _Energies = NDArray[np.int64]
 _Mask = NDArray[np.bool_]
@@ -78,15 +78,15 @@ def forecast(history: History, ahead: int) -> Forecast | None:
     InvalidValue
         `ahead` is out of range.
     """
-    if not 1 <= ahead <= PERIODS_PER_DAY:
-        raise InvalidValue("ahead", ahead, f"a number of periods from 1 to {PERIODS_PER_DAY}")
+    if not 1 <= ahead <= PERIODS_IN_24_HOURS:
+        raise InvalidValue("ahead", ahead, f"a number of periods from 1 to {PERIODS_IN_24_HOURS}")
     values, known = _padded(history)
     candidates = []
     for guess in Guess:
         expected, expectable = _estimates(values, known, ahead, guess)
-        judged = known[-PERIODS_PER_DAY:] & expectable[-PERIODS_PER_DAY - ahead : -ahead]
+        judged = known[-PERIODS_IN_24_HOURS:] & expectable[-PERIODS_IN_24_HOURS - ahead : -ahead]
         if expectable[-1] and judged.any():
-            errors = np.abs(values[-PERIODS_PER_DAY:] - expected[-PERIODS_PER_DAY - ahead : -ahead])[judged]
+            errors = np.abs(values[-PERIODS_IN_24_HOURS:] - expected[-PERIODS_IN_24_HOURS - ahead : -ahead])[judged]
             mean_error = -(-int(errors.sum()) // len(errors))
             candidates.append(Forecast(int(expected[-1]), mean_error, guess))
     return min(candidates, key=lambda candidate: candidate.error_wh, default=None)
@@ -94,7 +94,7 @@ def forecast(history: History, ahead: int) -> Forecast | None:
 
 def _padded(history: History) -> tuple[_Energies, _Mask]:
     """Energies, and which of them are known, with so much unknown before them that every guess can look back."""
-    before = (None,) * (PERIODS_PER_DAY * (_DAYS_PER_WEEK + 1))
+    before = (None,) * (PERIODS_IN_24_HOURS * (_DAYS_PER_WEEK + 1))
     values = np.array([0 if value is None else value for value in (*before, *history)], dtype=np.int64)
     known = np.array([value is not None for value in (*before, *history)])
     return values, known
@@ -108,11 +108,11 @@ def _estimates(values: _Energies, known: _Mask, ahead: int, guess: Guess) -> tup
     tuple
         Shape (96 + ahead,): the guesses, and whether there was anything to guess from.
     """
-    wanted = np.arange(len(values) - PERIODS_PER_DAY, len(values) + ahead)
+    wanted = np.arange(len(values) - PERIODS_IN_24_HOURS, len(values) + ahead)
     if guess is Guess.LATEST:
         return values[wanted - ahead], known[wanted - ahead]
     days = np.arange(1, (1 if guess is Guess.DAY else _DAYS_PER_WEEK) + 1)[:, np.newaxis]
-    earlier = wanted - days * PERIODS_PER_DAY
+    earlier = wanted - days * PERIODS_IN_24_HOURS
     counts = known[earlier].sum(axis=0)
     sums = np.where(known[earlier], values[earlier], 0).sum(axis=0)
     return sums // np.maximum(counts, 1), counts > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from threading import Lock
@@ -11,16 +12,20 @@ from gridbourse.errors import ReadingsNotKept
 from gridbourse.metering.intake import Anomaly, Arrival, Finding, Intake, MeteringPoint
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.mqtt import Subscriber
-from gridbourse.metering.reading import MAX_SEQUENCE
+from gridbourse.metering.reading import ADDRESS_BYTES, MAX_SEQUENCE, MEMORY_READINGS
 
 CLOCK_TOLERANCE_SECONDS = 60
 """How much a meter's clock may be fast."""
+BURST_READINGS = 2 * MEMORY_READINGS
+"""Readings of one meter at once: all that it remembers, and as much again."""
+READINGS_PER_SECOND = 0.1
+"""Readings of one meter, lasting: ninety times what it makes."""
 
 
 class HeadEnd:
     """Collects the readings of a region (head-end system, IEC 61968-9).
 
-    One thread at a time takes in; others may ask the intake meanwhile.
+    One thread at a time takes in; others may ask the intake meanwhile. Head-ends of several processes share a journal.
 
     Parameters
     ----------
@@ -30,6 +35,8 @@ class HeadEnd:
         Where accepted readings are kept.
     clock
         Seconds since the epoch, so that readings from the future are refused; None to believe every time.
+    monotonic
+        Seconds of any clock that only goes forward, by which the readings of one meter are limited in number.
 
     Attributes
     ----------
@@ -41,22 +48,34 @@ class HeadEnd:
         What it found on arrival, how often.
     """
 
-    def __init__(self, intake: Intake, journal: Journal, clock: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        journal: Journal,
+        clock: Callable[[], int] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.intake = intake
         self.received = self.accepted = 0
         self.faults: Counter[Anomaly] = Counter()
         self._journal = journal
         self._clock = clock
+        self._monotonic = monotonic
+        self._allowances: dict[Address, tuple[float, float]] = {}
+        """By meter, how many readings it may still send, and since when."""
         self._taking = Lock()
         self._failure: OSError | None = None
-        # A reading that is damaged on disk is refused like any other, and its meter asked for it again.
-        for data in journal:
-            intake.accept(data)
+        self.catch_up()
 
     def enter(self, point: MeteringPoint) -> None:
         """Make a connection known while readings come in; see `Intake.enter`."""
         with self._taking:
             self.intake.enter(point)
+
+    def catch_up(self) -> None:
+        """Take in what other processes have accepted meanwhile."""
+        with self._taking:
+            self._read_on()
 
     def take(self, payloads: Sequence[bytes]) -> list[Arrival]:
         """Take in readings; those that were accepted are on disk when this returns.
@@ -71,8 +90,10 @@ class HeadEnd:
         with self._taking:
             if self._failure is not None:
                 raise ReadingsNotKept(f"readings cannot be kept: {self._failure}") from self._failure
-            arrivals = [self.intake.accept(payload, until=until) for payload in payloads]
-            self._keep(arrivals)
+            with self._journal.held():
+                self._read_on()
+                arrivals = [self._accept(payload, until) for payload in payloads]
+                self._keep(arrivals)
             self.received += len(arrivals)
             self.accepted += sum(arrival.accepted is not None for arrival in arrivals)
             self.faults.update(arrival.finding.fault for arrival in arrivals if arrival.finding)
@@ -110,6 +131,24 @@ class HeadEnd:
         """Let what is being taken in finish, and let go of the journal."""
         with self._taking:
             self._journal.close()
+
+    def _read_on(self) -> None:
+        # A reading that is damaged on disk is refused like any other, and its meter asked for it again.
+        for data in self._journal.unread():
+            self.intake.accept(data)
+
+    def _accept(self, payload: bytes, until: int | None) -> Arrival:
+        """Accept a reading, unless its meter has sent too many. What is not accepted costs a meter nothing."""
+        meter, now = Address(payload[:ADDRESS_BYTES]), self._monotonic()
+        left, since = self._allowances.get(meter, (float(BURST_READINGS), now))
+        left = min(BURST_READINGS, left + (now - since) * READINGS_PER_SECOND)
+        if left < 1:
+            detail = f"meter 0x{meter.hex()} sends more readings than it can have made"
+            return Arrival(None, Finding(Anomaly.TOO_MANY, detail))
+        arrival = self.intake.accept(payload, until=until)
+        if arrival.accepted is not None:
+            self._allowances[meter] = left - 1, now
+        return arrival
 
     def _keep(self, arrivals: Sequence[Arrival]) -> None:
         accepted = [arrival.accepted for arrival in arrivals if arrival.accepted is not None]

@@ -11,6 +11,7 @@ UNREADABLE     on arrival               refused
 UNKNOWN_METER  on arrival               refused
 WRONGLY_SIGNED on arrival               refused
 PREMATURE      on arrival               refused: it says to be taken later than it is now
+TOO_MANY       on arrival               refused: more than a meter has to say (`gridbourse.metering.headend`)
 CONFLICTING    on arrival               refused: the reading accepted first stands; both are evidence
 REPEATED       on arrival               nothing: it is the reading already accepted
 OUT_OF_ORDER   on arrival               accepted like any other
@@ -30,7 +31,7 @@ from typing import NamedTuple
 
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
-from gridbourse.metering.reading import Reading, SignedReading
+from gridbourse.metering.reading import MEMORY_READINGS, Reading, SignedReading
 from gridbourse.units import PERIOD_SECONDS
 
 
@@ -41,6 +42,7 @@ class Anomaly(StrEnum):
     UNKNOWN_METER = "unknown meter"
     WRONGLY_SIGNED = "wrongly signed"
     PREMATURE = "premature"
+    TOO_MANY = "too many"
     CONFLICTING = "conflicting"
     REPEATED = "repeated"
     OUT_OF_ORDER = "out of order"
@@ -219,11 +221,12 @@ class Intake:
         return tuple(finding for finding in judged if finding is not None)
 
     def missing(self, meter: Address) -> list[range]:
-        """Numbers of the readings that are missing below the latest one accepted."""
+        """Numbers of the readings that are missing below the latest one accepted, as far back as a meter remembers."""
         stream = self._stream(meter)
         if len(stream.by_sequence) == stream.next_sequence:
             return []
-        held = [-1, *sorted(stream.by_sequence)]
+        oldest = max(0, stream.next_sequence - MEMORY_READINGS)
+        held = [oldest - 1, *sorted(number for number in stream.by_sequence if number >= oldest)]
         return [range(before + 1, after) for before, after in pairwise(held) if after > before + 1]
 
     def _stream(self, meter: Address) -> _Stream:

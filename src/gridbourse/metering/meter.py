@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gridbourse.crypto.keys import SigningKey
-from gridbourse.metering.reading import Reading, SignedReading
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
-
-MEMORY_READINGS = 60 * PERIODS_PER_DAY
+from gridbourse.crypto.keys import Address, SigningKey
+from gridbourse.metering.access import connection_digest
+from gridbourse.metering.reading import MEMORY_READINGS, Reading, SignedReading
+from gridbourse.units import PERIOD_SECONDS
 
 
 class Meter:
@@ -59,6 +58,10 @@ class Meter:
         oldest = max(0, self._sequence - MEMORY_READINGS)
         wanted = range(max(first, oldest), min(last + 1, self._sequence))
         return [signed for sequence in wanted if (signed := self._memory.get(sequence))]
+
+    def prove(self, client_id: str, hour: int) -> tuple[Address, bytes]:
+        """Sign that the meter is behind a client of a broker; see `gridbourse.metering.access`."""
+        return self.address, self._key.sign(connection_digest(client_id, hour))
 
     def _remember(self, signed: SignedReading) -> None:
         reading = signed.reading

@@ -16,20 +16,22 @@ from __future__ import annotations
 
 import ssl
 import struct
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Condition, Event
 from typing import Any, NamedTuple, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gridbourse.crypto.keys import Address
+from gridbourse.crypto.keys import Address, keccak256
 from gridbourse.errors import InvalidValue
+from gridbourse.metering.access import HEAD_END, HOUR_SECONDS, METERS, password_of
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.reading import SignedReading
 
@@ -50,31 +52,40 @@ class Broker:
     tls
         How to make sure of the broker and, by a client certificate, let it make sure of us; None on a network of
         one's own. Readings are signed but not encrypted: whoever reads them sees when somebody is at home.
+    login
+        User and password at a broker that has such; None where meters show that they are theirs by their keys.
+    head_end_password
+        The head-end's, at a broker of one's own.
     """
 
     host: str
     port: int
     tls: ssl.SSLContext | None = None
+    login: tuple[str, str] | None = field(default=None, repr=False)
+    head_end_password: str | None = field(default=None, repr=False)
 
     @classmethod
     def at(cls, address: str) -> Self:
-        """Read ``mqtt://host[:port]``, or ``mqtts://host[:port]`` for TLS with the machine's certificates.
+        """Read ``mqtt://[user:password@]host[:port]``, or ``mqtts://`` for TLS with the machine's certificates.
 
         Raises
         ------
         InvalidValue
             `address` is nothing of that kind.
         """
-        remedy = "mqtt://host:port, or mqtts://host:port for TLS"
+        remedy = "mqtt://host:port, or mqtts://user:password@host:port for TLS"
         try:
             parts = urlsplit(address)
             usual = _PORTS[parts.scheme]
             port = parts.port or usual
         except (ValueError, KeyError) as error:
             raise InvalidValue("broker", address, remedy) from error
-        if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None:
-            raise InvalidValue("broker", address, remedy)
-        return cls(parts.hostname, port, ssl.create_default_context() if parts.scheme == "mqtts" else None)
+        is_half = (parts.username is None) is not (parts.password is None)
+        if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment or is_half:
+            raise InvalidValue("broker", address.rpartition("@")[2], remedy)
+        login = (unquote(parts.username), unquote(parts.password)) if parts.username and parts.password else None
+        tls = ssl.create_default_context() if parts.scheme == "mqtts" else None
+        return cls(parts.hostname, port, tls, login)
 
 
 class Concentrator:
@@ -111,7 +122,10 @@ class Concentrator:
         self._outbox: deque[tuple[Address, bytes]] = deque()
         self._unconfirmed = 0
         self._confirmed = Condition()
-        self._client = _client(region, name)
+        session = keccak256(b"".join(meter.prove(f"{region}/{name}", 0)[1] for meter in self._meters.values()))[:8]
+        client_id = f"gridbourse-{region}-{name}-{session.hex()}"
+        self._client = _client(client_id)
+        self._client.on_pre_connect = lambda *_: self._log_in(broker, client_id)
         self._client.on_message = self._asked
         self._client.on_publish = self._published
         self._subscribed = _connect(self._client, broker, list(self._meters), self._send)
@@ -142,6 +156,12 @@ class Concentrator:
     def close(self) -> None:
         """Disconnect; what is not confirmed yet stays in the meters' memories."""
         _disconnect(self._client)
+
+    def _log_in(self, broker: Broker, client_id: str) -> None:
+        """Say who connects, anew each time: what meters sign is good for an hour."""
+        hour = int(time.time()) // HOUR_SECONDS
+        proofs = [meter.prove(client_id, hour) for meter in self._meters.values()]
+        self._client.username_pw_set(*(broker.login or (METERS, password_of(proofs))))
 
     def _send(self) -> None:
         """Hand the outbox to the client; called when something was put there, and when the connection stands."""
@@ -181,6 +201,9 @@ class Subscriber:
         Where to subscribe.
     region
         Name of the region.
+    session
+        A secret that ends its client id, so that nobody can take its place at the broker by that id. The same after a
+        restart, so that the broker still knows the session.
 
     Raises
     ------
@@ -188,11 +211,13 @@ class Subscriber:
         `region` has characters that mean something in a topic.
     """
 
-    def __init__(self, broker: Broker, region: str) -> None:
+    def __init__(self, broker: Broker, region: str, session: str) -> None:
         self._region = region
         self._deliveries: SimpleQueue[Delivery] = SimpleQueue()
         self._connection = 0
-        self._client = _client(region, "head-end", manual_ack=True)
+        self._client = _client(f"gridbourse-{region}-head-end-{session}", manual_ack=True)
+        if broker.login is not None or broker.head_end_password is not None:
+            self._client.username_pw_set(*(broker.login or (HEAD_END, broker.head_end_password)))
         self._client.on_message = self._arrived
         self._client.on_disconnect = self._disconnected
         self._subscribed = _connect(self._client, broker, [_topic(region, "+", "readings")])
@@ -257,14 +282,9 @@ def _topic(region: str, meter: str, subject: str) -> str:
     return f"gridbourse/{region}/meters/{meter}/{subject}"
 
 
-def _client(region: str, name: str, *, manual_ack: bool = False) -> Client:
+def _client(client_id: str, *, manual_ack: bool = False) -> Client:
     """Make a client whose session the broker keeps while it is away."""
-    return Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=f"gridbourse-{region}-{name}",
-        clean_session=False,
-        manual_ack=manual_ack,
-    )
+    return Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False, manual_ack=manual_ack)
 
 
 def _connect(

@@ -11,11 +11,13 @@ from gridbourse.errors import InvalidValue
 from gridbourse.units import MAX_PERIOD, PERIOD_SECONDS
 
 _LAYOUT = struct.Struct(">20sIIQQQ")
-_SIGNATURE_BYTES = 65
+ADDRESS_BYTES, _SIGNATURE_BYTES = 20, 65
 _DOMAIN = b"gridbourse meter reading"
 
 READING_BYTES = _LAYOUT.size + _SIGNATURE_BYTES
 MAX_SEQUENCE = 2**32 - 1
+MEMORY_READINGS = 60 * 96
+"""How many readings a meter remembers, and can be asked for again: 60 days of quarter hours."""
 MAX_REGISTER_WH = 2**64 - 1
 
 

@@ -17,59 +17,71 @@ For the price, a master that has not submitted by the time that the settings all
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gridbourse.crypto.envelope import key_id, recipients_of
 from gridbourse.crypto.merkle import HASH_BYTES
-from gridbourse.errors import EnvelopeError, InvalidValue
-from gridbourse.index.balance_view import BalanceView, imbalance_price, settled_deals
-from gridbourse.index.market_view import MarketView
+from gridbourse.errors import EnvelopeError
+from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.balancing_records import MeteredDetails, MeteredTotal, StatementDetails
 from gridbourse.node.master import Master
 from gridbourse.node.node import Region
 from gridbourse.node.relay import Relay
+from gridbourse.regulator.balance_view import imbalance_price, settled_deals
 from gridbourse.settlement.imbalance import Traded, traded_by
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
 logger = logging.getLogger(__name__)
+
+GRACE_SECONDS = 3_600
+"""So long after a day its last readings may take; then it is settled with what is there."""
+
+LOOK_BACK_DAYS = 7
+"""So many days before today are looked at for masters that have nothing to meter."""
 
 DUE_MARGIN_SECONDS = 60
 """Clocks differ: the settlement agent waits a little longer than the block that it publishes in has to be late."""
 
-Metered = Mapping[str, Sequence[int | None]]
-"""By node, shape (periods,), in Wh: fed in less drawn, None where a reading is missing or in doubt."""
+Metered = Mapping[str, Mapping[int, int | None]]
+"""By node and period, in Wh: fed in less drawn, None where a reading is missing or in doubt."""
+
+Step = Callable[[str, int], None]
+"""What a master does for a day: its name, and the day."""
 
 
-def record_metered(region: Region, periods: range, metered_wh: Metered) -> None:
+def record_metered(region: Region, metered_wh: Metered) -> None:
     """Let masters write what the meters of their nodes say to their slave chains, where it is new.
+
+    What was recorded of a day before still counts for the periods that nothing is said of.
 
     Parameters
     ----------
     region
         With the masters of the nodes.
-    periods
-        Of one delivery day.
     metered_wh
-        Of nodes of these masters; over `periods`.
+        Of nodes of these masters, in periods of one delivery day.
 
     Raises
     ------
     InvalidValue
-        The periods are not of one day, a node is not known here, or one of this folder traded and has no meter.
+        The periods are not of one day, or a node is not known here.
     """
-    day = day_of(periods)
-    for node_id, series in metered_wh.items():
+    said = [period for own in metered_wh.values() for period in own]
+    if not said:
+        return
+    day = region.calendar.one_day(range(min(said), max(said) + 1))
+    for node_id in metered_wh:
         region.master_of(node_id)
-        if len(series) != len(periods):
-            raise InvalidValue(f"metered energies of {node_id}", len(series), f"{len(periods)} of them")
     for name, master in region.masters.items():
         relay = region.relays[name]
         relay.catch_up()
-        _require_meters(master, relay.market, periods, metered_wh)
-        stated = [_metered(node_id, periods, metered_wh[node_id]) for node_id in master.nodes if node_id in metered_wh]
         known = relay.metered.get(day, {})
-        news = [details for details in stated if known.get(details.user_id) != details]
-        master.write([(details, (master.nodes[details.user_id].encryption_public,)) for details in news])
+        news = []
+        for node_id, own in metered_wh.items():
+            if node_id in master.nodes and own:
+                details = _metered(node_id, own, known.get(node_id))
+                if details != known.get(node_id):
+                    news.append((details, (master.nodes[node_id].encryption_public,)))
+        master.write(news)
 
 
 class DaySettlement:
@@ -83,50 +95,93 @@ class DaySettlement:
 
     def __init__(self, region: Region) -> None:
         self._region = region
-        self._start()
-
-    def _start(self) -> None:
-        self._view = BalanceView(self._region.main)
+        self._calendar = region.calendar
+        self._view = region.balance
         self._read = 0
         self._totals: dict[int, dict[int, MeteredTotal]] = {}
-        self._done: dict[tuple[str, int], tuple[object, ...]] = {}
+        self._done: dict[tuple[Step, str, int], object] = {}
+
+    def is_of(self, region: Region) -> bool:
+        """Whether the region's parts are still those that it began with."""
+        return self._region is region and self._view is region.balance
 
     def step(self) -> None:
         """Submit totals, publish prices, write statements: whatever follows from the chains and is not there yet."""
-        if self._view.main is not self._region.main:
-            # Keys were rotated, and all parts made anew.
-            self._start()
-        for name in self._region.masters:
-            self._submit(self._region.masters[name], self._caught_up(name))
+        for step, name, day in self.steps():
+            step(name, day)
+
+    def steps(self) -> Iterator[tuple[Step, str, int]]:
+        """The same one by one, each to be taken before the next one is asked for."""
+        masters = self._region.masters
+        for name in masters:
+            relay = self._caught_up(name)
+            days = sorted({*relay.metered, *self._idle_days(name)})
+            yield from ((self._submit, name, day) for day in days if self._is_due(self._submit, name, day))
         agent = self._region.main.consortium.settlement_agent()
-        for name, master in self._region.masters.items():
+        for name, master in masters.items():
             if master.membership.master_id == agent:
-                self._publish(master, self._caught_up(name))
-        for name in self._region.masters:
-            self._write(self._region.masters[name], self._caught_up(name))
+                self._caught_up(name)
+                self._open_totals(master)
+                stated = {self._calendar.day_of(period) for totals in self._totals.values() for period in totals}
+                yield from (
+                    (self._publish, name, day) for day in sorted(stated) if self._is_due(self._publish, name, day)
+                )
+        for name in masters:
+            relay = self._caught_up(name)
+            yield from ((self._write, name, day) for day in list(relay.metered) if self._is_due(self._write, name, day))
+
+    def _idle_days(self, name: str) -> Iterator[int]:
+        """Days that are over, on which a master's nodes traded nothing and of which nothing is metered.
+
+        It says so, or everybody would wait for it.
+        """
+        master, relay = self._region.masters[name], self._region.relays[name]
+        today = self._calendar.day_at(self._region.clock())
+        for day in range(today - LOOK_BACK_DAYS, today):
+            is_over = self._calendar.ends_at(day) + GRACE_SECONDS <= self._region.clock()
+            is_named = any(master.is_named(node_id, day) for node_id in master.nodes)
+            if is_over and is_named and day not in relay.metered:
+                periods = self._calendar.periods(day)
+                if not any(node_id for period in periods for node_id in own_trades(master, relay.market, period)):
+                    yield day
+
+    def _is_due(self, step: Step, name: str, day: int) -> bool:
+        return self._done.get((step, name, day)) != self._basis(step, name, day)
+
+    def _basis(self, step: Step, name: str, day: int) -> object:
+        """What a step follows from; as long as it stays the same, the step need not be taken again."""
+        relay, main = self._region.relays[name], self._region.main
+        deals = relay.market.settled_count(self._calendar.periods(day))
+        if step == self._publish:
+            settings = main.consortium.settings()
+            return self._read, deals, self._is_over(day, settings.metering_due_seconds), settings
+        if step == self._submit:
+            return relay.metered_count.get(day, 0), deals, main.consortium.settlement_agent()
+        return relay.metered_count.get(day, 0), deals, self._prices(day)
+
+    def _is_over(self, day: int, due_seconds: int) -> bool:
+        """Whether masters have had their time to submit what was metered on a day."""
+        return self._calendar.ends_at(day) + due_seconds + DUE_MARGIN_SECONDS <= self._region.clock()
+
+    def _prices(self, day: int) -> dict[int, int]:
+        published = map(self._view.price, self._calendar.periods(day))
+        return {price.period: price.price_ticks for price in published if price is not None}
 
     def _caught_up(self, name: str) -> Relay:
         """A relay and the view of the balance, both as of the same block."""
         relay = self._region.relays[name]
         relay.catch_up()
-        self._view.catch_up(relay.market.height)
         return relay
 
     # Every master: its total
 
-    def _submit(self, master: Master, relay: Relay) -> None:
-        if not relay.metered:
-            return
-        agent = master.main.consortium.settlement_agent()
-        for day in relay.metered:
-            signature = relay.metered_count[day], _deals_of(relay.market, day), agent
-            key = f"submit {master.membership.name}", day
-            if self._done.get(key) == signature:
-                continue
-            total = _total(master, relay, day)
-            if not self._is_submitted(master, total, agent):
-                master.submit([total], agent)
-            self._done[key] = signature
+    def _submit(self, name: str, day: int) -> None:
+        master, relay = self._region.masters[name], self._region.relays[name]
+        basis, agent = self._basis(self._submit, name, day), master.main.consortium.settlement_agent()
+        total = _total(master, relay, day, self._calendar.periods(day))
+        if not self._is_submitted(master, total, agent):
+            master.submit([total], agent)
+        self._done[self._submit, name, day] = basis
 
     def _is_submitted(self, master: Master, total: MeteredTotal, agent: int) -> bool:
         """Whether the newest total of these periods says the same, and the agent can open it."""
@@ -142,35 +197,24 @@ class DaySettlement:
 
     # The settlement agent: the price
 
-    def _publish(self, agent: Master, relay: Relay) -> None:
-        self._open_totals(agent)
-        stated = {period for totals in self._totals.values() for period in totals}
-        if not stated:
-            return
-        settings, market = agent.main.consortium.settings(), relay.market
+    def _publish(self, name: str, day: int) -> None:
+        agent, market = self._region.masters[name], self._region.relays[name].market
+        basis, settings = self._basis(self._publish, name, day), agent.main.consortium.settings()
 
         def totals_of(period: int) -> dict[int, MeteredTotal]:
             return {master_id: own[period] for master_id, own in self._totals.items() if period in own}
 
-        due_before = self._region.clock() - settings.metering_due_seconds - DUE_MARGIN_SECONDS
-        for day in sorted({period // PERIODS_PER_DAY for period in stated}):
-            is_due = (day + 1) * PERIODS_PER_DAY * PERIOD_SECONDS <= due_before
-            signature = self._read, _deals_of(market, day), is_due, settings
-            key = "publish", day
-            if self._done.get(key) == signature:
-                continue
-            awaited = agent.main.consortium.active_masters_at(market.height) & set(market.master_of.values())
-            periods = sorted(period for period in stated if period // PERIODS_PER_DAY == day)
-            ready = [period for period in periods if is_due or awaited <= totals_of(period).keys()]
-            prices = [
-                imbalance_price(period, market.settled(period), market.master_of, totals_of(period), settings)
-                for period in ready
-            ]
-            news = [price for price in prices if price != self._view.price(price.period)]
-            if news:
-                call = agent.main.balancing.publish_imbalance_prices(news, market.height)
-                agent.main_wallet.send(call)
-            self._done[key] = signature
+        awaited = agent.main.consortium.active_masters_at(market.height) & set(market.master_of.values())
+        is_over = self._is_over(day, settings.metering_due_seconds)
+        stated = {period: totals for period in self._calendar.periods(day) if (totals := totals_of(period))}
+        prices = [
+            imbalance_price(period, market.settled(period), market.master_of, totals, settings)
+            for period, totals in stated.items()
+            if is_over or awaited <= totals.keys()
+        ]
+        if news := [price for price in prices if price != self._view.price(price.period)]:
+            agent.main_wallet.send(agent.main.balancing.publish_imbalance_prices(news, market.height))
+        self._done[self._publish, name, day] = basis
 
     def _open_totals(self, agent: Master) -> None:
         for submission in self._view.submissions[self._read :]:
@@ -187,27 +231,21 @@ class DaySettlement:
 
     # Every master: the statements
 
-    def _write(self, master: Master, relay: Relay) -> None:
-        for day, metered in relay.metered.items():
-            published = map(self._view.price, _periods_of(day))
-            prices = {price.period: price.price_ticks for price in published if price is not None}
-            signature = relay.metered_count[day], _deals_of(relay.market, day), prices
-            key = f"write {master.membership.name}", day
-            if not prices or self._done.get(key) == signature:
-                continue
-            traded = {period: own_trades(master, relay.market, period) for period in prices}
-            stated = [
-                _statement(details, traded, prices)
-                for details in metered.values()
-                if all(period in prices for period in details.periods)
-            ]
-            known = relay.statements
-            news = [details for details in stated if known.get((details.user_id, day)) != details]
-            master.write([(details, (master.nodes[details.user_id].encryption_public,)) for details in news])
-            self._done[key] = signature
+    def _write(self, name: str, day: int) -> None:
+        master, relay = self._region.masters[name], self._region.relays[name]
+        basis, prices = self._basis(self._write, name, day), self._prices(day)
+        traded = {period: own_trades(master, relay.market, period) for period in prices}
+        stated = [
+            _statement(details, traded, prices)
+            for details in relay.metered[day].values()
+            if all(period in prices for period in details.periods)
+        ]
+        news = [details for details in stated if relay.statements.get((details.user_id, day)) != details]
+        master.write([(details, (master.nodes[details.user_id].encryption_public,)) for details in news])
+        self._done[self._write, name, day] = basis
 
 
-def own_trades(master: Master, market: MarketView, period: int) -> dict[str, Traded]:
+def own_trades(master: Master, market: MarketReader, period: int) -> dict[str, Traded]:
     """What a master's own nodes traded for a period, by node; others' under no name."""
 
     def name(trader: int) -> str:
@@ -217,40 +255,10 @@ def own_trades(master: Master, market: MarketView, period: int) -> dict[str, Tra
     return traded_by(settled_deals(market.settled(period), name))
 
 
-def day_of(periods: range) -> int:
-    """The delivery day of periods.
-
-    Raises
-    ------
-    InvalidValue
-        They are not of one day.
-    """
-    days = {periods[0] // PERIODS_PER_DAY, periods[-1] // PERIODS_PER_DAY} if periods else set()
-    if len(days) != 1:
-        raise InvalidValue("periods", periods, "delivery periods of one day")
-    return days.pop()
-
-
-def _require_meters(master: Master, market: MarketView, periods: range, metered_wh: Metered) -> None:
-    for period in periods:
-        for node_id in own_trades(master, market, period):
-            if node_id and node_id not in metered_wh:
-                raise InvalidValue("metered_wh", node_id, "energies, or None, of every node that traded")
-
-
-def _deals_of(market: MarketView, day: int) -> int:
-    """How many deals of a day were carried out: it tells whether there are new ones."""
-    return sum(len(market.settled_numbers(period)) for period in _periods_of(day))
-
-
-def _periods_of(day: int) -> range:
-    return range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)
-
-
-def _total(master: Master, relay: Relay, day: int) -> MeteredTotal:
+def _total(master: Master, relay: Relay, day: int, whole_day: range) -> MeteredTotal:
     """Sum what is metered; a node without a reading is in it as if it had done what it traded."""
-    metered = relay.metered[day]
-    spans = [details.periods for details in metered.values()]
+    metered = relay.metered.get(day, {})
+    spans = [details.periods for details in metered.values()] or [whole_day]
     periods = range(min(span.start for span in spans), max(span.stop for span in spans))
     balances, open_periods = [], []
     for period in periods:
@@ -278,7 +286,12 @@ def _said(total: MeteredTotal) -> tuple[object, ...]:
     return total.first_period, total.fed_in_wh, total.drawn_wh, total.open_periods
 
 
-def _metered(node_id: str, periods: range, series: Sequence[int | None]) -> MeteredDetails:
+def _metered(node_id: str, said: Mapping[int, int | None], known: MeteredDetails | None) -> MeteredDetails:
+    """What is said of a node, over what was known of the same day."""
+    merged = {period: known.metered_wh(period) for period in known.periods} if known else {}
+    merged |= said
+    periods = range(min(merged), max(merged) + 1)
+    series = [merged.get(period) for period in periods]
     return MeteredDetails(
         user_id=node_id,
         first_period=periods.start,

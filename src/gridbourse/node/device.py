@@ -13,6 +13,7 @@ from typing import Self
 from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS
 from gridbourse.contracts.main_chain import MainChain
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import ChainError, InvalidValue
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.merkle_log import Slave
@@ -45,6 +46,11 @@ class Device:
         The folder lists no such node, or lacks its key, the public keys or the token.
     ChainError
         A chain is not to be reached, or the master has no slave chain yet.
+
+    Attributes
+    ----------
+    calendar
+        The region's delivery days.
     """
 
     def __init__(self, folder: Path, node_id: str, slave_url: str) -> None:
@@ -58,6 +64,7 @@ class Device:
         if spec.main_chain.engine is Engine.EMBEDDED:
             raise InvalidValue("main_chain.engine", "embedded", "ethereum: a device asks a node for the main chain")
         ((master_id, master, node),) = found
+        self.calendar = DeliveryCalendar(spec.time_zone)
         keys = RegionKeys(folder).nodes.load_node(node_id)
         encryption_node = PublicKeys.read(folder / "public.json").encryption_public
         token = read_token(folder, nodes_of(master.name))

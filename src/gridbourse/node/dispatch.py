@@ -25,13 +25,16 @@ from gridbourse.contracts.balancing import Submission
 from gridbourse.errors import EnvelopeError, InvalidValue
 from gridbourse.grid.capacity import transfer_capacities
 from gridbourse.grid.dispatch import PowerNetwork
-from gridbourse.index.balance_view import BalanceView, newest_nominations
 from gridbourse.ledger.balancing_records import CapacityDetails, Nomination, ScheduleDetails
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.market.types import ZonePair
 from gridbourse.node.master import Master
 from gridbourse.node.node import Region
+from gridbourse.node.relay import Relay
 from gridbourse.region.description import NodeKind
+from gridbourse.regulator.balance_view import newest_nominations
+
+CAPACITIES_PER_TRANSACTION = 240
 
 Energies = Mapping[str, Sequence[int]]
 """By node, shape (periods,), in Wh: fed in, negative for drawn; the same periods for all."""
@@ -59,15 +62,28 @@ class Scheduling:
         self._region = region
         self._network = network
         self._margin_permille = margin_permille
-        self._schedules: dict[str, bytes] = {}
-        self._view = BalanceView(region.main)
-        self._read = 0
-        self._nominations: list[tuple[Submission, Nomination]] = []
         self._zone_of = {
             node_id: _zone(node, network)
             for master in region.masters.values()
             for node_id, node in master.nodes.items()
         }
+        self._begin()
+
+    def _begin(self) -> None:
+        self._view = self._region.balance
+        self._read = 0
+        self._fresh: dict[range, None] = {}
+        self._own: dict[str, set[range]] = {}
+        self._own_read: dict[str, int] = {}
+        self._nominations: list[tuple[Submission, Nomination]] = []
+
+    def _catch_up(self) -> int:
+        """Read what was submitted; returns the block up to which."""
+        if self._view is not self._region.balance:
+            # Keys were rotated, and all parts made anew.
+            self._begin()
+        self._region.catch_up()
+        return self._region.indexed_height
 
     def plan(self, first_period: int, energies_wh: Energies) -> None:
         """Let plants sign what their masters planned for them; it takes the place of what they signed before."""
@@ -75,8 +91,7 @@ class Scheduling:
             ScheduleDetails(node_id, self._zone_of[node_id], first_period, *_parts([series]))
             for node_id, series in energies_wh.items()
         ]
-        leaves = self._region.write(stated)
-        self._schedules.update(zip(energies_wh, leaves, strict=True))
+        self._region.write(stated)
 
     def nominate(self, first_period: int, energies_wh: Energies) -> None:
         """Let every master of this folder tell the dispatcher what its nodes will do, zone by zone.
@@ -88,10 +103,15 @@ class Scheduling:
         energies_wh
             Of all nodes that feed in or draw: as scheduled, or as expected.
         """
-        dispatcher = self._region.main.consortium.dispatcher()
-        for master in self._region.masters.values():
+        for name, master in self._region.masters.items():
             own = {node_id: energies_wh[node_id] for node_id in master.nodes if node_id in energies_wh}
-            master.submit(list(self._sums(first_period, own)), dispatcher)
+            self.nominate_for(name, first_period, own)
+
+    def nominate_for(self, name: str, first_period: int, energies_wh: Energies) -> None:
+        """The same for one master and nodes of its own."""
+        relay, dispatcher = self._region.relays[name], self._region.main.consortium.dispatcher()
+        relay.catch_up()
+        self._region.masters[name].submit(list(self._sums(relay, first_period, energies_wh)), dispatcher)
 
     def publish(self, periods: range) -> CapacityDetails:
         """Let dispatch sum the newest nominations of periods, and record what every pair of zones may exchange.
@@ -104,24 +124,62 @@ class Scheduling:
             The master that the main chain names as dispatcher has no dispatch node, or is not in this folder.
         """
         dispatcher, dispatch = _dispatcher(self._region)
-        as_of_block = self._region.main.chain.head().height
-        self._view.catch_up(as_of_block)
-        self._nominations += _opened(self._view.submissions[self._read :], dispatcher)
-        self._read = len(self._view.submissions)
+        as_of_block = self._read_nominations()
         nominations = newest_nominations(self._nominations, periods)
         details = self._capacities(dispatch, periods, nominations, as_of_block)
         self._region.write([details])
-        zones = self._network.zones
-        dispatcher.main_wallet.send(
-            self._region.main.market.publish_transfer_capacity(
-                {
-                    ZonePair(period, zones.index(start), zones.index(end)): details.capacity(start, end, period)
-                    for period in periods
-                    for start, end in permutations(zones, 2)
-                }
-            )
+        self._fresh.pop(periods, None)
+        zones, market = self._network.zones, self._region.main.market
+        capacities = [
+            (ZonePair(period, zones.index(start), zones.index(end)), details.capacity(start, end, period))
+            for period in periods
+            for start, end in permutations(zones, 2)
+        ]
+        batches = range(0, len(capacities), CAPACITIES_PER_TRANSACTION)
+        dispatcher.main_wallet.send_many(
+            [
+                market.publish_transfer_capacity(dict(capacities[start : start + CAPACITIES_PER_TRANSACTION]))
+                for start in batches
+            ]
         )
         return details
+
+    @property
+    def stale(self) -> list[range]:
+        """The periods of which there are nominations that no capacity published here has summed."""
+        self._read_nominations()
+        published: dict[range, set[str]] = {}
+        for relay in self._region.relays.values():
+            relay.catch_up()
+            for own in relay.capacities:
+                published[range(own.first_period, own.first_period + own.periods)] = set(own.nominations_hex)
+        return [
+            periods
+            for periods in self._fresh
+            if published.get(periods) != {leaf.hex() for leaf in newest_nominations(self._nominations, periods)}
+        ]
+
+    def nominated(self, name: str) -> set[range]:
+        """The stretches of periods that a master of this folder has nominated for."""
+        self._catch_up()
+        master = self._region.masters[name]
+        own = self._own.setdefault(name, set())
+        for submission in self._view.submissions[self._own_read.get(name, 0) :]:
+            if submission.master_id == master.membership.master_id and submission.record.kind == Nomination.KIND:
+                details = master.encryption_node.open_submitted(submission.record)
+                if isinstance(details, Nomination):
+                    own.add(details.periods)
+        self._own_read[name] = len(self._view.submissions)
+        return own
+
+    def _read_nominations(self) -> int:
+        dispatcher, _ = _dispatcher(self._region)
+        as_of_block = self._catch_up()
+        opened = list(_opened(self._view.submissions[self._read :], dispatcher))
+        self._nominations += opened
+        self._read = len(self._view.submissions)
+        self._fresh.update(dict.fromkeys(nomination.periods for _, nomination in opened))
+        return as_of_block
 
     def _capacities(
         self, dispatch: FunctionNode, periods: range, nominations: Mapping[bytes, Nomination], as_of_block: int
@@ -143,11 +201,13 @@ class Scheduling:
             capacity_wh=tuple(wh for start in zones for end in zones for wh in capacities.get((start, end), none)),
         )
 
-    def _sums(self, first_period: int, energies_wh: Energies) -> Iterator[Nomination]:
+    def _sums(self, relay: Relay, first_period: int, energies_wh: Energies) -> Iterator[Nomination]:
+        day = self._region.calendar.day_of(first_period)
         for zone in self._network.zones:
             own = [node_id for node_id in energies_wh if self._zone_of[node_id] == zone]
             if own:
-                leaves = sorted(self._schedules[node_id].hex() for node_id in own if node_id in self._schedules)
+                scheduled = (relay.schedules.get((node_id, day)) for node_id in own)
+                leaves = sorted(known[0].hex() for known in scheduled if known is not None)
                 parts = _parts([energies_wh[node_id] for node_id in own])
                 yield Nomination(zone, first_period, *parts, tuple(leaves))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,8 @@ from gridbourse.ledger.balancing_records import Submitted
 from gridbourse.ledger.encryption_node import EncryptionNode
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.merkle_log import Slave
-from gridbourse.ledger.reader import SlaveRecords
+from gridbourse.ledger.purse import PURSE_ZONE, purse_pseudonym
+from gridbourse.ledger.reader import RecordReader
 from gridbourse.ledger.records import DayOpened, MasterDetails
 from gridbourse.market.events import TraderRegistered
 from gridbourse.market.types import Role
@@ -69,12 +70,17 @@ class Master:
         self.main_wallet = Wallet(main.chain, keys.node.signing)
         # The single-chain model has both on one chain, where nonces are counted together.
         self.slave_wallet = self.main_wallet if slave.chain is main.chain else Wallet(slave.chain, keys.node.signing)
-        self.records = SlaveRecords(slave, encryption_node)
+        self.records = RecordReader(slave, encryption_node)
         self._pseudonyms = keys.pseudonyms
         self._traders: dict[tuple[str, int], int] = {}
         self._node_of: dict[int, FunctionNode] = {}
         self._recorded_days: set[int] = set()
-        self.revoked = self.records.revoked
+        self._purse = 0
+
+    @property
+    def revoked(self) -> set[str]:
+        """Function nodes that act no more."""
+        return self.records.revoked
 
     @contextmanager
     def signing(self) -> Iterator[None]:
@@ -116,10 +122,38 @@ class Master:
             for (_, node_id), event in zip(missing, events, strict=True):
                 self._note_trader(node_id, day, event.trader)
 
+    def purse(self) -> int:
+        """The number of the master's purse (`gridbourse.ledger.purse`); 0 as long as it has none."""
+        if not self._purse:
+            market = self.main.market
+            found = market.trader_of(self.membership.master_id, purse_pseudonym(self.membership.master_id))
+            if found and market.trader(found).master_id == self.membership.master_id:
+                self._purse = found
+        return self._purse
+
+    def open_purse(self) -> int:
+        """The same, with a purse made if there is none."""
+        if not self.purse():
+            pseudonym = purse_pseudonym(self.membership.master_id)
+            self.main_wallet.send(self.main.market.register_traders([pseudonym], [PURSE_ZONE]))
+        return self.purse()
+
     def finish_days(self) -> None:
         """Go on with every `open_day` that was interrupted: name whoever still has no name on a recorded day."""
         for day in sorted(self._recorded_days):
             self.open_day(day)
+
+    def recall(self, days: Iterable[int], traders: Mapping[tuple[str, int], int]) -> None:
+        """Take note of the recorded delivery days, and of the numbers that are known of its nodes."""
+        for (node_id, day), trader in traders.items():
+            if node_id in self.nodes:
+                self._note_trader(node_id, day, trader)
+        self._recorded_days.update(days)
+
+    @property
+    def recorded_days(self) -> set[int]:
+        """Delivery days that were recorded."""
+        return self._recorded_days
 
     def recall_day(self, day: int) -> None:
         """Take note of a recorded delivery day: find the nodes that the main chain has names of."""

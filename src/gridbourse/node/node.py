@@ -18,20 +18,24 @@ from typing import Self
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import system_clock
 from gridbourse.crypto.keys import Address
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
-from gridbourse.index.market_view import MarketView
-from gridbourse.index.shelf import Shelf
-from gridbourse.ledger.disclosure import Disclosure, disclose
+from gridbourse.index.balance import Balance
+from gridbourse.index.database import Database
+from gridbourse.index.index import Index, Notice
+from gridbourse.index.money import Money
+from gridbourse.index.reader import IndexReader
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.records import LimitsSet, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import Offer, OrderId
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.chains import ChainSet, Observe, watch_nothing
+from gridbourse.node.indexing import Indexing
 from gridbourse.node.key_rotation import enter_on_slave_chains
 from gridbourse.node.master import Master
-from gridbourse.node.own_deals import PendingConfirmation
-from gridbourse.node.relay import Relay, submit
+from gridbourse.node.payouts import PayoutBook, Purse
+from gridbourse.node.relay import PendingConfirmation, Relay, submit
 from gridbourse.node.setup import new_folder, refresh_public_keys
 from gridbourse.node.wiring import Wiring
 from gridbourse.region.description import RegionSpec, read_region, write_region
@@ -45,10 +49,10 @@ class Region:
     ----------
     parts
         Makes its parts, and makes them anew when keys have changed.
+    index
+        Where what the chains hold is written to.
     clock
         Tells what time it is.
-    watched
-        Whether somebody takes what the slave chains hold off `unread`, where it would pile up otherwise.
 
     Attributes
     ----------
@@ -56,17 +60,24 @@ class Region:
         The main chain.
     masters, relays
         The masters whose keys lie in the folder, by name, and their relays.
-    unread
-        By master, for who watches: a queue of its slave chain's records from the first on, begun anew with new keys.
+    balance
+        What masters submitted, and the imbalance prices.
+    payouts, purses
+        What is paid out, and by master, what users have in its purse.
+    parts
+        What makes its parts.
     clock
         Tells what time it is.
+    calendar
+        Its delivery days.
     """
 
-    def __init__(self, parts: Wiring, clock: Callable[[], int], *, watched: bool = False) -> None:
-        self._parts = parts
-        self._is_watched = watched
+    def __init__(self, parts: Wiring, index: Index, clock: Callable[[], int]) -> None:
+        self.parts = parts
+        self._index = index
         self.spec = parts.spec
         self.clock = clock
+        self.calendar = DeliveryCalendar(parts.spec.time_zone)
         self._assemble()
 
     @property
@@ -79,8 +90,13 @@ class Region:
             Its keys do not lie in this folder.
         """
         if self._regulator is None:
-            raise InvalidValue("folder", str(self._parts.folder), "the folder that holds the regulator's keys")
+            raise InvalidValue("folder", str(self.parts.folder), "the folder that holds the regulator's keys")
         return self._regulator
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.parts.folder
 
     @property
     def settles(self) -> bool:
@@ -136,7 +152,6 @@ class Region:
         clock: Callable[[], int] = system_clock,
         observe: Observe = watch_nothing,
         chains: Mapping[str, Chain] | None = None,
-        watched: bool = False,
     ) -> Self:
         """Open a region from disk, with everything it had.
 
@@ -154,8 +169,6 @@ class Region:
         chains
             Chains that this process has open already, by name: ``"main"``, or that of a master whose slave chain the
             regulator reads. They are not closed with the region.
-        watched
-            Whether somebody reads `unread`.
 
         Raises
         ------
@@ -170,10 +183,37 @@ class Region:
         engines = ChainSet(folder, spec, clock, observe, chains or {})
         try:
             engines.require_main()
-            return cls(Wiring(folder, spec, engines), clock, watched=watched)
+            parts = Wiring(folder, spec, engines)
+            return cls(parts, parts.index(Database.of(folder)), clock)
         except BaseException:
             engines.close()
             raise
+
+    @property
+    def database(self) -> Database:
+        """Where the index lies."""
+        return self._index.database
+
+    def forget_index(self) -> None:
+        """Forget what the index holds, so that the next `catch_up` builds it again."""
+        self._indexing.forget()
+
+    def blocks_to_index(self) -> int:
+        """How many blocks the index does not hold yet."""
+        return self._indexing.unread()
+
+    def catch_up(self, report: Callable[[int], None] = lambda _: None) -> None:
+        """Write to the index what is new on the chains; `report` is told how many blocks were written, now and then."""
+        self._indexing.catch_up(report)
+
+    @property
+    def indexed_height(self) -> int:
+        """The newest block of the main chain that the index has."""
+        return self._indexing.height
+
+    def take_notice(self) -> Notice:
+        """What became new in the index since this was asked the last time."""
+        return self._indexing.take_notice()
 
     def master_of(self, node_id: str) -> Master:
         """Find the master of a function node.
@@ -209,7 +249,7 @@ class Region:
         InvalidValue
             The settlement agent's keys do not lie in this folder, or under this reference other deposits were credited.
         """
-        self.relays[self._settlement_agent().membership.name].credit(moneys, payment_reference)
+        self.relays[self.settlement_agent().membership.name].credit(moneys, payment_reference)
 
     def offer(self, offers: Sequence[tuple[str, Offer]], *, energy_quota_wh: int | None = None) -> list[OrderId | None]:
         """Let nodes sign offers and write them to their slave chains, then take them up to the main chain.
@@ -243,56 +283,6 @@ class Region:
             relay.submit()
             order_ids.update((turn, relay.order_of(leaf)) for turn, leaf in zip(turns, leaves, strict=True))
         return [order_ids[turn] for turn in range(len(offers))]
-
-    def amend(
-        self, order_id: OrderId, *, energy_wh: int, price_ticks: int, energy_quota_wh: int | None = None
-    ) -> OrderId | None:
-        """Let the node of an order sign that what is open of it is replaced by a new price and quantity.
-
-        Parameters
-        ----------
-        order_id
-            An order of a node of this folder.
-        energy_wh, price_ticks
-            What takes its place, at the end of the new queue.
-        energy_quota_wh
-            What a seller may sell in its period; by default what it has sold already and the new quantity.
-
-        Returns
-        -------
-        OrderId or None
-            The new order's id; None if the market refused it, or the order was gone: then it stands, or does not, as
-            before.
-
-        Raises
-        ------
-        InvalidValue
-            No node of this folder has such an order.
-        """
-        master, node, placed = self._placed(order_id)
-        offer = Offer(order_id.side, placed.energy_types, order_id.period, energy_wh, price_ticks)
-        if energy_quota_wh is None:
-            claims = self.main.market.position(placed.trader, order_id.period)
-            energy_quota_wh = claims.held_wh + claims.sold_wh + energy_wh
-        relay = self.relays[master.membership.name]
-        with master.signing():
-            signed = node.offer(offer, energy_quota_wh=energy_quota_wh, replaces=order_id)
-            (leaf,) = master.slave.submit_records([signed])
-        relay.submit()
-        return relay.order_of(leaf)
-
-    def cancel(self, order_id: OrderId) -> None:
-        """Let the node of an order sign that what is open of it leaves the market. Deals that it has stand.
-
-        Raises
-        ------
-        InvalidValue
-            No node of this folder has such an order.
-        """
-        master, node, _ = self._placed(order_id)
-        with master.signing():
-            master.slave.submit_records([node.cancel(order_id)])
-        self.relays[master.membership.name].submit()
 
     def report(self, node_id: str, title: str, body: str) -> None:
         """Let a node sign a report, `body` being JSON, and write it to its slave chain."""
@@ -388,7 +378,7 @@ class Region:
         InvalidValue
             The settlement agent's keys do not lie in this folder.
         """
-        agent = self.relays[self._settlement_agent().membership.name]
+        agent = self.relays[self.settlement_agent().membership.name]
         agent.expire(self.clock())
         agent.settle()
 
@@ -413,9 +403,9 @@ class Region:
         InvalidValue
             Nobody has this name.
         """
-        self._parts.keys.renew(self.spec, name)
+        self.parts.keys.renew(self.spec, name)
         self._assemble()
-        refresh_public_keys(self._parts.folder, self._parts.keys)
+        refresh_public_keys(self.parts.folder, self.parts.keys)
 
     def revoke_node(self, node_id: str) -> None:
         """Stop a function node: it writes no more, and its waiting orders are withdrawn; its records stay readable.
@@ -433,51 +423,29 @@ class Region:
             master.slave_wallet.send(master.slave.ledger.append(*record))
         self._assemble()
 
-    def disclose(self, master: str, index: int, fields: Sequence[str], *, holder: str) -> Disclosure:
-        """Let somebody who can open a record show single fields of it, with what proves them.
-
-        Parameters
-        ----------
-        master
-            Name of the master on whose slave chain the record lies.
-        index
-            The record's number in the log.
-        fields
-            What to show.
-        holder
-            Whose keys open the record: a function node, a master (by its encryption node), or ``regulator``.
-
-        Raises
-        ------
-        InvalidValue
-            There is no such master, record, field or holder here, or the record is not anchored yet.
-        EnvelopeError
-            The record is not sealed to the holder.
-        """
-        names = [own.name for own in self.spec.masters]
-        slave = self._parts.slave(self.main, master, self.masters) if master in names else None
-        if slave is None:
-            raise InvalidValue("master", master, f"one whose slave chain this folder can read, of {', '.join(names)}")
-        keys = self._parts.keys.opening(self.spec, holder)
-        return disclose(self.main, names.index(master) + 1, slave, index, fields, keys)
-
     def close(self) -> None:
-        """Close every chain."""
-        self._parts.engines.close()
+        """Close every chain, and the index."""
+        self.parts.engines.close()
+        self._index.database.close()
 
     def _assemble(self) -> None:
-        self.main, self.masters, self._regulator = self._parts.assemble()
-        market = MarketView(self.main, Shelf(self._parts.folder))
-        self.unread = {name: master.records.follow() for name, master in self.masters.items() if self._is_watched}
-        self.relays = {name: Relay(master, market) for name, master in self.masters.items()}
+        self.main, self.masters, self._regulator = self.parts.assemble()
+        self._indexing = Indexing(self._index, self.main, self.masters)
+        self._indexing.catch_up()
+        reader = IndexReader(self._index.database)
+        self.relays = {
+            name: Relay(master, self._indexing, reader, self.calendar) for name, master in self.masters.items()
+        }
+        money, self.balance = Money(reader.database), Balance(reader.database)
+        self.payouts = PayoutBook(self.main, self.balance, money, self.masters)
+        self.purses = {
+            name: Purse(master, self.relays[name], money, self.payouts) for name, master in self.masters.items()
+        }
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
-        # Orders that the market knows need not be kept in mind while the slave chains are read.
-        market.catch_up()
-        for relay in self.relays.values():
-            relay.catch_up()
-        enter_on_slave_chains(self._parts.keys, self.masters, self.relays)
+        enter_on_slave_chains(self.parts.keys, self.masters, self.relays)
 
-    def _placed(self, order_id: OrderId) -> tuple[Master, FunctionNode, OrderPlaced]:
+    def placed(self, order_id: OrderId) -> tuple[Master, FunctionNode, OrderPlaced]:
+        """Find the master and the node of an order. Raises `InvalidValue` if no node of this folder has it."""
         for name, relay in self.relays.items():
             placed = relay.placed(order_id)
             node = placed and self.masters[name].node_of(placed.trader)
@@ -485,13 +453,14 @@ class Region:
                 return self.masters[name], node, placed
         raise InvalidValue("order", f"{order_id.pack():x}", "an order of a function node of this folder")
 
-    def _settlement_agent(self) -> Master:
+    def settlement_agent(self) -> Master:
+        """The settlement agent. Raises `InvalidValue` if its keys do not lie in this folder."""
         agent = self.main.consortium.settlement_agent()
         for master in self.masters.values():
             if master.membership.master_id == agent:
                 return master
         name = self.spec.masters[agent - 1].name if agent <= len(self.spec.masters) else f"number {agent}"
-        raise InvalidValue("folder", str(self._parts.folder), f"that of the settlement agent, master {name}")
+        raise InvalidValue("folder", str(self.parts.folder), f"that of the settlement agent, master {name}")
 
     def __enter__(self) -> Self:
         return self

@@ -15,13 +15,13 @@ from gridbourse.market.types import Offer, Settings, Side
 from gridbourse.metering.intake import Intake
 from gridbourse.metering.surplus import AutoTradingLimits, propose
 from gridbourse.node.node import Region
-from gridbourse.node.own_deals import PendingConfirmation
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
+from gridbourse.node.relay import PendingConfirmation
+from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS
 
 Expectation = Callable[[str, int], int | None]
 """Tells what surplus a node expects in a delivery period, in Wh: negative for need, None where nothing is known."""
 
-HISTORY_PERIODS = 8 * PERIODS_PER_DAY
+HISTORY_PERIODS = 8 * PERIODS_IN_24_HOURS
 """How far a forecast looks back."""
 
 
@@ -162,7 +162,7 @@ def expect_from(intake: Intake, meters: Mapping[str, Address]) -> Expectation:
 
     def expected_wh(node_id: str, period: int) -> int | None:
         latest = intake.latest(meters[node_id]) if node_id in meters else None
-        if latest is None or not 1 <= period - latest.period <= PERIODS_PER_DAY:
+        if latest is None or not 1 <= period - latest.period <= PERIODS_IN_24_HOURS:
             return None
         history = intake.surpluses_wh(latest.meter, latest.period - HISTORY_PERIODS + 1, latest.period)
         found = forecast(history, period - latest.period)

@@ -10,32 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
 from gridbourse.chain.block import Receipt
 from gridbourse.contracts.abi import Call
-from gridbourse.contracts.slave_ledger import RecordHead
 from gridbourse.contracts.wallet import Wallet, send_together
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import ContractReverted, InvalidValue, TransactionRejected
-from gridbourse.index.market_view import DEAL_EVENTS, MarketView
 from gridbourse.index.newest_records import NewestRecords
-from gridbourse.ledger.reader import SlaveRecord
-from gridbourse.ledger.records import (
-    Cancellation,
-    Confirmation,
-    DayOpened,
-    DealDetails,
-    OrderDetails,
-    keeps_priority,
-)
+from gridbourse.index.reader import IndexReader
+from gridbourse.index.records import RecordEntry
+from gridbourse.index.relaying import MarketReader
+from gridbourse.ledger.function_node import FunctionNode
+from gridbourse.ledger.records import Cancellation, Confirmation, OrderDetails, keeps_priority
 from gridbourse.market.events import Event, OrderPlaced
-from gridbourse.market.types import DealState, OrderId, Side
+from gridbourse.market.types import OrderId, Side
+from gridbourse.node.indexing import Indexing
 from gridbourse.node.master import Master
-from gridbourse.node.own_deals import OwnDeals, PendingConfirmation
-from gridbourse.node.rematch import REOPENING_EVENTS, ReopenedOrders
-from gridbourse.units import PERIODS_PER_DAY
+from gridbourse.node.rematch import ReopenedOrders
 
 ORDERS_PER_TRANSACTION = 250
 QUOTAS_PER_TRANSACTION = 250
@@ -45,6 +40,17 @@ RECORDS_PER_TRANSACTION = 50
 _Item = TypeVar("_Item")
 
 
+@dataclass(frozen=True, slots=True)
+class PendingConfirmation:
+    """A deal that waits for a function node's answer."""
+
+    node: FunctionNode
+    side: Side
+    deal_id: int
+    energy_wh: int
+    price_ticks: int
+
+
 class Relay(NewestRecords):
     """Connects one master's slave chain with the main chain.
 
@@ -52,44 +58,68 @@ class Relay(NewestRecords):
     ----------
     master
         The master that runs it.
-    market
-        The market of the main chain, which other relays may look at, too.
+    indexing
+        Keeps the index up with both chains.
+    index
+        The index, which tells what both chains hold.
+    calendar
+        The region's delivery days.
     """
 
-    def __init__(self, master: Master, market: MarketView) -> None:
-        super().__init__()
+    def __init__(self, master: Master, indexing: Indexing, index: IndexReader, calendar: DeliveryCalendar) -> None:
+        super().__init__(index, master.membership.name)
         self._master = master
-        self._unread = master.records.follow()
-        self._market = market
-        self._happened = market.follow(*DEAL_EVENTS, *REOPENING_EVENTS)
-        self._slave_height = 0
-        self._orders: dict[bytes, OrderDetails] = {}
-        self._changes: list[tuple[bytes, OrderDetails | Cancellation]] = []
-        self._decisions: list[Confirmation] = []
-        self._deals = OwnDeals(master, market)
-        self.record_count = 0
-        """How many records of the slave chain were read."""
-        self._offered: set[tuple[str, int]] = set()
-        self._reopened = ReopenedOrders(master, market)
-        self.rejected_records: list[RecordHead] = []
-        """Records that the encryption node could not open, or that another than the named node signed."""
+        self._name = master.membership.name
+        self._indexing = indexing
+        self._market = MarketReader(index.database)
+        self._calendar = calendar
+        self._reopened = ReopenedOrders(master, self._market)
+        self._in_vain: set[bytes | tuple[int, Side]] = set()
+        """Changes of orders, and answers, of which nothing can come: they stand in the index as they are."""
+        self._sequence = 0
+        self._recall()
 
     @property
     def slave_height(self) -> int:
         """The newest block of the slave chain that was read: what it holds is known here."""
-        return self._slave_height
+        return self._index.chains.height(self._name)
 
     @property
-    def market(self) -> MarketView:
+    def record_count(self) -> int:
+        """How many records of the slave chain were read."""
+        head = self._index.chains.head(self._name)
+        return head.record_count if head else 0
+
+    @property
+    def rejected_records(self) -> list[RecordEntry]:
+        """Records that the encryption node could not open, or that another than the named node signed."""
+        return self._index.records.invalid(self._name)
+
+    @property
+    def market(self) -> MarketReader:
         """The market of the main chain."""
         return self._market
 
     def catch_up(self) -> None:
         """Read what both chains hold since the last time. Every other step does this first."""
-        self._take_off()
-        while self._master.records.read_on():
-            self._take_off()
-        self._catch_up_main()
+        self._indexing.catch_up()
+        if self._sequence != self._indexing.sequence:
+            for day in self._index.participants.days(self._name):
+                if day not in self._master.recorded_days:
+                    self._master.recall_day(day)
+            self.refresh()
+            self._sequence = self._indexing.sequence
+
+    def _recall(self) -> None:
+        """Let the master know which days it opened, who its nodes are on the main chain, and what is anchored."""
+        registry = self._index.participants
+        self._master.recall(registry.days(self._name), registry.traders(self._name))
+        for newest in self._index.chains.anchors(self._name):
+            anchor = newest.anchor
+            if anchor.leaf_count <= self.record_count:
+                frontier = self._index.records.frontier(self._name, anchor.leaf_count)
+                if frontier.root() == anchor.root:
+                    self._master.slave.resume(anchor.last_block, frontier)
 
     def open_day(self, day: int) -> None:
         """Name the function nodes on the main chain for a delivery day; those that are named already stay."""
@@ -112,8 +142,8 @@ class Relay(NewestRecords):
     def ready_orders(self) -> dict[bytes, OrderDetails]:
         """Orders of open days that the main chain does not know, by leaf."""
         self.catch_up()
-        self._orders = {leaf: order for leaf, order in self._orders.items() if not self._is_known(leaf)}
-        return {leaf: order for leaf, order in self._orders.items() if self._is_named(order)}
+        unsubmitted = self._market.unsubmitted(self._name)
+        return {leaf: order for leaf, order in unsubmitted.items() if self._is_named(order)}
 
     def calls_for(self, orders: Mapping[bytes, OrderDetails]) -> list[tuple[Wallet, Call]]:
         """What raises sellers' quotas, and then places orders."""
@@ -127,46 +157,53 @@ class Relay(NewestRecords):
 
     def finish(self, orders: Mapping[bytes, OrderDetails]) -> list[Event]:
         """Place what is missing of orders, then take changes and answers up."""
-        self._catch_up_main()
-        missing = {leaf: order for leaf, order in orders.items() if not self._is_known(leaf)}
+        self.catch_up()
+        unsubmitted = self._market.unsubmitted(self._name)
+        missing = {leaf: order for leaf, order in orders.items() if leaf in unsubmitted}
         self._raise_quotas(missing.values())
         placed = self._send_batches(list(missing.items()), ORDERS_PER_TRANSACTION, self._place_call)
-        events = [*placed, *self._change(), *self._answer()]
-        if any(wanted.user_id in self._master.revoked for wanted in (*orders.values(), *dict(self._changes).values())):
+        changes = self._changes()
+        events = [*placed, *self._change(changes), *self._answer()]
+        if any(wanted.user_id in self._master.revoked for wanted in (*orders.values(), *dict(changes).values())):
             self.withdraw_revoked()
-        self._orders = {leaf: order for leaf, order in self._orders.items() if leaf not in orders}
-        self._changes.clear()
-        self._decisions.clear()
         return events
 
     def has_offered(self, node_id: str, period: int) -> bool:
         """Whether a node has signed any order for a delivery period, by itself or by hand."""
-        return (node_id, period) in self._offered
+        return self._index.orders.has_ordered(node_id, period)
 
     def rematch(self) -> list[Event]:
-        """Match those of the nodes' own orders again that would trade now (`gridbourse.node.rematch`)."""
+        """Match the nodes' own orders again that a deal which ended left crossed (`gridbourse.node.rematch`)."""
         self.catch_up()
         return self._reopened.rematch()
 
     def order_of(self, leaf: bytes) -> OrderId | None:
         """The order that a record became on the main chain; None if it was refused or is not there yet."""
         self.catch_up()
-        return self._market.order_of(self._master.membership.master_id, leaf)
+        return self._market.order_of(self._name, leaf)
 
     def placed(self, order_id: OrderId) -> OrderPlaced | None:
         """An order as it entered the market, whosever it is; None if it never did."""
         self.catch_up()
-        return self._market.orders.get(order_id)
+        return self._market.placed(order_id)
 
     def deliver(self) -> None:
         """Write what happened to the nodes' deals to the slave chain."""
         self.catch_up()
-        self._master.write([(details, (node.encryption_public,)) for details, node in self._deals.news()])
-        self._deals.were_told()
+        told = [details for details in self._market.undelivered(self._name) if details.user_id in self._master.nodes]
+        if told:
+            nodes = self._master.nodes
+            self._master.write([(details, (nodes[details.user_id].encryption_public,)) for details in told])
+            self.catch_up()
 
     def pending_confirmations(self, node_ids: Collection[str] | None = None) -> list[PendingConfirmation]:
         """The deals that wait for an answer, of some nodes or of all, in the order of their numbers."""
-        return self._deals.pending_confirmations(node_ids)
+        asked = (self._master.nodes.keys() if node_ids is None else set(node_ids)) - self._master.revoked
+        return [
+            PendingConfirmation(self._master.nodes[own.node_id], own.side, own.deal_id, own.energy_wh, own.price_ticks)
+            for own in self._market.unanswered(self._name)
+            if own.node_id in asked and own.node_id in self._master.nodes
+        ]
 
     def withdraw_revoked(self) -> None:
         """Cancel what orders of revoked nodes still wait, or would again if a deal of theirs ended.
@@ -174,20 +211,10 @@ class Relay(NewestRecords):
         The revocations are anchored first: that is what tells a withdrawal from one that is excused afterwards.
         """
         self.catch_up()
-        market, open_deals = self._master.main.market, (DealState.INTENT, DealState.CONFIRMED)
-        held = [deal for deal in self._market.deals.values() if deal.state in open_deals]
-        bound = {order_id for deal in held for order_id in (deal.ask, deal.bid)}
-        waiting = [
-            order_id
-            for order_id, placed in self._market.orders.items()
-            if (node := self._master.node_of(placed.trader)) is not None
-            and node.spec.node_id in self._master.revoked
-            and (order := market.order(order_id)) is not None
-            and (order.open_wh or order_id in bound)
-        ]
+        waiting = self._market.bound_or_waiting(self._name, self._master.revoked)
         if waiting:
             self.anchor()
-        self._send_batches(waiting, ORDERS_PER_TRANSACTION, market.cancel_orders)
+        self._send_batches(waiting, ORDERS_PER_TRANSACTION, self._master.main.market.cancel_orders)
 
     def credit(self, moneys: Mapping[int, int], payment_reference: bytes) -> None:
         """As settlement agent: credit deposits against payments received, once for each payment reference.
@@ -205,11 +232,10 @@ class Relay(NewestRecords):
             Under this reference other deposits were credited, or there is no such trader.
         """
         self.catch_up()
-        for trader in moneys:
-            if trader not in self._market.master_of:
-                raise InvalidValue("trader", trader, "a trader's number that a master has registered")
-        credited = self._market.payments.get(payment_reference)
-        if credited is None:
+        for trader in moneys.keys() - self._market.has_traders(moneys):
+            raise InvalidValue("trader", trader, "a trader's number that a master has registered")
+        credited = self._market.credited(payment_reference)
+        if not credited:
             self._master.deposit(moneys, payment_reference)
         elif credited != moneys:
             remedy = "another reference: under this one other deposits were credited"
@@ -218,9 +244,7 @@ class Relay(NewestRecords):
     def settle(self) -> list[Event]:
         """Settle every confirmed deal of the market; any master may, the settlement agent does."""
         self.catch_up()
-        return self._send_batches(
-            sorted(self._market.confirmed), DEALS_PER_TRANSACTION, self._master.main.market.settle
-        )
+        return self._send_batches(self._market.confirmed(), DEALS_PER_TRANSACTION, self._master.main.market.settle)
 
     def expire(self, now: int) -> list[Event]:
         """End every deal of the market whose cooling-off time is over without both answers; any master may.
@@ -247,8 +271,10 @@ class Relay(NewestRecords):
         raised: dict[tuple[int, int], int] = {}
         for order in orders:
             key = self._trader(order), order.period
-            known_wh = raised.get(key, self._market.quotas_wh.get(key, 0))
-            if order.side is Side.ASK and order.energy_quota_wh > known_wh:
+            if order.side is Side.BID:
+                continue
+            known_wh = raised[key] if key in raised else self._market.quota_wh(*key)
+            if order.energy_quota_wh > known_wh:
                 raised[key] = order.energy_quota_wh
         batches = _batches(list(raised.items()), QUOTAS_PER_TRANSACTION)
         return [self._master.main.market.set_quotas(dict(batch)) for batch in batches]
@@ -261,12 +287,17 @@ class Relay(NewestRecords):
         requests = [order.request(self._trader(order)) for _, order in batch]
         return self._master.main.market.place_orders(requests, [leaf for leaf, _ in batch])
 
-    def _change(self) -> list[Event]:
-        """Amend and cancel orders in the sequence in which their users signed it."""
+    def _changes(self) -> list[tuple[bytes, OrderDetails | Cancellation]]:
+        """Amendments and cancellations of which something may come, in the sequence in which users signed them."""
+        return [(leaf, wanted) for leaf, wanted in self._market.changes(self._name) if leaf not in self._in_vain]
+
+    def _change(self, changes: Sequence[tuple[bytes, OrderDetails | Cancellation]]) -> list[Event]:
+        """Amend and cancel orders."""
         market, events = self._master.main.market, list[Event]()
-        for leaf, wanted in self._changes:
+        for leaf, wanted in changes:
             order_id = OrderId.unpack(wanted.order if isinstance(wanted, Cancellation) else wanted.replaces)
-            if self._is_known(leaf) or not self._is_changeable(order_id, wanted):
+            if not self._is_changeable(order_id, wanted):
+                self._in_vain.add(leaf)
                 continue
             if isinstance(wanted, Cancellation):
                 call = market.cancel_orders([order_id])
@@ -274,28 +305,31 @@ class Relay(NewestRecords):
                 self._raise_quotas([wanted])
                 call = market.amend_order(order_id, wanted.energy_wh, wanted.price_ticks, leaf)
             events += self.read(self._master.main_wallet.send(call))
-            self._catch_up_main()
+            self.catch_up()
         return events
 
     def _is_changeable(self, order_id: OrderId, wanted: OrderDetails | Cancellation) -> bool:
         """Whether an order stands and is that of the user who wants it changed; what it trades cannot change."""
-        placed = self._market.orders.get(order_id)
-        if placed is None or self._market.orders.is_withdrawn(order_id):
+        placed = self._market.placed(order_id)
+        if placed is None or self._market.is_withdrawn(order_id):
             return False
         node = self._master.node_of(placed.trader)
         return node is not None and node.spec.node_id == wanted.user_id and keeps_priority(placed, wanted)
 
     def _answer(self) -> list[Event]:
         market = self._master.main.market
-        # A node's first answer counts, as it would if each were taken up at once.
-        first: dict[tuple[int, Side], Confirmation] = {}
-        for decision in filter(self._is_open, self._decisions):
-            first.setdefault((decision.deal_id, decision.side), decision)
+        pending = [
+            answer
+            for answer in self._market.unsubmitted_answers(self._name)
+            if (answer.deal_id, answer.side) not in self._in_vain and answer.user_id in self._master.nodes
+        ]
         events: list[Event] = []
-        for (side, confirmed), group in groupby(sorted(first.values(), key=_kind_of_decision), _kind_of_decision):
+        for (side, confirmed), group in groupby(sorted(pending, key=_kind_of_decision), _kind_of_decision):
             answer = partial(market.confirm if confirmed else market.abandon, side=Side(side))
             deal_ids = [decision.deal_id for decision in group]
             events += self._send_batches(deal_ids, DEALS_PER_TRANSACTION, answer)
+        # What the market did not take now it never will: time or somebody else was faster.
+        self._in_vain.update((answer.deal_id, answer.side) for answer in pending)
         return events
 
     def _send_batches(self, items: Sequence[_Item], size: int, call: Callable[[Sequence[_Item]], Call]) -> list[Event]:
@@ -312,61 +346,11 @@ class Relay(NewestRecords):
             raise
         return self.read(receipt)
 
-    def _is_open(self, decision: Confirmation) -> bool:
-        deal = self._market.deals.get(decision.deal_id)
-        if deal is None or deal.state is not DealState.INTENT or deal.has_confirmed(decision.side):
-            return False
-        node = self._master.node_of(deal.trader(decision.side))
-        return node is not None and node.spec.node_id == decision.user_id
-
-    def _is_known(self, leaf: bytes) -> bool:
-        return self._market.is_known(self._master.membership.master_id, leaf)
-
     def _is_named(self, order: OrderDetails) -> bool:
-        return self._master.is_named(order.user_id, order.period // PERIODS_PER_DAY)
+        return self._master.is_named(order.user_id, self._calendar.day_of(order.period))
 
     def _trader(self, order: OrderDetails) -> int:
-        return self._master.trader(order.user_id, order.period // PERIODS_PER_DAY)
-
-    # What both chains hold
-
-    def _catch_up_main(self) -> None:
-        self._market.catch_up()
-        while self._happened:
-            self._deals.note(self._happened[0])
-            self._reopened.note(self._happened[0])
-            self._happened.popleft()
-
-    def _take_off(self) -> None:
-        """Read the records that wait here, each taken off afterwards: where something fails between, none is lost."""
-        while self._unread:
-            self._read(self._unread[0])
-            self._unread.popleft()
-        self._slave_height = self._master.records.height
-
-    def _read(self, found: SlaveRecord) -> None:
-        record, details = found.record, found.details
-        self.record_count = record.index + 1
-        match details:
-            case None:
-                self.rejected_records.append(record)
-            case Cancellation():
-                self._changes.append((record.leaf, details))
-            case OrderDetails() if details.replaces:
-                self._changes.append((record.leaf, details))
-            case OrderDetails():
-                if not self._is_known(record.leaf):
-                    self._orders[record.leaf] = details
-                self._offered.add((details.user_id, details.period))
-            case Confirmation():
-                self._decisions.append(details)
-                self._deals.note_answer(details)
-            case DealDetails():
-                self._deals.note_record(details)
-            case DayOpened():
-                self._master.recall_day(details.day)
-            case _:
-                self.keep(details)
+        return self._master.trader(order.user_id, self._calendar.day_of(order.period))
 
 
 def submit(relays: Sequence[Relay]) -> list[Event]:

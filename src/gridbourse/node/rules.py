@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gridbourse.contracts.consortium import Master
 from gridbourse.crypto.keys import Address
-from gridbourse.index.chain_state import MAIN
+from gridbourse.index.schema import MAIN
 from gridbourse.market.types import Settings
 from gridbourse.node.node import Region
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gridbourse.errors import InvalidValue
 from gridbourse.ledger.balancing_records import StatementDetails
-from gridbourse.node.balancing import DaySettlement, Metered, day_of, record_metered
+from gridbourse.node.balancing import DaySettlement, own_trades, record_metered
 from gridbourse.node.node import Region
 from gridbourse.settlement.imbalance import Imbalance, PeriodSettlement, Traded
 from gridbourse.settlement.statement import Statement, StatementLine
 
 
 def settle_day(
-    region: Region, periods: range, metered_wh: Metered, inflow_wh: Sequence[int | None] | None = None
+    region: Region,
+    periods: range,
+    metered_wh: Mapping[str, Sequence[int | None]],
+    inflow_wh: Sequence[int | None] | None = None,
 ) -> list[PeriodSettlement]:
     """Hand metered energies in, and take all steps of `gridbourse.node.balancing` that follow.
 
@@ -24,7 +27,7 @@ def settle_day(
     periods
         Of one delivery day.
     metered_wh
-        Of every node that has a meter; over `periods`.
+        Of every node that has a meter, shape (periods,), in Wh: fed in less drawn, None where a reading is missing.
     inflow_wh
         Shape (periods,): what came in from the grid outside; None where unknown.
 
@@ -36,11 +39,16 @@ def settle_day(
     Raises
     ------
     InvalidValue
-        As `record_metered`, or a master without a meter is waited for.
+        The periods are not of one day, a series has another length, a node is not known here or traded and has no
+        meter, or a master without a meter is waited for.
     """
-    record_metered(region, periods, metered_wh)
+    day = region.calendar.one_day(periods)
+    for node_id, series in metered_wh.items():
+        if len(series) != len(periods):
+            raise InvalidValue(f"metered energies of {node_id}", len(series), f"{len(periods)} of them")
+    _require_meters(region, periods, metered_wh)
+    record_metered(region, {node_id: dict(zip(periods, series, strict=True)) for node_id, series in metered_wh.items()})
     DaySettlement(region).step()
-    day = day_of(periods)
     lines = {node_id: statement_of(region, node_id, day).lines for node_id in metered_wh}
     return [
         PeriodSettlement(
@@ -51,6 +59,16 @@ def settle_day(
         )
         for turn, period in enumerate(periods)
     ]
+
+
+def _require_meters(region: Region, periods: range, metered_wh: Mapping[str, object]) -> None:
+    for name, master in region.masters.items():
+        relay = region.relays[name]
+        relay.catch_up()
+        for period in periods:
+            for node_id in own_trades(master, relay.market, period):
+                if node_id and node_id not in metered_wh:
+                    raise InvalidValue("metered_wh", node_id, "energies, or None, of every node that traded")
 
 
 def statement_of(region: Region, node_id: str, day: int) -> Statement:

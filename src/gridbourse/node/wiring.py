@@ -11,7 +11,9 @@ from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import system_clock
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.suite import suite_named
-from gridbourse.index.shelf import Shelf
+from gridbourse.delivery import DeliveryCalendar
+from gridbourse.index.database import Database
+from gridbourse.index.index import Index
 from gridbourse.ledger.encryption_node import EncryptionNode
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.merkle_log import Slave
@@ -22,6 +24,7 @@ from gridbourse.node.master import Master, Membership
 from gridbourse.node.setup import found, make_keys, require_nodes, set_up_slave
 from gridbourse.region.description import Engine, MasterSpec, RegionSpec, read_region, write_region
 from gridbourse.regulator.audit import Regulator
+from gridbourse.regulator.shelf import Shelf
 
 
 @contextmanager
@@ -76,6 +79,12 @@ class Wiring:
         given = self.spec.main_chain.contracts
         return MainChain.at(self._main_engine(), *given) if given else MainChain.open(self._main_engine())
 
+    def index(self, database: Database) -> Index:
+        """The index of the main chain, and of the slave chains of the masters of this folder."""
+        names = {master_id: master.name for master_id, master in enumerate(self.spec.masters, start=1)}
+        kept = [name for name in names.values() if self.keys.masters.holds(name)]
+        return Index(database, self.spec.name, names, kept, DeliveryCalendar(self.spec.time_zone))
+
     def assemble(self) -> tuple[MainChain, dict[str, Master], Regulator | None]:
         """Open all chains that are not open yet, and put the nodes on them with their newest keys."""
         main = self.main()
@@ -106,7 +115,8 @@ class Wiring:
         names = {master_id: master.name for master_id, master in enumerate(self.spec.masters, start=1)}
         readable = {master_id: self.slave(main, name, masters) for master_id, name in names.items()}
         slaves = {master_id: slave for master_id, slave in readable.items() if slave is not None}
-        return Regulator(self.keys.regulator.load_node(REGULATOR), main, slaves, names, Shelf(self.folder))
+        keys, calendar = self.keys.regulator.load_node(REGULATOR), DeliveryCalendar(self.spec.time_zone)
+        return Regulator(keys, main, slaves, names, calendar, Shelf(self.folder))
 
     def slave(self, main: MainChain, name: str, masters: Mapping[str, Master]) -> Slave | None:
         """The slave chain of a master of this folder, or of one that lets it read; None of any other."""

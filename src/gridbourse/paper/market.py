@@ -17,7 +17,7 @@ from gridbourse.node.chains import Observe
 from gridbourse.node.node import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.regulator.trace import Trace
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, energy_wh, money_units, price_ticks
+from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS, energy_wh, money_units, price_ticks
 
 SETTINGS = Settings(
     cooling_off_seconds=300, floor_ticks=0, cap_ticks=15_000, gate_lead_seconds=PERIOD_SECONDS, max_candidates=64
@@ -166,8 +166,8 @@ class PaperMarket:
         spec = region_spec(single_chain=single_chain)
         self.region = Region.create(folder, spec, clock=clock, observe=observe)
         # A day ahead: the gate of this delivery period is open for the whole run.
-        self.period = clock() // PERIOD_SECONDS + PERIODS_PER_DAY
-        self.day = self.period // PERIODS_PER_DAY
+        self.period = clock() // PERIOD_SECONDS + PERIODS_IN_24_HOURS
+        self.day = self.region.calendar.day_of(self.period)
         self._order_ids: dict[str, OrderId] = {}
         self.region.open_day(self.day)
         buyers = [order.user for order in ORDERS if order.side is Side.BID]

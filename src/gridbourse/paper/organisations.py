@@ -27,16 +27,17 @@ from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.local import system_clock
 from gridbourse.contracts.balancing import ImbalancePrice, Publication
 from gridbourse.contracts.main_chain import MainChain
+from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import ChainError, InvalidValue
+from gridbourse.files.writing import write_private_csv
 from gridbourse.market.types import DealState, OrderId, Side
-from gridbourse.node.billing_files import METERED_FIELDS
 from gridbourse.node.chains import token_file
+from gridbourse.node.jobs.metered_files import METERED_FIELDS
 from gridbourse.node.key_rotation import REGULATOR
 from gridbourse.node.setup import PublicKeys, share_of
 from gridbourse.paper.market import ARRIVALS, DEPOSIT, ORDERS, PaperOrder, Row, Trade, region_spec
 from gridbourse.region.description import Engine, MainChainSpec, RegionSpec, write_region
-from gridbourse.region.private_files import write_private_csv
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, format_kwh, format_price, format_yuan
+from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS, format_kwh, format_price, format_yuan
 
 SPEC = region_spec()
 MASTER_NAMES = tuple(master.name for master in SPEC.masters)
@@ -148,7 +149,7 @@ class Consortium:
             name: Seat(name, folder / name, *(next(ports) for _ in range(4))) for name in (*MASTER_NAMES, REGULATOR)
         }
         self._running: list[subprocess.Popen[bytes]] = []
-        self._period = system_clock() // PERIOD_SECONDS + PERIODS_PER_DAY
+        self._period = system_clock() // PERIOD_SECONDS + PERIODS_IN_24_HOURS
         self._order_ids: dict[str, OrderId] = {}
 
     def run(self) -> ConsortiumResult:
@@ -274,12 +275,13 @@ class Consortium:
 
     def _numbers(self) -> dict[str, int]:
         """What masters tell their customers: the number to name in a payment for this delivery day."""
+        day = date_text(DeliveryCalendar().day_of(self._period))
         numbers: dict[str, int] = {}
         for name in MASTER_NAMES:
             path = self._seats[name].folder / "customers.csv"
             if path.exists():
-                with path.open(encoding="utf-8", newline="") as file:
-                    rows = [row for row in csv.DictReader(file) if int(row["day"]) == self._period // PERIODS_PER_DAY]
+                with path.open(encoding="utf-8-sig", newline="") as file:
+                    rows = [row for row in csv.DictReader(file) if row["day"] == day]
                 numbers |= {row["node"]: int(row["trader"]) for row in rows}
         return numbers
 
@@ -313,7 +315,12 @@ class Consortium:
         """The users enter their orders in the paper's sequence, each when the one before is on the main chain."""
         for order in ARRIVALS:
             side = "sell" if order.side is Side.ASK else "buy"
-            options: list[object] = ["--price", format_price(order.price_ticks), "--period", self._period]
+            options: list[object] = [
+                "--price",
+                format_price(order.price_ticks),
+                "--period",
+                DeliveryCalendar().begins(self._period),
+            ]
             if order.side is Side.ASK:
                 options += ["--type", str(order.energy_type.name).lower()]
             told = self._device("offer", order.user, side, format_kwh(order.energy_wh), *options)
@@ -389,7 +396,7 @@ class Consortium:
         for name in MASTER_NAMES:
             path = self._seats[name].folder / "statements.csv"
             if path.exists():
-                with path.open(encoding="utf-8", newline="") as file:
+                with path.open(encoding="utf-8-sig", newline="") as file:
                     lines += [row | {"master": name} for row in csv.DictReader(file)]
         return lines
 

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, Confirmations
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.suite import HPKE, suite_named
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import MAX_ZONE, Role, Settings
+from gridbourse.region.grid import NO_GRID, GridSpec, LineSpec
 from gridbourse.region.names import comparable, require_name
 from gridbourse.units import format_price, price_ticks
 
@@ -188,7 +189,9 @@ class RegionSpec:
     suite
         Name of the algorithms that records are sealed with (`gridbourse.crypto.suite`).
     time_zone
-        The region's local time, by its name in the IANA time zone database; people are shown it, no chain knows it.
+        The region's local time, by its name in the IANA time zone database: its midnights part the delivery days.
+    grid
+        Zones and lines.
 
     Raises
     ------
@@ -206,12 +209,13 @@ class RegionSpec:
     suite: str = HPKE.name
     main_chain: MainChainSpec = MainChainSpec()
     time_zone: str = "UTC"
+    grid: GridSpec = NO_GRID
 
     def __post_init__(self) -> None:
         if not 1 <= self.chain_id <= _MAX_CHAIN_ID:
             raise InvalidValue("chain_id", self.chain_id, f"a whole number from 1 to {_MAX_CHAIN_ID}")
         suite_named(self.suite)
-        _require_time_zone(self.time_zone)
+        DeliveryCalendar(self.time_zone)
         _require_market(self.settings)
         require_name("name", self.name)
         _require_distinct("master.name", [master.name for master in self.masters])
@@ -221,6 +225,10 @@ class RegionSpec:
             raise InvalidValue("master.role", roles, "at least one master of role grid: it settles payments")
         for master in self.masters:
             _require_master(master)
+            for node in master.nodes:
+                if self.grid.zones and node.zone >= len(self.grid.zones):
+                    remedy = f"a whole number from 0 to {len(self.grid.zones) - 1}, one for each of grid.zones"
+                    raise InvalidValue(f"zone of node {node.node_id}", node.zone, remedy)
 
 
 def read_region(path: Path) -> RegionSpec:
@@ -247,6 +255,7 @@ def read_region(path: Path) -> RegionSpec:
         suite=root.take("suite", str, default=HPKE.name),
         time_zone=root.take("time_zone", str, default="UTC"),
         main_chain=_main_chain(_Fields("main_chain.", root.take("main_chain", dict, {}))),
+        grid=_grid(_Fields("grid.", root.take("grid", dict, {}))),
     )
     root.require_empty()
     return spec
@@ -277,6 +286,7 @@ def write_region(spec: RegionSpec, path: Path) -> None:
         f"incentive_permille = {settings.incentive_permille}",
         f"metering_due_seconds = {settings.metering_due_seconds}",
     ]
+    lines += _grid_lines(spec.grid)
     for master in spec.masters:
         lines += ["", "[[master]]", f"name = {_text(master.name)}", f"role = {_text(master.role.name.lower())}"]
         if master.slave_chain_url:
@@ -319,6 +329,31 @@ def _main_chain_lines(spec: MainChainSpec) -> list[str]:
     if spec.contracts:
         addresses = zip(_CONTRACTS, spec.contracts, strict=True)
         lines += ["[main_chain.contracts]", *(f'{name} = "0x{address.hex()}"' for name, address in addresses), ""]
+    return lines
+
+
+def _grid(fields: _Fields) -> GridSpec:
+    lines = []
+    for entry in fields.tables("line"):
+        ends = entry.take("from", str), entry.take("to", str)
+        numbers = entry.take("limit_kw", int), entry.take("reactance_milliohm", int)
+        lines.append(LineSpec(entry.take("name", str), *ends, *numbers))
+        entry.require_empty()
+    zones = tuple(map(str, fields.take("zones", list, [])))
+    spec = GridSpec(zones, tuple(lines), fields.take("margin_permille", int, 100))
+    fields.require_empty()
+    return spec
+
+
+def _grid_lines(spec: GridSpec) -> list[str]:
+    if spec == NO_GRID:
+        return []
+    zones = ", ".join(_text(zone) for zone in spec.zones)
+    lines = ["", "[grid]", f"zones = [{zones}]", f"margin_permille = {spec.margin_permille}"]
+    for line in spec.lines:
+        lines += ["", "[[grid.line]]", f"name = {_text(line.name)}"]
+        lines += [f"from = {_text(line.from_zone)}", f"to = {_text(line.to_zone)}"]
+        lines += [f"limit_kw = {line.limit_kw}", f"reactance_milliohm = {line.reactance_milliohm}"]
     return lines
 
 
@@ -417,13 +452,6 @@ def _enum(field: str, members: Mapping[str, _Value], name: str) -> _Value:
     if name not in members:
         raise InvalidValue(field, name.lower(), "one of " + ", ".join(member.lower() for member in members))
     return members[name]
-
-
-def _require_time_zone(name: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, LookupError) as error:
-        raise InvalidValue("time_zone", name, 'the IANA name of a time zone, like "Asia/Shanghai" or "UTC"') from error
 
 
 def _require_market(settings: Settings) -> None:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial, reduce
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from gridbourse.contracts.consortium import SlaveChain
 from gridbourse.contracts.main_chain import MainChain
+from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.crypto.node_keys import NodeKeys
+from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import ChainError, GridbourseError, InvalidValue, ProofError
-from gridbourse.index.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
-from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.merkle_log import Slave
-from gridbourse.ledger.records import Cancellation, DealDetails, NodeReport, OrderDetails, keeps_priority
+from gridbourse.ledger.records import DealDetails, Details, NodeReport
+from gridbourse.ledger.sealing import open_record
 from gridbourse.market.events import (
     DealAbandoned,
     DealConfirmed,
@@ -32,7 +33,7 @@ from gridbourse.market.events import (
     TraderRegistered,
     TransferCapacityPublished,
 )
-from gridbourse.market.types import Deal, DealState, OrderId, Side, ZonePair
+from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side, ZonePair
 from gridbourse.regulator.balance_audit import BalanceAudit
 from gridbourse.regulator.capacity_audit import (
     CapacityTrace,
@@ -41,12 +42,15 @@ from gridbourse.regulator.capacity_audit import (
     wrong_publications,
     wrong_statements,
 )
+from gridbourse.regulator.change_audit import ChangeAudit
 from gridbourse.regulator.conduct_audit import ConductAudit
+from gridbourse.regulator.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
+from gridbourse.regulator.money_audit import MoneyAudit
 from gridbourse.regulator.name_audit import NameAudit
+from gridbourse.regulator.shelf import Shelf
 from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_hex, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.text import Message
-from gridbourse.units import PERIODS_PER_DAY
 
 _Value = TypeVar("_Value")
 
@@ -67,15 +71,25 @@ class Regulator:
         The slave chains by the number of their master, as far as they are open for reading.
     names
         The masters' names by their number.
+    calendar
+        The region's delivery days.
     shelf
         Where what is long is kept.
     """
 
     def __init__(
-        self, keys: NodeKeys, main: MainChain, slaves: Mapping[int, Slave], names: Mapping[int, str], shelf: Shelf
+        self,
+        keys: NodeKeys,
+        main: MainChain,
+        slaves: Mapping[int, Slave],
+        names: Mapping[int, str],
+        calendar: DeliveryCalendar,
+        shelf: Shelf,
     ) -> None:
+        self._calendar = calendar
         self._main = main
         self._names = names
+        self._opening = keys.opening
         self._view = MarketView(main, shelf)
         self._happened = self._view.follow(TraderRegistered, DepositMoved, TransferCapacityPublished, *DEAL_EVENTS)
         self._readings = {
@@ -84,12 +98,18 @@ class Regulator:
             )
             for number, slave in slaves.items()
         }
+        self._changes = ChangeAudit(main, self._view, self._readings, calendar)
         self._registered = NameAudit(main, self._readings, self._name)
-        self._balance = BalanceAudit(main, self._view, self._readings, self._name, keys.opening)
+        self._balance = BalanceAudit(main, self._view, self._readings, self._name, calendar, keys.opening)
+        self._money = MoneyAudit(main, self._view, self._readings, self._name, self._balance.payout_orders)
         self._answers: dict[tuple[int, Side], bool] = {}
         self._conduct = ConductAudit(main, self._registered, self._view.deals, self._answers, self._name)
         self._published: list[tuple[ZonePair, int]] = []
         self._states: dict[int, set[DealState]] = {}
+
+    def open(self, ledger: SlaveLedger, record: LedgerRecord) -> Details:
+        """Decrypt a record of a slave chain. Raises `EnvelopeError` if it does not open."""
+        return open_record(ledger, record, *self._opening)
 
     def trace(self, deal_id: int) -> Trace:
         """Walk from a deal to the proof of every detail behind it.
@@ -106,7 +126,7 @@ class Regulator:
         seller, buyer = self._party(deal.ask), self._party(deal.bid)
         for party in (seller, buyer):
             self._walk(party, deal_id, deal)
-        return Trace(deal_id, deal, (seller, buyer))
+        return Trace(deal_id, deal, self._calendar.dated_span(deal.ask.period), (seller, buyer))
 
     def audit(self) -> list[str]:
         """Check all records of all chains against the main chain; returns what is wrong, empty if nothing is.
@@ -128,14 +148,16 @@ class Regulator:
         for deal_id, side in self._answers:
             findings += self._wrong_answer(deal_id, side)
         for order_id in sorted(self._view.orders.withdrawn()):
-            findings += self._wrong_withdrawal(order_id)
+            findings += self._changes.wrong_withdrawal(order_id, self._master_id(self._view.orders[order_id]))
         readings = list(self._readings.values())
         findings += self._registered.wrong()
         findings += self._conduct.wrong()
         findings += self._balance.wrong()
-        findings += wrong_capacities(readings, self._balance.nominations)
-        findings += wrong_publications(readings, self._published)
-        findings += wrong_statements(readings, self._view.deals.values(), self._main.market.trader_of)
+        findings += wrong_capacities(readings, self._balance.nominations, self._calendar)
+        findings += wrong_publications(readings, self._published, self._calendar)
+        findings += wrong_statements(readings, self._view.deals.values(), self._main.market.trader_of, self._calendar)
+        # Last: it reads on.
+        findings += self._money.wrong()
         return list(dict.fromkeys(findings))
 
     def trace_capacity(self, period: int, from_zone: str, to_zone: str) -> CapacityTrace:
@@ -150,7 +172,7 @@ class Regulator:
         for reading in self._readings.values():
             reading.catch_up()
         readings = list(self._readings.values())
-        return trace_capacity(readings, self._balance.nominations, period, from_zone, to_zone)
+        return trace_capacity(readings, self._balance.nominations, self._calendar, period, from_zone, to_zone)
 
     def reports(self) -> list[NodeReport]:
         """What the function nodes of all masters reported; a report that must not be believed is left to `audit`."""
@@ -246,10 +268,10 @@ class Regulator:
         if stated != found:
             place = self._reading(party).place(order.record)
             text = "main chain, order {order}: {found}, but {place} states: {stated}"
-            orders = {"found": order_text(*found), "stated": order_text(*stated)}
+            orders = {"found": self._said(*found), "stated": self._said(*stated)}
             raise ProofError(Message(text, order=order_hex(order_id), place=place, **orders))
         told = Message(
-            "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=order_text(*stated)
+            "{user}, {location}: {stated}", user=details.user_id, location=details.location, stated=self._said(*stated)
         )
         if not details.replaces:
             return told
@@ -261,15 +283,18 @@ class Regulator:
 
     def _step_pseudonym(self, party: PartyTrace) -> str:
         trader, details = party.placed.trader, _reached(party.order).details
-        day = details.period // PERIODS_PER_DAY
+        day = self._calendar.day_of(details.period)
         day_key = self._reading(party).day_keys.get(day)
         if day_key is None:
-            raise ProofError(Message("slave chain {name} records no key for day {day}", name=party.master, day=day))
+            parts = {"name": party.master, "day": date_text(day)}
+            raise ProofError(Message("slave chain {name} records no key for day {day}", **parts))
         if day_key.pseudonym(details.user_id.encode()) != self._registered[trader].pseudonym:
             place = self._reading(party).place(_reached(party.order).record)
             text = "main chain, trader {trader} is not {user} of {place}"
             raise ProofError(Message(text, trader=trader, user=details.user_id, place=place))
-        return Message("trader {trader} is {user} on day {day}", trader=trader, user=details.user_id, day=day)
+        return Message(
+            "trader {trader} is {user} on day {day}", trader=trader, user=details.user_id, day=date_text(day)
+        )
 
     def _step_answer(self, party: PartyTrace, deal_id: int) -> str:
         answer = self._answers.get((deal_id, party.side))
@@ -312,8 +337,8 @@ class Regulator:
         reading.catch_up()
         yield from reading.findings
         yield from self._wrong_chain(master_id)
-        yield from self._dropped_orders(master_id)
-        yield from self._dropped_cancellations(master_id)
+        yield from self._changes.dropped_orders(master_id)
+        yield from self._changes.dropped_cancellations(master_id)
         records = (opened for of_deal in reading.deals.values() for opened in of_deal)
         yield from (found for opened in records if (found := self._mismatch(reading, opened)))
 
@@ -324,87 +349,6 @@ class Regulator:
         if registered != SlaveChain(chain.chain_id, chain.header(0).hash, reading.slave.ledger.address):
             yield Message("slave chain {name} is not the one that its master registered", name=reading.name)
         yield from reading.wrong_anchors(self._main.anchors.anchors(master_id))
-
-    def _dropped_orders(self, master_id: int) -> Iterator[str]:
-        """Find orders that the master anchored, had named the user for, and did not place as they are."""
-        reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
-        market, some_refused = self._main.market, bool(self._view.refused)
-        refused = set(market.refused_requests(master_id)) if some_refused else set()
-        refused_amendments = set(market.refused_amendments(master_id)) if some_refused else set()
-        for leaf, order in reading.orders.items():
-            details = order.details
-            day = details.period // PERIODS_PER_DAY
-            is_due = order.is_anchored(anchor) and reading.is_named(details.user_id, day)
-            if not is_due or self._view.order_of(master_id, leaf) is not None:
-                continue
-            if details.replaces:
-                replaced = OrderId.unpack(details.replaces)
-                amendment = leaf, replaced, details.energy_wh, details.price_ticks
-                dropped = self._could_be_changed(reading, replaced, details) and amendment not in refused_amendments
-            else:
-                trader = market.trader_of(master_id, reading.day_keys[day].pseudonym(details.user_id.encode()))
-                dropped = (leaf, details.request(trader).pack()) not in refused
-            if dropped:
-                place = reading.place(order.record)
-                yield Message("{place}: the master did not take this order up to the main chain", place=place)
-
-    def _dropped_cancellations(self, master_id: int) -> Iterator[str]:
-        """Find cancellations that the master anchored and did not take up."""
-        reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
-        for order_id, cancellations in reading.cancellations.items():
-            for opened in cancellations:
-                if opened.is_anchored(anchor) and self._could_be_changed(reading, order_id, opened.details):
-                    place = reading.place(opened.record)
-                    yield Message("{place}: the master did not take this cancellation up", place=place)
-
-    def _could_be_changed(
-        self, reading: VerifiedLedger, order_id: OrderId, wanted: OrderDetails | Cancellation
-    ) -> bool:
-        """Whether an order stands, and is of the user who wants it changed as it may be."""
-        placed = self._view.orders.get(order_id)
-        order = reading.orders.get(placed.record_hash) if placed else None
-        return (
-            placed is not None
-            and order is not None
-            and order.details.user_id == wanted.user_id
-            and not self._view.orders.is_withdrawn(order_id)
-            and keeps_priority(placed, wanted)
-        )
-
-    def _wrong_withdrawal(self, order_id: OrderId) -> Iterator[str]:
-        """Find an order that was withdrawn though its user did not sign that, nor was revoked, or not yet.
-
-        Only the anchor tells when a revocation was written: a master could write it as an excuse afterwards.
-        """
-        placed = self._view.orders[order_id]
-        master_id = self._master_id(placed)
-        reading = self._readings.get(master_id)
-        order = reading.orders.get(placed.record_hash) if reading else None
-        if reading and order and self._signed_to_go(reading, order_id, order.details.user_id):
-            return
-        revocation = reading.revocations.get(order.details.user_id) if reading and order else None
-        if revocation is None:
-            yield Message(
-                "main chain, order {order}: withdrawn without a record of its user", order=order_hex(order_id)
-            )
-            return
-        withdrawn = self._main.market.height_of_cancellation(order_id)
-        anchored = self._main.anchors.height_of(master_id, revocation.index)
-        if withdrawn is not None and (anchored is None or anchored > withdrawn):
-            text = "main chain, order {order}: withdrawn before the revocation of its user was anchored"
-            yield Message(text, order=order_hex(order_id))
-
-    def _signed_to_go(self, reading: VerifiedLedger, order_id: OrderId, user_id: str) -> bool:
-        """Whether a user signed that an order goes, or that another takes its place, which then did."""
-        signed: list[DecryptedRecord[Any]] = [
-            *reading.cancellations.get(order_id, []),
-            *(
-                opened
-                for opened in reading.amendments.get(order_id, [])
-                if self._view.order_of(reading.master_id, opened.record.leaf) is not None
-            ),
-        ]
-        return any(opened.fault is None and opened.details.user_id == user_id for opened in signed)
 
     def _wrong_order(self, placed: OrderPlaced) -> Iterator[str]:
         """Find the first thing that is wrong with an order of the main chain."""
@@ -450,6 +394,9 @@ class Regulator:
     def _party(self, order_id: OrderId) -> PartyTrace:
         placed = self._view.orders[order_id]
         return PartyTrace(order_id.side, placed, self._name(self._master_id(placed)))
+
+    def _said(self, side: Side, period: int, energy_types: EnergyType, energy_wh: int, price_ticks: int) -> Message:
+        return order_text(side, self._calendar.dated_span(period), energy_types, energy_wh, price_ticks)
 
     def _name(self, master_id: int) -> str:
         return self._names.get(master_id, f"number {master_id}")

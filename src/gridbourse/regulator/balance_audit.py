@@ -13,16 +13,18 @@ from functools import cache
 from gridbourse.contracts.balancing import ImbalancePrice, Publication, Submission
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.envelope import EncryptionKey
+from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import EnvelopeError
-from gridbourse.index.balance_view import BalanceView, imbalance_price
-from gridbourse.index.market_view import MarketView
 from gridbourse.ledger.balancing_records import MeteredDetails, MeteredTotal, Nomination, StatementDetails
+from gridbourse.ledger.payout_records import PayoutOrder
 from gridbourse.ledger.sealing import open_record
 from gridbourse.market.types import Deal
+from gridbourse.regulator.balance_view import BalanceView, imbalance_price
 from gridbourse.regulator.capacity_audit import Nominations, Source, sources
+from gridbourse.regulator.market_view import MarketView
 from gridbourse.regulator.verified_records import VerifiedLedger
 from gridbourse.text import Message
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, format_price
+from gridbourse.units import format_price
 
 FOLLOW_UP_SECONDS = 86_400
 """How long a new price may take after a new total, and a statement after a new price."""
@@ -41,6 +43,8 @@ class BalanceAudit:
         The slave chains by the number of their master, as far as they are open.
     name
         Tells a master's name.
+    calendar
+        The region's delivery days.
     keys
         The regulator's keys, newest first.
     """
@@ -51,12 +55,14 @@ class BalanceAudit:
         market: MarketView,
         readings: Mapping[int, VerifiedLedger],
         name: Callable[[int], str],
+        calendar: DeliveryCalendar,
         keys: Sequence[EncryptionKey],
     ) -> None:
         self._main = main
         self._market = market
         self._readings = readings
         self._name = name
+        self._calendar = calendar
         self._keys = keys
         self._view = BalanceView(main)
         self._height = 0
@@ -65,6 +71,8 @@ class BalanceAudit:
         self._named_at: dict[int, int] = {}
         self._nominations: dict[str, Source[Nomination]] = {}
         self._totals: list[tuple[Submission, MeteredTotal]] = []
+        self.payout_orders: dict[bytes, tuple[Submission, PayoutOrder]] = {}
+        """What masters ordered to be paid out, by leaf."""
         self._unreadable: list[Message] = []
         self._trader_of = cache(main.market.trader_of)
 
@@ -115,6 +123,8 @@ class BalanceAudit:
             return
         if isinstance(details, MeteredTotal):
             self._totals.append((submission, details))
+        elif isinstance(details, PayoutOrder):
+            self.payout_orders[record.leaf] = submission, details
         elif isinstance(details, Nomination) and reading is not None:
             source = Source(record, details, None, reading, self._place(submission))
             self._nominations[record.leaf.hex()] = source
@@ -145,8 +155,9 @@ class BalanceAudit:
         if total.records > len(reading) or total.as_of_block >= submission.record.height:
             yield Message("{place}: sums records or blocks that were not there", place=place)
             return
-        metered = _newest_metered(reading, total)
-        day_key = reading.day_keys.get(total.first_period // PERIODS_PER_DAY)
+        day = self._calendar.day_of(total.first_period)
+        metered = self._newest_metered(reading, total, day)
+        day_key = reading.day_keys.get(day)
         traders = {
             user_id: self._trader_of(submission.master_id, day_key.pseudonym(user_id.encode())) if day_key else 0
             for user_id in metered
@@ -162,7 +173,7 @@ class BalanceAudit:
             if balance_wh != total.balance_wh(period) or is_open != (period in total.open_periods):
                 text = "{place}: states {stated} Wh in period {period}, slave chain {name} says {found} Wh"
                 parts = {"stated": total.balance_wh(period), "found": balance_wh, "name": reading.name}
-                yield Message(text, place=place, period=period, **parts)
+                yield Message(text, place=place, period=self._shown(period), **parts)
 
     def _is_below(self, trader: int, master_id: int) -> bool:
         return self._market.master_of.get(trader) == master_id
@@ -197,7 +208,9 @@ class BalanceAudit:
                     "was traded and submitted makes {due} yuan/kWh for {found} Wh"
                 )
                 parts = {"price": format_price(newest.price.price_ticks), "region": newest.price.region_wh}
-                yield Message(text, period=period, due=format_price(due.price_ticks), found=due.region_wh, **parts)
+                yield Message(
+                    text, period=self._shown(period), due=format_price(due.price_ticks), found=due.region_wh, **parts
+                )
             yield from self._missing_totals(newest, {submission.master_id for submission, _ in stated})
             if _totals_at(stated, cutoff) != totals and newest.as_of_block < cutoff:
                 yield from self._stale_price(newest, _totals_at(stated, cutoff), cutoff)
@@ -212,7 +225,7 @@ class BalanceAudit:
     ) -> Iterator[Message]:
         if self._due_price(published.price.period, cutoff, totals) != published.price:
             text = "main chain: the imbalance price of period {period} does not take in what was submitted since"
-            yield Message(text, period=published.price.period)
+            yield Message(text, period=self._shown(published.price.period))
 
     def _missing_totals(self, published: Publication, submitters: set[int]) -> Iterator[Message]:
         consortium, height = self._main.consortium, published.as_of_block
@@ -220,14 +233,14 @@ class BalanceAudit:
         missing = sorted((named & consortium.active_masters_at(height)) - submitters)
         if not missing:
             return
-        day = published.price.period // PERIODS_PER_DAY
-        due = (day + 1) * PERIODS_PER_DAY * PERIOD_SECONDS + consortium.settings_at(height).metering_due_seconds
+        day = self._calendar.day_of(published.price.period)
+        due = self._calendar.ends_at(day) + consortium.settings_at(height).metering_due_seconds
         in_time = self._main.chain.header(published.height).timestamp >= due
         for master_id in missing:
             text = "main chain: the imbalance prices of day {day} did not wait for what {name} has to submit"
             if in_time:
                 text = "main chain: {name} did not submit in time what it metered on day {day}"
-            yield Message(text, day=day, name=self._name(master_id))
+            yield Message(text, day=date_text(day), name=self._name(master_id))
 
     # Statements
 
@@ -235,9 +248,9 @@ class BalanceAudit:
         statements: dict[tuple[str, int], list[Source[StatementDetails]]] = {}
         metered: dict[tuple[str, int], list[Source[MeteredDetails]]] = {}
         for statement in sources([reading], StatementDetails).values():
-            statements.setdefault(_user_and_day(statement.details), []).append(statement)
+            statements.setdefault(self._user_and_day(statement.details), []).append(statement)
         for source in sources([reading], MeteredDetails).values():
-            metered.setdefault(_user_and_day(source.details), []).append(source)
+            metered.setdefault(self._user_and_day(source.details), []).append(source)
         for key, own in statements.items():
             for statement in own:
                 yield from self._wrong_statement(statement, metered.get(key, []))
@@ -258,7 +271,7 @@ class BalanceAudit:
             published = self._view.published.get(period, ())
             if all(ticks != publication.price.price_ticks for publication in published):
                 text = "{place}: settles {user} in period {period} at {price} yuan/kWh, which was not published"
-                parts = {"period": period, "price": format_price(ticks)}
+                parts = {"period": self._shown(period), "price": format_price(ticks)}
                 yield Message(text, place=statement.place, user=details.user_id, **parts)
                 break
 
@@ -282,24 +295,24 @@ class BalanceAudit:
     def _has_price(self, period: int) -> bool:
         return period in self._view.published
 
+    def _newest_metered(self, reading: VerifiedLedger, total: MeteredTotal, day: int) -> dict[str, MeteredDetails]:
+        """By user, what a total had to sum: of its day, among so many first records."""
+        return {
+            source.details.user_id: source.details
+            for source in sources([reading], MeteredDetails).values()
+            if source.record.index < total.records and self._calendar.day_of(source.details.first_period) == day
+        }
+
+    def _user_and_day(self, details: StatementDetails | MeteredDetails) -> tuple[str, int]:
+        return details.user_id, self._calendar.day_of(details.first_period)
+
+    def _shown(self, period: int) -> str:
+        return self._calendar.dated_span(period)
+
 
 def _totals_at(stated: Sequence[tuple[Submission, MeteredTotal]], height: int) -> dict[int, MeteredTotal]:
     """By master, the newest total that the main chain held at a block."""
     return {submission.master_id: total for submission, total in stated if submission.record.height <= height}
-
-
-def _newest_metered(reading: VerifiedLedger, total: MeteredTotal) -> dict[str, MeteredDetails]:
-    """By user, what a total had to sum: of its day, among so many first records."""
-    day = total.first_period // PERIODS_PER_DAY
-    return {
-        source.details.user_id: source.details
-        for source in sources([reading], MeteredDetails).values()
-        if source.record.index < total.records and source.details.first_period // PERIODS_PER_DAY == day
-    }
-
-
-def _user_and_day(details: StatementDetails | MeteredDetails) -> tuple[str, int]:
-    return details.user_id, details.first_period // PERIODS_PER_DAY
 
 
 def _energies(details: StatementDetails | MeteredDetails) -> tuple[object, ...]:

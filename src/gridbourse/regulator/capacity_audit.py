@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import TypeVar
 
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
 from gridbourse.ledger.balancing_records import (
     CapacityDetails,
@@ -20,7 +21,6 @@ from gridbourse.market.types import Deal, DealState, ZonePair
 from gridbourse.region.description import NodeKind
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.text import Message
-from gridbourse.units import PERIODS_PER_DAY
 
 _Kind = TypeVar("_Kind", bound=Duty | Submitted)
 _OnSlaveChain = TypeVar("_OnSlaveChain", bound=Duty)
@@ -61,7 +61,12 @@ Nominations = Mapping[str, Source[Nomination]]
 
 
 def trace_capacity(
-    readings: Sequence[VerifiedLedger], nominated: Nominations, period: int, from_zone: str, to_zone: str
+    readings: Sequence[VerifiedLedger],
+    nominated: Nominations,
+    calendar: DeliveryCalendar,
+    period: int,
+    from_zone: str,
+    to_zone: str,
 ) -> CapacityTrace:
     """Walk from a capacity to the schedules; see `CapacityTrace`.
 
@@ -76,7 +81,9 @@ def trace_capacity(
         if 0 <= period - source.details.first_period < source.details.periods
     ]
     if not covering:
-        raise InvalidValue("period", period, "a delivery period for which dispatch recorded capacities")
+        raise InvalidValue(
+            "period", calendar.dated_span(period), "a delivery period for which dispatch recorded capacities"
+        )
     capacity = covering[-1]
     zones = capacity.details.zones
     for field, zone in (("from_zone", from_zone), ("to_zone", to_zone)):
@@ -86,7 +93,7 @@ def trace_capacity(
     nominations = [nominated[leaf] for leaf in capacity.details.nominations_hex if leaf in nominated]
     findings = [*_wrong_capacity(capacity, nominated)]
     for nomination in nominations:
-        findings += _wrong_nomination(nomination, scheduled)
+        findings += _wrong_nomination(nomination, scheduled, calendar)
     return CapacityTrace(
         capacity.details.capacity(from_zone, to_zone, period),
         capacity,
@@ -98,17 +105,19 @@ def trace_capacity(
     )
 
 
-def wrong_capacities(readings: Sequence[VerifiedLedger], nominated: Nominations) -> Iterator[Message]:
+def wrong_capacities(
+    readings: Sequence[VerifiedLedger], nominated: Nominations, calendar: DeliveryCalendar
+) -> Iterator[Message]:
     """Find capacities that are not the sum of the nominations they name, and nominations below their schedules."""
     scheduled = sources(readings, ScheduleDetails)
     for capacity in sources(readings, CapacityDetails).values():
         yield from _wrong_capacity(capacity, nominated)
     for nomination in nominated.values():
-        yield from _wrong_nomination(nomination, scheduled)
+        yield from _wrong_nomination(nomination, scheduled, calendar)
 
 
 def wrong_publications(
-    readings: Sequence[VerifiedLedger], published: Iterable[tuple[ZonePair, int]]
+    readings: Sequence[VerifiedLedger], published: Iterable[tuple[ZonePair, int]], calendar: DeliveryCalendar
 ) -> Iterator[Message]:
     """Find transfer capacities on the main chain that no dispatch node recorded.
 
@@ -118,6 +127,8 @@ def wrong_publications(
         The slave chains.
     published
         Every capacity that was ever published, in Wh.
+    calendar
+        The region's delivery days.
     """
     recorded: dict[tuple[int, int, int], set[int]] = {}
     for capacity in sources(readings, CapacityDetails).values():
@@ -129,11 +140,15 @@ def wrong_publications(
     for pair, capacity_wh in published:
         if capacity_wh not in recorded.get(pair, set()):
             text = "main chain: {published} Wh from zone {start} to {end} in period {period} stand in no record"
-            yield Message(text, published=capacity_wh, start=pair.from_zone, end=pair.to_zone, period=pair.period)
+            delivery = calendar.dated_span(pair.period)
+            yield Message(text, published=capacity_wh, start=pair.from_zone, end=pair.to_zone, period=delivery)
 
 
 def wrong_statements(
-    readings: Sequence[VerifiedLedger], deals: Collection[Deal], trader_of: Callable[[int, bytes], int]
+    readings: Sequence[VerifiedLedger],
+    deals: Collection[Deal],
+    trader_of: Callable[[int, bytes], int],
+    calendar: DeliveryCalendar,
 ) -> Iterator[Message]:
     """Find statements that say of a user's deals otherwise than the main chain.
 
@@ -145,18 +160,20 @@ def wrong_statements(
         All deals of the main chain.
     trader_of
         Tells the number that a master's pseudonym has on the main chain; 0 for none.
+    calendar
+        The region's delivery days.
     """
     traded = _traded(deals)
     for statement in sources(readings, StatementDetails).values():
         details, reading = statement.details, statement.reading
-        day_key = reading.day_keys.get(details.first_period // PERIODS_PER_DAY)
+        day_key = reading.day_keys.get(calendar.day_of(details.first_period))
         trader = trader_of(reading.master_id, day_key.pseudonym(details.user_id.encode())) if day_key else 0
         for turn in range(len(details.price_ticks)):
             period = details.first_period + turn
             stated = (details.bought_wh[turn], details.sold_wh[turn], details.paid[turn], details.received[turn])
             if stated != traded.get((trader, period), (0, 0, 0, 0)):
                 text = "{place}: states the deals of {user} in period {period} otherwise than the main chain"
-                yield Message(text, place=statement.place, user=details.user_id, period=period)
+                yield Message(text, place=statement.place, user=details.user_id, period=calendar.dated_span(period))
                 break
 
 
@@ -200,7 +217,7 @@ def _wrong_capacity(
 
 
 def _wrong_nomination(
-    nomination: Source[Nomination], scheduled: Mapping[str, Source[ScheduleDetails]]
+    nomination: Source[Nomination], scheduled: Mapping[str, Source[ScheduleDetails]], calendar: DeliveryCalendar
 ) -> Iterator[Message]:
     details = nomination.details
     named = [scheduled.get(leaf) for leaf in details.schedules_hex]
@@ -218,7 +235,7 @@ def _wrong_nomination(
                     text,
                     place=nomination.place,
                     field=field,
-                    period=period,
+                    period=calendar.dated_span(period),
                     nominated=nominated_wh,
                     scheduled=scheduled_wh,
                 )

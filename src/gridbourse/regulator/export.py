@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from gridbourse.market.types import Deal, Side
+from gridbourse.api.chain_schema import AnchorView, TraceParty, TraceStep, TraceView
+from gridbourse.api.schema import DealStatus, SideName
+from gridbourse.market.types import Side
 from gridbourse.regulator.trace import PartyTrace, Trace
 from gridbourse.text import Language, Translation, read_translation, say
-from gridbourse.units import format_kwh, format_price, format_yuan, period_start
+from gridbourse.units import format_kwh, format_price, format_yuan
 
 PARTY = {Side.ASK: "seller", Side.BID: "buyer"}
 _HASH = re.compile(r"\b(?:0x)?[0-9a-f]{15,}\b")
@@ -44,6 +46,7 @@ def trace_document(trace: Trace) -> dict[str, Any]:
         "holds": trace.holds,
         "state": deal.state.name.lower(),
         "period": deal.ask.period,
+        "delivery": trace.delivery,
         "energy_wh": deal.energy_wh,
         "price_ticks": deal.price_ticks,
         "money_1e-7_yuan": deal.money,
@@ -51,9 +54,44 @@ def trace_document(trace: Trace) -> dict[str, Any]:
     }
 
 
+def trace_view(trace: Trace) -> TraceView:
+    """The walk as the service's API shows it."""
+    deal = trace.deal
+    return TraceView(
+        deal_id=trace.deal_id,
+        holds=trace.holds,
+        status=DealStatus(deal.state.name.lower()),
+        period=deal.ask.period,
+        energy_wh=deal.energy_wh,
+        price_ticks=deal.price_ticks,
+        money=deal.money,
+        parties=[_party_view(party) for party in trace.parties],
+    )
+
+
 def trace_page(trace: Trace, language: Language = "en") -> str:
     """A self-contained HTML page of the walk."""
     return "\n".join(_page_lines(trace, language))
+
+
+def _party_view(party: PartyTrace) -> TraceParty:
+    details, order, anchor = party.details, party.order, party.anchor
+    return TraceParty(
+        side=SideName(party.side.name.lower()),
+        master=party.master,
+        trader=party.placed.trader,
+        order_id=f"{party.placed.order_id.pack():016x}",
+        node_id=details.user_id if details else None,
+        location=details.location if details else None,
+        record_index=order.record.index if order else None,
+        record_leaf=f"0x{order.record.leaf.hex()}" if order else None,
+        anchor=AnchorView(
+            party.master, anchor.first_block, anchor.last_block, anchor.leaf_count, f"0x{anchor.root.hex()}", 0
+        )
+        if anchor
+        else None,
+        steps=[TraceStep(step.title, step.holds, step.finding) for step in party.steps],
+    )
 
 
 def _party_document(party: PartyTrace) -> dict[str, Any]:
@@ -93,7 +131,7 @@ def _page_lines(trace: Trace, language: Language) -> Iterator[str]:
     yield '<meta name="viewport" content="width=device-width">'
     yield f"<title>{title}</title><style>{_STYLE}</style>"
     yield f'<h1>{title}{colon}<span class="{verdict}">{t(f"trace.{verdict}")}</span></h1>'
-    yield f"<p>{_summary(trace.deal, t)}</p>"
+    yield f"<p>{_summary(trace, t)}</p>"
     if not trace.holds:
         yield f'<div class="faults"><h2>{t("trace.faults")}</h2><ul>'
         for party in trace.parties:
@@ -120,13 +158,14 @@ def _party_lines(party: PartyTrace, language: Language) -> Iterator[str]:
     yield "</ol></section>"
 
 
-def _summary(deal: Deal, t: Translation) -> str:
+def _summary(trace: Trace, t: Translation) -> str:
+    deal = trace.deal
     return t(
         "trace.summary",
         energy=format_kwh(deal.energy_wh),
         price=format_price(deal.price_ticks),
         money=format_yuan(deal.money),
-        start=f"{period_start(deal.ask.period):%Y-%m-%d %H:%M}",
+        delivery=trace.delivery,
         state=t(f"trace.state.{deal.state.name.lower()}"),
     )
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.possession import proves_validator, validator_statement
+from gridbourse.ledger.purse import purse_pseudonym
 from gridbourse.market.events import TraderRegistered
 from gridbourse.regulator.verified_records import VerifiedLedger
 from gridbourse.text import Message
@@ -54,7 +55,10 @@ class NameAudit:
 
     def note(self, registered: TraderRegistered) -> None:
         """Take in a trader's registration."""
-        self._registered[registered.trader] = self._unexplained[registered.trader] = registered
+        self._registered[registered.trader] = registered
+        # A purse is its master's own, and no user's.
+        if registered.pseudonym != purse_pseudonym(registered.master_id):
+            self._unexplained[registered.trader] = registered
 
     def wrong(self) -> Iterator[Message]:
         """Everything that is wrong; the slave chains have been read after the main chain."""

@@ -60,10 +60,11 @@ class PartyTrace:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The whole walk from a deal."""
+    """The whole walk from a deal; `delivery` says when, by the region's clocks."""
 
     deal_id: int
     deal: Deal
+    delivery: str
     parties: tuple[PartyTrace, PartyTrace]
 
     @property
@@ -72,8 +73,8 @@ class Trace:
         return all(step.holds for party in self.parties for step in party.steps)
 
 
-def order_text(side: Side, period: int, energy_types: EnergyType, energy_wh: int, price_ticks: int) -> Message:
-    """Say what an order wants."""
+def order_text(side: Side, delivery: str, energy_types: EnergyType, energy_wh: int, price_ticks: int) -> Message:
+    """Say what an order wants; `delivery` is its period as people are told it."""
     text = "buys {energy} kWh of {kinds} at {price} yuan/kWh in period {period}"
     if side is Side.ASK:
         text = "sells {energy} kWh of {kinds} at {price} yuan/kWh in period {period}"
@@ -83,7 +84,7 @@ def order_text(side: Side, period: int, energy_types: EnergyType, energy_wh: int
         energy=format_kwh(energy_wh),
         kinds=Message("any type") if energy_types == EnergyType.any() else reduce(_either, kinds),
         price=format_price(price_ticks),
-        period=period,
+        period=delivery,
     )
 
 

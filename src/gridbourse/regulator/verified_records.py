@@ -23,6 +23,7 @@ from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import EnvelopeError, ProofError
 from gridbourse.ledger.balancing_records import CapacityDetails, Duty, MeteredDetails, ScheduleDetails, StatementDetails
 from gridbourse.ledger.merkle_log import Slave
+from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.ledger.records import (
     Cancellation,
     Confirmation,
@@ -106,6 +107,8 @@ class VerifiedLedger:
         self.reports: list[DecryptedRecord[NodeReport]] = []
         self.duties: dict[bytes, DecryptedRecord[Duty]] = {}
         """Schedules, capacities, metered energies and statements, by leaf."""
+        self.instructions: dict[bytes, DecryptedRecord[PayoutInstruction]] = {}
+        """What users want paid out, by leaf."""
         self.nodes: dict[str, NodeRegistered] = {}
         self.revocations: dict[str, LedgerRecord] = {}
         self.day_keys: dict[int, DayKey] = {}
@@ -267,6 +270,8 @@ class VerifiedLedger:
                 self.reports.append(DecryptedRecord(record, details, fault))
             case ScheduleDetails() | CapacityDetails() | MeteredDetails() | StatementDetails():
                 self.duties.setdefault(leaf, DecryptedRecord(record, details, fault))
+            case PayoutInstruction():
+                self.instructions.setdefault(leaf, DecryptedRecord(record, details, fault))
             case NodeRegistered() if fault is None:
                 self.nodes[details.node_id] = details
             case NodeRevoked() if fault is None:

@@ -1,20 +1,18 @@
-"""What the service keeps outside the chains: accounts, sessions, tokens, idempotency keys, decisions; in one file.
+"""What the service keeps outside the chains: accounts, sessions, tokens, decisions, audits; in one file.
 
 Nothing in it is needed to prove a trade, and no secret in it is of use without a password, a cookie or a token.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gridbourse.errors import InvalidValue
-
-SERVICE_FILE = "service.sqlite"
-"""Its name in the folder of a region."""
 
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -50,16 +48,7 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             nonce TEXT PRIMARY KEY,
             expires_at INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID""",
-        """CREATE TABLE idempotency (
-            principal TEXT NOT NULL,
-            key TEXT NOT NULL,
-            digest BLOB NOT NULL,
-            leaf BLOB NOT NULL,
-            created_at INTEGER NOT NULL,
-            PRIMARY KEY (principal, key)
-        ) STRICT, WITHOUT ROWID""",
     ),
-    ("CREATE INDEX idempotency_age ON idempotency (created_at)",),
     (
         """CREATE TABLE decisions (
             node_id TEXT NOT NULL,
@@ -89,6 +78,10 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (account, address)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        "CREATE TABLE audit_reports (checked_at INTEGER PRIMARY KEY, report TEXT NOT NULL) STRICT",
+        "CREATE TABLE attempts (caller TEXT PRIMARY KEY, free_at REAL NOT NULL) STRICT, WITHOUT ROWID",
+    ),
 )
 """What leads from one version of the schema to the next; the file's `user_version` says how far it has come."""
 
@@ -104,11 +97,15 @@ class ServiceStore:
     Raises
     ------
     InvalidValue
-        A newer version of gridbourse wrote the file, or it is no such file.
+        A newer version of gridbourse wrote the file, or it is no such file, or it was emptied or damaged.
     """
 
     def __init__(self, path: Path) -> None:
-        path.touch(mode=0o600)
+        if path.exists() and not path.stat().st_size:
+            remedy = "the file with its accounts: it was emptied; restore it, or delete it to begin without accounts"
+            raise InvalidValue("service file", str(path), remedy)
+        if not path.exists():
+            _create(path)
         self.path = path
         self._lock, self._reading_lock = threading.Lock(), threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -116,6 +113,7 @@ class ServiceStore:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA foreign_keys = ON")
+            self._require_sound()
             self._migrate()
             self._reading = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._reading.execute("PRAGMA query_only = ON")
@@ -146,6 +144,23 @@ class ServiceStore:
         with self.transaction() as db:
             db.executemany(statement, rows)
 
+    def attempt(self, caller: str, seconds: float, burst: int, now: float) -> float:
+        """Count an attempt of a caller, who has so many at once, and one more after each time.
+
+        Returns
+        -------
+        float
+            0, or how many seconds the caller has to wait: then it was not counted.
+        """
+        with self.transaction() as db:
+            db.execute("DELETE FROM attempts WHERE free_at < ?", (now,))
+            row = db.execute("SELECT free_at FROM attempts WHERE caller = ?", (caller,)).fetchone()
+            free_at = max(now, row[0] if row else now) + seconds
+            wait_seconds = free_at - now - burst * seconds
+            if wait_seconds <= 0:
+                db.execute("INSERT OR REPLACE INTO attempts VALUES (?, ?)", (caller, free_at))
+        return max(0.0, wait_seconds)
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All that is written inside is durable afterwards, or none of it."""
@@ -171,6 +186,11 @@ class ServiceStore:
         with self._lock:
             self._db.close()
 
+    def _require_sound(self) -> None:
+        found = [str(row[0]) for row in self._db.execute("PRAGMA quick_check(3)")]
+        if found != ["ok"]:
+            raise sqlite3.DatabaseError("; ".join(found))
+
     def _migrate(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > len(_MIGRATIONS):
@@ -183,3 +203,18 @@ class ServiceStore:
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {number}")
             self._db.execute("COMMIT")
+
+
+def _create(path: Path) -> None:
+    """Make the file whole or not at all: an empty one is one that lost its accounts."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    db = sqlite3.connect(draft, isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("VACUUM")
+    db.close()
+    # Another web server may have made it meanwhile: a link, unlike a name, replaces nothing.
+    with suppress(FileExistsError):
+        path.hardlink_to(draft)
+    draft.unlink()

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, TypeVarTuple
+from typing import Any
 
 from gridbourse.api.schema import Account
-from gridbourse.contracts.abi import Call
-from gridbourse.contracts.consortium import Consortium
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import Forbidden, InvalidValue, NotFound
 from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.market.types import Role
-from gridbourse.node.node import Region
-from gridbourse.node.rules import RulesInForce, read_rules_in_force
+from gridbourse.node.commands import requests
+from gridbourse.node.commands.client import NodeClient
+from gridbourse.node.rules import RulesInForce
 from gridbourse.service.auth.credentials import Credentials
-from gridbourse.service.node_client import RegionProcess
 from gridbourse.service.rights import Kind, Principal, Right, require
 from gridbourse.text import Message
-from gridbourse.units import format_price
-
-_Args = TypeVarTuple("_Args")
 
 
 class Administration:
@@ -31,8 +25,8 @@ class Administration:
 
     Parameters
     ----------
-    region
-        Runs the region.
+    node
+        The region's node.
     credentials
         Keeps accounts.
     directory
@@ -49,7 +43,7 @@ class Administration:
 
     def __init__(
         self,
-        region: RegionProcess,
+        node: NodeClient,
         credentials: Credentials,
         directory: ParticipantRegistry,
         rules_in_force: Callable[[], RulesInForce],
@@ -57,7 +51,7 @@ class Administration:
         node_keys: Callable[[str], NodeKeys],
         adopt: Callable[[RulesInForce], None],
     ) -> None:
-        self._region = region
+        self._node = node
         self._credentials = credentials
         self._directory = directory
         self._rules_in_force = rules_in_force
@@ -78,7 +72,7 @@ class Administration:
             The name is taken, or the password too short.
         """
         require(principal, Right.KEEP_ACCOUNTS)
-        if self._directory.master_of.get(node_id) != principal.name:
+        if self._directory.master_of(node_id) != principal.name:
             raise NotFound(Message("you have no node {name!r}", name=node_id))
         keys = await asyncio.to_thread(self._node_keys, node_id)
         return await asyncio.to_thread(self._credentials.create_account, name, Kind.NODE, node_id, password, keys)
@@ -86,7 +80,7 @@ class Administration:
     def accounts(self, principal: Principal) -> list[Account]:
         """Accounts of the calling master's nodes."""
         require(principal, Right.KEEP_ACCOUNTS)
-        own = [node_id for node_id, master in self._directory.master_of.items() if master == principal.name]
+        own = [node.node_id for node in self._directory.nodes(principal.name)]
         return [account for account in self._credentials.accounts(own) if account.kind == Kind.NODE]
 
     def close_account(self, principal: Principal, name: str) -> None:
@@ -108,9 +102,9 @@ class Administration:
             The meter is or was another node's.
         """
         require(principal, Right.KEEP_METERS)
-        if self._directory.master_of.get(node_id) != principal.name:
+        if self._directory.master_of(node_id) != principal.name:
             raise NotFound(Message("you have no node {name!r}", name=node_id))
-        await self._region.run(Region.register_meter, node_id, meter, limit_w)
+        await self._node.ask(requests.RegisterMeter(node_id, meter, limit_w))
 
     # Deposits
 
@@ -131,48 +125,30 @@ class Administration:
             if self._directory.trader(node_id, day) is None:
                 remedy = Message("a node of this region that trades on day {day}", day=day)
                 raise InvalidValue("node_id", node_id, remedy)
-        await self._region.run(Region.deposit, dict(moneys), day, payment_reference)
+        await self._node.ask(requests.Credit(day, dict(moneys), payment_reference))
 
     # Votes
 
     async def vote_settings(self, principal: Principal, changes: Mapping[str, Any]) -> None:
         """Vote for other market settings: those in force with some fields changed. Raises `InvalidValue`."""
-        await self._vote(principal, _change_settings, dict(changes))
+        await self._vote(principal, requests.ChangeSettings(**changes))
 
     async def vote_admission(self, principal: Principal, account: Address, role: Role) -> None:
         """Vote for admitting a master, or a suspended one again."""
-        await self._vote(principal, Consortium.admit, account, role)
+        await self._vote(principal, requests.Admit(account, role))
 
     async def vote_suspension(self, principal: Principal, master: str) -> None:
         """Vote for suspending a master."""
-        await self._vote(principal, Consortium.suspend, self._number(master))
+        await self._vote(principal, requests.Suspend(master))
 
     async def vote_settlement_agent(self, principal: Principal, master: str) -> None:
         """Vote for another settlement agent."""
-        await self._vote(principal, Consortium.change_settlement_agent, self._number(master))
+        await self._vote(principal, requests.ChangeSettlementAgent(master))
 
-    async def _vote(self, principal: Principal, action: Callable[[Consortium, *_Args], Call], *args: *_Args) -> None:
+    async def _vote(
+        self,
+        principal: Principal,
+        action: requests.ChangeSettings | requests.Admit | requests.Suspend | requests.ChangeSettlementAgent,
+    ) -> None:
         require(principal, Right.VOTE)
-        self._adopt(await self._region.run(_vote, principal.name, action, args))
-
-    def _number(self, master: str) -> int:
-        number = next((number for number, name in self._names.items() if name == master), None)
-        if number is None:
-            raise InvalidValue("master", master, Message("one of {names}", names=", ".join(self._names.values())))
-        return number
-
-
-def _vote(
-    region: Region, master: str, action: Callable[[Consortium, *_Args], Call], args: tuple[*_Args]
-) -> RulesInForce:
-    consortium = region.main.consortium
-    region.masters[master].main_wallet.send(consortium.vote(action(consortium, *args)))
-    return read_rules_in_force(region)
-
-
-def _change_settings(consortium: Consortium, changes: Mapping[str, Any]) -> Call:
-    wanted = replace(consortium.settings(), **changes)
-    if wanted.floor_ticks > wanted.cap_ticks:
-        remedy = Message("a price no higher than the highest, {cap}", cap=format_price(wanted.cap_ticks))
-        raise InvalidValue("floor", format_price(wanted.floor_ticks), remedy)
-    return consortium.change_settings(wanted)
+        self._adopt(await self._node.ask(requests.Vote(principal.name, action)))

@@ -21,6 +21,7 @@ from gridbourse.service.routes import (
     network,
     operations,
     orders,
+    payouts,
     records,
     signin,
     statements,
@@ -35,7 +36,8 @@ _DESCRIPTION = """\
 Trade electricity by delivery period and energy type; see and prove what happened.
 
 **Units.** Energy is in Wh, price in ticks of 0.0001 yuan/kWh, money in 1e-7 yuan, so that Wh x ticks is money, exactly.
-Delivery periods are quarter hours since 1970-01-01T00:00Z, delivery days are days since then, times are seconds.
+Delivery periods are quarter hours since 1970-01-01T00:00Z, delivery days
+are local dates in days since then, times are seconds.
 
 **Who asks.** Sign in with an account that your master keeps, or with your own key (ERC-4361); programs use an API
 token. What each operation needs is its `x-right`; docs/rights.md shows who has it.
@@ -111,7 +113,8 @@ def create_app(
     app.add_middleware(AccessLog, settings=settings, metrics=app.state.metrics)
     handle_problems(app)
     api = APIRouter(prefix=API_PREFIX)
-    for subject in (market, orders, deals, statements, records, meters, chains, network, audit, signin, stream):
+    own = orders, deals, payouts, statements, records, meters
+    for subject in (market, *own, chains, network, audit, signin, stream):
         api.include_router(subject.router)
     app.include_router(api)
     app.include_router(operations.router)

@@ -1,29 +1,30 @@
 """What happens in the exchange, as server-sent events.
 
-Changes are gathered and told a few times a second, so that many who watch cost little. A message's id is the height of
-the main chain up to which it tells; whoever comes back with the last id it saw is told what changed since, or, where
-that is too long ago, to load anew.
+Changes are gathered and told a few times a second, so that many who watch cost little. A message's id is the number of
+the newest change that it tells of, as the index counts them; whoever comes back with the last id it saw, to this web
+server or another, is told what changed since, or, where that is too long ago, to load anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from gridbourse.contracts.slave_anchors import Anchor
-from gridbourse.index.news import Head, MainBlock, SlaveBlock
-from gridbourse.index.participants import ParticipantRegistry
+from gridbourse.errors import GridbourseError
+from gridbourse.index.blocks import Head
+from gridbourse.index.chains import AnchorEntry
+from gridbourse.index.naming import side_name, type_name
+from gridbourse.index.reader import Change, IndexReader
 from gridbourse.market.types import EnergyType, Side
-from gridbourse.service.market_state import Changes, MarketState
 from gridbourse.service.rights import NOBODY, Kind, Principal
-from gridbourse.service.views import deal_view, order_view, side_name, trade_view, type_name
 
-KEPT_BATCHES = 120
+logger = logging.getLogger(__name__)
+
 HEARTBEAT_SECONDS = 15.0
 _TYPES = tuple((int(one), type_name(one)) for one in EnergyType)
 
@@ -60,19 +61,20 @@ class Batch:
 
     Parameters
     ----------
-    first_height, height
-        Main-chain blocks that it tells about.
+    last
+        Number of the newest change in it.
+    change
+        All that changed; None if that is too much, or not remembered: whoever watches loads anew.
     """
 
-    first_height: int
-    height: int
+    last: int
+    change: Change | None
     book: list[dict[str, Any]] = field(default_factory=list)
     trades: list[dict[str, Any]] = field(default_factory=list)
     blocks: list[dict[str, Any]] = field(default_factory=list)
     anchors: list[dict[str, Any]] = field(default_factory=list)
     own: dict[tuple[str, str, int], list[bytes]] | None = None
     """Messages by node, master and period, once somebody has asked for them."""
-    changes: Changes = field(default_factory=Changes)
     encoded: dict[Filter, bytes] = field(default_factory=dict)
 
 
@@ -81,31 +83,18 @@ class Feed:
 
     Parameters
     ----------
-    state, directory
-        The market and who is who.
-    master_names
-        Masters' names by number.
+    index
+        The index, which remembers what changed.
     interval_seconds
         How long changes are gathered.
     """
 
-    def __init__(
-        self,
-        state: MarketState,
-        directory: ParticipantRegistry,
-        master_names: Mapping[int, str],
-        interval_seconds: float = 0.5,
-    ) -> None:
-        self._state = state
-        self._directory = directory
-        self._master_names = master_names
+    def __init__(self, index: IndexReader, interval_seconds: float = 0.5) -> None:
+        self._index = index
         self._interval_seconds = interval_seconds
-        self._batches: deque[Batch] = deque(maxlen=KEPT_BATCHES)
         self._told = 0
-        self._changes = Changes()
-        self._blocks: list[dict[str, Any]] = []
-        self._anchors: list[dict[str, Any]] = []
-        self._first_height = 1
+        self._batches: dict[int, Batch] = {}
+        """What is told up to `_told`, by the number of the change behind which it begins."""
         self._flush: asyncio.TimerHandle | None = None
         self._heart: asyncio.TimerHandle | None = None
         self._beats = 0
@@ -115,33 +104,14 @@ class Feed:
 
     # What happened
 
-    def note_main_block(self, block: MainBlock, changes: Changes) -> None:
-        """Take in a block of the main chain and what it changed."""
-        self._changes.levels |= changes.levels
-        self._changes.deals.update(changes.deals)
-        self._changes.orders.update(changes.orders)
-        self._changes.trades += changes.trades
-        self._blocks.append(_block("main", block.head))
-        for master_id, anchor in block.anchors:
-            self._anchors.append(_anchor(self._master_names[master_id], anchor, block.head.height))
-        self._schedule()
+    def start(self) -> None:
+        """Tell from now on."""
+        self._told = self._index.sequence()
 
-    def note_slave_block(self, block: SlaveBlock) -> None:
-        """Take in a block of a slave chain."""
-        self._blocks.append(_block(block.master, block.head))
-        self._schedule()
-
-    def forget(self) -> None:
-        """Tell nobody what was gathered: it is what the chains held before the service began."""
-        self._changes, self._blocks, self._anchors = Changes(), [], []
-        self._first_height = self._state.height + 1
-        if self._flush:
-            self._flush.cancel()
-            self._flush = None
-
-    def latest_height(self) -> int:
-        """Main-chain block up to which everybody has been told."""
-        return self._first_height - 1
+    def notify(self) -> None:
+        """Take note that the index has something new, to tell it soon."""
+        if self._flush is None and not self._is_closed:
+            self._flush = asyncio.get_running_loop().call_later(self._interval_seconds, self._tell)
 
     def close(self) -> None:
         """End every stream."""
@@ -151,22 +121,18 @@ class Feed:
                 timer.cancel()
         self._news.set()
 
-    def _schedule(self) -> None:
-        if self._flush is None and not self._is_closed:
-            self._flush = asyncio.get_running_loop().call_later(self._interval_seconds, self._tell)
-
     def _tell(self) -> None:
         self._flush = None
-        changes, self._changes = self._changes, Changes()
-        batch = Batch(self._first_height, self._state.height, changes=changes)
-        batch.book = [self._level(*level) for level in sorted(changes.levels)]
-        batch.trades = [_document(trade_view(self._state.deals[deal_id])) for deal_id in changes.trades]
-        batch.blocks, self._blocks = self._blocks, []
-        batch.anchors, self._anchors = self._anchors, []
-        self._first_height = self._state.height + 1
-        self._batches.append(batch)
-        self._told += 1
-        self._wake()
+        try:
+            last = self._index.sequence()
+        except GridbourseError:
+            logger.exception("what is new was not read from the index, and is told later")
+            self.notify()
+            return
+        if last != self._told:
+            self._told = last
+            self._batches.clear()
+            self._wake()
 
     def _begin_beating(self) -> None:
         """Let everybody who watches hear something now and then: what is silent for long is cut off on the way."""
@@ -184,41 +150,40 @@ class Feed:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    def _level(self, period: int, side: Side, price_ticks: int) -> dict[str, Any]:
-        orders = self._state.level(period, side, price_ticks)
-        waiting = [(int(order.energy_types), order.open_wh) for order in orders]
-        by_type = {
-            name: energy_wh
-            for bit, name in _TYPES
-            if (energy_wh := sum([open_wh for types, open_wh in waiting if types & bit]))
-        }
-        return {
-            "period": period,
-            "side": side_name(side),
-            "price_ticks": price_ticks,
-            "energy_wh": sum([open_wh for _, open_wh in waiting]),
-            "order_count": len(orders),
-            "energy_wh_by_type": by_type,
-        }
+    def _since(self, seen: int) -> Batch:
+        """What changed behind a number; for nearly all who watch it is the same, and read once."""
+        batch = self._batches.get(seen)
+        if batch is None:
+            batch = self._batches[seen] = self._read(seen)
+        return batch
+
+    def _read(self, seen: int) -> Batch:
+        changes = self._index.changes(seen, self._told)
+        if changes is None or any(change.is_too_much for change in changes):
+            return Batch(self._told, None)
+        change = _together(changes)
+        chains = self._index.chains
+        return Batch(
+            self._told,
+            change,
+            book=[_level(*level, waiting) for level, waiting in self._index.orders.at_levels(change.levels).items()],
+            trades=[_document(trade) for trade in self._index.trades.with_numbers(change.trades)],
+            blocks=[_block(name, head) for name, head in chains.blocks_at(change.blocks)],
+            anchors=[_anchor(entry) for entry in chains.anchors_at(change.anchors)],
+        )
 
     def _own(self, batch: Batch) -> dict[tuple[str, str, int], list[bytes]]:
         """Messages about orders and deals, by node, master and period; made when somebody first watches them."""
         if batch.own is None:
+            assert batch.change is not None, "there is something to tell"
             own: dict[tuple[str, str, int], list[bytes]] = {}
-            for deal_id in batch.changes.deals:
-                deal = self._state.deals[deal_id]
-                for side in Side:
-                    if owner := self._directory.owners.get(deal.trader(side)):
-                        view = deal_view(self._state, owner.node_id, deal_id, side)
-                        place = owner.node_id, owner.master, view.period
-                        own.setdefault(place, []).append(_message("deal", _document(view), batch.height))
-            for order_id in batch.changes.orders:
-                order = self._state.orders.with_id(order_id)
-                placed = order.placed if order and order.details else None
-                if order and placed and (owner := self._directory.owners.get(placed.trader)):
-                    view_of_order = order_view(order)
-                    place = owner.node_id, owner.master, view_of_order.period
-                    own.setdefault(place, []).append(_message("order", _document(view_of_order), batch.height))
+            for master, deal in self._index.trades.deals_with_numbers(batch.change.deals):
+                place = deal.node_id, master, deal.period
+                own.setdefault(place, []).append(_message("deal", _document(deal), batch.last))
+            for entry in self._index.orders.with_numbers(batch.change.orders):
+                if entry.order and entry.order_id:
+                    place = entry.order.node_id, entry.chain, entry.order.period
+                    own.setdefault(place, []).append(_message("order", _document(entry.order), batch.last))
             batch.own = own
         return batch.own
 
@@ -238,41 +203,47 @@ class Feed:
         last_event_id
             Where it stopped watching before.
         """
-        turn, missed = self._told, self._missed(last_event_id)
+        seen = self._seen(last_event_id)
         self.watchers += 1
         self._begin_beating()
         beats = self._beats
         try:
             yield b"retry: 2000\n\n"
-            if missed is None:
-                yield _message("reset", {"height": self._state.height}, self._state.height)
-            else:
-                for batch in missed:
-                    yield self._encode(batch, wanted, principal)
+            if seen is None:
+                seen = self._told
+                yield self._reset(seen)
             while not self._is_closed:
                 news = self._news
-                while turn < self._told:
-                    turn = max(turn, self._told - len(self._batches))
-                    batch = self._batches[turn - self._told]
-                    turn += 1
-                    if chunk := self._encode(batch, wanted, principal):
+                if seen < self._told:
+                    chunk, seen = self._chunk(seen, wanted, principal), self._told
+                    if chunk:
                         yield chunk
                 if beats != self._beats:
                     beats = self._beats
                     yield b": still here\n\n"
-                await news.wait()
+                if news is self._news:
+                    await news.wait()
         finally:
             self.watchers -= 1
 
-    def _missed(self, last_event_id: str | None) -> list[Batch] | None:
-        """What was told after an id; None if it is not known any more, or there is no id."""
+    def _seen(self, last_event_id: str | None) -> int | None:
+        """The change up to which somebody was told; None if that is not known, or of another index."""
         if last_event_id is None or not last_event_id.isascii() or not last_event_id.isdigit():
             return None
         seen = int(last_event_id)
-        if self.latest_height() <= seen <= self._state.height:
-            return []  # what came after is still being gathered
-        missed = [batch for batch in self._batches if batch.height > seen]
-        return missed if missed and missed[0].first_height <= seen + 1 else None
+        # Another web server may have told more than this one yet.
+        return seen if seen <= self._told or seen <= self._index.sequence() else None
+
+    def _reset(self, sequence: int) -> bytes:
+        return _message("reset", {"height": self._index.chains.height()}, sequence)
+
+    def _chunk(self, seen: int, wanted: Filter, principal: Principal) -> bytes:
+        try:
+            batch = self._since(seen)
+            return self._reset(batch.last) if batch.change is None else self._encode(batch, wanted, principal)
+        except GridbourseError:
+            logger.exception("changes were not read from the index; who watches is to load anew")
+            return _message("reset", {"height": 0}, self._told)
 
     def _encode(self, batch: Batch, wanted: Filter, principal: Principal) -> bytes:
         chunk = batch.encoded.get(wanted)
@@ -286,6 +257,34 @@ class Feed:
                 for message in messages
             )
         return chunk
+
+
+def _together(changes: Sequence[Change]) -> Change:
+    """All that some changes changed: what several of them changed, once."""
+    return Change(
+        levels=sorted({level for change in changes for level in change.levels}),
+        orders=sorted({number for change in changes for number in change.orders}),
+        deals=sorted({deal_id for change in changes for deal_id in change.deals}),
+        trades=sorted({deal_id for change in changes for deal_id in change.trades}),
+        blocks=[block for change in changes for block in change.blocks],
+        anchors=[anchor for change in changes for anchor in change.anchors],
+    )
+
+
+def _level(period: int, side: int, price_ticks: int, waiting: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    by_type = {
+        name: energy_wh
+        for bit, name in _TYPES
+        if (energy_wh := sum([open_wh for types, open_wh in waiting if types & bit]))
+    }
+    return {
+        "period": period,
+        "side": side_name(Side(side)),
+        "price_ticks": price_ticks,
+        "energy_wh": sum([open_wh for _, open_wh in waiting]),
+        "order_count": len(waiting),
+        "energy_wh_by_type": by_type,
+    }
 
 
 def _messages(batch: Batch, wanted: Filter) -> Iterator[bytes]:
@@ -303,7 +302,7 @@ def _messages(batch: Batch, wanted: Filter) -> Iterator[bytes]:
                 if wanted.period is None or entry.get("period", wanted.period) == wanted.period
             ]
             if fitting:
-                yield _message(topic, fitting, batch.height)
+                yield _message(topic, fitting, batch.last)
 
 
 def _document(view: Any) -> dict[str, Any]:
@@ -311,9 +310,9 @@ def _document(view: Any) -> dict[str, Any]:
     return {name: getattr(view, name) for name in view.__slots__}
 
 
-def _message(event: str, content: object, height: int) -> bytes:
+def _message(event: str, content: object, sequence: int) -> bytes:
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {event}\nid: {height}\ndata: {data}\n\n".encode()
+    return f"event: {event}\nid: {sequence}\ndata: {data}\n\n".encode()
 
 
 def _block(chain: str, head: Head) -> dict[str, Any]:
@@ -327,12 +326,13 @@ def _block(chain: str, head: Head) -> dict[str, Any]:
     }
 
 
-def _anchor(master: str, anchor: Anchor, height: int) -> dict[str, Any]:
+def _anchor(entry: AnchorEntry) -> dict[str, Any]:
+    anchor = entry.anchor
     return {
-        "master": master,
+        "master": entry.chain,
         "first_block": anchor.first_block,
         "last_block": anchor.last_block,
         "leaf_count": anchor.leaf_count,
         "root": f"0x{anchor.root.hex()}",
-        "height": height,
+        "height": entry.height,
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import threading
 import time
 from collections import defaultdict
@@ -18,24 +19,20 @@ from gridbourse.api.chain_schema import Alarm
 from gridbourse.api.meter_schema import MeterView, ReadingReceipt
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import ReadingsNotKept, ReadingsRefused
-from gridbourse.index.news import SlaveBlock
-from gridbourse.index.participants import ParticipantRegistry
-from gridbourse.ledger.records import MeterRegistered
+from gridbourse.index.participants import Meter, ParticipantRegistry
 from gridbourse.metering import intake
 from gridbourse.metering.forecast import Forecast, forecast
 from gridbourse.metering.headend import HeadEnd
-from gridbourse.metering.intake import Anomaly, Intake, MeteredEnergy
+from gridbourse.metering.intake import Anomaly, Intake, MeteredEnergy, MeteringPoint
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.mqtt import Broker, Subscriber, require_topic_name
 from gridbourse.node.offering import HISTORY_PERIODS
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.text import Message
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
+from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS
 
 logger = logging.getLogger(__name__)
 
-READINGS_FILE = "meter.readings"
-"""Its name in the folder of a region."""
 OVERDUE_SECONDS = 600
 """So long after a delivery period its reading may take to come."""
 
@@ -84,34 +81,36 @@ class Metering:
         self._directory = directory
         self._clock = clock
         self._intake = Intake(())
-        self._meters: dict[Address, MeterRegistered] = {}
-        self._registered_at: dict[Address, int] = {}
-        self._of_node: dict[str, list[Address]] = defaultdict(list)
+        self._meters: dict[Address, Meter] = {}
+        self._of_node: dict[str, list[Address]] = {}
         self._head_end: HeadEnd | None = None
         self._subscriber: Subscriber | None = None
         self._next_request = 0.0
         self._stopping = threading.Event()
         self._listener = threading.Thread(target=self._listen, name="head-end", daemon=True)
 
-    def note_slave_block(self, block: SlaveBlock) -> None:
-        """Take in which meters a master has entered."""
-        for found in block.records:
-            if isinstance(found.details, MeterRegistered):
-                point, own = found.details.point, self._of_node[found.details.node_id]
-                self._meters[point.meter] = found.details
-                self._registered_at.setdefault(point.meter, block.head.timestamp)
-                if point.meter in own:
-                    own.remove(point.meter)
-                own.append(point.meter)
-                (self._head_end or self._intake).enter(point)
+    def enter_meters(self) -> None:
+        """Take note of which meters masters have entered since the last time."""
+        meters = {Address(found.meter): found for found in self._directory.meters()}
+        for meter, found in meters.items():
+            if self._meters.get(meter) != found:
+                (self._head_end or self._intake).enter(MeteringPoint(meter, found.limit_w))
                 self.ask_again()  # it may have much to tell
+        of_node: dict[str, list[Address]] = defaultdict(list)
+        for meter, found in meters.items():
+            of_node[found.node_id].append(meter)
+        self._meters, self._of_node = meters, dict(of_node)
 
     def start(self) -> None:
         """Read what was accepted before, once all meters are known; then listen."""
         self._head_end = HeadEnd(self._intake, Journal(self._path), self._clock)
         if self.broker is not None:
-            self._subscriber = Subscriber(self.broker, self._region)
+            self._subscriber = Subscriber(self.broker, self._region, _session(self._path.with_suffix(".session")))
             self._listener.start()
+
+    def catch_up(self) -> None:
+        """Take in what other web servers have accepted; whatever lies on the disk is known here afterwards."""
+        self._open.catch_up()
 
     def stop(self) -> None:
         """Let go of the broker, finish what was taken, and close the file."""
@@ -159,15 +158,14 @@ class Metering:
         return [
             self._view(meter)
             for node_id, own in self._of_node.items()
-            if principal.reaches(node_id, self._directory.master_of[node_id])
+            if principal.reaches(node_id, self._meters[own[0]].master)
             for meter in own
         ]
 
     def overdue_meters(self) -> list[Alarm]:
         """Meters of which a reading is overdue."""
-        views = [
-            self._view(own[-1]) for node_id, own in self._of_node.items() if node_id not in self._directory.revoked
-        ]
+        revoked = {node.node_id for node in self._directory.nodes() if node.is_revoked}
+        views = [self._view(own[-1]) for node_id, own in self._of_node.items() if node_id not in revoked]
         return [
             Alarm(
                 "silent_meter",
@@ -207,7 +205,7 @@ class Metering:
     def expected(self, node_id: str, period: int) -> Forecast | None:
         """What a node's readings let expect in a period up to a day after the newest; None if they say too little."""
         last = self.last_period(node_id)
-        if last is None or not 1 <= period - last <= PERIODS_PER_DAY:
+        if last is None or not 1 <= period - last <= PERIODS_IN_24_HOURS:
             return None
         energies = (self.energy(node_id, known) for known in range(last - HISTORY_PERIODS + 1, last + 1))
         history = [None if energy is None else energy.surplus_wh for energy in energies]
@@ -232,14 +230,14 @@ class Metering:
     def _view(self, meter: Address) -> MeterView:
         registered, latest = self._meters[meter], self._intake.latest(meter)
         node_id, is_current = registered.node_id, self._of_node[registered.node_id][-1] == meter
-        due = self._registered_at[meter] if latest is None else (latest.period + 2) * PERIOD_SECONDS
+        due = registered.registered_at if latest is None else (latest.period + 2) * PERIOD_SECONDS
         return MeterView(
             meter=f"0x{meter.hex()}",
             node_id=node_id,
-            master=self._directory.master_of[node_id],
+            master=registered.master,
             limit_w=registered.limit_w,
             is_current=is_current,
-            registered_at=self._registered_at[meter],
+            registered_at=registered.registered_at,
             reading_count=self._intake.count(meter),
             missing_count=sum(map(len, self._intake.missing(meter))),
             last_period=None if latest is None else latest.period,
@@ -268,6 +266,16 @@ class Metering:
                 self._next_request = time.monotonic() + _ASK_AGAIN_SECONDS
                 accepted = self._open.accepted
                 self._open.request_missing(self._subscriber, due)
+
+
+def _session(path: Path) -> str:
+    """What makes the head-end's client id unguessable: made once, and readable by the owner of the folder only."""
+    if not path.exists():
+        draft = path.with_suffix(".new")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(16), "utf-8")
+        draft.replace(path)
+    return path.read_text("utf-8").strip()
 
 
 def _log(findings: Iterable[intake.Finding]) -> None:

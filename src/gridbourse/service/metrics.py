@@ -63,8 +63,8 @@ class _ExchangeCollector(Collector):
                 anchored.add_metric([chain.name], chain.anchored_count or 0)
         yield from (heights, records, anchored)
         deals = GaugeMetricFamily("gridbourse_deals", "Deals by state.", labels=["state"])
-        for state, count in exchange.state.deals.counts().items():
-            deals.add_metric([state.name.lower()], count)
+        for status, count in exchange.index.trades.counts().items():
+            deals.add_metric([status], count)
         yield deals
         readings = CounterMetricFamily("gridbourse_readings", "Meter readings that came.", labels=["outcome"])
         for outcome, number in exchange.metering.counts.items():
@@ -80,11 +80,11 @@ class _ExchangeCollector(Collector):
                 "1 if the MQTT broker is reached.",
                 float(exchange.metering.is_listening),
             ),
-            ("gridbourse_orders", "Orders that the market took.", exchange.state.orders.placed_count),
-            ("gridbourse_waiting_work", "Records and tasks that wait for the region.", exchange.region.waiting),
+            ("gridbourse_orders", "Orders that the market took.", exchange.index.orders.placed_count()),
+            ("gridbourse_waiting_work", "Records and tasks that wait for the node.", exchange.node.waiting),
             ("gridbourse_watchers", "Open event streams.", exchange.feed.watchers),
             ("gridbourse_alarms", "Things that ask for attention.", len(exchange.alarms())),
-            ("gridbourse_last_round_timestamp_seconds", "Last round of the masters.", exchange.region.last_round_at),
+            ("gridbourse_last_round_timestamp_seconds", "Last round of the masters.", exchange.last_round_at),
             ("gridbourse_running", "1 if the masters' rounds take place.", float(exchange.is_running)),
         )
         for name, text, value in single:

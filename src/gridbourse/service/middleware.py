@@ -17,6 +17,7 @@ from starlette import types
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request, cookie_parser
 
+from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.auth.current import COOKIE
 from gridbourse.service.language import language_of
 from gridbourse.service.metrics import Metrics
@@ -68,7 +69,6 @@ class RequestLimits:
         self._app = app
         self._settings = settings
         self._requests = RateLimit(settings.requests_per_second, settings.burst)
-        self._sign_ins = RateLimit(settings.sign_ins_per_minute / 60, int(settings.sign_ins_per_minute))
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """Handle a request."""
@@ -93,15 +93,22 @@ class RequestLimits:
         if scope["path"] in OPERATIONS:
             return None
         is_sign_in = scope["method"] == "POST" and "/sign-in" in scope["path"]
-        address = self._settings.address_of(scope)
-        limit = self._sign_ins if is_sign_in else self._requests
-        caller = address if is_sign_in else _caller(scope, headers) or address
-        if wait_seconds := limit.take(caller, time.monotonic()):
+        if wait_seconds := self._sign_in(scope) if is_sign_in else self._request(scope, headers):
             seconds = str(max(1, round(wait_seconds)))
             detail = Message("too many requests; wait {seconds} s", seconds=seconds)
             told = {"Retry-After": seconds}
             return answer(Request(scope), HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers=told)
         return None
+
+    def _request(self, scope: types.Scope, headers: Headers) -> float:
+        caller = _caller(scope, headers) or self._settings.address_of(scope)
+        return self._requests.take(caller, time.monotonic())
+
+    def _sign_in(self, scope: types.Scope) -> float:
+        """Attempts are counted for all web servers of a region together: guessing is not to be faster at several."""
+        store: ServiceStore = scope["app"].state.exchange.store
+        per_minute = self._settings.sign_ins_per_minute
+        return store.attempt(self._settings.address_of(scope), 60 / per_minute, int(per_minute), time.time())
 
 
 class AccessLog:

@@ -14,26 +14,29 @@ from dataclasses import dataclass, replace
 from sqlite3 import Row
 
 from gridbourse.api.meter_schema import AutomaticOffer, OfferOutcome, PeriodReading
+from gridbourse.api.schema import Order
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import GridbourseError, NotFound
-from gridbourse.index.participants import ParticipantRegistry
-from gridbourse.ledger.records import LimitsSet
+from gridbourse.index.naming import side_of
+from gridbourse.index.reader import IndexReader
 from gridbourse.market.types import Offer, Settings
 from gridbourse.metering.forecast import Forecast
-from gridbourse.node.offering import decide, is_open, offer_once
+from gridbourse.metering.surplus import AutoTradingLimits
+from gridbourse.node.commands.client import NodeClient
+from gridbourse.node.commands.requests import NodeOffer, OfferOnce
+from gridbourse.node.offering import decide, is_open
 from gridbourse.service.accounts import ServiceStore
-from gridbourse.service.market_state import MarketState
 from gridbourse.service.metering import Metering
-from gridbourse.service.node_client import RegionProcess
-from gridbourse.service.orders import OrderEntry
 from gridbourse.service.rights import Principal, Right, require
-from gridbourse.service.views import order_view
 from gridbourse.text import Message
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
+from gridbourse.units import PERIOD_SECONDS
 
 logger = logging.getLogger(__name__)
 
 PERIODS_OFFERED = 4
 """A node decides about so many delivery periods after each reading: the hour whose gates close next."""
+MOST_ORDERS = 100
+"""Among so many of a node's newest orders for a period its own offer is looked for."""
 KEPT_DAYS = 60
 """How long decisions are remembered."""
 
@@ -62,12 +65,14 @@ class Offering:
 
     Parameters
     ----------
-    state, directory
-        The market and who is who.
+    index
+        The index.
+    calendar
+        The region's delivery days.
     metering
         The readings.
-    region
-        Runs the region, which offers.
+    node
+        The region's node, which offers.
     store
         Remembers decisions.
     rules
@@ -83,33 +88,36 @@ class Offering:
 
     def __init__(
         self,
-        state: MarketState,
-        directory: ParticipantRegistry,
+        index: IndexReader,
+        calendar: DeliveryCalendar,
         metering: Metering,
-        region: RegionProcess,
+        node: NodeClient,
         store: ServiceStore,
         rules: Callable[[], Settings],
         clock: Callable[[], int],
     ) -> None:
         self.made = 0
-        self._state = state
-        self._directory = directory
+        self._index = index
+        self._calendar = calendar
         self._metering = metering
-        self._region = region
+        self._node = node
         self._store = store
         self._rules = rules
         self._clock = clock
-        self._seen: dict[str, tuple[int, LimitsSet, Settings]] = {}
+        self._seen: dict[str, tuple[int, AutoTradingLimits, Settings]] = {}
 
     async def run(self, pause_seconds: float) -> None:
         """Decide and offer, again and again; what fails is decided anew."""
         forgotten = 0
         while True:
-            today = self._clock() // PERIOD_SECONDS // PERIODS_PER_DAY
+            today = self._calendar.day_at(self._clock())
             if forgotten < today:
-                self._store.change("DELETE FROM decisions WHERE period < ?", (today - KEPT_DAYS) * PERIODS_PER_DAY)
+                self._store.change(
+                    "DELETE FROM decisions WHERE period < ?", self._calendar.periods(today - KEPT_DAYS).start
+                )
                 forgotten = today
             try:
+                self._metering.catch_up()
                 await self.act()
             except GridbourseError as error:
                 logger.warning("nodes did not offer, and will try again: %s", error)
@@ -121,11 +129,12 @@ class Offering:
         """Let every node decide that has new readings or new limits, then place what they offer."""
         decisions: list[_Confirmation] = []
         seen = {}
-        for node_id, mandate in list(self._state.mandates.items()):
-            looked_at = self._metering.reading_count(node_id), mandate, self._rules()
-            if self._seen.get(node_id) == looked_at or node_id in self._directory.revoked or not mandate.active:
+        revoked = {node.node_id for node in self._index.participants.nodes() if node.is_revoked}
+        for node_id, limits in self._index.participants.all_limits().items():
+            looked_at = self._metering.reading_count(node_id), limits, self._rules()
+            if self._seen.get(node_id) == looked_at or node_id in revoked or not limits.active:
                 continue
-            decisions += self._decide(node_id, mandate)
+            decisions += self._decide(node_id, limits)
             seen[node_id] = looked_at
             await asyncio.sleep(0)  # a forecast takes its time, and others wait
         await self._carry_out(decisions)
@@ -142,13 +151,13 @@ class Offering:
             The caller reaches no such node.
         """
         self._require_reach(principal, node_id)
-        views = (self._reading(node_id, period) for period in _periods_of(day))
+        views = (self._reading(node_id, period) for period in self._calendar.periods(day))
         return [view for view in views if view.surplus_wh is not None or view.expected_wh is not None]
 
     def automatic_offers(self, principal: Principal, node_id: str, day: int) -> list[AutomaticOffer]:
         """What a node offered by itself on a day, and why nothing where it thought of it. Raises like `readings`."""
         self._require_reach(principal, node_id)
-        periods = _periods_of(day)
+        periods = self._calendar.periods(day)
         decided = self._decided(node_id, periods)
         found = {period: self._told(node_id, row) for period, row in decided.items()}
         for period in self._next_periods():
@@ -158,7 +167,7 @@ class Offering:
 
     def _require_reach(self, principal: Principal, node_id: str) -> None:
         require(principal, Right.READ_NODE)
-        master = self._directory.master_of.get(node_id)
+        master = self._index.participants.master_of(node_id)
         if master is None or not principal.reaches(node_id, master):
             raise NotFound(Message("there is no node {name!r} of yours", name=node_id))
 
@@ -179,21 +188,21 @@ class Offering:
     def _told(self, node_id: str, row: Row) -> AutomaticOffer | None:
         """A decision as it turned out; None of an offer that did not get to the chain: it will be decided anew."""
         period, outcome = row["period"], OfferOutcome(row["outcome"])
-        orders = [self._state.orders[number] for number in self._state.orders.of_node_in(node_id, period)]
+        entries = self._index.orders.newest(node_id=node_id, period=period, limit=MOST_ORDERS)
+        orders = [entry.order for entry in reversed(entries) if entry.order]
         own = next((order for order in orders if _is_of(order, row)), None)
         if outcome is OfferOutcome.OFFERED and own is None:
             if not orders:
                 return None
             outcome = OfferOutcome.ORDERED
-        shown = own or (orders[0] if orders else None)
-        order = order_view(shown) if shown else None
+        order = own or (orders[0] if orders else None)
         expected = row["expected_wh"], row["error_wh"]
         return AutomaticOffer(node_id, period, outcome, *expected, row["decided_at"], order)
 
     def _waiting(self, node_id: str, period: int) -> AutomaticOffer | None:
         """Why a node has not decided about one of the periods that are traded next."""
-        mandate = self._state.mandates.get(node_id)
-        if mandate is None or not mandate.active:
+        limits = self._index.participants.limits(node_id)
+        if limits is None or not limits.active:
             outcome = OfferOutcome.OFF
         elif self._has_ordered(node_id, period):
             return None
@@ -205,7 +214,7 @@ class Offering:
 
     # Deciding
 
-    def _decide(self, node_id: str, mandate: LimitsSet) -> list[_Confirmation]:
+    def _decide(self, node_id: str, limits: AutoTradingLimits) -> list[_Confirmation]:
         """What a node makes of the periods that are traded next and about which it may still decide."""
         tradable = self._tradable(node_id)
         decided = self._decided(node_id, tradable)
@@ -218,7 +227,7 @@ class Offering:
                     found.append(_Confirmation(node_id, period, OfferOutcome.ORDERED))
                 continue
             expected = self._metering.expected(node_id, period) if is_open(rules, period, now) else None
-            made = decide(mandate.limits(), rules, period, now, expected.surplus_wh if expected else None)
+            made = decide(limits, rules, period, now, expected.surplus_wh if expected else None)
             if isinstance(made, Offer):
                 found.append(_Confirmation(node_id, period, OfferOutcome.OFFERED, expected, made))
             elif is_open(rules, period, now) or period not in decided:
@@ -231,10 +240,10 @@ class Offering:
             return
         self._keep(decisions)
         offered = [decision for decision in decisions if decision.offer]
-        offers = [(decision.node_id, decision.offer) for decision in offered if decision.offer]
+        offers = [NodeOffer(decision.node_id, decision.offer) for decision in offered if decision.offer]
         if not offers:
             return
-        made = await self._region.run(offer_once, offers)
+        made: list[bool] = await self._node.ask(OfferOnce(offers))
         self.made += sum(made)
         late = [decision for decision, is_made in zip(offered, made, strict=True) if not is_made]
         self._keep([replace(decision, outcome=self._why_not(decision), offer=None) for decision in late])
@@ -245,7 +254,7 @@ class Offering:
         return OfferOutcome.ORDERED if has_ordered else OfferOutcome.OFF
 
     def _has_ordered(self, node_id: str, period: int) -> bool:
-        return bool(self._state.orders.of_node_in(node_id, period))
+        return self._index.orders.has_ordered(node_id, period)
 
     def _tradable(self, node_id: str) -> range:
         """The periods whose gates close next after a node's newest reading was taken: of later ones little is known."""
@@ -269,12 +278,7 @@ class Offering:
         return {row["period"]: row for row in self._store.rows(query, node_id, periods.start, periods.stop)}
 
 
-def _is_of(order: OrderEntry, row: Row) -> bool:
+def _is_of(order: Order, row: Row) -> bool:
     """Whether a recorded order is the one that was decided on."""
-    details = order.details
     decided = row["side"], row["energy_wh"], row["price_ticks"]
-    return details is not None and decided == (int(details.side), details.energy_wh, details.price_ticks)
-
-
-def _periods_of(day: int) -> range:
-    return range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY)
+    return decided == (int(side_of(order.side)), order.energy_wh, order.price_ticks)

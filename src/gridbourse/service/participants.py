@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from gridbourse.api.chain_schema import Alarm, MasterView, NodeView, ReportView, VoteView
 from gridbourse.api.schema import Page
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.contracts.consortium import Consortium
-from gridbourse.index.chain_state import MAIN, ChainState, ReportEntry, VoteEntry
-from gridbourse.index.participants import ParticipantRegistry
+from gridbourse.index.chains import VoteEntry
+from gridbourse.index.reader import IndexReader
+from gridbourse.index.records import ReportEntry
+from gridbourse.index.schema import MAIN
+from gridbourse.ledger.balancing_records import StatementDetails
 from gridbourse.market.types import Role
 from gridbourse.node.rules import RulesInForce
-from gridbourse.service.market_state import MarketState
-from gridbourse.service.paging import cut
+from gridbourse.service.paging import page_of, read_cursor
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.text import Message
 from gridbourse.units import PERIOD_SECONDS
@@ -24,8 +27,8 @@ class NetworkQueries:
 
     Parameters
     ----------
-    chains, market, directory
-        The states it reads.
+    index
+        The index.
     names
         Names of the masters, by number.
     rules_in_force
@@ -38,17 +41,13 @@ class NetworkQueries:
 
     def __init__(
         self,
-        chains: ChainState,
-        market: MarketState,
-        directory: ParticipantRegistry,
+        index: IndexReader,
         names: Mapping[int, str],
         rules_in_force: Callable[[], RulesInForce],
         late_anchor_seconds: int,
         clock: Callable[[], int],
     ) -> None:
-        self._chains = chains
-        self._market = market
-        self._directory = directory
+        self._index = index
         self._names = names
         self._rules_in_force = rules_in_force
         self._late_anchor_seconds = late_anchor_seconds
@@ -56,10 +55,12 @@ class NetworkQueries:
 
     def masters(self) -> list[MasterView]:
         """The members of the main chain."""
-        members = self._rules_in_force()
+        members, heads = self._rules_in_force(), self._index.chains.heads()
+        counts = Counter(node.master for node in self._index.participants.nodes())
         views = []
         for master_id, name in self._names.items():
-            chain, member = self._chains.chains[name], members.masters[master_id]
+            member, anchors = members.masters[master_id], self._index.chains.anchors(name)
+            anchored = anchors[0].anchor.leaf_count if anchors else 0
             views.append(
                 MasterView(
                     master_id=master_id,
@@ -68,10 +69,10 @@ class NetworkQueries:
                     account=f"0x{member.account.hex()}",
                     is_active=member.active,
                     is_settlement_agent=master_id == members.settlement_agent,
-                    node_count=sum(master == name for master in self._directory.master_of.values()),
+                    node_count=counts[name],
                     slave_chain_id=members.slave_chain_ids.get(master_id, 0),
-                    unanchored_records=len(chain.records) - chain.anchored_count,
-                    last_anchor_at=chain.anchors[-1].timestamp if chain.anchors else None,
+                    unanchored_records=(heads[name].record_count if name in heads else 0) - anchored,
+                    last_anchor_at=anchors[0].timestamp if anchors else None,
                 )
             )
         return views
@@ -79,63 +80,63 @@ class NetworkQueries:
     def nodes(self, principal: Principal) -> list[NodeView]:
         """Function nodes that the caller reaches."""
         require(principal, Right.READ_NODE)
+        orders, deals = self._index.orders.counts(), self._index.trades.counts_of_nodes()
         return [
             NodeView(
-                node_id=node_id,
-                master=self._directory.master_of[node_id],
+                node_id=node.node_id,
+                master=node.master,
                 kind=node.kind,
                 location=node.location,
-                address=f"0x{node.address_hex}",
-                is_revoked=node_id in self._directory.revoked,
-                order_count=len(self._market.orders.of_node(node_id)),
-                deal_count=len(self._market.deals.of_node(node_id)),
+                address=f"0x{node.address.hex()}",
+                is_revoked=node.is_revoked,
+                order_count=orders.get(node.node_id, 0),
+                deal_count=deals.get(node.node_id, 0),
             )
-            for node_id, node in self._directory.nodes.items()
-            if principal.reaches(node_id, self._directory.master_of[node_id])
+            for node in self._index.participants.nodes()
+            if principal.reaches(node.node_id, node.master)
         ]
 
     def reports(self, principal: Principal, cursor: str | None, limit: int) -> Page[ReportView]:
         """Reports of function nodes that the caller reaches, newest first."""
         require(principal, Right.READ_NODE)
-        reports = self._chains.reports
-        fitting = (
-            (turn, reports[turn])
-            for turn in range(len(reports) - 1, -1, -1)
-            if principal.reaches(reports[turn].report.user_id, reports[turn].master)
-        )
-        return cut(fitting, cursor, limit, key=lambda pair: -pair[0], view=lambda pair: _report(pair[1]))
+        nodes = self._index.participants.nodes()
+        reached = [node.node_id for node in nodes if principal.reaches(node.node_id, node.master)]
+        found = self._index.records.reports(reached, read_cursor(cursor), limit + 1)
+        return page_of(found, limit, place=lambda entry: entry.number, view=_report)
 
     def votes(self) -> list[VoteView]:
         """What masters voted for, newest first."""
-        rounds = [entry for entries in self._chains.votes.values() for entry in entries]
-        return [self._vote(entry) for entry in sorted(rounds, key=lambda entry: entry.opened_at, reverse=True)]
+        return list(map(self._vote, self._index.chains.votes()))
 
     def late_anchors(self) -> list[Alarm]:
         """Slave chains whose records have waited too long for an anchor."""
         deadline = self._clock() - self._late_anchor_seconds
-        return [
-            Alarm(
-                "late_anchor",
-                name,
-                Message("{count} records without an anchor", count=len(chain.records) - chain.anchored_count),
-                chain.unanchored_since,
-            )
-            for name, chain in self._chains.chains.items()
-            if name != MAIN and chain.unanchored_since is not None and chain.unanchored_since < deadline
-        ]
+        found = []
+        for name, chain in self._index.chains.heads().items():
+            since = None if name == MAIN else self._index.chains.unanchored_since(name)
+            if since is not None and since < deadline:
+                count = chain.record_count - self._anchored(name)
+                found.append(
+                    Alarm("late_anchor", name, Message("{count} records without an anchor", count=count), since)
+                )
+        return found
+
+    def _anchored(self, name: str) -> int:
+        anchors = self._index.chains.anchors(name)
+        return anchors[0].anchor.leaf_count if anchors else 0
 
     def overdue_meters(self) -> list[Alarm]:
         """Nodes whose newest settled day has periods without a reading that one can believe."""
-        newest = dict(sorted(self._market.statements))
+        newest = (settled.details for settled in self._index.records.newest_statements())
         return [
             Alarm(
                 "silent_meter",
-                node_id,
+                statement.user_id,
                 Message("{count} periods of the day without a reading", count=len(statement.open_periods)),
                 statement.open_periods[0] * PERIOD_SECONDS,
             )
-            for node_id, day in newest.items()
-            if (statement := self._market.statements[node_id, day]).open_periods
+            for statement in newest
+            if isinstance(statement, StatementDetails) and statement.open_periods
         ]
 
     def _vote(self, entry: VoteEntry) -> VoteView:
@@ -152,8 +153,7 @@ class NetworkQueries:
 
 
 def _report(entry: ReportEntry) -> ReportView:
-    report = entry.report
-    return ReportView(report.user_id, entry.master, report.title, report.body, entry.index, entry.timestamp)
+    return ReportView(entry.node_id, entry.master, entry.title, entry.body, entry.index, entry.timestamp)
 
 
 def _argument(argument: object) -> str:

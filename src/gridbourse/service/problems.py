@@ -20,15 +20,16 @@ from gridbourse.errors import (
     EnvelopeError,
     Forbidden,
     GridbourseError,
+    IndexUnavailable,
     InvalidValue,
     KeyReused,
     KeysNotKept,
     MarketError,
+    NodeUnreachable,
     NotFound,
     NotSignedIn,
     ReadingsNotKept,
     ReadingsRefused,
-    RegionStopped,
     SignInRefused,
     TooManyAttempts,
     TransactionRejected,
@@ -39,6 +40,8 @@ from gridbourse.text import DEFAULT_LANGUAGE, Language, Message, Translation, re
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = "2"
+"""A node that ended is there again after about as long."""
 _FOR_PROGRAMS = ("/api/", "/health", "/ready", "/metrics")
 
 _KINDS: tuple[tuple[type[GridbourseError], HTTPStatus, str], ...] = (
@@ -54,10 +57,11 @@ _KINDS: tuple[tuple[type[GridbourseError], HTTPStatus, str], ...] = (
     (EnvelopeError, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-value"),
     (ReadingsRefused, HTTPStatus.UNPROCESSABLE_ENTITY, "readings-refused"),
     (ReadingsNotKept, HTTPStatus.SERVICE_UNAVAILABLE, "readings-not-kept"),
+    (IndexUnavailable, HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable"),
     (TransactionRejected, HTTPStatus.CONFLICT, "transaction-rejected"),
     (MarketError, HTTPStatus.CONFLICT, "refused-by-the-market"),
     (ContractReverted, HTTPStatus.CONFLICT, "refused-by-the-contract"),
-    (RegionStopped, HTTPStatus.SERVICE_UNAVAILABLE, "stopping"),
+    (NodeUnreachable, HTTPStatus.SERVICE_UNAVAILABLE, "node-unreachable"),
     (ChainError, HTTPStatus.SERVICE_UNAVAILABLE, "chain-unavailable"),
 )
 
@@ -187,6 +191,12 @@ def _pages(request: Request) -> ProblemPages | None:
     return None if request.url.path.startswith(_FOR_PROGRAMS) else getattr(request.app.state, "frames", None)
 
 
+def _retry_after(error: GridbourseError) -> dict[str, str]:
+    if isinstance(error, TooManyAttempts):
+        return {"Retry-After": str(error.wait_seconds)}
+    return {"Retry-After": RETRY_AFTER_SECONDS} if isinstance(error, NodeUnreachable) else {}
+
+
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, GridbourseError), "registered for it"
     status, name = next(((status, name) for kind, status, name in _KINDS if isinstance(error, kind)), (None, ""))
@@ -195,7 +205,7 @@ async def _ours(request: Request, error: Exception) -> Response:
     if (pages := _pages(request)) is not None:
         return pages.fail(request, error)
     language = language_of(request.headers)
-    headers = {"Retry-After": str(error.wait_seconds)} if isinstance(error, TooManyAttempts) else None
+    headers = _retry_after(error)
     return problem(language, status, name, explanation(error, language), _faults(error, language), headers)
 
 

@@ -42,7 +42,8 @@ class Right(StrEnum):
     KEEP_TOKENS = "make and revoke one's API tokens"
     KEEP_ACCOUNTS = "keep accounts of one's nodes"
     KEEP_METERS = "enter meters of one's nodes"
-    CREDIT = "credit deposits"
+    CREDIT = "credit deposits and confirm payouts"
+    PAY_OUT = "have one's money paid out"
     VOTE = "vote"
     AUDIT = "trace and audit"
 
@@ -62,6 +63,7 @@ RIGHTS: Mapping[Right, frozenset[Kind]] = {
     Right.KEEP_ACCOUNTS: frozenset({Kind.MASTER}),
     Right.KEEP_METERS: frozenset({Kind.MASTER}),
     Right.CREDIT: frozenset({Kind.MASTER}),
+    Right.PAY_OUT: frozenset({Kind.NODE}),
     Right.VOTE: frozenset({Kind.MASTER}),
     Right.AUDIT: frozenset({Kind.REGULATOR}),
 }
@@ -74,6 +76,7 @@ SCOPE_OF: Mapping[Right, Scope] = dict.fromkeys(Right, Scope.READ) | {
     Right.KEEP_ACCOUNTS: Scope.MANAGE,
     Right.KEEP_METERS: Scope.MANAGE,
     Right.CREDIT: Scope.MANAGE,
+    Right.PAY_OUT: Scope.MANAGE,
     Right.VOTE: Scope.MANAGE,
 }
 """The scope that a token needs for a right."""

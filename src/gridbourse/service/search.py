@@ -1,7 +1,7 @@
 """The search: whatever stands on the chains, by number, id, hash or name, as far as who asks may read it.
 
-Nothing is scanned but the names of nodes: numbers, ids and hashes are looked up, in the states or in the chains'
-own indexes, however long ago it was.
+Nothing is scanned but the names of nodes: numbers, ids and hashes are looked up, in the index or in the chains'
+own, however long ago it was.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 from gridbourse.api.chain_schema import SearchHit
-from gridbourse.index.chain_state import MAIN, ChainState
-from gridbourse.index.participants import ParticipantRegistry
+from gridbourse.delivery import date_text
+from gridbourse.index.database import is_integer
+from gridbourse.index.reader import IndexReader
+from gridbourse.index.schema import MAIN
 from gridbourse.market.types import OrderId
 from gridbourse.service.chains import ChainQueries
-from gridbourse.service.local_time import date_text
-from gridbourse.service.market_state import MarketState
 from gridbourse.service.rights import Kind, Principal, Right, require
-from gridbourse.service.views import order_text
 from gridbourse.text import Message
 
 MAX_HITS = 100
@@ -30,18 +29,14 @@ class Search:
 
     Parameters
     ----------
-    market, chains, directory
-        The states.
+    index
+        The index.
     queries
         Reads the chains.
     """
 
-    def __init__(
-        self, market: MarketState, chains: ChainState, directory: ParticipantRegistry, queries: ChainQueries
-    ) -> None:
-        self._market = market
-        self._chains = chains
-        self._directory = directory
+    def __init__(self, index: IndexReader, queries: ChainQueries) -> None:
+        self._index = index
         self._queries = queries
 
     async def search(self, principal: Principal, text: str) -> list[SearchHit]:
@@ -70,68 +65,70 @@ class Search:
                 yield hit
 
     def _by_number(self, principal: Principal, number: int) -> Iterator[SearchHit]:
-        deal = self._market.deals.get(number)
-        if deal and (self._reaches(principal, deal.seller) or self._reaches(principal, deal.buyer)):
-            seller, buyer = self._name(principal, deal.seller), self._name(principal, deal.buyer)
-            state = Message(deal.state.name.lower())
+        if not is_integer(number):
+            return
+        entry = self._index.trades.trade(number)
+        if entry and (self._reaches(principal, entry.seller) or self._reaches(principal, entry.buyer)):
+            seller, buyer = self._name(principal, entry.seller), self._name(principal, entry.buyer)
+            state = Message(str(entry.trade.status))
             text = Message(
                 "deal {deal}, {seller} to {buyer}, {state}", deal=number, seller=seller, buyer=buyer, state=state
             )
             yield SearchHit("deal", str(number), MAIN, text)
-        owner = self._directory.owners.get(number)
+        owner = self._index.participants.owner(number)
         if owner and principal.reaches(owner.node_id, owner.master):
             text = Message(
                 "trader {number} is {node} on {date}", number=number, node=owner.node_id, date=date_text(owner.day)
             )
             yield SearchHit("trader", owner.node_id, MAIN, text)
-        for name in self._readable(principal):
-            head = self._chains.chains[name].head
-            if head and 1 <= number <= head.height:
+        heads = self._index.chains.heads()
+        for name in self._queries.readable(principal):
+            if name in heads and 1 <= number <= heads[name].head.height:
                 yield _block(name, number)
 
     def _by_name(self, principal: Principal, wanted: str) -> Iterator[SearchHit]:
-        for node_id, node in self._directory.nodes.items():
-            master = self._directory.master_of[node_id]
-            is_meant = wanted in node_id.lower() or wanted in node.location.lower() or node.address_hex == wanted
-            if is_meant and principal.reaches(node_id, master):
-                text = Message("{name}, {kind}, {place}", name=node_id, kind=Message(node.kind), place=node.location)
-                yield SearchHit("node", node_id, master, text)
+        for node in self._index.participants.nodes():
+            is_meant = wanted in node.node_id.lower() or wanted in node.location.lower() or node.address.hex() == wanted
+            if is_meant and principal.reaches(node.node_id, node.master):
+                kind, place = Message(node.kind), node.location
+                text = Message("{name}, {kind}, {place}", name=node.node_id, kind=kind, place=place)
+                yield SearchHit("node", node.node_id, node.master, text)
 
     def _by_beginning(self, principal: Principal, wanted: str) -> Iterator[SearchHit]:
-        """Orders by their ids, records and the newest blocks by the beginning of their hashes."""
-        order = self._market.orders.with_id(OrderId.unpack(int(wanted, 16))) if len(wanted) == 16 else None
-        if order and order.placed and self._reaches(principal, order.placed.trader):
-            placed = order.placed
-            side, trader = Message(placed.order_id.side.name.lower()), self._name(principal, placed.trader)
-            key = order_text(placed.order_id)
-            yield SearchHit("order", key, MAIN, Message("{side} of {trader}", side=side, trader=trader))
-        for name in self._readable(principal):
-            for record in self._chains.chains[name].records.beginning(wanted):
-                text = Message("record {index} of {chain}", index=record.index, chain=_chain(name))
-                yield SearchHit("record", str(record.index), name, text)
-            if len(wanted) < _HASH:
-                heads = self._chains.chains[name].heads
-                yield from (_block(name, head.height) for head in heads if head.hash.hex().startswith(wanted))
+        """Orders by their ids, records and blocks by the beginning of their hashes."""
+        if len(wanted) == 16:
+            yield from self._order(principal, wanted)
+        readable = self._queries.readable(principal)
+        if len(wanted) <= _HASH:
+            for record in self._index.records.beginning(wanted, readable):
+                text = Message("record {index} of {chain}", index=record.index, chain=_chain(record.chain))
+                yield SearchHit("record", str(record.index), record.chain, text)
+            for name, height in self._index.chains.blocks_by_hash(wanted, readable):
+                yield _block(name, height)
+
+    def _order(self, principal: Principal, wanted: str) -> Iterator[SearchHit]:
+        try:
+            order_id = OrderId.unpack(int(wanted, 16))
+        except ValueError:  # that is none of an order
+            return
+        entry = self._index.orders.with_id(order_id)
+        if entry and entry.trader is not None and self._reaches(principal, entry.trader):
+            side, trader = Message(order_id.side.name.lower()), self._name(principal, entry.trader)
+            yield SearchHit("order", wanted, MAIN, Message("{side} of {trader}", side=side, trader=trader))
 
     async def _by_hash(self, principal: Principal, wanted: bytes) -> AsyncIterator[SearchHit]:
-        for name in self._readable(principal):
-            if (height := await self._queries.height_of(principal, name, wanted)) is not None:
-                yield _block(name, height)
+        for name in self._queries.readable(principal):
             if (height := await self._queries.height_of_transaction(principal, name, wanted)) is not None:
                 text = Message("transaction in block {height} of {chain}", height=height, chain=_chain(name))
                 yield SearchHit("transaction", f"0x{wanted.hex()}", name, text)
 
-    def _readable(self, principal: Principal) -> list[str]:
-        """Chains whose blocks the caller may open."""
-        return [name for name in self._chains.chains if name == MAIN or self._queries.is_member(principal, name)]
-
     def _reaches(self, principal: Principal, trader: int) -> bool:
-        owner = self._directory.owners.get(trader)
+        owner = self._index.participants.owner(trader)
         return principal.reaches(owner.node_id, owner.master) if owner else principal.kind is Kind.REGULATOR
 
     def _name(self, principal: Principal, trader: int) -> str:
         """Who a trader is, for those who may know it."""
-        owner = self._directory.owners.get(trader)
+        owner = self._index.participants.owner(trader)
         is_known = owner is not None and self._reaches(principal, trader)
         return owner.node_id if owner and is_known else Message("trader {number}", number=trader)
 

@@ -1,44 +1,55 @@
 """The exchange: one region, everything one may ask of it, and everything one may do.
 
-The region and its chains have a process of their own (`region_process`). What that reads from the chains comes here as
-news, which is folded into the market state; questions are answered from there, and so never wait for a chain.
+The region and its chains are a node's, in a process of its own, which is commanded over its socket
+(`gridbourse.node.commands`). It writes what the chains hold to the index; questions are answered from there, and so
+never wait for a chain.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gridbourse.api.chain_schema import Alarm
+from gridbourse.chain.local import system_clock
 from gridbourse.crypto.keys import Address
-from gridbourse.index.chain_state import MAIN, ChainState
-from gridbourse.index.news import MainBlock, News
-from gridbourse.index.participants import ParticipantRegistry
-from gridbourse.index.shelf import Shelf
+from gridbourse.delivery import DeliveryCalendar
+from gridbourse.errors import GridbourseError
+from gridbourse.index.database import Database
+from gridbourse.index.index import Notice
+from gridbourse.index.reader import IndexReader
+from gridbourse.index.schema import MAIN
 from gridbourse.market.types import Settings
 from gridbourse.metering.mqtt import Broker
-from gridbourse.node.jobs import JobSchedule
+from gridbourse.node.commands import requests
+from gridbourse.node.commands.client import NodeClient
+from gridbourse.node.commands.codec import decode
+from gridbourse.node.commands.requests import Round
+from gridbourse.node.jobs.job import JobSchedule
+from gridbourse.node.jobs.submit import Submit
 from gridbourse.node.key_rotation import REGULATOR, RegionKeys
-from gridbourse.node.rules import RulesInForce, read_rules_in_force
+from gridbourse.node.rules import RulesInForce
 from gridbourse.region.description import RegionSpec, read_region
-from gridbourse.service.accounts import SERVICE_FILE, ServiceStore
+from gridbourse.region.layout import DESCRIPTION_FILE, READINGS_FILE, SERVICE_FILE, SOCKET_FILE
+from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.administration import Administration
 from gridbourse.service.auth.credentials import Credentials
-from gridbourse.service.backup import back_up
 from gridbourse.service.chains import ChainQueries
 from gridbourse.service.changes import Feed
-from gridbourse.service.local_time import LocalTime
 from gridbourse.service.market import MarketQueries
-from gridbourse.service.market_state import MarketState
-from gridbourse.service.metering import READINGS_FILE, Metering
-from gridbourse.service.node_client import RegionProcess
+from gridbourse.service.metering import Metering
+from gridbourse.service.node_host import NodeHost
 from gridbourse.service.offering import Offering
 from gridbourse.service.participants import NetworkQueries
+from gridbourse.service.payouts import PayoutDesk
 from gridbourse.service.regulation import Audit
 from gridbourse.service.rights import Kind
 from gridbourse.service.search import Search
+from gridbourse.service.signing import RecordSigner
 from gridbourse.service.statements import Statements
 from gridbourse.service.trading import Trading
 from gridbourse.text import Message
@@ -46,8 +57,6 @@ from gridbourse.text import Message
 LATE_ANCHOR_ROUNDS = 5
 """Records are late when so many anchorings should have taken place."""
 STALLED_SECONDS = 30
-KEYS_KEPT_SECONDS = 7 * 86_400
-"""How long it is remembered under which idempotency key an order was placed."""
 
 
 class Exchange:
@@ -55,12 +64,16 @@ class Exchange:
 
     Parameters
     ----------
-    region
-        Runs the region.
+    node
+        The region's node.
+    host
+        Sees to it that there is one; None where that is somebody else's to do.
     rules_in_force
         What is in force there.
     folder
         The region's folder, where the service keeps its own file.
+    database
+        The index.
     job_schedule
         How often the region does what masters do.
     broker
@@ -76,8 +89,8 @@ class Exchange:
         What function nodes do and own.
     statements
         What they paid and received.
-    local
-        The region's local time.
+    calendar
+        The region's delivery days and local time.
     metering, offering
         Meters' readings, and what nodes offer by themselves.
     chains, network
@@ -86,60 +99,65 @@ class Exchange:
         Finds what stands on the chains.
     administration
         What masters do for their users and the consortium.
+    payouts
+        Money that goes out.
     audit
         What the regulator does.
     credentials
         Who asks.
+    index
+        The index, from which all of them read.
     feed
         What happens.
     """
 
     def __init__(
         self,
-        region: RegionProcess,
+        node: NodeClient,
+        host: NodeHost | None,
         rules_in_force: RulesInForce,
         folder: Path,
         spec: RegionSpec,
+        database: Database,
         *,
         job_schedule: JobSchedule,
         broker: Broker | None = None,
-        clock: Callable[[], int] = lambda: int(time.time()),
+        clock: Callable[[], int] = system_clock,
     ) -> None:
-        self.region = region
+        self.node = node
+        self.host = host
+        self._last_round = Round(0.0)
+        self._refreshing: asyncio.Task[None] | None = None
         self._rules_in_force = rules_in_force
         self._job_schedule = job_schedule
         self._clock = clock
         self.folder = folder
         self.spec = spec
-        self.local = LocalTime(spec.time_zone)
+        self.calendar = DeliveryCalendar(spec.time_zone)
         names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
-        self.directory = ParticipantRegistry(list(names.values()))
-        shelf = Shelf(folder)
-        self.state = MarketState(self.directory, shelf)
-        self.chain_state = ChainState(names, shelf)
-        self.feed = Feed(self.state, self.directory, names)
+        self.index = IndexReader(database)
+        self.directory = self.index.participants
+        self.feed = Feed(self.index)
         keys, chain_id = RegionKeys(folder), rules_in_force.kept_chain_ids[MAIN]
-        self.market = MarketQueries(self.state, self.directory, self._settings, spec, chain_id, clock)
-        self.trading = Trading(self.state, self.directory, region, self.store, clock)
+        self.market = MarketQueries(self.index, self.calendar, self._settings, spec, chain_id, clock)
+        self._signer = RecordSigner(node)
+        self.trading = Trading(self.index, self.calendar, node, self._signer, clock)
         self.metering = Metering(folder / READINGS_FILE, spec.name, self.directory, broker, clock)
-        self.offering = Offering(self.state, self.directory, self.metering, region, self.store, self._settings, clock)
-        self.statements = Statements(self.trading, self.state)
+        self.offering = Offering(self.index, self.calendar, self.metering, node, self.store, self._settings, clock)
+        self.statements = Statements(self.trading, self.index, self.calendar)
         self.credentials = Credentials(self.store, self.directory, _members(rules_in_force, names), chain_id, clock)
-        opening = keys.regulator.load_node(REGULATOR).opening if keys.regulator.holds(REGULATOR) else ()
-        self.chains = ChainQueries(region, spec, rules_in_force.kept_chain_ids, self.chain_state, opening)
-        self.search = Search(self.state, self.chain_state, self.directory, self.chains)
+        self.chains = ChainQueries(node, spec, rules_in_force.kept_chain_ids, self.index)
+        self.search = Search(self.index, self.chains)
         self.network = NetworkQueries(
-            self.chain_state,
-            self.state,
-            self.directory,
+            self.index,
             names,
             self._in_force,
             late_anchor_seconds=int(job_schedule.anchor_seconds * LATE_ANCHOR_ROUNDS),
             clock=clock,
         )
         self.administration = Administration(
-            region,
+            node,
             self.credentials,
             self.directory,
             self._in_force,
@@ -147,42 +165,85 @@ class Exchange:
             keys.nodes.load_node,
             self._adopt,
         )
-        self.audit = Audit(region, self.state, self.chain_state, self.directory, clock)
+        self.payouts = PayoutDesk(node, self._signer, self.index.participants, self._in_force, names)
+        self.audit = Audit(node, self.index, self.calendar, self.store, clock)
 
     @classmethod
     async def open(
-        cls, folder: Path, *, job_schedule: JobSchedule | None = None, broker: Broker | None = None
+        cls,
+        folder: Path,
+        *,
+        job_schedule: JobSchedule | None = None,
+        broker: Broker | None = None,
+        starts_node: bool = True,
+        clock: Callable[[], int] = system_clock,
     ) -> Exchange:
-        """Open the exchange of a region on disk. Raises like `Region.open`."""
+        """Open the exchange of a region on disk.
+
+        Parameters
+        ----------
+        folder
+            The region's.
+        job_schedule
+            How often a node that is started here does what it does by itself.
+        broker
+            The MQTT broker that meters publish to.
+        starts_node
+            Whether a node is started where none listens; else one that somebody else runs is waited for.
+        clock
+            Seconds since the epoch, as the node's clock tells them.
+
+        Raises
+        ------
+        GridbourseError
+            Like `Region.open`; or no node is reached in time.
+        """
         job_schedule = job_schedule or JobSchedule()
-        region = await RegionProcess.open(folder, job_schedule)
+        spec = read_region(folder / DESCRIPTION_FILE)
+        host = NodeHost(folder, job_schedule) if starts_node else None
+        node = NodeClient(folder / SOCKET_FILE, host.ensure if host else None)
         try:
-            rules_in_force = await region.read(read_rules_in_force)
-            spec = read_region(folder / "region.toml")
-            return cls(region, rules_in_force, folder, spec, job_schedule=job_schedule, broker=broker)
+            rules_in_force = await node.wait_for(requests.ReadRules())
+            database = Database.of(folder)
+            return cls(
+                node,
+                host,
+                rules_in_force,
+                folder,
+                spec,
+                database,
+                job_schedule=job_schedule,
+                broker=broker,
+                clock=clock,
+            )
         except BaseException:
-            await region.stop()
+            if host is not None:
+                await host.stop()
             raise
 
     async def start(self) -> None:
-        """Read the chains, then run."""
-        self.store.change("DELETE FROM idempotency WHERE created_at < ?", self._clock() - KEYS_KEPT_SECONDS)
-        await self.region.start(self._fold)
-        self.feed.forget()
+        """Follow the node, which has written to the index what the chains hold."""
+        await self.node.start(self._take)
+        # The first round is awaited from now on, not since 1970.
+        self._last_round = replace(self._last_round, ended_at=max(self._last_round.ended_at, float(self._clock())))
+        self.feed.start()
         await asyncio.to_thread(self.metering.start)
         self._offering = asyncio.create_task(self.offering.run(self._job_schedule.step_seconds))
 
     async def stop(self) -> None:
-        """Finish what was taken, close the region and the service's file."""
+        """Finish what was taken, let go of the node, or let it end that was started here; close the service's file."""
         self.feed.close()
         self._offering.cancel()
         await asyncio.to_thread(self.metering.stop)
-        await self.region.stop()
+        await self.node.stop()
+        if self.host is not None:
+            await self.host.stop()
         self.store.close()
+        self.index.database.close()
 
     async def back_up(self, archive: Path) -> None:
         """Write the region and the service's file into an archive; orders wait meanwhile. Raises like `back_up`."""
-        await self.region.run(back_up, self.folder, archive)
+        await self.node.ask(requests.BackUp(archive.absolute()))
 
     def alarms(self) -> list[Alarm]:
         """What asks for attention."""
@@ -195,34 +256,72 @@ class Exchange:
         ]
         if report := self.audit.last_report:
             found += [Alarm("broken_proof", "region", finding, report.checked_at) for finding in report.findings]
+        found += [
+            Alarm("failing_job", own.subject, Message("{job}: {reason}", job=own.job, reason=own.reason), own.since)
+            for own in self._last_round.failures
+        ]
         if not self.is_running:
-            since = int(self.region.last_round_at)
+            since = int(self._last_round.ended_at)
             found.append(
                 Alarm("stalled", "region", Message("the masters' rounds do not take place; see the log"), since)
             )
         return found
 
     @property
+    def now(self) -> int:
+        """What time it is, in seconds since the epoch."""
+        return self._clock()
+
+    @property
+    def today(self) -> int:
+        """The delivery day that it is."""
+        return self.calendar.day_at(self._clock())
+
+    @property
     def is_running(self) -> bool:
-        """Whether the masters' rounds take place."""
-        return self.region.is_alive and self._clock() - self.region.last_round_at < STALLED_SECONDS
+        """Whether the node is reached, its rounds take place, and what users record gets to the market."""
+        is_late = self._clock() - self._last_round.ended_at >= STALLED_SECONDS
+        is_failing = any(own.job == Submit.name for own in self._last_round.failures)
+        return self.node.is_connected and not is_failing and not is_late
 
-    # News
+    @property
+    def last_round_at(self) -> float:
+        """When the masters' last round ended, in seconds since the epoch; before the first, when the service began."""
+        return self._last_round.ended_at
 
-    def _fold(self, news: Sequence[News]) -> None:
-        for block in news:
-            if isinstance(block, MainBlock):
-                changes = self.state.note_main_block(block)
-                self.chain_state.note_main_block(block)
-                self.feed.note_main_block(block, changes)
-            else:
-                self.directory.note_slave_block(block)
-                self.state.note_slave_block(block)
-                self.chain_state.note_slave_block(block)
-                self.metering.note_slave_block(block)
-                self.feed.note_slave_block(block)
+    # Events
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        """Take in what the node tells."""
+        match event["event"]:
+            case "index":
+                self._notify(decode(Notice, event["notice"], "notice"))
+            case "round":
+                self._last_round = decode(Round, event["round"], "round")
+            case "connected":
+                self._signer.forget()
+                self._refresh()
+                self.metering.enter_meters()
+                self.feed.notify()
+
+    def _notify(self, notice: Notice) -> None:
+        """Take note that the index has new blocks."""
+        if notice.is_voted:
+            self._refresh()
+        if notice.heights.keys() - {MAIN}:
+            self.metering.enter_meters()
+        self.feed.notify()
 
     # What is in force
+
+    def _refresh(self) -> None:
+        """Ask what is in force: it may have changed."""
+        if self.node.is_connected and (self._refreshing is None or self._refreshing.done()):
+            self._refreshing = asyncio.create_task(self._ask_rules())
+
+    async def _ask_rules(self) -> None:
+        with suppress(GridbourseError):  # whoever is reached next is asked again
+            self._adopt(await self.node.ask(requests.ReadRules()))
 
     def _adopt(self, rules_in_force: RulesInForce) -> None:
         self._rules_in_force = rules_in_force

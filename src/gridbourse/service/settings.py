@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from starlette.types import Scope
 
 from gridbourse.errors import InvalidValue
-from gridbourse.node.jobs import JobSchedule
+from gridbourse.node.jobs.job import JobSchedule
 
 LOCAL = "local"
 """Who comes over no network: a command that opened the region itself."""

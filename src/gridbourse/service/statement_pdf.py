@@ -11,8 +11,8 @@ from matplotlib import get_data_path
 from matplotlib.font_manager import findSystemFonts
 
 from gridbourse.api.schema import Statement
+from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import InvalidValue
-from gridbourse.service.local_time import LocalTime, date_text
 from gridbourse.service.statement_text import paid_and_received, statement_notes
 from gridbourse.text import Message, Translation
 from gridbourse.units import format_kwh, format_price, format_yuan
@@ -30,7 +30,7 @@ _CHINESE_FONTS = {
 MAX_PDF_LINES = 2_000
 
 
-def statement_pdf(statement: Statement, region: str, local: LocalTime, t: Translation) -> bytes:
+def statement_pdf(statement: Statement, region: str, calendar: DeliveryCalendar, t: Translation) -> bytes:
     """A statement as PDF, A4.
 
     In Chinese if the machine has a font for it; else in English.
@@ -56,12 +56,12 @@ def statement_pdf(statement: Statement, region: str, local: LocalTime, t: Transl
     pdf.set_font("text", size=17)
     pdf.cell(text=f"{t('statement.title')} {date_text(statement.day)}", new_x="LMARGIN", new_y="NEXT")
     pdf.set_font("text", size=9)
-    times = f"{local.day_span(statement.day)}, {local.name}"
+    times = f"{date_text(statement.day)}, {calendar.time_zone}"
     pdf.ln(2)
     _write_text(pdf, f"{region}. {times}.")
     _write_text(pdf, t("statement.lead"))
     pdf.ln(4)
-    _write_lines(pdf, statement, local, t)
+    _write_lines(pdf, statement, calendar, t)
     pdf.ln(4)
     for note in statement_notes(statement, t):
         _write_text(pdf, note)
@@ -72,7 +72,7 @@ def _write_text(pdf: FPDF, text: str) -> None:
     pdf.multi_cell(0, h=5, text=text, align="LEFT", new_x="LMARGIN", new_y="NEXT")
 
 
-def _write_lines(pdf: FPDF, statement: Statement, local: LocalTime, t: Translation) -> None:
+def _write_lines(pdf: FPDF, statement: Statement, calendar: DeliveryCalendar, t: Translation) -> None:
     pdf.set_font("text", size=8)
     heading = FontFace(emphasis=TextEmphasis.NONE, color=(81, 97, 107))
     headings = ("statement.item", "energy.node", "col.period", "market.side", "col.type")
@@ -95,7 +95,7 @@ def _write_lines(pdf: FPDF, statement: Statement, local: LocalTime, t: Translati
                 [
                     f"{t(f'item.{line.item}')} {line.deal_id or ''}".rstrip(),
                     line.node_id,
-                    local.span(line.period),
+                    calendar.span(line.period),
                     t(f"side.{line.side}"),
                     t(f"type.{line.energy_type}") if line.energy_type else "",
                     format_kwh(line.energy_wh),

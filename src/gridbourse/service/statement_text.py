@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gridbourse.api.schema import SideName, Statement, StatementLine
-from gridbourse.service.csv_text import csv_text
-from gridbourse.service.local_time import LocalTime
+from gridbourse.delivery import DeliveryCalendar
+from gridbourse.files.writing import csv_text
 from gridbourse.text import Translation
 from gridbourse.units import format_kwh, format_price, format_yuan
 
@@ -23,7 +23,7 @@ _COLUMNS = (
 NODES_NAMED = 8
 
 
-def statement_csv(statement: Statement, local: LocalTime) -> bytes:
+def statement_csv(statement: Statement, calendar: DeliveryCalendar) -> bytes:
     """A statement as CSV (RFC 4180) in UTF-8 with a byte order mark, which spreadsheets need; amounts are exact."""
     return csv_text(
         _COLUMNS,
@@ -32,7 +32,7 @@ def statement_csv(statement: Statement, local: LocalTime) -> bytes:
                 line.node_id,
                 line.item,
                 line.deal_id,
-                local.begins(line.period),
+                calendar.begins(line.period),
                 line.side,
                 line.energy_type,
                 format_kwh(line.energy_wh),
@@ -41,7 +41,7 @@ def statement_csv(statement: Statement, local: LocalTime) -> bytes:
             )
             for line in statement.lines
         ),
-    ).encode("utf-8-sig")
+    ).encode()
 
 
 def statement_notes(statement: Statement, t: Translation) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gridbourse.api.schema import SideName, Statement, StatementItem, StatementLine
+from gridbourse.api.schema import Deal, SideName, Statement, StatementItem, StatementLine
+from gridbourse.delivery import DeliveryCalendar
+from gridbourse.index.reader import IndexReader
 from gridbourse.ledger.balancing_records import StatementDetails
-from gridbourse.service.market_state import MarketState
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.service.trading import Trading
-from gridbourse.service.views import metered_views, side_name, type_name
+from gridbourse.service.views import metered_views
 
 
 class Statements:
@@ -19,21 +20,25 @@ class Statements:
     ----------
     trading
         Knows whose nodes are whose.
-    state
-        The market.
+    index
+        The index.
+    calendar
+        The region's delivery days.
     """
 
-    def __init__(self, trading: Trading, state: MarketState) -> None:
+    def __init__(self, trading: Trading, index: IndexReader, calendar: DeliveryCalendar) -> None:
         self._trading = trading
-        self._state = state
+        self._index = index
+        self._calendar = calendar
 
     def statement(self, principal: Principal, day: int, *, node_id: str | None = None) -> Statement:
         """The statement of a delivery day, for the caller's nodes. Raises `NotFound`."""
         require(principal, Right.READ_NODE)
         nodes = self._trading.nodes(principal, node_id)
-        settled = {own: found for own in nodes if (found := self._state.statements.get((own, day)))}
+        settled = {own.user_id: own for own in self._index.records.statements(nodes, day)}
+        periods = self._calendar.periods(day)
         lines = [
-            *(line for own in nodes for line in self._deals(own, day)),
+            *map(_deal_line, self._index.trades.settled(nodes, periods)),
             *(line for own in settled.values() for line in _imbalances(own)),
         ]
         lines.sort(key=lambda line: (line.period, line.node_id, line.item, line.deal_id or 0, line.side))
@@ -47,19 +52,19 @@ class Statements:
             unsettled_nodes=[own for own in nodes if own not in settled],
         )
 
-    def _deals(self, node_id: str, day: int) -> Iterator[StatementLine]:
-        for deal, side in self._state.settled_deals(node_id, day):
-            yield StatementLine(
-                node_id=node_id,
-                item=StatementItem.DEAL,
-                period=deal.ask.period,
-                deal_id=deal.deal_id,
-                side=side_name(side),
-                energy_type=type_name(deal.energy_type),
-                energy_wh=deal.energy_wh,
-                price_ticks=deal.price_ticks,
-                money=deal.money,
-            )
+
+def _deal_line(deal: Deal) -> StatementLine:
+    return StatementLine(
+        node_id=deal.node_id,
+        item=StatementItem.DEAL,
+        period=deal.period,
+        deal_id=deal.deal_id,
+        side=deal.side,
+        energy_type=deal.energy_type,
+        energy_wh=deal.energy_wh,
+        price_ticks=deal.price_ticks,
+        money=deal.money,
+    )
 
 
 def _imbalances(settled: StatementDetails) -> Iterator[StatementLine]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from heapq import merge
-from operator import neg
+from collections.abc import Callable, Mapping
 
 from gridbourse.api.schema import (
     Deal,
@@ -21,61 +17,62 @@ from gridbourse.api.schema import (
     Position,
     SigningContext,
 )
-from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.crypto.keys import Address
+from gridbourse.crypto.node_keys import NodeKeys
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import (
     Conflict,
     InvalidValue,
-    KeyReused,
     KeysNotKept,
     NotFound,
 )
-from gridbourse.index.participants import ParticipantRegistry
-from gridbourse.ledger.records import Cancellation, Confirmation, OrderDetails
-from gridbourse.market.types import DealState, Offer, OrderId, Side
+from gridbourse.index.naming import order_text, side_name, side_of, type_names, types_of
+from gridbourse.index.orders import OrderEntry
+from gridbourse.index.participants import Participant
+from gridbourse.index.reader import IndexReader
+from gridbourse.index.trades import deal_place
+from gridbourse.ledger.records import Cancellation, Confirmation, LimitsSet, OrderDetails
+from gridbourse.market.types import Offer, OrderId, Side
 from gridbourse.metering.surplus import AutoTradingLimits
-from gridbourse.node.node import Region
-from gridbourse.node.node_records import Answer, Cancel, NodeRecord, Place, SetLimits, Written
-from gridbourse.service.accounts import ServiceStore
-from gridbourse.service.market_state import MarketState
-from gridbourse.service.node_client import RegionProcess
-from gridbourse.service.orders import OrderEntry, PlacedOrder
-from gridbourse.service.paging import cut, newest_first
-from gridbourse.service.rights import Principal, Right, require
-from gridbourse.service.views import deal_view, metered_views, order_text, order_view
+from gridbourse.node.commands.client import NodeClient
+from gridbourse.node.commands.requests import IdempotencyKey, Submit, SubmittedRecord
+from gridbourse.service.paging import page_of, read_cursor
+from gridbourse.service.rights import Kind, Principal, Right, require
+from gridbourse.service.signing import RecordSigner
+from gridbourse.service.views import metered_views
 from gridbourse.text import Message
-from gridbourse.units import PERIODS_PER_DAY
 
 
 class Trading:
-    """Writes nodes' orders and answers, and reads what became of them.
+    """Signs and submits function nodes' orders and answers, and reads what became of them.
 
     Parameters
     ----------
-    state, directory
-        The market and who is who.
-    region
-        Writes records.
-    store
-        Remembers idempotency keys.
+    index
+        The index.
+    calendar
+        The region's delivery days.
+    node
+        Writes what nodes signed themselves.
+    signer
+        Signs for those whose keys are kept.
     clock
         Seconds since the epoch.
     """
 
     def __init__(
         self,
-        state: MarketState,
-        directory: ParticipantRegistry,
-        region: RegionProcess,
-        store: ServiceStore,
+        index: IndexReader,
+        calendar: DeliveryCalendar,
+        node: NodeClient,
+        signer: RecordSigner,
         clock: Callable[[], int],
     ) -> None:
-        self._state = state
-        self._directory = directory
-        self._region = region
-        self._store = store
+        self._index = index
+        self._calendar = calendar
+        self._node = node
+        self._signer = signer
         self._clock = clock
-        self._in_flight: dict[tuple[str, str], asyncio.Future[Written]] = {}
 
     # Orders
 
@@ -108,16 +105,15 @@ class Trading:
             The key came with another order before.
         """
         require(principal, Right.TRADE)
-        _require_keys(principal)
+        keys = _kept_keys(principal)
         asked = {
             "offer": [int(offer.side), int(offer.energy_types), offer.period, offer.energy_wh, offer.price_ticks],
             "energy_quota_wh": energy_quota_wh,
         }
         if energy_quota_wh is None and offer.side is Side.ASK:
             energy_quota_wh = self._offered_wh(principal.name, offer.period) + offer.energy_wh
-        record = NodeRecord(principal.name, Place(offer, energy_quota_wh), principal.keys)
-        written = await self._write_once(principal, record, idempotency_key, asked)
-        return self._order_of(written)
+        details = self._order_details(principal, offer, energy_quota_wh)
+        return self._order_of(await self._signer.submit(keys, details, _once(principal, idempotency_key, asked)))
 
     async def amend(
         self,
@@ -142,26 +138,26 @@ class Trading:
         Conflict
             Nothing of it waits any more.
         """
-        old = self._waiting(principal, order_id)
-        offer = Offer(old.order_id.side, old.energy_types, old.order_id.period, energy_wh, price_ticks)
+        old, keys = self._waiting(principal, order_id), _kept_keys(principal)
+        replaced = _order_id(order_id)
+        offer = Offer(replaced.side, types_of(old.energy_types), replaced.period, energy_wh, price_ticks)
         quota_wh = None
         if offer.side is Side.ASK:
-            quota_wh = self._state.offered_wh(old.trader, offer.period) - old.open_wh + energy_wh
+            quota_wh = self._offered_wh(principal.name, offer.period) - old.open_wh + energy_wh
         asked = {"amend": order_id, "energy_wh": energy_wh, "price_ticks": price_ticks}
-        record = NodeRecord(principal.name, Place(offer, quota_wh, old.order_id), principal.keys)
-        return self._order_of(await self._write_once(principal, record, idempotency_key, asked))
+        details = self._order_details(principal, offer, quota_wh, replaced)
+        return self._order_of(await self._signer.submit(keys, details, _once(principal, idempotency_key, asked)))
 
     async def cancel(self, principal: Principal, order_id: str) -> Order:
         """Let the calling node take what is open of an order out of the market. Raises like `amend`."""
-        old = self._waiting(principal, order_id)
-        await self._write(NodeRecord(principal.name, Cancel(old.order_id), principal.keys))
+        self._waiting(principal, order_id)
+        await self._signer.submit(_kept_keys(principal), Cancellation(principal.name, _order_id(order_id).pack()))
         return self.order(principal, order_id)
 
     async def set_limits(self, principal: Principal, limits: AutoTradingLimits) -> None:
         """Let the calling node record what it may do by itself from now on."""
         require(principal, Right.TRADE)
-        _require_keys(principal)
-        await self._write(NodeRecord(principal.name, SetLimits(limits), principal.keys))
+        await self._signer.submit(_kept_keys(principal), LimitsSet.of(principal.name, limits))
 
     def limits(self, principal: Principal, node_id: str) -> AutoTradingLimits:
         """What a node of the caller's may do by itself.
@@ -173,18 +169,18 @@ class Trading:
         """
         require(principal, Right.READ_NODE)
         self.nodes(principal, node_id)
-        mandate = self._state.mandates.get(node_id)
-        if mandate is None:
+        limits = self._index.participants.limits(node_id)
+        if limits is None:
             raise NotFound(Message("the owner of {name!r} has never set limits", name=node_id))
-        return mandate.limits()
+        return limits
 
-    def _waiting(self, principal: Principal, order_id: str) -> PlacedOrder:
+    def _waiting(self, principal: Principal, order_id: str) -> Order:
         require(principal, Right.TRADE)
-        _require_keys(principal)
-        placed = self._own_order(principal, order_id).placed
-        if placed is None or not placed.open_wh:
+        _kept_keys(principal)
+        order = self._own_order(principal, order_id)
+        if not order.open_wh:
             raise Conflict(Message("nothing of order {order} waits any more", order=order_id))
-        return placed
+        return order
 
     async def relay(
         self, principal: Principal, raw: bytes, *, idempotency_key: str | None = None
@@ -197,8 +193,8 @@ class Trading:
             The transaction is not the node's next one that writes just that.
         """
         require(principal, Right.TRADE)
-        record = NodeRecord(principal.name, raw)
-        written = await self._write_once(principal, record, idempotency_key, {"raw": raw.hex()})
+        once = _once(principal, idempotency_key, {"raw": raw.hex()})
+        written: SubmittedRecord = await self._node.ask(Submit(principal.name, raw, once))
         if isinstance(written.details, OrderDetails):
             return self._order_of(written)
         if isinstance(written.details, Cancellation):
@@ -210,10 +206,7 @@ class Trading:
     async def signing_context(self, principal: Principal) -> SigningContext:
         """What the calling node needs to seal and sign its next record by itself."""
         require(principal, Right.TRADE)
-
-        node = self._directory.nodes[principal.name]
-        address = Address(bytes.fromhex(node.address_hex))
-        return await self._region.run(_signing_context, principal.name, node.location, address)
+        return await self._signer.context(principal.name, Address(self._node_of(principal).address))
 
     def orders(
         self,
@@ -227,31 +220,23 @@ class Trading:
     ) -> Page[Order]:
         """Orders of the caller's nodes, newest first."""
         require(principal, Right.READ_NODE)
-        orders = self._state.orders
-
-        def fitting(node_id: str) -> Iterator[int]:
-            return (
-                number
-                for number in newest_first(orders.of_node(node_id), cursor)
-                if (period is None or orders.period(number) == period)
-                and (status is None or orders.status(number) is status)
-            )
-
-        found = merge(*map(fitting, self.nodes(principal, node_id)), reverse=True)
-        return cut(found, cursor, limit, key=neg, view=lambda number: order_view(orders[number]))
+        own = self._own(principal, node_id)
+        before = read_cursor(cursor)
+        found = self._index.orders.newest(**own, period=period, status=status, before=before, limit=limit + 1)
+        return page_of(found, limit, place=lambda entry: entry.number, view=_shown)
 
     def order(self, principal: Principal, order_id: str) -> Order:
         """One order of the caller's nodes. Raises `NotFound`."""
         require(principal, Right.READ_NODE)
-        return order_view(self._own_order(principal, order_id))
+        return self._own_order(principal, order_id)
 
-    def _own_order(self, principal: Principal, order_id: str) -> OrderEntry:
-        order = self._state.orders.with_id(_order_id(order_id))
+    def _own_order(self, principal: Principal, order_id: str) -> Order:
+        entry = self._index.orders.with_id(_order_id(order_id))
         otherwise = Message("there is no order {order} of yours", order=order_id)
-        if order is None or order.details is None:
+        if entry is None or entry.order is None:
             raise NotFound(otherwise)
-        self._require_reach(principal, order.details.user_id, otherwise)
-        return order
+        self._require_reach(principal, entry.order.node_id, otherwise)
+        return entry.order
 
     # Deals
 
@@ -266,26 +251,16 @@ class Trading:
     ) -> Page[Deal]:
         """Deals of the caller's nodes, newest first; one between two of them stands there twice."""
         require(principal, Right.READ_NODE)
-        deals, state = self._state.deals, DealState[status.upper()] if status else None
-
-        def fitting(node_id: str) -> Iterator[tuple[int, str]]:
-            return (
-                (place, node_id)
-                for place in newest_first(deals.of_node(node_id), cursor)
-                if state is None or deals.state(place // 2) is state
-            )
-
-        found = merge(*map(fitting, self.nodes(principal, node_id)), reverse=True)
-        return cut(found, cursor, limit, key=lambda deal: -deal[0], view=self._deal_at)
+        own, before = self._own(principal, node_id), read_cursor(cursor)
+        found = self._index.trades.deals(**own, status=status, before=before, limit=limit + 1)
+        return page_of(found, limit, place=deal_place, view=lambda deal: deal)
 
     def deal(self, principal: Principal, deal_id: int, side: Side | None = None) -> Deal:
         """One deal, as the caller's node on a side sees it; by default the first side that is the caller's."""
         require(principal, Right.READ_NODE)
-        entry = self._state.deals.get(deal_id)
-        for own in Side if side is None else (side,):
-            owner = self._directory.owners.get(entry.trader(own)) if entry else None
-            if owner and principal.reaches(owner.node_id, owner.master):
-                return deal_view(self._state, owner.node_id, deal_id, own)
+        for master, deal in self._index.trades.deal(deal_id):
+            if side in {None, side_of(deal.side)} and principal.reaches(deal.node_id, master):
+                return deal
         raise NotFound(Message("there is no deal {deal} of yours", deal=deal_id))
 
     async def answer(self, principal: Principal, deal_id: int, *, confirmed: bool) -> Deal:
@@ -299,7 +274,7 @@ class Trading:
             It has answered otherwise, or the deal waits for no answer.
         """
         require(principal, Right.TRADE)
-        _require_keys(principal)
+        keys = _kept_keys(principal)
         deal = self.deal(principal, deal_id)
         side, verb = Side[deal.side.upper()], Message("confirmed" if confirmed else "abandoned")
         if deal.answered is not None:
@@ -310,7 +285,7 @@ class Trading:
         if deal.status is not DealStatus.INTENT or self._clock() > deal.confirm_before:
             text = "deal {deal} can no longer be {verb}: it is {state}, its cooling-off time is over"
             raise Conflict(Message(text, deal=deal_id, verb=verb, state=Message(str(deal.status))))
-        await self._write(NodeRecord(principal.name, Answer(deal_id, side, confirmed), principal.keys))
+        await self._signer.submit(keys, Confirmation(principal.name, deal_id, side, confirmed))
         return self.deal(principal, deal_id, side)
 
     # Money and energy
@@ -318,115 +293,120 @@ class Trading:
     def deposits(self, principal: Principal, *, node_id: str | None = None, day: int | None = None) -> list[Deposit]:
         """Money of the caller's nodes, day by day."""
         require(principal, Right.READ_NODE)
-        found = []
-        for own in self.nodes(principal, node_id):
-            for number in self._directory.days() if day is None else [day]:
-                trader = self._directory.trader(own, number)
-                if trader is not None:
-                    account = self._state.account(trader)
-                    found.append(Deposit(own, number, account.free_money, account.held_money))
-        return found
+        accounts = self._index.accounts.of_nodes(self.nodes(principal, node_id), day)
+        return [Deposit(own.node_id, own.day, own.free_money, own.held_money) for own in accounts]
 
     def positions(self, principal: Principal, day: int, *, node_id: str | None = None) -> list[Position]:
         """Energy claims of the caller's nodes in the periods of a day; periods without any are left out."""
         require(principal, Right.READ_NODE)
+        periods = self._calendar.periods(day)
         found = []
-        for own in self.nodes(principal, node_id):
-            trader = self._directory.trader(own, day)
-            for period in range(day * PERIODS_PER_DAY, (day + 1) * PERIODS_PER_DAY) if trader is not None else ():
-                claims = self._state.position(trader, period) if trader is not None else None
-                if claims and (claims.quota_wh or claims.bought_wh):
-                    found.append(
-                        Position(own, period, claims.quota_wh, claims.held_wh, claims.sold_wh, claims.bought_wh)
-                    )
+        for own in self._index.accounts.claims(self.nodes(principal, node_id), periods):
+            claims = own.position
+            if claims.quota_wh or claims.bought_wh:
+                energies = claims.quota_wh, claims.held_wh, claims.sold_wh, claims.bought_wh
+                found.append(Position(own.node_id, own.period, *energies))
         return found
 
     def metered(self, principal: Principal, day: int, *, node_id: str | None = None) -> list[MeteredPeriod]:
         """What was metered and traded on a day, for the caller's nodes whose master has settled it."""
         require(principal, Right.READ_NODE)
-        statements = (self._state.statements.get((own, day)) for own in self.nodes(principal, node_id))
-        return [view for statement in statements if statement for view in metered_views(statement)]
+        nodes = self.nodes(principal, node_id)
+        return [view for settled in self._index.records.statements(nodes, day) for view in metered_views(settled)]
 
     def nodes(self, principal: Principal, node_id: str | None = None) -> list[str]:
         """Nodes that the caller reaches, or the one of them that is named. Raises `NotFound`."""
         if node_id is not None:
             self._require_reach(principal, node_id, Message("there is no node {name!r} of yours", name=node_id))
             return [node_id]
-        return [own for own, master in self._directory.master_of.items() if principal.reaches(own, master)]
+        nodes = self._index.participants.nodes()
+        return [node.node_id for node in nodes if principal.reaches(node.node_id, node.master)]
+
+    def _own(self, principal: Principal, node_id: str | None) -> dict[str, str]:
+        """What of the index is the caller's: a node's, a master's, or all. Raises `NotFound`."""
+        if node_id is not None:
+            self.nodes(principal, node_id)
+            return {"node_id": node_id}
+        match principal.kind:
+            case Kind.NODE:
+                return {"node_id": principal.name}
+            case Kind.MASTER:
+                return {"master": principal.name}
+            case _:
+                return {}
 
     def _require_reach(self, principal: Principal, node_id: str, otherwise: str) -> None:
-        master = self._directory.master_of.get(node_id)
+        master = self._index.participants.master_of(node_id)
         if master is None or not principal.reaches(node_id, master):
             raise NotFound(otherwise)
 
-    def _order_of(self, written: Written) -> Order:
+    def _order_of(self, written: SubmittedRecord) -> Order:
         assert isinstance(written.details, OrderDetails), "an order was written"
-        order = self._recorded(written.details.user_id, written.leaf)
-        if order is None:  # the chains could not be read; it is on them
-            order = OrderEntry(written.leaf, OrderStatus.RECORDED, written.details)
-        return order_view(order)
-
-    def _recorded(self, node_id: str, leaf: bytes) -> OrderEntry | None:
-        return self._state.orders.with_leaf(self._directory.number_of(node_id), leaf)
-
-    def _deal_at(self, found: tuple[int, str]) -> Deal:
-        place, node_id = found
-        deal_id, side = divmod(place, 2)
-        return deal_view(self._state, node_id, deal_id, Side(side))
+        master = self._index.participants.master_of(written.details.user_id)
+        entry = self._index.orders.with_leaf(master, written.leaf) if master else None
+        if entry is None or entry.order is None:  # the chains could not be read; it is on them
+            return _recorded(written.leaf, written.details)
+        return entry.order
 
     def _offered_wh(self, node_id: str, period: int) -> int:
-        trader = self._directory.trader(node_id, period // PERIODS_PER_DAY)
-        return 0 if trader is None else self._state.offered_wh(trader, period)
+        """What a node's asks in a period take up: what waits, what deals hold, and what is sold."""
+        trader = self._index.participants.trader(node_id, self._calendar.day_of(period))
+        if trader is None:
+            return 0
+        claims = self._index.accounts.position(trader, period)
+        return self._index.orders.open_asks_wh(trader, period) + claims.held_wh + claims.sold_wh
 
-    # Writing
+    def _node_of(self, principal: Principal) -> Participant:
+        node = self._index.participants.node(principal.name)
+        assert node is not None, "whoever has signed in for a node has one"
+        return node
 
-    async def _write_once(
-        self, principal: Principal, record: NodeRecord, key: str | None, asked: Mapping[str, object]
-    ) -> Written:
-        """Write a record, unless it was written under the same key before."""
-        if key is None:
-            return await self._write(record)
-        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
-        place = principal.identity, key
-        while (running := self._in_flight.get(place)) is not None:
-            await asyncio.wait([running])
-        row = self._store.row("SELECT digest, leaf FROM idempotency WHERE principal = ? AND key = ?", *place)
-        if row is not None and row["digest"] != digest:
-            text = "Idempotency-Key {key!r} came with another order before; give each order a key of its own"
-            raise KeyReused(Message(text, key=key))
-        written = self._recorded(record.node_id, row["leaf"]) if row is not None else None
-        if written is not None and written.details is not None:
-            return Written(written.leaf, written.details)
-        future = asyncio.get_running_loop().create_future()
-        self._in_flight[place] = future
-        try:
-            return await self._write(replace(record, idempotency=(*place, digest)))
-        finally:
-            self._in_flight.pop(place, None)
-            future.cancel()
-
-    async def _write(self, record: NodeRecord) -> Written:
-        return await self._region.write(record)
+    def _order_details(
+        self, principal: Principal, offer: Offer, quota_wh: int | None, replaces: OrderId | None = None
+    ) -> OrderDetails:
+        location = self._node_of(principal).location
+        return OrderDetails.of(principal.name, location, offer, energy_quota_wh=quota_wh, replaces=replaces)
 
 
-def _signing_context(region: Region, node_id: str, location: str, address: Address) -> SigningContext:
-    master = region.master_of(node_id)
-    ledger = master.slave.ledger
-    return SigningContext(
-        node_id=node_id,
-        location=location,
-        chain_id=ledger.chain.chain_id,
-        ledger=f"0x{ledger.address.hex()}",
-        nonce=ledger.chain.next_nonce(address),
-        gas_limit=GAS_LIMIT,
-        readers=[key.hex() for key in master.encryption_node.readers],
+def _shown(entry: OrderEntry) -> Order:
+    assert entry.order is not None, "it is listed by its record"
+    return entry.order
+
+
+def _recorded(leaf: bytes, details: OrderDetails) -> Order:
+    """An order of which no more is known than that it is recorded."""
+    return Order(
+        order_id=None,
+        node_id=details.user_id,
+        side=side_name(details.side),
+        energy_types=type_names(details.energy_types),
+        period=details.period,
+        energy_wh=details.energy_wh,
+        price_ticks=details.price_ticks,
+        open_wh=0,
+        agreed_wh=0,
+        status=OrderStatus.RECORDED,
+        refusal=None,
+        replaces=order_text(OrderId.unpack(details.replaces)) if details.replaces else None,
+        record_leaf=f"0x{leaf.hex()}",
+        placed_at=None,
+        height=None,
     )
 
 
-def _require_keys(principal: Principal) -> None:
+def _once(principal: Principal, key: str | None, asked: Mapping[str, object]) -> IdempotencyKey | None:
+    """Under which the node remembers a request, if it came with a key."""
+    if key is None:
+        return None
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
+    return IdempotencyKey(principal.identity, key, digest)
+
+
+def _kept_keys(principal: Principal) -> NodeKeys:
     if principal.keys is None:
         text = "the keys of {name!r} are not kept here; sign the record, then POST {path}"
         raise KeysNotKept(Message(text, name=principal.name, path="/api/v1/records"))
+    return principal.keys
 
 
 def _order_id(text: str) -> OrderId:

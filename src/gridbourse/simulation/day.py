@@ -18,8 +18,6 @@ from time import perf_counter
 
 from gridbourse.errors import InvalidValue
 from gridbourse.grid.dispatch import PowerNetwork, ZoneSchedule
-from gridbourse.index.market_view import MarketView
-from gridbourse.index.shelf import Shelf
 from gridbourse.ledger.balancing_records import CapacityDetails
 from gridbourse.market.events import CandidatePassedOver
 from gridbourse.market.types import DealState, Offer, OrderId, Reason, Role, Side
@@ -28,16 +26,18 @@ from gridbourse.metering.mqtt import Broker
 from gridbourse.node.dispatch import Scheduling
 from gridbourse.node.node import Region
 from gridbourse.node.offering import Agent, consents
-from gridbourse.node.own_deals import PendingConfirmation
+from gridbourse.node.relay import PendingConfirmation
 from gridbourse.node.settle_day import settle_day
 from gridbourse.region.description import NodeKind
+from gridbourse.regulator.market_view import MarketView
+from gridbourse.regulator.shelf import Shelf
 from gridbourse.simulation.day_duties import Report, dispatch_report, evening_reports
 from gridbourse.simulation.day_meters import Meters
 from gridbourse.simulation.day_plan import Planner, expected_wh
 from gridbourse.simulation.day_region import LINES, ZONES, Prosumer, prosumers, region_spec
 from gridbourse.simulation.day_result import DayResult, PlacedOrder, Trade
 from gridbourse.simulation.profiles import Profiles
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, money_units, period_at, period_start
+from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS, money_units, period_at, period_start
 
 DAY = datetime(2016, 4, 12, tzinfo=UTC)
 """A Tuesday of the data set, with eight days before it to learn from. The source's clock is taken for UTC."""
@@ -101,10 +101,10 @@ def run_day(
     InvalidValue
         A number is out of range, the folder is not empty, or the broker does not deliver.
     """
-    if not 1 <= periods <= PERIODS_PER_DAY:
-        raise InvalidValue("periods", periods, f"1 to {PERIODS_PER_DAY} delivery periods")
+    if not 1 <= periods <= PERIODS_IN_24_HOURS:
+        raise InvalidValue("periods", periods, f"1 to {PERIODS_IN_24_HOURS} delivery periods")
     members = prosumers(nodes, seed)
-    clock = Clock(int(DAY.timestamp()) - PERIODS_PER_DAY // 2 * PERIOD_SECONDS)
+    clock = Clock(int(DAY.timestamp()) - PERIODS_IN_24_HOURS // 2 * PERIOD_SECONDS)
     seconds: dict[str, float] = {}
     with _timed(seconds, "setting up"):
         region = Region.create(folder, region_spec(members), clock=clock)
@@ -143,7 +143,7 @@ class _Day:
         self._agent = Agent(region, self._expected_wh)
         self._draw = random.Random(seed)  # noqa: S311 - a day to repeat, not a secret
         profiles = Profiles.load()
-        self._known = (DAY.date() - profiles.start.date()).days * PERIODS_PER_DAY - AHEAD
+        self._known = (DAY.date() - profiles.start.date()).days * PERIODS_IN_24_HOURS - AHEAD
         self._curves_wh = {name: _curve_wh(profiles, member) for name, member in self._members.items()}
         self._scheduling = Scheduling(region, PowerNetwork(ZONES, LINES), margin_permille=MARGIN_PERMILLE)
         self._capacities: list[CapacityDetails] = []
@@ -169,7 +169,7 @@ class _Day:
     def prepare(self) -> None:
         """The evening before: name the traders, take deposits."""
         with self._timed("setting up"):
-            day = self.span[0] // PERIODS_PER_DAY
+            day = self._region.calendar.day_of(self.span[0])
             self._region.open_day(day)
             self._region.deposit(dict.fromkeys(self._members, DEPOSIT), day, day.to_bytes(32, "big"))
             self._region.set_limits({name: member.limits for name, member in self._members.items()})

@@ -87,7 +87,7 @@ class Meters:
         try:
             for master, names in points_of.items():
                 meters = {self._meters[name]: limits_w[name] for name in names}
-                line = _Line(broker, master, meters, folder / f"{master}.readings")
+                line = _Line(broker, master, meters, Meter(self._stranger), folder / f"{master}.readings")
                 self._lines.append(line)
                 self._line_of.update(dict.fromkeys(names, line))
             for line in self._lines:
@@ -180,13 +180,15 @@ class Meters:
 class _Line:
     """The way of one master's readings: its data concentrator, the broker, its head-end."""
 
-    def __init__(self, broker: Broker, master: str, limits_w: Mapping[Meter, int], journal: Path) -> None:
+    def __init__(
+        self, broker: Broker, master: str, limits_w: Mapping[Meter, int], stranger: Meter, journal: Path
+    ) -> None:
         self._broker = broker
         # Every master has topics of its own; the second part keeps two days on one broker apart.
         region = f"{master}-{secrets.token_hex(4)}"
         self._journal = Journal(journal)
-        self._subscriber = Subscriber(broker, region)
-        self._concentrator = Concentrator(broker, region, "concentrator", limits_w)
+        self._subscriber = Subscriber(broker, region, secrets.token_hex(8))
+        self._concentrator = Concentrator(broker, region, "concentrator", [*limits_w, stranger])
         intake = Intake(MeteringPoint(meter.address, limit_w) for meter, limit_w in limits_w.items())
         self.head_end = HeadEnd(intake, self._journal)
 

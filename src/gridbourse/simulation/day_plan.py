@@ -10,7 +10,7 @@ from gridbourse.market.types import Role
 from gridbourse.metering.forecast import History, forecast
 from gridbourse.region.description import NodeKind
 from gridbourse.simulation.day_region import CAP_TICKS, Prosumer
-from gridbourse.units import PERIODS_PER_DAY
+from gridbourse.units import PERIODS_IN_24_HOURS
 
 COMMITTED_PERMILLE = {Role.SOURCE: 800, Role.AGGREGATOR: 200}
 """What part of the region's expected need these masters plan to cover."""
@@ -108,7 +108,7 @@ def expected_wh(history: History, ahead: int, periods: int) -> list[int]:
 
     What lies more than a day ahead is taken as what lies a day ahead.
     """
-    found = (forecast(history, min(ahead + place, PERIODS_PER_DAY)) for place in range(periods))
+    found = (forecast(history, min(ahead + place, PERIODS_IN_24_HOURS)) for place in range(periods))
     return [max(expected.surplus_wh, 0) if expected else 0 for expected in found]
 
 

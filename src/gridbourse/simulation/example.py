@@ -9,15 +9,16 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gridbourse.api.schema import DealStatus
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import GridbourseError
-from gridbourse.market.types import DealState, EnergyType, Offer, Side
+from gridbourse.market.types import EnergyType, Offer, Side
+from gridbourse.node.commands.requests import Credit
 from gridbourse.node.key_rotation import RegionKeys
-from gridbourse.node.node import Region
 from gridbourse.region.description import NodeKind
 from gridbourse.service.rights import Kind, Principal
 from gridbourse.service.service import Exchange
-from gridbourse.units import PERIODS_PER_DAY, money_units
+from gridbourse.units import PERIODS_IN_24_HOURS, money_units
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class ExampleMarket:
         """Let everybody have a deposit on every day that is open."""
         for day in set(self._exchange.directory.days()) - paid:
             moneys = dict.fromkeys(self._nodes, money_units(_DEPOSIT_YUAN))
-            await self._exchange.region.run(Region.deposit, moneys, day, day.to_bytes(32, "big"))
+            await self._exchange.node.ask(Credit(day, moneys, day.to_bytes(32, "big")))
             paid.add(day)
 
     async def _place(self) -> None:
@@ -120,7 +121,7 @@ class ExampleMarket:
         ticks = max(600, round(self._chance.gauss(usual, 250) / 10) * 10)
         energy_wh = self._chance.randrange(20, 400) * 1_000
         first = self._exchange.market.first_open_period()
-        period = first + min(int(self._chance.expovariate(1 / 8)), PERIODS_PER_DAY)
+        period = first + min(int(self._chance.expovariate(1 / 8)), PERIODS_IN_24_HOURS)
         side, types = (Side.ASK, sold) if sold else (Side.BID, EnergyType.any())
         try:
             await self._exchange.trading.place(
@@ -141,18 +142,14 @@ class ExampleMarket:
                     logger.info("deal %s of the example market was answered otherwise", deal_id)
 
     def _is_left(self, node_id: str) -> bool:
-        mandate = self._exchange.state.mandates.get(node_id)
-        return mandate is not None and mandate.active
+        limits = self._exchange.directory.limits(node_id)
+        return limits is not None and limits.active
 
     def _open_deals(self, node_id: str) -> Iterator[tuple[int, bool]]:
         """Deals that wait for a node, and what it makes of them; some it thinks over for longer."""
-        state = self._exchange.state
-        for place in state.deals.of_node(node_id)[-200:]:
-            deal_id, side = divmod(place, 2)
-            is_answered = state.answers.answer(node_id, deal_id, Side(side)) is not None
-            waits = state.deals.state(deal_id) is DealState.INTENT and not is_answered
-            if waits and self._chance.random() < 0.3:
-                yield deal_id, self._chance.random() < _CONFIRMED_SHARE
+        for deal in self._exchange.index.trades.deals(node_id=node_id, status=DealStatus.INTENT, limit=200):
+            if deal.answered is None and self._chance.random() < 0.3:
+                yield deal.deal_id, self._chance.random() < _CONFIRMED_SHARE
 
 
 def _principal(node_id: str, master: str, keys: NodeKeys) -> Principal:

@@ -16,19 +16,21 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gridbourse.crypto.keys import Address, SigningKey
+from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import EnergyType
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.mqtt import Broker, Concentrator
 from gridbourse.metering.reading import Reading, SignedReading
 from gridbourse.metering.surplus import AutoTradingLimits
-from gridbourse.node.node import Region
+from gridbourse.node.commands.requests import RegisterMeter
+from gridbourse.node.key_rotation import RegionKeys
 from gridbourse.node.offering import HISTORY_PERIODS
 from gridbourse.region.description import NodeKind, NodeSpec
+from gridbourse.service.rights import Kind, Principal
 from gridbourse.service.service import Exchange
 from gridbourse.simulation.profiles import Profiles
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
+from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS
 
 FILE = "simulated-meters.json"
 """In the region's folder: the meters' keys, and when they began to count."""
@@ -83,7 +85,7 @@ class _Plant:
 
     def flow_wh(self, period: int) -> int:
         """What is fed in less what is drawn; `period` on the local clocks, for the weekday and the hour."""
-        return self.surplus_wh[(period - _FIRST_MONDAY * PERIODS_PER_DAY) % len(self.surplus_wh)]
+        return self.surplus_wh[(period - _FIRST_MONDAY * PERIODS_IN_24_HOURS) % len(self.surplus_wh)]
 
 
 class ExampleMeters:
@@ -136,7 +138,13 @@ class ExampleMeters:
         """Enter the meters; the head-end then asks them for all that they have counted."""
         points = {plant.node_id: (meter.address, plant.limit_w) for plant, meter in meters.items()}
         limits = {plant.node_id: OFFERING[plant.kind] for plant in meters if allow and plant.kind in OFFERING}
-        await self._exchange.region.run(_enter, points, limits)
+        for node_id, (meter, limit_w) in points.items():
+            await self._exchange.node.ask(RegisterMeter(node_id, meter, limit_w))
+        nodes = RegionKeys(self._exchange.folder).nodes
+        for node_id, allowed in limits.items():
+            master = self._exchange.directory.master_of(node_id)
+            principal = Principal(Kind.NODE, node_id, master, keys=nodes.load_node(node_id))
+            await self._exchange.trading.set_limits(principal, allowed)
         self._exchange.metering.ask_again()
 
     async def _publish(
@@ -204,12 +212,6 @@ def _count(plant: _Plant, meter: Meter, period: int, ahead: int) -> SignedReadin
     flow_wh = plant.flow_wh(period + ahead)
     meter.count(imported_wh=max(-flow_wh, 0), exported_wh=max(flow_wh, 0))
     return meter.read(period)
-
-
-def _enter(region: Region, points: Mapping[str, tuple[Address, int]], limits: Mapping[str, AutoTradingLimits]) -> None:
-    for node_id, (meter, limit_w) in points.items():
-        region.register_meter(node_id, meter, limit_w)
-    region.set_limits(limits)
 
 
 def _periods_ahead(time_zone: str, period: int) -> int:

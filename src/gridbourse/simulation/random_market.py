@@ -20,7 +20,7 @@ from gridbourse.market.types import EnergyType, Offer, Role, Settings, Side
 from gridbourse.node.node import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.simulation.stopwatch import Stopwatch
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY, money_units
+from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS, money_units
 
 NODES_PER_MASTER = 50
 ORDERS_PER_ROUND = 500
@@ -93,7 +93,7 @@ def random_offers(count: int, seed: int, first_period: int) -> Iterator[tuple[st
         side = draw.choice((Side.ASK, Side.BID))
         energy_types = draw.choice(sources) if side is Side.ASK else draw.choice([*sources, EnergyType.any()])
         price = min(max(round(draw.gauss(3_800, 300)), SETTINGS.floor_ticks), SETTINGS.cap_ticks)
-        period = first_period + draw.randrange(PERIODS_PER_DAY)
+        period = first_period + draw.randrange(PERIODS_IN_24_HOURS)
         yield draw.choice(nodes), Offer(side, energy_types, period, draw.randrange(1, 500) * 1_000, price)
 
 
@@ -120,12 +120,12 @@ def run(orders: int, seed: int, *, single_chain: bool, progress: Callable[[int],
         raise InvalidValue("orders", orders, "at least 1")
     watch, begin = Stopwatch(), time.perf_counter()
     spec = RegionSpec("random", 20_210, SETTINGS, MASTERS, single_chain)
-    first_period = (system_clock() // PERIOD_SECONDS // PERIODS_PER_DAY + 2) * PERIODS_PER_DAY
+    first_period = (system_clock() // PERIOD_SECONDS // PERIODS_IN_24_HOURS + 2) * PERIODS_IN_24_HOURS
     with (
         tempfile.TemporaryDirectory() as folder,
         Region.create(Path(folder), spec, observe=watch.observe) as region,
     ):
-        day = first_period // PERIODS_PER_DAY
+        day = region.calendar.day_of(first_period)
         region.open_day(day)
         deposits = {node.node_id: DEPOSIT for master in MASTERS for node in master.nodes}
         region.deposit(deposits, day, day.to_bytes(32, "big"))

@@ -24,7 +24,7 @@ def add_pages(app: FastAPI) -> None:
     @asynccontextmanager
     async def lend_frames(_: FastAPI) -> AsyncIterator[None]:
         # Frames speak the region's local time, which is known when the exchange is open.
-        app.state.frames = Frames(app.state.exchange.local)
+        app.state.frames = Frames(app.state.exchange.calendar)
         yield
 
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Annotated
 
 from fastapi import Path, Query, Response
 
-from gridbourse.errors import InvalidValue
-from gridbourse.service.local_time import date_day, today
+from gridbourse.delivery import date_day
 from gridbourse.service.rights import Right, require
 from gridbourse.web.frame import PageFrame, page_router
 from gridbourse.web.searching import found_by
@@ -31,7 +29,7 @@ async def audit(frame: PageFrame, q: Annotated[str, Query(max_length=100)] = "")
         alarms=exchange.alarms(),
         report=exchange.audit.last_report,
         trades=exchange.market.trades(limit=RECENT).items,
-        today=today(time.time()),
+        today=frame.exchange.today,
     )
 
 
@@ -51,10 +49,7 @@ async def trace_by_number(frame: PageFrame, deal: Annotated[int, Query(ge=1, lt=
 @router.get("/audit/export")
 async def export(frame: PageFrame, day: Annotated[str, Query(max_length=10)]) -> Response:
     """All deals of a day as CSV."""
-    try:
-        number = date_day(day)
-    except ValueError as error:
-        raise InvalidValue("day", day, "a date as YYYY-MM-DD") from error
+    number = date_day(day)
     return _file(frame.exchange.audit.export(frame.principal, number), "text/csv", f"deals-{day}.csv")
 
 

@@ -10,7 +10,7 @@ from fastapi import Query, Response
 from gridbourse.api.chain_schema import AnchorView, RecordView
 from gridbourse.crypto.merkle import verify_inclusion
 from gridbourse.errors import NotFound, ProofError
-from gridbourse.index.chain_state import MAIN
+from gridbourse.index.schema import MAIN
 from gridbourse.service.rights import RIGHTS, Kind, Principal, Right
 from gridbourse.text import Message
 from gridbourse.web.frame import Frame, PageFrame, page_router
@@ -30,9 +30,7 @@ async def chains(frame: PageFrame, q: Annotated[str, Query(max_length=100)] = ""
     summaries = queries.chains()
     strips = None
     if frame.principal.kind in RIGHTS[Right.READ_CHAINS]:
-        blocks = {
-            chain.name: (await queries.blocks(frame.principal, chain.name, None, BLOCKS)).items for chain in summaries
-        }
+        blocks = {chain.name: queries.blocks(frame.principal, chain.name, None, BLOCKS).items for chain in summaries}
         strips = draw(summaries, blocks, _newest_anchors(frame, ANCHORS_SHOWN))
     return frame.render("chains.html", chains=summaries, strips=strips, q=q, found=await found_by(frame, q))
 
@@ -41,7 +39,8 @@ async def chains(frame: PageFrame, q: Annotated[str, Query(max_length=100)] = ""
 async def deal(frame: PageFrame, deal_id: int) -> Response:
     """A deal on both chains."""
     found = frame.exchange.trading.deal(frame.principal, deal_id)
-    chain = frame.exchange.directory.master_of[found.node_id]
+    chain = frame.exchange.directory.master_of(found.node_id)
+    assert chain is not None, "the node of a deal that is shown takes part"
     order = frame.exchange.trading.order(frame.principal, found.own_order)
     leaf = bytes.fromhex(order.record_leaf[2:])
     records = frame.exchange.chains.records_of_deal(frame.principal, chain, deal_id, leaf)
@@ -64,7 +63,7 @@ async def chain(
 ) -> Response:
     """One chain: its blocks, and for a slave chain its records and anchors."""
     queries = frame.exchange.chains
-    shown = await queries.blocks(frame.principal, name, blocks, ROWS)
+    shown = queries.blocks(frame.principal, name, blocks, ROWS)
     summary = next(one for one in queries.chains() if one.name == name)
     page = None
     if name != MAIN and queries.is_member(frame.principal, name):
@@ -102,7 +101,7 @@ async def record(frame: PageFrame, name: str, index: int) -> Response:
     """A record: what the reader may read of it, and why not the rest."""
     view = await frame.exchange.chains.record(frame.principal, name, index)
     return frame.render(
-        "record.html", view=view, why=_why(frame.principal, view), shown=shower(frame.t, frame.exchange.local)
+        "record.html", view=view, why=_why(frame.principal, view), shown=shower(frame.t, frame.exchange.calendar)
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -10,12 +9,13 @@ from typing import Annotated, Any, Literal
 from fastapi import Form, Query, Response
 
 from gridbourse.api.schema import DealStatus, EnergyTypeName, Limits, OrderStatus
+from gridbourse.delivery import date_day
 from gridbourse.errors import InvalidValue, NotFound
+from gridbourse.index.naming import types_of
 from gridbourse.metering.surplus import AutoTradingLimits
-from gridbourse.service.local_time import date_day, today
 from gridbourse.service.rights import Kind
 from gridbourse.service.statement_text import statement_notes
-from gridbourse.service.views import limits_view, types_of
+from gridbourse.service.views import limits_view
 from gridbourse.units import energy_wh, format_kwh, format_price, price_ticks
 from gridbourse.web.frame import Frame, PageFrame, page_router
 
@@ -32,7 +32,7 @@ DayText = Annotated[str, Query(alias="day", max_length=10)]
 @router.get("/energy")
 async def deals(frame: PageFrame, node: NodeName = "", cursor: Cursor = None) -> Response:
     """Deals: those that wait for an answer first."""
-    trading, now = frame.exchange.trading, int(time.time())
+    trading, now = frame.exchange.trading, frame.exchange.now
     waiting = trading.deals(frame.principal, node_id=node or None, status=DealStatus.INTENT, limit=MOST).items
     page = trading.deals(frame.principal, node_id=node or None, cursor=cursor, limit=ROWS)
     return _part(
@@ -104,9 +104,9 @@ async def cancel(frame: PageFrame, order_id: str) -> Response:
 @router.get("/energy/meter")
 async def meter(frame: PageFrame, node: NodeName = "", day_text: DayText = "") -> Response:
     """What was metered and what that lets expect, what the node may do by itself, and what it did."""
-    exchange, principal, day = frame.exchange, frame.principal, _day(day_text)
+    exchange, principal, day = frame.exchange, frame.principal, _day(frame, day_text)
     # The hour that is traded next may be tomorrow's.
-    days = [day, day + 1] if day == today(time.time()) else [day]
+    days = [day, day + 1] if day == exchange.today else [day]
     one = principal.name if principal.kind is Kind.NODE else node
     return _part(
         frame,
@@ -153,7 +153,7 @@ async def set_limits(
 @router.get("/energy/account")
 async def account(frame: PageFrame, node: NodeName = "", day_text: DayText = "") -> Response:
     """Deposits and positions."""
-    trading, day = frame.exchange.trading, _day(day_text)
+    trading, day = frame.exchange.trading, _day(frame, day_text)
     return _part(
         frame,
         "energy_account.html",
@@ -167,7 +167,7 @@ async def account(frame: PageFrame, node: NodeName = "", day_text: DayText = "")
 @router.get("/energy/statement")
 async def statement(frame: PageFrame, node: NodeName = "", day_text: DayText = "") -> Response:
     """What was settled for delivery on a day; the files behind it come from the API."""
-    day = _day(day_text)
+    day = _day(frame, day_text)
     found = frame.exchange.statements.statement(frame.principal, day, node_id=node or None)
     return _part(
         frame,
@@ -201,8 +201,5 @@ def _some_energy(text: str) -> int:
     return energy
 
 
-def _day(text: str) -> int:
-    try:
-        return date_day(text) if text else today(time.time())
-    except ValueError as error:
-        raise InvalidValue("day", text, "a date as YYYY-MM-DD") from error
+def _day(frame: Frame, text: str) -> int:
+    return date_day(text) if text else frame.exchange.today

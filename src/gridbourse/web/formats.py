@@ -7,7 +7,7 @@ from functools import partial
 
 from markupsafe import Markup
 
-from gridbourse.service.local_time import LocalTime, date_text
+from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.text import say
 from gridbourse.units import MONEY_UNITS_PER_YUAN, TICKS_PER_YUAN, WH_PER_KWH, format_kwh
 
@@ -48,7 +48,7 @@ def short(hash_text: str, digits: int = 8) -> Markup:
     return Markup('<code title="{0}">{1}…</code>').format(hash_text, hash_text[: 2 + digits])
 
 
-def filters(local: LocalTime) -> Mapping[str, Callable[..., object]]:
+def filters(calendar: DeliveryCalendar) -> Mapping[str, Callable[..., object]]:
     """How templates write values, with the region's local time."""
     return {
         "kwh": kwh,
@@ -56,12 +56,11 @@ def filters(local: LocalTime) -> Mapping[str, Callable[..., object]]:
         "yuan": yuan,
         "kwh_text": format_kwh,
         "price_text": price_text,
-        "clock": partial(_time, local, "%H:%M:%S"),
-        "moment": partial(_time, local, "%Y-%m-%d %H:%M:%S"),
-        "offset": local.offset,
-        "span": local.span,
-        "period": local.dated_span,
-        "day_span": local.day_span,
+        "clock": partial(_time, calendar, "%H:%M:%S"),
+        "moment": partial(_time, calendar, "%Y-%m-%d %H:%M:%S"),
+        "offset": calendar.offset,
+        "span": calendar.span,
+        "period": calendar.dated_span,
         "date": date_text,
         "short": short,
         "said": say,
@@ -72,8 +71,8 @@ def _data(value: int, shown: str) -> Markup:
     return Markup('<data value="{}">{}</data>').format(value, shown)
 
 
-def _time(local: LocalTime, layout: str, seconds: int | None) -> Markup:
+def _time(calendar: DeliveryCalendar, layout: str, seconds: int | None) -> Markup:
     if seconds is None:
         return NOTHING
-    at = local.at(seconds)
+    at = calendar.at(seconds)
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), at.strftime(layout))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -16,10 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gridbourse.api.schema import EnergyTypeName
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import GridbourseError, InvalidValue, NotFound
 from gridbourse.service.auth.current import current_user, exchange_of
 from gridbourse.service.language import language_of
-from gridbourse.service.local_time import LocalTime
 from gridbourse.service.problems import explanation, faults_of, heading, status_of
 from gridbourse.service.rights import NOBODY, Principal
 from gridbourse.service.service import Exchange
@@ -37,11 +36,11 @@ class Frames:
 
     Parameters
     ----------
-    local
-        The region's local time.
+    calendar
+        The region's delivery days and local time.
     """
 
-    def __init__(self, local: LocalTime) -> None:
+    def __init__(self, calendar: DeliveryCalendar) -> None:
         self.templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -49,9 +48,9 @@ class Frames:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.filters.update(filters(local))
+        self.templates.filters.update(filters(calendar))
         self.templates.globals.update(
-            icon=_icon, local=local, languages=LANGUAGES, energy_types=[str(name) for name in EnergyTypeName]
+            icon=_icon, calendar=calendar, languages=LANGUAGES, energy_types=[str(name) for name in EnergyTypeName]
         )
 
     def of(self, request: Request, principal: Principal) -> Frame:
@@ -155,8 +154,8 @@ class Frame:
             "principal": self.principal,
             "region": self.exchange.spec.name,
             "settings": self.exchange.market.settings(),
-            "height_now": self.exchange.state.height,
-            "now": int(time.time()),
+            "height_now": self.exchange.index.chains.height(),
+            "now": self.exchange.now,
             "path": url.path,
             "place": url.path.split("/")[1] or "home",
             "here": here,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from http import HTTPStatus
 from typing import Annotated
 
@@ -13,7 +12,6 @@ from fastapi.responses import RedirectResponse
 from gridbourse.errors import SignInRefused, TooManyAttempts
 from gridbourse.service.auth.current import COOKIE, address_of
 from gridbourse.service.language import LANGUAGE_COOKIE
-from gridbourse.service.local_time import today
 from gridbourse.service.problems import status_of
 from gridbourse.service.routes.signin import begin_session
 from gridbourse.text import LANGUAGES
@@ -35,7 +33,7 @@ async def home(frame: PageFrame) -> Response:
     """What the market is, and how it stands."""
     market = frame.exchange.market
     open_periods = [one for one in market.periods() if one.is_open]
-    day = today(time.time())
+    day = frame.exchange.today
     both = [market.day_prices(day), market.day_prices(day + 1)]
     energy_wh = sum(prices.energy_wh for prices in both)
     return frame.render(
@@ -43,7 +41,7 @@ async def home(frame: PageFrame) -> Response:
         today=both[0],
         tomorrow=both[1],
         average=sum(prices.money for prices in both) / energy_wh if energy_wh else None,
-        height=frame.exchange.state.height,
+        height=frame.exchange.index.chains.height(),
         next_periods=open_periods[:NEXT_PERIODS],
     )
 

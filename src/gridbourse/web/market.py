@@ -13,13 +13,13 @@ from typing import Annotated
 from fastapi import Depends, Form, Query, Response
 
 from gridbourse.api.schema import EnergyTypeName, OrderStatus, PeriodSummary, PriceLevel, Quote, SideName
+from gridbourse.delivery import date_day
 from gridbourse.errors import InvalidValue
+from gridbourse.index.naming import side_of, types_of
 from gridbourse.market.types import Offer, Side
-from gridbourse.service.local_time import date_day, day_of
 from gridbourse.service.rights import Kind, Right, require
 from gridbourse.service.service import Exchange
-from gridbourse.service.views import side_of, types_of
-from gridbourse.units import MAX_PERIOD, PERIODS_PER_DAY, energy_wh, price_ticks
+from gridbourse.units import MAX_PERIOD, energy_wh, price_ticks
 from gridbourse.web.frame import Frame, PageFrame, page_router
 
 router = page_router()
@@ -136,7 +136,7 @@ def _market_page(
     wrong: dict[str, str] | None = None,
     status: HTTPStatus = HTTPStatus.OK,
 ) -> Response:
-    market, day = frame.exchange.market, day_of(form.period)
+    market, day = frame.exchange.market, frame.exchange.calendar.day_of(form.period)
     book = market.book(form.period, energy_type, DEPTH)
     prices = market.day_prices(day, energy_type)
     periods = market.periods(day)
@@ -166,16 +166,14 @@ def _quote(frame: Frame, offer: Offer) -> Quote:
 
 def _chosen_period(exchange: Exchange, day: str, period: int | None) -> int:
     """The period to show: that of the day that is asked for at the same time; else the next busy open one."""
-    try:
-        wanted = date_day(day) if day else None
-    except ValueError as error:
-        raise InvalidValue("day", day, "a date as YYYY-MM-DD") from error
-    if wanted is not None and not 0 <= wanted <= day_of(MAX_PERIOD):
-        raise InvalidValue("day", day, "a day from 1970-01-01 on")
+    if day:
+        periods = exchange.calendar.periods(date_day(day))
+        if period is None:
+            return periods[len(periods) // 2]
+        before = exchange.calendar.periods(exchange.calendar.day_of(period))
+        return periods[min(period - before.start, len(periods) - 1)]
     if period is not None:
-        return period if wanted is None else wanted * PERIODS_PER_DAY + period % PERIODS_PER_DAY
-    if wanted is not None:
-        return wanted * PERIODS_PER_DAY + PERIODS_PER_DAY // 2
+        return period
     busy = [one.period for one in exchange.market.periods() if one.is_open]
     return busy[0] if busy else exchange.market.first_open_period()
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
 from hashlib import sha256
 from typing import Annotated, Literal
 
 from fastapi import Form, Response
 
 from gridbourse.crypto.keys import Address
+from gridbourse.delivery import date_day
 from gridbourse.errors import InvalidValue
-from gridbourse.service.local_time import date_day, today
 from gridbourse.service.metering import Metering
 from gridbourse.service.participants import role_of
 from gridbourse.service.rights import RIGHTS, Kind, Right
@@ -34,7 +33,7 @@ async def network(frame: PageFrame) -> Response:
         "network.html",
         masters=masters,
         running=exchange.is_running,
-        height=exchange.state.height,
+        height=exchange.index.chains.height(),
         late=exchange.network.late_anchors(),
         silent=exchange.metering.overdue_meters(),
         head_end=_head_end(exchange.metering),
@@ -44,7 +43,7 @@ async def network(frame: PageFrame) -> Response:
         votes=exchange.network.votes() if principal.kind in RIGHTS[Right.READ_CHAINS] else None,
         accounts=exchange.administration.accounts(principal) if principal.kind is Kind.MASTER else [],
         is_agent=any(one.is_settlement_agent and one.name == principal.name for one in masters),
-        today=today(time.time()),
+        today=frame.exchange.today,
     )
 
 
@@ -136,10 +135,7 @@ async def credit(
     frame: PageFrame, node_id: Text, day: Text, yuan: Text, payment: Annotated[str, Form(min_length=1, max_length=200)]
 ) -> Response:
     """Credit a deposit; a payment that is entered twice is credited once."""
-    try:
-        number = date_day(day)
-    except ValueError as error:
-        raise InvalidValue("day", day, "a date as YYYY-MM-DD") from error
+    number = date_day(day)
     money = {node_id: money_units(yuan.strip())}
     await frame.exchange.administration.credit(
         frame.principal, money, number, sha256(payment.strip().encode()).digest()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from markupsafe import Markup
 
 from gridbourse.api.schema import EnergyTypeName
-from gridbourse.service.local_time import LocalTime, date_text
+from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.text import Translation
 from gridbourse.web import formats
 
@@ -17,18 +17,18 @@ _ORDERS = {"own_order", "other_order", "order", "replaces"}
 _TYPES = {"energy_types", "accepted_types", "energy_type"}
 
 
-def shower(t: Translation, local: LocalTime) -> Callable[[str, object], object]:
+def shower(t: Translation, calendar: DeliveryCalendar) -> Callable[[str, object], object]:
     """How a field is shown, given its name and its value."""
 
     def shown(name: str, value: object) -> object:
         if isinstance(value, bool):
             return t("yes" if value else "no")
-        return _number(name, value, t, local) if isinstance(value, int) else _text(name, str(value), t)
+        return _number(name, value, t, calendar) if isinstance(value, int) else _text(name, str(value), t)
 
     return shown
 
 
-def _number(name: str, value: int, t: Translation, local: LocalTime) -> object:
+def _number(name: str, value: int, t: Translation, calendar: DeliveryCalendar) -> object:
     if name in _ENERGIES:
         return Markup("{} {}").format(formats.kwh(value), t("unit.energy"))
     if name in _PRICES:
@@ -37,7 +37,7 @@ def _number(name: str, value: int, t: Translation, local: LocalTime) -> object:
         return f"{value:016x}" if value else "–"
     match name:
         case "period" | "first_period":
-            return local.dated_span(value)
+            return calendar.dated_span(value)
         case "day":
             return date_text(value)
         case "max_share_permille":

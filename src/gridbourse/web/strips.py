@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from gridbourse.api.chain_schema import AnchorView, BlockSummary, ChainSummary
-from gridbourse.index.chain_state import MAIN
+from gridbourse.index.schema import MAIN
 
 BLOCKS = 13
 _LEFT, _STEP, _WIDTH, _HEIGHT = 172, 76, 64, 42

@@ -1,4 +1,4 @@
-"""viem and web3.js as judges, with their default settings: ``tools/*.mjs`` deploy, send, call, watch and read."""
+"""ethers, viem and web3.js as judges, with their defaults: ``tools/*.mjs`` deploy, send, call, watch and read."""
 
 from __future__ import annotations
 
@@ -58,6 +58,16 @@ def require_common(found, chain):
     assert lowered(found["pushed"]) == event(11)
     assert found["block"] == "0x" + chain.head().hash.hex()
     assert found["from"].lower() == "0x" + BOB.address.hex()
+
+
+def test_ethers(run, chain, probe):
+    found = run("ethers")
+    require_common(found, chain)
+    assert found["type"] == 0, "it takes a base fee of zero for a chain without EIP-1559"
+    assert lowered(found["polled"]) == event(9)
+    assert found["refusal"] == ["CALL_EXCEPTION", "not today"]
+    assert found["custom"] == ["CALL_EXCEPTION", "Refused"]
+    assert found["stale"] == "NONCE_EXPIRED"
 
 
 def test_viem(run, chain, probe):

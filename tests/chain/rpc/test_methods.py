@@ -219,12 +219,28 @@ class TestState:
         assert caller.ask("eth_getStorageAt", hexed(probe), "0x1", "latest") == hexed(word(4))
         assert caller.ask("eth_getStorageAt", hexed(probe), hexed(word(1))) == hexed(word(4))
 
-    def test_an_older_state_is_not_kept_and_says_so(self, caller, chain, probe):
-        call = {"to": hexed(probe), "data": "0x"}
-        for block in ("0x2", "earliest", {"blockHash": hexed(chain.header(2).hash)}):
-            code, text = caller.error("eth_call", call, block)
-            assert code == -32002
-            assert "ask at latest, now block 3" in text
+    def test_the_states_of_the_last_blocks_can_be_asked(self, caller, chain, probe):
+        call = {"to": hexed(probe), "data": hexed(call_data("values(uint256)", 1))}
+        assert caller.ask("eth_call", call, "0x1") == hexed(word(0))
+        for block in ("0x2", {"blockHash": hexed(chain.header(2).hash)}):
+            assert caller.ask("eth_call", call, block) == hexed(word(2))
+        counts = [caller.ask("eth_getTransactionCount", hexed(ALICE.address), hex(height)) for height in range(4)]
+        assert counts == ["0x0", "0x1", "0x4", "0x5"]
+        assert caller.ask("eth_getCode", hexed(probe), "earliest") == "0x"
+        assert caller.ask("eth_getStorageAt", hexed(probe), "0x1", "0x2") == hexed(word(3))
+        assert caller.ask("eth_getBalance", hexed(probe), "0x1") == "0x0"
+
+    def test_a_state_that_is_not_kept_says_so(self, path, chain, probe):
+        chain.close()
+        with EmbeddedChain(path, GENESIS, SEALER) as reopened, RpcServer(reopened, port=0) as server:
+            caller = Caller(server)
+            for method in ("eth_getBalance", "eth_getCode", "eth_getTransactionCount"):
+                code, text = caller.error(method, hexed(probe), "0x2")
+                assert (code, text) == (-32002, "the state of block 2 is not kept; ask at latest, now block 3")
+            traced = hexed(reopened.block(2).receipts[0].transaction_hash)
+            assert caller.error("debug_traceTransaction", traced)[0] == -32002
+
+    def test_an_unknown_block_has_no_state(self, caller, probe):
         assert caller.error("eth_getBalance", hexed(probe), "0x9") == (-32000, "header not found")
 
     def test_a_refusal_is_error_3_with_the_revert_data(self, caller, probe):
@@ -236,7 +252,7 @@ class TestState:
 
     def test_an_execution_that_the_evm_stops_is_no_revert(self, caller, probe):
         call = {"to": hexed(probe), "data": hexed(call_data("spin()"))}
-        assert caller.error("eth_call", call) == (-32000, "out of gas"), "with the most gas of a call"
+        assert caller.error("eth_call", {**call, "gas": "0x186a0"}) == (-32000, "out of gas")
         bound = {**call, "gas": "0x7530"}
         assert caller.error("eth_estimateGas", bound) == (-32000, "gas required exceeds allowance (30000)")
 
@@ -252,7 +268,9 @@ class TestState:
         code, text = caller.error("eth_call", {"to": to, "value": "0x1"})
         assert (code, text.partition(":")[0]) == (-32000, "insufficient funds for gas * price + value")
         assert caller.error("eth_call", {"to": to, "data": "0x01", "input": "0x02"})[0] == -32602
-        assert caller.error("eth_call", {"to": to}, "latest", {to: {"balance": "0x1"}})[0] == -32602
+        both = {to: {"state": {}, "stateDiff": {}}}
+        assert caller.error("eth_call", {"to": to}, "latest", both)[0] == -32602
+        assert caller.error("eth_call", {"to": to}, "latest", {}, {"blobBaseFee": "0x1"})[0] == -32602
 
 
 class TestSending:
@@ -284,9 +302,10 @@ class TestSending:
             (signed(BOB, 1, ALICE.address, gas_limit=10**10), "exceeds block gas limit"),
             (signed(BOB, 1, None, bytes(49_153), gas_limit=10**6), "max initcode size exceeded"),
             (signed(BOB, 1, ALICE.address, chain_id=1), "transaction rejected"),
-            (signed(BOB, 1, ALICE.address, value=1), "transaction rejected"),
+            (signed(BOB, 1, ALICE.address, value=1), "insufficient funds for gas * price + value"),
             (b"\x02\xc0", "malformed transaction"),
-            (b"\xf8\x00", "transaction rejected"),
+            (b"\xf8\x00", "malformed transaction"),
+            (b"\x03\xc0", "transaction rejected"),
         ],
     )
     def test_a_refusal_has_the_words_of_its_reason_by_which_tools_go(self, caller, raw, words):

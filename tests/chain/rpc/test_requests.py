@@ -9,7 +9,7 @@ from probe import BOB, deployment, stores
 
 from gridbourse.chain.rpc.dispatch import Dispatcher
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.methods import Methods
+from gridbourse.chain.rpc.methods.table import Methods
 from gridbourse.errors import ChainError, TransactionRejected
 
 VERSION = {"jsonrpc": "2.0", "id": 7, "method": "net_version", "params": []}

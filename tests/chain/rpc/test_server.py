@@ -14,8 +14,8 @@ from websockets.sync.client import connect
 
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.ethereum import EthereumChain
-from gridbourse.chain.rpc.filters import Filters
 from gridbourse.chain.rpc.limits import Limits
+from gridbourse.chain.rpc.methods.filters import Filters
 from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ChainError, InvalidValue, RpcError

@@ -12,7 +12,7 @@ from specification import Specification
 
 from gridbourse.chain.cometbft.methods import MISBEHAVIOURS, NODE, VALIDATORS
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.methods import Methods
+from gridbourse.chain.rpc.methods.table import Methods
 from gridbourse.chain.rpc.subscriptions import Subscriptions
 
 DOCS = Path(__file__).parents[3] / "docs" / "json-rpc.md"
@@ -51,10 +51,24 @@ def asked(caller, chain, probe):
     call = {"from": sender, "to": to, "data": hexed(call_data("store(uint256,uint256)", 1, 2))}
     events, blocks = caller.ask("eth_newFilter", {"fromBlock": "0x1"}), caller.ask("eth_newBlockFilter")
     chain.submit(stores(probe, 5, 2))
+    rich = {sender: {"balance": "0x64"}}
+    simulated = [
+        {"calls": [call, {**call, "data": "0x"}, {**call, "data": hexed(call_data("spin()")), "gas": "0x186a0"}]},
+        {
+            "stateOverrides": rich,
+            "blockOverrides": {"number": "0x9"},
+            "calls": [{"from": sender, "to": to, "value": "0x1"}],
+        },
+        {"calls": [{"from": sender, "to": hexed(ALICE.address), "value": "0x1"}, {"data": hexed(BYTECODE)}]},
+    ]
+    transfers = {"traceTransfers": True, "returnFullTransactions": True}
     numbers, hashes = ["0x0", "0x1", "0x2", "0x3", "0x99"], [second, genesis, UNKNOWN]
     return {
         "debug_getBadBlocks": [[]],
         "debug_getRawTransaction": [[created], [UNKNOWN]],
+        "debug_traceBlockByHash": [[second], [second, {"tracer": "callTracer"}]],
+        "debug_traceBlockByNumber": [["0x3"], ["latest", {"tracer": "prestateTracer"}]],
+        "debug_traceTransaction": [[created], [refused], [stored, {"enableMemory": True, "enableReturnData": True}]],
         "eth_accounts": [[]],
         "eth_baseFee": [[]],
         "eth_blobBaseFee": [[]],
@@ -63,6 +77,8 @@ def asked(caller, chain, probe):
         "eth_capabilities": [[]],
         "eth_chainId": [[]],
         "eth_coinbase": [[]],
+        "eth_createAccessList": [[call], [{"data": hexed(BYTECODE)}], [{**call, "data": "0x"}]],
+        "eth_simulateV1": [[{"blockStateCalls": simulated}, "latest"], [{**transfers, "blockStateCalls": simulated}]],
         "eth_estimateGas": [[call], [{"data": hexed(BYTECODE)}]],
         "eth_feeHistory": [["0x4", "latest", [10, 90]], ["0x400", "0x1", []], ["0x0", "0x1", []]],
         "eth_fillTransaction": [[call], [{"from": sender, "data": hexed(BYTECODE)}]],

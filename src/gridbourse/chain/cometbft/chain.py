@@ -11,22 +11,19 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
-from itertools import groupby, takewhile
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
+from gridbourse._native import Core, ProposedBlock
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.cometbft.bundle import MAX_BUNDLE_BYTES, BundleReader, encode_bundle
 from gridbourse.chain.cometbft.membership import Membership
 from gridbourse.chain.cometbft.ordering import Ordering
 from gridbourse.chain.cometbft.wire import Misbehaviour, OrderedBlock
-from gridbourse.chain.executor import Execution, Place
-from gridbourse.chain.integrity import audit
-from gridbourse.chain.local import LocalChain, NextBlock, system_clock
-from gridbourse.chain.store import Store, StoredBlock
+from gridbourse.chain.local import LocalChain, system_clock
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import ChainCorrupted, ChainError, TransactionRejected
@@ -71,7 +68,9 @@ class _Pending:
     """A decided block until it is committed; one without content leaves no block of ours."""
 
     height: int
-    block: NextBlock | None
+    block: ProposedBlock | None
+    seal: bytes
+    head_hash: bytes
     membership: Membership
 
 
@@ -107,7 +106,7 @@ class CometChain(LocalChain):
         self._bundles = BundleReader()
         self._founding = membership
         self._membership = self._membership_by_file()
-        self._executed: dict[tuple[int, tuple[bytes, ...]], Execution] = {}
+        self._executed: dict[tuple[int, tuple[bytes, ...]], ProposedBlock] = {}
         self._pending: _Pending | None = None
         self._ahead: dict[Address, tuple[int, float]] = {}
         """Which nonce a sender's waiting transactions lack, and since when."""
@@ -119,7 +118,7 @@ class CometChain(LocalChain):
     def ordered_height(self) -> int:
         """CometBFT's height of the newest committed block, with or without content."""
         with self._changed:
-            return max(self._store.progress(), Ordering.of(self._head).height)
+            return max(self._core.progress, Ordering.of(self._core.head).height)
 
     @property
     def membership(self) -> Membership:
@@ -140,15 +139,15 @@ class CometChain(LocalChain):
             self._put_out(batch)
         return [signed.hash for signed in batch]
 
-    def adopt(self, path: Path, app_hash: bytes, height: int) -> None:
+    def adopt(self, core: Core, path: Path, app_hash: bytes, height: int) -> None:
         """Go on from the chain in another file, whose newest block the validators vouch for; the file moves here.
-
-        Every block of it is checked against the next one's parent hash, up to the newest.
 
         Parameters
         ----------
+        core
+            The other chain, whose blocks were checked one by one; it is closed here.
         path
-            The other file, closed.
+            Its file.
         app_hash
             Hash of its newest block, by CometBFT's light client.
         height
@@ -159,15 +158,15 @@ class CometChain(LocalChain):
         ChainCorrupted
             It is not the chain that the validators vouch for.
         """
-        with closing(Store(path)) as store:
-            head = audit(store, self._genesis).head
-            if head.hash != app_hash or Ordering.of(head).height != height:
-                raise ChainCorrupted(path, f"block {head.height}", "it is not the one that the validators vouch for")
+        head = core.head
+        if head.hash != app_hash or Ordering.of(head).height != height:
+            raise ChainCorrupted(path, f"block {head.height}", "it is not the one that the validators vouch for")
+        core.close()
         with self._changed:
             self._require_open()
-            self._store.close()
-            path.replace(self._store.path)
-            self._load(self._store.path)
+            self._core.close()
+            path.replace(self._path)
+            self._load()
             self._membership = self._membership_by_file()
             self._changed.notify_all()
 
@@ -179,14 +178,11 @@ class CometChain(LocalChain):
             return None
         return heights[index]
 
-    def stored_blocks(self, first: int, last: int) -> Iterator[StoredBlock]:
-        """Blocks as they are stored, both heights included."""
-        for height in range(first, last + 1):
-            with self._changed:
-                self._require_open()
-                stored = self._store.block(height)
-            assert stored is not None, "the caller names heights that there are"
-            yield stored
+    def encoded_block(self, height: int) -> bytes:
+        """A block as it travels to another node."""
+        with self._changed:
+            self._require_open()
+            return self._core.encoded_block(height)
 
     def waiting(self) -> int:
         """How many transactions wait for a block that were sent here."""
@@ -215,10 +211,10 @@ class CometChain(LocalChain):
         batch = self._bundles.read(bundle)
         with self._changed:
             for signed in batch:
-                nonce, expected = signed.transaction.nonce, self._executor.next_nonce(signed.sender)
+                nonce, expected = signed.nonce, self._core.nonce(signed.sender)
                 ahead = expected <= nonce < expected + MAX_NONCES_AHEAD
-                self._executor.check(signed, nonce if ahead else expected, self._genesis.gas_limit)
-        return sum(signed.transaction.gas_limit for signed in batch)
+                self._core.check(signed, nonce if ahead else expected)
+        return sum(signed.gas_limit for signed in batch)
 
     def check_again(self, bundle: bytes) -> None:
         """Check a bundle that waits, after a block; it stays as long as a part of it has a future.
@@ -230,7 +226,7 @@ class CometChain(LocalChain):
         """
         batch = self._bundles.read(bundle)
         with self._changed:
-            stale = [s for s in batch if s.transaction.nonce < self._executor.next_nonce(s.sender)]
+            stale = [s for s in batch if s.nonce < self._core.nonce(s.sender)]
             cut_off = [s for s in batch if self._is_cut_off(s)]
             hopeless = len(stale) + len(cut_off) == len(batch)
             gone = [s for s in stale + (cut_off if hopeless else []) if s.hash in self._queue]
@@ -238,7 +234,7 @@ class CometChain(LocalChain):
                 self._drop(gone)
                 self._changed.notify_all()
         if hopeless and cut_off:
-            nonce = self._executor.next_nonce(cut_off[0].sender)
+            nonce = self._core.nonce(cut_off[0].sender)
             raise TransactionRejected(
                 f"the sender's nonce {nonce} did not come within {GAP_SECONDS:g} s; send it first"
             )
@@ -256,12 +252,11 @@ class CometChain(LocalChain):
                 yield from read[bundle]
 
         with self._changed:
-            place = self._place(timestamp)
+            time_of_block = self._time(timestamp)
             ordered = self._in_sequence(_within(max_bytes, candidates()))
-            in_time = takewhile(lambda _: time.monotonic() < deadline, ordered)
-            taken, execution = self._executor.execute_valid(place, in_time)
-            proposed = _rebundled(taken, read)
-            self._executed = {(place.timestamp, proposed): execution}
+            made = self._core.execute_valid(ordered, time_of_block, max(deadline - time.monotonic(), 0.0))
+            proposed = _rebundled([ordered[index] for index in made.taken], read)
+            self._executed = {(time_of_block, proposed): made}
         return proposed
 
     def process(self, block: OrderedBlock) -> bool:
@@ -269,10 +264,9 @@ class CometChain(LocalChain):
         try:
             transactions = [s for bundle in block.transactions for s in self._bundles.read(bundle)]
             with self._changed:
-                place = self._place(block.timestamp)
-                key = place.timestamp, block.transactions
+                key = self._time(block.timestamp), block.transactions
                 if key not in self._executed:
-                    self._executed = {key: self._executor.execute(place, transactions)}
+                    self._executed = {key: self._core.execute(transactions, key[0])}
         except TransactionRejected:
             return False
         return True
@@ -284,17 +278,15 @@ class CometChain(LocalChain):
             self._require_open()
             if block.height <= self.ordered_height:
                 raise ChainError(f"CometBFT's block {block.height} was committed before; it must not run again")
-            place = self._place(block.timestamp)
+            time_of_block = self._time(block.timestamp)
             candidates = [signed for bundle in bundles for signed in bundle]
-            execution = self._executed.get((place.timestamp, block.transactions))
-            taken = candidates
-            if execution is None:
-                taken, execution = self._executor.execute_valid(place, candidates)
-            self._pending = self._pend(block, place, taken, execution)
-            head = self._pending.block.header if self._pending.block else self._head
-            included = {signed.hash for signed in taken}
+            made = self._executed.get((time_of_block, block.transactions))
+            if made is None:
+                made = self._core.execute_valid(candidates, time_of_block)
+            self._pending = self._pend(block, made)
+            included = {receipt.transaction_hash for receipt in made.receipts}
             return Decision(
-                app_hash=head.hash,
+                app_hash=self._pending.head_hash,
                 complete=tuple(
                     bool(bundle) and all(signed.hash in included for signed in bundle) for bundle in bundles
                 ),
@@ -310,9 +302,9 @@ class CometChain(LocalChain):
                 raise ChainError("nothing is decided that could be committed; start the node again")
             try:
                 if pending.block is None:
-                    self._store.set_progress(pending.height)
+                    self._core.set_progress(pending.height)
                 else:
-                    self._append(pending.block, pending.height)
+                    self._core.append(pending.block, pending.seal, pending.height)
             except BaseException as error:
                 self._failure = error
                 raise
@@ -375,27 +367,23 @@ class CometChain(LocalChain):
             membership = membership.after(logs)
         return membership
 
-    def _place(self, timestamp: int) -> Place:
-        return Place(self._head.height + 1, max(self._head.timestamp, timestamp))
+    def _time(self, timestamp: int) -> int:
+        return max(self._core.head.timestamp, timestamp)
 
-    def _pend(
-        self, block: OrderedBlock, place: Place, taken: Sequence[SignedTransaction], execution: Execution
-    ) -> _Pending:
-        if not taken and not block.misbehaviours:
-            return _Pending(block.height, None, self._membership)
-        made = self._next_block(place, taken, execution)
+    def _pend(self, block: OrderedBlock, made: ProposedBlock) -> _Pending:
+        receipts = made.receipts
+        if not receipts and not block.misbehaviours:
+            return _Pending(block.height, None, b"", self._core.head.hash, self._membership)
         seal = Ordering(block.height, block.misbehaviours).encode()
-        logs = (log for receipt in execution.receipts for log in receipt.logs)
-        return _Pending(
-            block.height, replace(made, header=replace(made.header, seal=seal)), self._membership.after(logs)
-        )
+        logs = (log for receipt in receipts for log in receipt.logs)
+        return _Pending(block.height, made, seal, made.header.sealed(seal).hash, self._membership.after(logs))
 
-    def _settle(self, block: NextBlock) -> None:
+    def _settle(self, block: ProposedBlock) -> None:
         """Let those who wait know, and forget what is in the block."""
-        self._newest_receipts = {receipt.transaction_hash: receipt for receipt in block.execution.receipts}
-        for row in block.rows:
-            self._queue.pop(row.hash, None)
-            self._bundles.forget(row.raw)
+        self._newest_receipts = {receipt.transaction_hash: receipt for receipt in block.receipts}
+        for tx_hash, raw in zip(self._newest_receipts, block.transactions, strict=True):
+            self._queue.pop(tx_hash, None)
+            self._bundles.forget(raw)
         self._count_nonces()
         self._changed.notify_all()
 
@@ -404,8 +392,8 @@ class CometChain(LocalChain):
 
         Every transaction in the mempool is asked about after every block, the next one as well if it is there.
         """
-        expected, now = self._executor.next_nonce(signed.sender), time.monotonic()
-        if signed.transaction.nonce <= expected:
+        expected, now = self._core.nonce(signed.sender), time.monotonic()
+        if signed.nonce <= expected:
             self._ahead.pop(signed.sender, None)
             return False
         seen, since = self._ahead.get(signed.sender, (expected, now))
@@ -418,7 +406,7 @@ class CometChain(LocalChain):
         self._ahead = {
             sender: (nonce, since)
             for sender, (nonce, since) in self._ahead.items()
-            if since > oldest and nonce == self._executor.next_nonce(sender)
+            if since > oldest and nonce == self._core.nonce(sender)
         }
 
     def _drop(self, batch: Iterable[SignedTransaction]) -> None:
@@ -428,10 +416,10 @@ class CometChain(LocalChain):
 
     def _count_nonces(self) -> None:
         """Where each sender's sequence goes on, behind what waits without a gap."""
-        waiting = {(signed.sender, signed.transaction.nonce) for signed in self._queue.values()}
+        waiting = {(signed.sender, signed.nonce) for signed in self._queue.values()}
         self._queued_nonces = {}
         for sender in {sender for sender, _ in waiting}:
-            nonce = self._executor.next_nonce(sender)
+            nonce = self._core.nonce(sender)
             while (sender, nonce) in waiting:
                 nonce += 1
             self._queued_nonces[sender] = nonce
@@ -443,11 +431,11 @@ class CometChain(LocalChain):
         ordered: list[SignedTransaction] = []
         for candidate in candidates:
             sender = candidate.sender
-            expected = next_nonces.setdefault(sender, self._executor.next_nonce(sender))
+            expected = next_nonces.setdefault(sender, self._core.nonce(sender))
             if len(ordered) == MAX_BLOCK_TRANSACTIONS:
                 break
-            if candidate.transaction.nonce != expected:
-                early.setdefault((sender, candidate.transaction.nonce), candidate)
+            if candidate.nonce != expected:
+                early.setdefault((sender, candidate.nonce), candidate)
                 continue
             following: SignedTransaction | None = candidate
             while following is not None and len(ordered) < MAX_BLOCK_TRANSACTIONS:

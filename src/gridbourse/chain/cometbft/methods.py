@@ -7,7 +7,7 @@ from typing import Any
 
 from gridbourse.chain.cometbft.chain import CometChain
 from gridbourse.chain.cometbft.client import CometClient
-from gridbourse.chain.rpc.methods import Method
+from gridbourse.chain.rpc.methods.table import Method
 from gridbourse.chain.rpc.values import data, quantity
 
 MISBEHAVIOURS = "gridbourse_misbehaviours"

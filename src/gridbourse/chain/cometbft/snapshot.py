@@ -8,16 +8,11 @@ signatures. Opening such a file folds the changes into the state; nothing is exe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from gridbourse.chain import rlp
-from gridbourse.chain.block import Header
 from gridbourse.chain.cometbft.chain import CometChain
 from gridbourse.chain.cometbft.ordering import Ordering
 from gridbourse.chain.cometbft.wire import Snapshot
-from gridbourse.chain.store import Store, StoredBlock, StoredTransaction
-from gridbourse.crypto.keys import keccak256
-from gridbourse.errors import ChainError, InvalidValue
+from gridbourse.errors import ChainError
 
 CHUNK_BYTES = 2_000_000
 """A chunk ends with the block that reaches this; CometBFT carries chunks of up to 16 MB."""
@@ -25,7 +20,6 @@ INTERVAL = 100
 """Nodes offer the same heights, so that chunks of one snapshot can come from all of them."""
 _LIGHT_CLIENT_BLOCKS = 2
 """CometBFT's light client needs the headers of the next two blocks."""
-_BLOCK_FIELDS = 3
 
 
 class Snapshots:
@@ -66,14 +60,14 @@ class Snapshots:
         if not 0 <= index < len(chunks):
             return b""
         first, last = chunks[index]
-        return rlp.encode([_fields(stored) for stored in self._chain.stored_blocks(first, last)])
+        return rlp.encode([self._chain.encoded_block(height) for height in range(first, last + 1)])
 
     def _chunks(self, height: int) -> list[tuple[int, int]]:
         """First and last block of each chunk of the snapshot up to a height."""
-        for stored in self._chain.stored_blocks(self._measured_height + 1, height):
-            self._open_bytes += _size(stored)
+        for measured in range(self._measured_height + 1, height + 1):
+            self._open_bytes += len(self._chain.encoded_block(measured))
             if self._open_bytes >= CHUNK_BYTES:
-                self._first_blocks.append(stored.height + 1)
+                self._first_blocks.append(measured + 1)
                 self._open_bytes = 0
         self._measured_height = max(self._measured_height, height)
         firsts = [first for first in self._first_blocks if first <= height]
@@ -100,7 +94,7 @@ class Restoration:
         self._path = chain.path.with_name(chain.path.name + "-snapshot")
         for leftover in self._path.parent.glob(self._path.name + "*"):
             leftover.unlink()
-        self._store = Store(self._path)
+        self._core = chain.empty_core(self._path)
         self._next_chunk = 0
 
     def apply(self, index: int, chunk: bytes) -> None:
@@ -117,34 +111,9 @@ class Restoration:
         """
         if index != self._next_chunk:
             raise ChainError(f"chunk {index} of a snapshot: {self._next_chunk} is next")
-        for stored in _read(chunk, self._store.height()):
-            receipts = [row.decoded_receipt() for row in stored.transactions]
-            self._store.append(Header.decode(stored.header), stored.decoded_changes(), stored.transactions, receipts)
         self._next_chunk += 1
-        if self._next_chunk == self._snapshot.chunks:
-            self._store.set_progress(self._snapshot.height)
-            self._store.close()
-            self._chain.adopt(self._path, self._snapshot.hash, self._snapshot.height)
-
-
-def _fields(stored: StoredBlock) -> list[rlp.Item]:
-    return [stored.header, stored.changes, [[row.raw, row.receipt] for row in stored.transactions]]
-
-
-def _size(stored: StoredBlock) -> int:
-    rows = sum(len(row.raw) + len(row.receipt) for row in stored.transactions)
-    return len(stored.header) + len(stored.changes) + rows
-
-
-def _read(chunk: bytes, height: int) -> Iterator[StoredBlock]:
-    """Blocks of a chunk, behind a height."""
-    for item in rlp.to_list(rlp.decode(chunk)):
-        fields = rlp.to_list(item)
-        if len(fields) != _BLOCK_FIELDS:
-            raise InvalidValue("chunk", f"a block of {len(fields)} fields", f"{_BLOCK_FIELDS}")
-        height += 1
-        rows = []
-        for position, row in enumerate(rlp.to_list(fields[2])):
-            raw, receipt = (rlp.to_bytes(part) for part in rlp.to_list(row))
-            rows.append(StoredTransaction(height, position, keccak256(raw), raw, receipt))
-        yield StoredBlock(height, rlp.to_bytes(fields[0]), rlp.to_bytes(fields[1]), rows)
+        is_last = self._next_chunk == self._snapshot.chunks
+        for block in rlp.to_list(rlp.decode(chunk)):
+            self._core.append_encoded(rlp.to_bytes(block), self._snapshot.height if is_last else 0)
+        if is_last:
+            self._chain.adopt(self._core, self._path, self._snapshot.hash, self._snapshot.height)

@@ -3,11 +3,11 @@
 ::
 
     server.py          HTTP and WebSocket, who may ask, how much
-    dispatch.py        JSON-RPC 2.0: requests in, answers out, batches
-    methods.py         what each method does
-    filters.py         event criteria, and filters that are polled
+    connections.py     connections that cannot take the server from others
+    conversation.py    what goes over one WebSocket
     subscriptions.py   new heads and events, pushed
-    objects.py         blocks, transactions, receipts and events as the execution-apis specification shows them
+    dispatch.py        JSON-RPC 2.0: requests in, answers out, batches
+    methods/           what each method does
     values.py          quantities and data in hexadecimal
     limits.py          how much one caller may ask for
     errors.py          error codes

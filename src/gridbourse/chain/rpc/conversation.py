@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gridbourse.chain.rpc.methods import Method
+from gridbourse.chain.rpc.methods.table import Method
 from gridbourse.chain.rpc.subscriptions import HeadWatcher, Subscriptions
 from gridbourse.errors import ChainError
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from gridbourse.chain.rpc.errors import Code, rpc_error
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.methods import Method, Methods
+from gridbourse.chain.rpc.methods.table import Method, Methods
 from gridbourse.chain.rpc.values import read_data
 from gridbourse.errors import ChainError, InvalidValue, RpcError
 

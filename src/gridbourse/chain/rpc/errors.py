@@ -1,8 +1,8 @@
 """Error codes, and which of them each of our own errors is.
 
 Sources: JSON-RPC 2.0, section 5.1 (-32700 to -32603); EIP-1474 (-32000 to -32006); the execution-apis specification
-(3); EIP-7966 (4). Words and codes of refused transactions and failed executions are geth's: viem, ethers and web3.js
-tell by them what happened.
+(3, -32015, -38010 to -38026); EIP-7966 (4). Words and codes of refused transactions and failed executions are geth's:
+viem, ethers and web3.js tell by them what happened.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from gridbourse.errors import (
     InvalidValue,
     Rejection,
     RpcError,
+    StateNotKept,
     TransactionRejected,
 )
 
@@ -39,17 +40,39 @@ class Code(IntEnum):
     LIMIT_EXCEEDED = -32005
     EXECUTION_REVERTED = 3
     SYNC_TIMEOUT = 4
+    # Those of eth_simulateV1.
+    EXECUTION_HALTED = -32015
+    NONCE_TOO_LOW = -38010
+    NONCE_TOO_HIGH = -38011
+    INTRINSIC_GAS = -38013
+    INSUFFICIENT_FUNDS = -38014
+    BLOCK_GAS = -38015
+    BLOCK_NUMBER = -38020
+    BLOCK_TIME = -38021
+    MOVED_TO_ITSELF = -38022
+    MOVED_TWICE = -38023
+    SENDER_IS_CONTRACT = -38024
+    INIT_CODE = -38025
+    TOO_MANY_BLOCKS = -38026
 
 
 # What stopped an execution: revm's names, and geth's words for them.
 _HALTS = {
     "OutOfGas": "out of gas",
+    "MemoryOOG": "out of gas",
+    "MemoryLimitOOG": "out of gas",
+    "PrecompileOOG": "out of gas",
+    "InvalidOperandOOG": "out of gas",
+    "ReentrancySentryOOG": "out of gas",
+    "Revert": "execution reverted",
     "InvalidFEOpcode": "invalid opcode: INVALID",
     "OpcodeNotFound": "invalid opcode",
+    "NotActivated": "invalid opcode",
     "InvalidJump": "invalid jump destination",
     "StackUnderflow": "stack underflow",
     "StackOverflow": "stack limit reached",
     "StateChangeDuringStaticCall": "write protection",
+    "CallNotAllowedInsideStatic": "write protection",
     "OutOfOffset": "return data out of bounds",
     "CreateCollision": "contract address collision",
     "CreateContractSizeLimit": "max code size exceeded",
@@ -64,6 +87,11 @@ _OUT_OF_GAS = re.compile(r"out ?of ?gas|gas required exceeds|\w+OOG\b", re.IGNOR
 _EXECUTION_HALT = re.compile(r"(?:EVM error|vm execution error):? (\w+)", re.IGNORECASE)
 
 
+def halt_words(name: str) -> str:
+    """What stopped an execution, in geth's words."""
+    return _HALTS.get(name, f"vm execution error: {name}")
+
+
 def rpc_error(error: Exception) -> RpcError:
     """The error to answer with."""
     if isinstance(error, RpcError):
@@ -74,6 +102,8 @@ def rpc_error(error: Exception) -> RpcError:
         return RpcError(Code.SERVER_ERROR, _rejection_text(error))
     if isinstance(error, ContractReverted):
         return _execution_error(error)
+    if isinstance(error, StateNotKept):
+        return RpcError(Code.RESOURCE_UNAVAILABLE, str(error))
     if isinstance(error, ChainError):
         return RpcError(Code.INTERNAL_ERROR, str(error))
     _log.error("a request failed", exc_info=error)
@@ -109,6 +139,6 @@ def _rejection_text(error: TransactionRejected) -> str:
 
 def _execution_error(error: ContractReverted) -> RpcError:
     if not error.reverted:
-        return RpcError(Code.SERVER_ERROR, _HALTS.get(error.error, f"vm execution error: {error.error}"))
+        return RpcError(Code.SERVER_ERROR, halt_words(error.error))
     said = f": {error.arguments[0]}" if error.error == "Error" else ""
     return RpcError(Code.EXECUTION_REVERTED, f"execution reverted{said}", data(error.data))

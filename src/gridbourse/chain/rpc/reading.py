@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gridbourse.chain import rlp
 from gridbourse.chain.block import Log, Receipt
 from gridbourse.chain.rpc.values import read_address, read_data, read_hash, read_quantity
-from gridbourse.chain.transaction import TYPE, SignedTransaction
+from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address, keccak256
 from gridbourse.errors import ChainError, InvalidValue, TransactionRejected
 
@@ -91,7 +91,9 @@ def read_receipt(answer: Mapping[str, Any]) -> Receipt:
         revert_data=b"" if succeeded else read_data(answer.get("revertReason") or "0x", "revertReason"),
         halt="",
         contract_address=read_address(contract, "contractAddress") if contract and succeeded else None,
-        logs=tuple(replace(log, index=index) for index, log in enumerate(logs)),
+        logs=logs,
+        kind=read_quantity(answer.get("type") or "0x0", "type"),
+        cumulative_gas_used=read_quantity(answer["cumulativeGasUsed"], "cumulativeGasUsed"),
     )
 
 
@@ -115,24 +117,52 @@ def read_transaction(answer: Mapping[str, Any]) -> SignedTransaction:
     Raises
     ------
     ChainError
-        It is of another kind than those that gridbourse signs.
+        It is of a type that no chain of ours takes.
     """
-    tx_hash = read_hash(answer["hash"], "hash")
-    if read_quantity(answer["type"], "type") != TYPE[0] or answer.get("accessList"):
-        raise ChainError(f"transaction 0x{tx_hash.hex()} is not of type 2 with an empty access list: it is not ours")
-    fields: list[rlp.Item] = [
-        *(read_quantity(answer[name], name) for name in ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas")),
-        read_quantity(answer["gas"], "gas"),
-        read_address(answer["to"], "to") if answer.get("to") else b"",
-        read_quantity(answer["value"], "value"),
-        read_data(answer["input"], "input"),
-        [],
-        *(read_quantity(answer[name], name) for name in ("yParity", "r", "s")),
-    ]
-    raw = TYPE + rlp.encode(fields)
+    tx_hash, kind = read_hash(answer["hash"], "hash"), read_quantity(answer["type"], "type")
+    if kind not in _FIELDS:
+        raise ChainError(f"transaction 0x{tx_hash.hex()} is of type {kind}, which is not read here")
+    fields = [_FIELD_READERS.get(name, read_quantity)(answer[name], name) for name in _FIELDS[kind]]
+    raw = (bytes([kind]) if kind else b"") + rlp.encode(fields)
     if keccak256(raw) != tx_hash:
         raise ChainError(f"transaction 0x{tx_hash.hex()}: the node tells other contents than were signed")
     try:
         return SignedTransaction.decode(raw)
     except TransactionRejected as error:
         raise ChainError(f"transaction 0x{tx_hash.hex()}: {error}") from error
+
+
+def _read_receiver(value: object, field: str) -> rlp.Item:
+    return b"" if value is None else read_address(value, field)
+
+
+def _read_access_list(value: Any, _: str) -> rlp.Item:
+    return [
+        [read_address(entry["address"], "address"), [read_hash(slot, "storageKeys") for slot in entry["storageKeys"]]]
+        for entry in value
+    ]
+
+
+def _read_authorizations(value: Any, _: str) -> rlp.Item:
+    names = ("chainId", "address", "nonce", "yParity", "r", "s")
+    return [
+        [(read_address if name == "address" else read_quantity)(entry[name], name) for name in names] for entry in value
+    ]
+
+
+_PAYLOAD = ("to", "value", "input")
+_SIGNED = ("yParity", "r", "s")
+_FEES = ("maxPriorityFeePerGas", "maxFeePerGas", "gas")
+# What each type signs, in its order (EIP-155, 2930, 1559, 7702).
+_FIELDS: Mapping[int, tuple[str, ...]] = {
+    0: ("nonce", "gasPrice", "gas", *_PAYLOAD, "v", "r", "s"),
+    1: ("chainId", "nonce", "gasPrice", "gas", *_PAYLOAD, "accessList", *_SIGNED),
+    2: ("chainId", "nonce", *_FEES, *_PAYLOAD, "accessList", *_SIGNED),
+    4: ("chainId", "nonce", *_FEES, *_PAYLOAD, "accessList", "authorizationList", *_SIGNED),
+}
+_FIELD_READERS: Mapping[str, Callable[[Any, str], rlp.Item]] = {
+    "to": _read_receiver,
+    "input": read_data,
+    "accessList": _read_access_list,
+    "authorizationList": _read_authorizations,
+}

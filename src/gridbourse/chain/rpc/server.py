@@ -29,7 +29,7 @@ from gridbourse.chain.rpc.conversation import Conversation
 from gridbourse.chain.rpc.dispatch import Dispatcher, failure
 from gridbourse.chain.rpc.errors import Code
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.methods import Method, Methods
+from gridbourse.chain.rpc.methods.table import Method, Methods
 from gridbourse.chain.rpc.subscriptions import HeadWatcher, Subscriptions
 from gridbourse.errors import ChainError, InvalidValue, RpcError
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridbourse.chain.interface import Chain
-from gridbourse.chain.rpc import objects
 from gridbourse.chain.rpc.dispatch import notification
 from gridbourse.chain.rpc.errors import Code
-from gridbourse.chain.rpc.filters import matching
 from gridbourse.chain.rpc.limits import Limits
-from gridbourse.chain.rpc.methods import Method, Methods
-from gridbourse.chain.rpc.parameters import EventFilter
+from gridbourse.chain.rpc.methods import objects
+from gridbourse.chain.rpc.methods.filters import matching
+from gridbourse.chain.rpc.methods.parameters import EventFilter
+from gridbourse.chain.rpc.methods.table import Method, Methods
 from gridbourse.chain.rpc.values import shown
 from gridbourse.errors import ChainError, InvalidValue, RpcError
 
@@ -156,6 +156,6 @@ class Subscriptions:
 
     def _results(self, events: EventFilter | None, height: int) -> list[Any]:
         if events is None:
-            has_logs = self._methods.places.at(height).logs_before[-1] > 0
-            return [objects.header_object(self._chain.header(height), has_logs=has_logs)]
+            bloom = self._methods.places.at(height).bloom
+            return [objects.header_object(self._chain.header(height), bloom)]
         return self._methods.log_objects(list(matching(self._chain, events, height, height)))

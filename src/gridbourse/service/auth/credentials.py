@@ -316,17 +316,20 @@ class Credentials:
     def _speaker(
         self, kind: Kind, name: str, scopes: frozenset[Scope], keys: NodeKeys | None, credential: str
     ) -> Principal | None:
-        master = self._directory.master_of.get(name) if kind is Kind.NODE else name if kind is Kind.MASTER else None
-        if kind is Kind.NODE and (master is None or name in self._directory.revoked):
-            return None
+        master = name if kind is Kind.MASTER else None
+        if kind is Kind.NODE:
+            node = self._directory.node(name)
+            if node is None or node.is_revoked:
+                return None
+            master = node.master
         return Principal(kind, name, master, scopes, keys, credential)
 
     def _holder(self, address: Address) -> tuple[Kind, str]:
         if address in self._members:
             return self._members[address]
-        for node_id, node in self._directory.nodes.items():
-            if node.address_hex == address.hex():
-                return Kind.NODE, node_id
+        for node in self._directory.nodes():
+            if node.address == address:
+                return Kind.NODE, node.node_id
         text = "{address} is the key of nobody in this region"
         raise SignInRefused(Message(text, address=ethereum.checksum_address(address)))
 

@@ -44,5 +44,5 @@ async def export_deals(exchange: ExchangeOf, principal: CurrentUser, day: Annota
 
 @router.get("/alarms", **operation(Right.AUDIT))
 async def list_alarms(exchange: ExchangeOf) -> list[Alarm]:
-    """What asks for attention: late anchors, silent meters, a lost broker, broken proofs, a stalled region."""
+    """What asks for attention: late anchors, silent meters, a lost broker, broken proofs, failing jobs."""
     return exchange.alarms()

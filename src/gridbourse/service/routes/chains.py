@@ -47,7 +47,7 @@ async def search_chains(
     """Find deals, traders, orders, nodes, records, blocks and transactions that you may read; at most a hundred.
 
     A number is that of a deal or a trader or the height of a block. A hash is that of a record's leaf, a block or a
-    transaction, given whole; of records and of the newest 500 blocks of a chain its first eight digits suffice.
+    transaction, given whole; of records and blocks their first eight digits suffice.
     """
     return await exchange.search.search(principal, q)
 
@@ -57,7 +57,7 @@ async def list_blocks(
     exchange: ExchangeOf, principal: CurrentUser, name: Name, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[BlockSummary]:
     """Heads of a chain's blocks, newest first."""
-    return await exchange.chains.blocks(principal, name, cursor, limit)
+    return exchange.chains.blocks(principal, name, cursor, limit)
 
 
 @router.get("/{name}/blocks/{height}", **_READ)

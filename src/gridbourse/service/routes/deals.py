@@ -19,12 +19,13 @@ from gridbourse.api.schema import (
     Page,
     Position,
 )
+from gridbourse.index.naming import types_of
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.rights import Right
 from gridbourse.service.routes.parameters import Cursor, Limit, NodeFilter
 from gridbourse.service.routes.routing import operation
-from gridbourse.service.views import limits_view, types_of
+from gridbourse.service.views import limits_view
 
 router = APIRouter()
 _ANSWER = operation(Right.TRADE, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)

@@ -21,12 +21,12 @@ from gridbourse.api.schema import (
     SideName,
     Trade,
 )
+from gridbourse.index.naming import side_of, types_of
 from gridbourse.market.types import Offer
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.rights import Kind, Right
 from gridbourse.service.routes.parameters import Cursor, EnergyTypeFilter, Limit
 from gridbourse.service.routes.routing import operation
-from gridbourse.service.views import side_of, types_of
 
 router = APIRouter(prefix="/market", tags=["market"])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from http import HTTPStatus
 from typing import Annotated
 
@@ -17,7 +16,6 @@ from gridbourse.metering.reading import READING_BYTES
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.rights import Right
 from gridbourse.service.routes.routing import operation
-from gridbourse.units import PERIOD_SECONDS, PERIODS_PER_DAY
 
 router = APIRouter()
 
@@ -97,7 +95,7 @@ async def list_readings(
     exchange: ExchangeOf, principal: CurrentUser, node_id: NodeId, day: DayFilter = None
 ) -> list[PeriodReading]:
     """What the meter of a node of yours counted in each delivery period, and what it lets expect of the next ones."""
-    return exchange.offering.readings(principal, node_id, _today() if day is None else day)
+    return exchange.offering.readings(principal, node_id, exchange.today if day is None else day)
 
 
 @router.get("/nodes/{node_id}/automatic-offers", tags=["automatic offering"], **_READ)
@@ -105,8 +103,4 @@ async def list_automatic_offers(
     exchange: ExchangeOf, principal: CurrentUser, node_id: NodeId, day: DayFilter = None
 ) -> list[AutomaticOffer]:
     """What a node of yours offered by itself in each delivery period, and why nothing where it offered nothing."""
-    return exchange.offering.automatic_offers(principal, node_id, _today() if day is None else day)
-
-
-def _today() -> int:
-    return int(time.time()) // (PERIOD_SECONDS * PERIODS_PER_DAY)
+    return exchange.offering.automatic_offers(principal, node_id, exchange.today if day is None else day)

@@ -23,7 +23,7 @@ async def ready(exchange: ExchangeOf) -> JSONResponse:
     """Say whether it takes orders: 503 while it starts or stops, and when the region does not run."""
     is_ready = exchange.is_running
     return JSONResponse(
-        {"status": "ready" if is_ready else "not ready", "main_height": exchange.state.height},
+        {"status": "ready" if is_ready else "not ready", "main_height": exchange.index.chains.height()},
         status_code=200 if is_ready else 503,
     )
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from gridbourse.api.schema import Day, Statement
+from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.language import language_of
-from gridbourse.service.local_time import LocalTime, date_text
 from gridbourse.service.rights import Right
 from gridbourse.service.routes.parameters import NodeFilter
 from gridbourse.service.routes.routing import operation
@@ -36,7 +36,7 @@ async def read_statement_csv(
 ) -> Response:
     """The statement of a delivery day as CSV (RFC 4180), times in the region's local time."""
     statement = exchange.statements.statement(principal, day, node_id=node_id)
-    return _download(statement_csv(statement, exchange.local), CSV, f"statement-{date_text(day)}.csv")
+    return _download(statement_csv(statement, exchange.calendar), CSV, f"statement-{date_text(day)}.csv")
 
 
 @router.get("/{day}.pdf", **_file(PDF, "PDF"))
@@ -51,7 +51,7 @@ async def read_statement_pdf(
     """The statement of a delivery day as PDF, for people, in Chinese or English, at most 2,000 lines."""
     statement = exchange.statements.statement(principal, day, node_id=node_id)
     t = read_translation(language or language_of(request.headers))
-    content = await asyncio.to_thread(_pdf, statement, exchange.spec.name, exchange.local, t)
+    content = await asyncio.to_thread(_pdf, statement, exchange.spec.name, exchange.calendar, t)
     return _download(content, PDF, f"statement-{date_text(day)}.pdf")
 
 
@@ -63,10 +63,10 @@ async def read_statement(
     return exchange.statements.statement(principal, day, node_id=node_id)
 
 
-def _pdf(statement: Statement, region: str, local: LocalTime, t: Translation) -> bytes:
+def _pdf(statement: Statement, region: str, calendar: DeliveryCalendar, t: Translation) -> bytes:
     from gridbourse.service.statement_pdf import statement_pdf  # noqa: PLC0415 - for those who ask for one
 
-    return statement_pdf(statement, region, local, t)
+    return statement_pdf(statement, region, calendar, t)
 
 
 def _download(content: bytes, media_type: str, name: str) -> Response:

@@ -1,6 +1,6 @@
 import { createPublicClient, createWalletClient, defineChain, http, webSocket } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
-import { abi, bytecode, report, secret, soon, url, webSocketUrl } from './scenario.mjs';
+import { abi, bytecode, heard, report, secret, url, webSocketUrl } from './scenario.mjs';
 
 const chainId = await createPublicClient({ transport: http(url) }).getChainId();
 const chain = defineChain({
@@ -30,9 +30,7 @@ async function watched(client, key) {
   const coming = new Promise((resolve, reject) => {
     stop = client.watchContractEvent({ ...at, eventName: 'Stored', onLogs: resolve, onError: reject });
   });
-  await new Promise((resolve) => setTimeout(resolve, 500)); // its filter or subscription is on the way
-  await store(key);
-  const [{ args }] = await soon(coming);
+  const [{ args }] = await heard(coming, () => store(key));
   stop();
   return [args.key, args.sender, args.value];
 }

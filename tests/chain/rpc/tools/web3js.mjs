@@ -1,5 +1,5 @@
 import { Web3 } from 'web3';
-import { abi, bytecode, report, secret, soon, url, webSocketUrl } from './scenario.mjs';
+import { abi, bytecode, heard, report, secret, url, webSocketUrl } from './scenario.mjs';
 
 const web3 = new Web3(url);
 const listener = new Web3(webSocketUrl);
@@ -22,8 +22,7 @@ const coming = new Promise((resolve, reject) => {
   subscription.on('error', reject);
 });
 await new Promise((resolve) => subscription.on('connected', resolve));
-await contract.methods.store(11, 12).send({ from });
-const event = await soon(coming);
+const event = await heard(coming, () => contract.methods.store(11, 12).send({ from }));
 
 const refusal = await contract.methods.refuse().call({ from }).catch((error) => [error.name, error.cause?.message ?? error.message]);
 const custom = await contract.methods.refuseWith(5).call({ from }).catch((error) => [error.name, error.cause?.errorName]);

@@ -48,7 +48,7 @@ export function dayChart(figure, rows) {
   if (!figure) return;
   const { data, read } = texts(figure);
   const start = Number(data.start);
-  const x = Array.from({ length: 96 }, (_, turn) => start + turn * PERIOD_SECONDS);
+  const x = Array.from({ length: Number(data.periods) }, (_, turn) => start + turn * PERIOD_SECONDS);
   /** @type {(number | null)[]} */
   const prices = x.map(() => null);
   /** @type {(number | null)[]} */
@@ -66,7 +66,7 @@ export function dayChart(figure, rows) {
   if (prices.every((price) => price === null) && caption) caption.textContent = data.none ?? "";
   const clock = clockOf(data.zone);
   plot(figure, [x, energies, prices], {
-    scales: { x: { time: false, range: [start - 600, start + 96 * PERIOD_SECONDS] }, kwh: { range: from0 }, price: { range: padded } },
+    scales: { x: { time: false, range: [start - 600, start + x.length * PERIOD_SECONDS] }, kwh: { range: from0 }, price: { range: padded } },
     axes: [
       { ...axis(figure, clock), incrs: [3600, 7200, 10_800, 14_400, 21_600], splits: hours(start) },
       { ...axis(figure, (v) => v.toFixed(2)), scale: "price" },
@@ -101,7 +101,7 @@ export function meterChart(figure, rows) {
   if (!figure) return;
   const { data, read } = texts(figure);
   const start = Number(data.start);
-  const x = Array.from({ length: 96 }, (_, turn) => start + turn * PERIOD_SECONDS);
+  const x = Array.from({ length: Number(data.periods) }, (_, turn) => start + turn * PERIOD_SECONDS);
   /** @type {(number | null)[]} */
   const metered = x.map(() => null);
   /** @type {(number | null)[]} */
@@ -124,7 +124,7 @@ export function meterChart(figure, rows) {
     points: { show: false },
   });
   plot(figure, [x, metered, expected], {
-    scales: { x: { time: false, range: [start - 600, start + 96 * PERIOD_SECONDS] }, kwh: { range: around0 } },
+    scales: { x: { time: false, range: [start - 600, start + x.length * PERIOD_SECONDS] }, kwh: { range: around0 } },
     axes: [
       { ...axis(figure, clock), incrs: [3600, 7200, 10_800, 14_400, 21_600], splits: hours(start) },
       { ...axis(figure, thousands), scale: "kwh" },
