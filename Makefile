@@ -15,7 +15,7 @@ FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 COMETBFT := v0.38.26
 
-.PHONY: consortium cometbft chromium postgresql screenshots demo serve test lint contracts-test unit-test optional-parts nightly bench load artifacts lock clean
+.PHONY: rust core-test wheel consortium cometbft chromium postgresql screenshots demo serve test lint contracts-test unit-test optional-parts nightly bench load artifacts lock clean
 
 ## the paper's market, end to end; tables on the screen, pictures and CSV files in out/
 demo: $(VENV)/run
@@ -26,11 +26,12 @@ serve: $(VENV)/run
 	$(BIN)/gridbourse serve out/region --example examples/region.toml $(SERVE)
 
 ## everything that has to hold
-test: lint contracts-test unit-test
+test: lint contracts-test core-test unit-test
 
 lint: $(VENV)/dev tests/browser/node_modules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	cd native && $(CARGO_PATH) cargo fmt --check && $(CARGO_PATH) cargo clippy -q --locked --release --all-targets --features python -- -D warnings
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd tests/browser && $(NPM) run --silent typecheck
@@ -39,6 +40,13 @@ contracts-test: contracts/node_modules
 	$(FORGE) fmt --check
 	$(FORGE) lint --deny warnings
 	$(FORGE) test
+
+core-test: $(VENV)/run
+	cd native && $(CARGO_PATH) cargo test -q --locked --release
+
+## the wheel: one for every CPython from 3.11 on, in out/wheels
+wheel: $(VENV)/run
+	$(CARGO_PATH) $(BIN)/maturin build -q --release --locked --out out/wheels
 
 unit-test: $(VENV)/dev contracts/node_modules tests/browser/node_modules $(RPC_TOOLS)/node_modules optional-parts
 	$(BIN)/pytest -n auto --dist loadfile -m "not nightly"
@@ -120,7 +128,14 @@ $(VENV)/bin/python:
 		{ echo "gridbourse needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run: requirements/run.txt pyproject.toml $(wildcard native/Cargo.* native/src/*.rs) $(VENV)/bin/python
+# The core is compiled: by the machine's cargo, by Debian's, or by rustup's.
+rust:
+	@$(CARGO_PATH) sh -c 'command -v cargo' > /dev/null || \
+		{ command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q --no-install-recommends rustc-web cargo-web gcc libc6-dev; } || \
+		{ command -v curl > /dev/null && curl -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal; } || \
+		{ echo "the chain core is written in Rust: install cargo 1.91 or newer (https://rustup.rs), then run make again"; exit 1; }
+
+$(VENV)/run: requirements/run.txt pyproject.toml $(wildcard native/Cargo.* native/src/*.rs) $(VENV)/bin/python | rust
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
 	$(CARGO_PATH) $(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@

@@ -8,8 +8,8 @@ use revm::primitives::hardfork::SpecId;
 
 use crate::{
     error::{Error, Result},
-    lists::ordered_root,
     transaction::{Signature, recover},
+    trie::leaves::ordered_root,
 };
 
 /// The sealer of a chain that others order.

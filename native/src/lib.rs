@@ -27,7 +27,6 @@ pub mod history;
 pub mod journal;
 pub mod json;
 pub mod keccak;
-pub mod lists;
 pub mod roots;
 pub mod simulate;
 pub mod store;

@@ -20,10 +20,11 @@ use crate::{
     error::{Error, Rejection},
     execute::{self, Environment, Execution, Message, OpenBlock, Overlay},
     history::StateAt,
-    lists::ordered_root,
     simulate,
     store::{Store, StoredBlock, StoredTransaction},
-    transaction, verify,
+    transaction,
+    trie::leaves::ordered_root,
+    verify,
 };
 
 const UNPOISONED: &str = "nothing panics while it holds this lock";
@@ -586,7 +587,12 @@ impl Header {
 
     #[getter]
     fn state_root<'py>(&self, python: Python<'py>) -> Bound<'py, PyBytes> {
-        bytes_of(python, self.0.changes_root)
+        bytes_of(python, self.0.state_root)
+    }
+
+    #[getter]
+    fn state_height(&self) -> u64 {
+        self.0.state_height
     }
 
     #[getter]
@@ -672,7 +678,7 @@ fn propose(
     done: Execution,
     taken: Vec<usize>,
     signed: Vec<(B256, Bytes)>,
-) -> ProposedBlock {
+) -> crate::error::Result<ProposedBlock> {
     let (head, genesis) = (store.head(), store.genesis());
     let (hashes, raws): (Vec<B256>, Vec<Bytes>) = signed.into_iter().unzip();
     let consensus: Vec<_> = done.receipts.iter().map(block::Receipt::consensus_bytes).collect();
@@ -684,8 +690,8 @@ fn propose(
         transactions_root: ordered_root(&raws),
         receipts_root: ordered_root(&consensus),
         changes_root: changes_root(&alloy_rlp::encode(&done.changes)),
-        state_height: 0,
-        state_root: B256::ZERO,
+        state_height: head.height,
+        state_root: store.state_root()?,
         gas_used: done.gas_used,
         gas_limit: genesis.gas_limit,
         sealer: genesis.sealer,
@@ -693,7 +699,7 @@ fn propose(
     };
     let encoded = done.receipts.iter().map(|receipt| receipt.bytes().into()).collect();
     let block = StoredBlock { header, transactions: raws, receipts: encoded, changes: done.changes };
-    ProposedBlock { block, taken, receipts: done.receipts, hashes }
+    Ok(ProposedBlock { block, taken, receipts: done.receipts, hashes })
 }
 
 /// The open file of a chain.
@@ -720,6 +726,13 @@ fn environment(store: &Store, timestamp: u64) -> Environment {
     Environment::of(store.genesis(), store.head().height + 1, timestamp, store.head_hash())
 }
 
+type Nodes<'py> = Vec<Bound<'py, PyBytes>>;
+type ProvenAccount<'py> = (
+    Bound<'py, PyBytes>,
+    Option<(u64, Int, Bound<'py, PyBytes>, Bound<'py, PyBytes>)>,
+    Nodes<'py>,
+    Vec<(Int, Int, Nodes<'py>)>,
+);
 type Ended<'py> = (bool, u64, Bound<'py, PyBytes>, String);
 
 #[pymethods]
@@ -774,7 +787,7 @@ impl Core {
                 Ok(())
             })?;
             let taken = (0..raws.len()).collect();
-            Ok(propose(store, timestamp, block.finish(), taken, names))
+            propose(store, timestamp, block.finish(), taken, names)
         })
     }
 
@@ -790,7 +803,7 @@ impl Core {
             let mut block = OpenBlock::new(&environment(store, timestamp), &*store)?;
             transactions.iter().try_for_each(|signed| block.add(&signed.0))?;
             let names = transactions.iter().map(|signed| (signed.0.hash, signed.0.raw.clone())).collect();
-            Ok(propose(store, timestamp, block.finish(), (0..transactions.len()).collect(), names))
+            propose(store, timestamp, block.finish(), (0..transactions.len()).collect(), names)
         })
     }
 
@@ -821,7 +834,7 @@ impl Core {
                     Err(error) => return Err(error),
                 }
             }
-            Ok(propose(store, timestamp, block.finish(), taken, names))
+            propose(store, timestamp, block.finish(), taken, names)
         })
     }
 
@@ -837,6 +850,21 @@ impl Core {
 
     fn nonce(&self, address: At) -> PyResult<u64> {
         Ok((&*self.locked()).basic_ref(address.0)?.map_or(0, |info| info.nonce))
+    }
+
+    /// What an account and some slots hold behind the newest block, and what proves it: the state root; nonce, balance, storage
+    /// root, hash of the code; the account's nodes; of each slot its number, value and nodes.
+    fn proof<'py>(&self, python: Python<'py>, address: At, slots: Vec<Int>) -> PyResult<ProvenAccount<'py>> {
+        let slots: Vec<U256> = slots.iter().map(|slot| slot.0).collect();
+        let (root, proof) = python.detach(|| self.locked().prove(&address.0, &slots))?;
+        let nodes = |nodes: &[Vec<u8>]| nodes.iter().map(|node| bytes_of(python, node)).collect::<Vec<_>>();
+        let account = proof.account.map(|account| {
+            let [storage_root, code_hash] =
+                [account.storage_root, account.code_hash].map(|hash| bytes_of(python, hash));
+            (account.nonce, Int(account.balance), storage_root, code_hash)
+        });
+        let slots = proof.slots.iter().map(|(slot, value, proof)| (Int(*slot), Int(*value), nodes(proof))).collect();
+        Ok((bytes_of(python, root), account, nodes(&proof.proof), slots))
     }
 
     fn balance(&self, address: At) -> PyResult<Int> {

@@ -23,8 +23,11 @@ use crate::{
     error::{Error, Result},
     history::{History, Undo},
     journal::Journal,
-    roots::Roots,
-    trie::state::AccountProof,
+    roots::{Roots, store_error},
+    trie::{
+        part::TRIE,
+        state::{AccountProof, StateTrie},
+    },
 };
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -498,6 +501,17 @@ impl Store {
     pub fn prove(&self, address: &Address, slots: &[U256]) -> Result<(B256, AccountProof)> {
         let roots = self.roots.as_ref().ok_or_else(|| self.closed())?;
         roots.prove(address, slots).map_err(|error| self.failed(error))
+    }
+
+    /// The block that the stored state trie is of, and its root: every node is made anew from the leaves and compared.
+    ///
+    /// # Errors
+    ///
+    /// The file is damaged, or the disk fails.
+    pub fn checked_trie(&self) -> Result<(u64, B256)> {
+        let table = self.open_transaction()?.open_table(TRIE).map_err(|error| self.failed(error))?;
+        let (head, _) = StateTrie::check(&table).map_err(|error| self.failed(store_error(error)))?;
+        Ok((head.height, head.root))
     }
 
     /// How far the engine that orders this chain has come, by its own count.

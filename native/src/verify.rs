@@ -1,16 +1,22 @@
 //! Proof that a file is what was written, and that what was written is right.
 
 use alloy_primitives::{B256, keccak256, map::HashMap};
+use redb::{Database, WriteTransaction, backends::InMemoryBackend};
 use revm::DatabaseRef;
 
 use crate::{
-    block::{AccountChange, Header, Receipt, changes_root},
+    block::{AccountChange, Header, Receipt, changes_root, unreadable},
     disk::{Disk, Pages, STORED_BYTES, damage},
     error::{Error, Result},
     execute::{Environment, OpenBlock},
-    lists::ordered_root,
+    roots::store_error,
     store::{Store, StoredBlock, StoredTransaction},
     transaction::SignedTransaction,
+    trie::leaves::ordered_root,
+    trie::{
+        part::TRIE,
+        state::{Changes, StateTrie},
+    },
 };
 
 /// The first page from one on that is not what was written, among so many; the number of the one behind them.
@@ -42,12 +48,17 @@ pub fn verify(store: &Store) -> Result<()> {
     let genesis_hash = store.block_hash_ref(0)?;
     let (mut parent_hash, mut transactions) = (genesis_hash, 0);
     state.hashes.push(genesis_hash);
+    let mut roots = ReplayedRoots::new(&store.genesis().state())?;
     for height in 1..=store.head().height {
         let place = format!("block {height}");
         let header = store.header(height)?.ok_or_else(|| store.corrupted(&place, &"missing"))?;
         let stored = store.transactions(height)?;
         check_block(store, &header, parent_hash, &stored)?;
+        if header.state_height + 1 != height || Some(&header.state_root) != roots.known.last() {
+            return Err(store.corrupted(&place, &"its state root is not that of the state it found"));
+        }
         execute_again(store, &header, parent_hash, &stored, &mut state)?;
+        roots.add(height, &store.changes(height)?)?;
         transactions += stored.len() as u64;
         parent_hash = header.hash();
         state.hashes.push(parent_hash);
@@ -56,6 +67,10 @@ pub fn verify(store: &Store) -> Result<()> {
         return Err(store.corrupted("head", &"it is not the newest block"));
     }
     compare_state(store, &state)?;
+    let (height, root) = store.checked_trie()?;
+    if roots.known.get(usize::try_from(height).unwrap_or(usize::MAX)) != Some(&root) {
+        return Err(store.corrupted("state trie", &"its root is not that of the state"));
+    }
     let blocks = store.head().height;
     let slots: usize = state.accounts.values().map(|account| account.slots.len()).sum();
     if store.counts()? == [blocks, blocks, transactions, transactions, slots as u64] {
@@ -79,7 +94,9 @@ pub fn check_received(store: &Store, block: &StoredBlock) -> Result<()> {
         && header.sealer == store.genesis().sealer
         && ordered_root(&block.transactions) == header.transactions_root
         && ordered_root(&receipts) == header.receipts_root
-        && changes_root(&alloy_rlp::encode(&block.changes)) == header.changes_root;
+        && changes_root(&alloy_rlp::encode(&block.changes)) == header.changes_root
+        && header.state_height == store.head().height
+        && header.state_root == store.state_root()?;
     if fits {
         return Ok(());
     }
@@ -165,6 +182,36 @@ fn compare_state(store: &Store, state: &Replayed) -> Result<()> {
         return Ok(());
     }
     Err(store.corrupted("state", &"an account is missing"))
+}
+
+/// The state roots that blocks lead to, by a trie of its own in memory.
+struct ReplayedRoots {
+    trie: StateTrie,
+    nothing_stored: WriteTransaction,
+    /// By height.
+    known: Vec<B256>,
+}
+
+impl ReplayedRoots {
+    fn new(genesis: &[AccountChange]) -> Result<Self> {
+        let opened = || -> std::result::Result<Self, redb::Error> {
+            let database = Database::builder().create_with_backend(InMemoryBackend::new())?;
+            let nothing_stored = database.begin_write()?;
+            let trie = StateTrie::open(&nothing_stored.open_table(TRIE)?).map_err(store_error)?;
+            Ok(Self { trie, nothing_stored, known: Vec::new() })
+        };
+        let mut roots = opened().map_err(|error| unreadable("state trie", error))?;
+        roots.add(0, genesis)?;
+        Ok(roots)
+    }
+
+    fn add(&mut self, height: u64, changes: &[AccountChange]) -> Result<()> {
+        let mut all = Changes::default();
+        changes.iter().for_each(|change| all.add(change));
+        let table = self.nothing_stored.open_table(TRIE).map_err(|error| unreadable("state trie", error))?;
+        self.known.push(self.trie.update(&table, &all, height).map_err(|error| unreadable("state trie", error))?);
+        Ok(())
+    }
 }
 
 /// The state that blocks lead to, in memory.

@@ -251,7 +251,9 @@ class Header:
         """Hash of all that the block changed of the state."""
     @property
     def state_root(self) -> bytes:
-        """What the header commits to of the state: the changes that the block made to it."""
+        """Root of Ethereum's state trie behind the block at `state_height`, which is the one before."""
+    @property
+    def state_height(self) -> int: ...
     @property
     def gas_used(self) -> int: ...
     @property
@@ -367,6 +369,17 @@ class Core:
     def append(self, proposed: ProposedBlock, seal: bytes, progress: int = 0) -> Header:
         """Make a proposed block the newest; returns its header when it survives a crash of the machine."""
     def nonce(self, address: Address) -> int: ...
+    def proof(
+        self, address: Address, slots: Sequence[int]
+    ) -> tuple[bytes, tuple[int, int, bytes, bytes] | None, list[bytes], list[tuple[int, int, list[bytes]]]]:
+        """What an account and some slots hold behind the newest block, and what proves it (EIP-1186).
+
+        Returns
+        -------
+        tuple
+            The state root, which the next block's header carries; nonce, balance, storage root and hash of the code, or
+            None; the account's nodes; number, value and nodes of each slot.
+        """
     def balance(self, address: Address) -> int: ...
     def code(self, address: Address) -> bytes: ...
     def storage(self, address: Address, slot: int) -> bytes: ...

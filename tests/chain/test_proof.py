@@ -6,12 +6,13 @@ import copy
 import json
 
 import pytest
+import rlp
 from click.testing import CliRunner
 from conformance.engines import Process, free_port
 from foundry import program
 from hypothesis import given
 from hypothesis import strategies as st
-from probe import ALICE, BYTECODE, CHAIN_ID, call_data
+from probe import ALICE, BYTECODE, CHAIN_ID, call_data, deploy, stores, word
 from trie import HexaryTrie
 from trie.exceptions import BadTrieProof
 
@@ -73,8 +74,6 @@ def nodes(texts: list[str]) -> list[bytes]:
 
 def foreign(root: bytes, key: bytes, proof: list[bytes]) -> bytes:
     """What a foreign library says the value is, empty where there is none."""
-    import rlp
-
     return HexaryTrie.get_from_proof(root, key, [rlp.decode(node) for node in proof])
 
 
@@ -238,3 +237,24 @@ class TestCommands:
         header.write_text(json.dumps(scene.header))
         with pytest.raises(InvalidValue):
             self.run("verify-proof", str(proof), "--header", str(header))
+
+
+def test_the_next_header_proves_what_our_own_chain_holds(chain):
+    probe = deploy(chain)
+    for raws in (stores(probe, 1, 30), stores(probe, 31, 30)):
+        chain.submit(raws)
+    before = chain.head()
+    slots = [1, *(int.from_bytes(keccak256(word(key) + word(0)), "big") for key in (1, 45, 60)), 999]
+    root, account, nodes, proven = chain._core.proof(probe, slots)
+    chain.submit(stores(probe, 61, 1))
+    header = chain.head()
+    assert (header.state_root, header.state_height) == (root, before.height)
+    encoded = foreign(root, keccak256(probe), nodes)
+    assert rlp.decode(encoded)[2:] == [account[2], account[3]]
+    assert [value for _, value, _ in proven] == [60, 2, 46, 61, 0]
+    for slot, value, proof in proven:
+        found = foreign(account[2], keccak256(word(slot)), proof)
+        assert int.from_bytes(rlp.decode(found) if found else b"", "big") == value
+    _, nobody, nodes, _ = chain._core.proof(b"\x55" * 20, [])
+    assert nobody is None
+    assert verify_proof(chain._core.proof(probe, [])[0], keccak256(b"\x55" * 20), nodes) is None

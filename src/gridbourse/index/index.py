@@ -21,7 +21,8 @@ from gridbourse.index import balance, chains, market, participants, records
 from gridbourse.index.blocks import Block, MainBlock
 from gridbourse.index.chains import AnchorEntry, HeadRow, name_of
 from gridbourse.index.database import Database, insert_rows
-from gridbourse.index.market import MarketChanges, NextNumbers
+from gridbourse.index.market import MarketChanges
+from gridbourse.index.market_rows import NextNumbers, next_numbers
 from gridbourse.index.schema import SCHEMA_VERSION, changes, heads, index_state, metadata
 
 KEPT_CHANGES = 5_000
@@ -132,7 +133,7 @@ class Index:
                 standing = _Standing(
                     connection.scalar(select(index_state.c.sequence)) or 0,
                     chains.standing_heads(connection),
-                    market.next_numbers(connection),
+                    next_numbers(connection),
                 )
             new = _following(standing.heads, blocks)
             if new:

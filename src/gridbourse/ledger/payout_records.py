@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from gridbourse.errors import InvalidValue
 from gridbourse.ledger.kinds import RecordKind
+from gridbourse.text import Message
 from gridbourse.units import format_yuan
 
 MAX_MONEY = 2**96 - 1
@@ -46,11 +47,11 @@ class PayoutInstruction:
     def __post_init__(self) -> None:
         least = 0 if self.standing else 1
         if not least <= self.money <= MAX_MONEY:
-            most = format_yuan(MAX_MONEY)
-            raise InvalidValue("money", self.money, f"{least} to {MAX_MONEY} units of 1e-7 yuan, at most {most} yuan")
+            raise InvalidValue("money", format_yuan(self.money), Message("an amount of yuan above 0"))
         is_text = self.payee.isprintable() and self.payee == self.payee.strip()
         if not is_text or len(self.payee) > MAX_PAYEE_CHARACTERS or not (self.payee or self.standing):
-            remedy = f"name and number of a bank account, printable, at most {MAX_PAYEE_CHARACTERS} characters"
+            text = "name and number of a bank account, at most {most} printable characters"
+            remedy = Message(text, most=MAX_PAYEE_CHARACTERS)
             raise InvalidValue("payee", self.payee, remedy)
 
 

@@ -16,7 +16,7 @@ from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.service.rights import Kind
 from gridbourse.service.statement_text import statement_notes
 from gridbourse.service.views import limits_view
-from gridbourse.units import energy_wh, format_kwh, format_price, price_ticks
+from gridbourse.units import energy_wh, format_kwh, format_price, money_units, price_ticks
 from gridbourse.web.frame import Frame, PageFrame, page_router
 
 router = page_router()
@@ -152,7 +152,7 @@ async def set_limits(
 
 @router.get("/energy/account")
 async def account(frame: PageFrame, node: NodeName = "", day_text: DayText = "") -> Response:
-    """Deposits and positions."""
+    """Deposits, payouts and positions."""
     trading, day = frame.exchange.trading, _day(frame, day_text)
     return _part(
         frame,
@@ -160,8 +160,22 @@ async def account(frame: PageFrame, node: NodeName = "", day_text: DayText = "")
         node,
         day=day,
         deposits=trading.deposits(frame.principal, node_id=node or None),
+        payouts=await frame.exchange.payouts.payouts(frame.principal),
+        can_ask=frame.principal.kind is Kind.NODE and frame.principal.keys is not None,
         positions=trading.positions(frame.principal, day, node_id=node or None),
     )
+
+
+@router.post("/energy/payouts")
+async def ask_payout(
+    frame: PageFrame,
+    yuan: NumberText,
+    payee: Annotated[str, Form(max_length=200)] = "",
+    standing: Annotated[str, Form(max_length=3)] = "",
+) -> Response:
+    """Have money paid out, once or after every delivery day."""
+    await frame.exchange.payouts.instruct(frame.principal, money_units(yuan.strip()), payee, standing=bool(standing))
+    return frame.go("/energy/account", done="payout_asked")
 
 
 @router.get("/energy/statement")
