@@ -34,7 +34,7 @@ contract Balancing is IBalancing {
         if (asOfBlock >= block.number) revert BlockNotYet(asOfBlock);
         for (uint256 i; i < prices.length; ++i) {
             ImbalancePrice calldata price = prices[i];
-            emit ImbalancePricePublished(price.period, price.priceTicks, price.regionWh, asOfBlock);
+            emit ImbalancePricePublished(price.period, price.priceTicks, price.regionWh, price.referenceWh, asOfBlock);
         }
     }
 }

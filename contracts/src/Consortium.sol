@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {IConsortium, Master, Role, Settings, SlaveChain, Standing} from "./interfaces/IConsortium.sol";
+import {Ballot, IConsortium, Master, Role, Settings, SlaveChain, Standing} from "./interfaces/IConsortium.sol";
 import {Rules} from "./types/Rules.sol";
 
 /// @title The members of the main chain and the rules they set
 contract Consortium is IConsortium {
     uint16 private constant MAX_MASTERS = 255;
+    uint256 private constant VOTING_SECONDS = 14 days;
+    /// @dev So many actions one master may have put to the vote at once.
+    uint256 private constant MAX_OPEN = 8;
 
     struct Validator {
         bytes32 key;
@@ -18,8 +21,7 @@ contract Consortium is IConsortium {
     uint16 public dispatcher;
     address public regulator;
     bytes public regulatorEncryptionKey;
-    /// @dev Bit `1 << masterId` for every active master: votes are counted against it when they matter, so a
-    /// suspended master's earlier votes count for nothing.
+    /// @dev Bit `1 << masterId` for every active master.
     uint256 private _activeMasters;
     /// @dev Those of them whose role may trade, counted anew whenever one of the two changes.
     uint256 private _tradingMasters;
@@ -28,7 +30,9 @@ contract Consortium is IConsortium {
     mapping(uint16 masterId => Master) private _masters;
     mapping(address account => uint16 masterId) private _idOf;
     mapping(uint16 masterId => SlaveChain) private _slaveChains;
-    mapping(bytes32 actionId => uint256 voters) public votes;
+    mapping(bytes32 actionId => Ballot) private _ballots;
+    /// @dev The actions that are voted on, also those whose time is over and that nobody has cleared away yet.
+    bytes32[] private _openIds;
     mapping(uint16 masterId => Validator) public validator;
 
     modifier byVote() {
@@ -63,16 +67,18 @@ contract Consortium is IConsortium {
     function vote(bytes calldata action) external returns (bool carried) {
         uint16 masterId = activeMasterId(msg.sender);
         bytes32 actionId = keccak256(action);
-        uint256 voters = votes[actionId] | 1 << masterId;
+        Ballot storage ballot = _ballots[actionId];
+        if (ballot.end < block.timestamp) _open(actionId, masterId, action);
+        uint256 voters = ballot.inFavour | 1 << masterId;
         emit Voted(actionId, masterId, action);
 
-        carried = 2 * _count(voters & _activeMasters) > _count(_activeMasters);
+        carried = 2 * _count(voters) > _count(_activeMasters);
         if (!carried) {
-            if (voters == votes[actionId]) revert VotedAlready(actionId);
-            votes[actionId] = voters;
+            if (voters == ballot.inFavour) revert VotedAlready(actionId);
+            (ballot.inFavour, ballot.against) = (voters, ballot.against & ~(1 << masterId));
             return false;
         }
-        delete votes[actionId];
+        _close(actionId);
         (bool succeeded, bytes memory reason) = address(this).call(action);
         if (!succeeded) {
             assembly ("memory-safe") {
@@ -80,6 +86,29 @@ contract Consortium is IConsortium {
             }
         }
         emit ActionCarried(actionId);
+    }
+
+    function oppose(bytes32 actionId) external {
+        uint16 masterId = activeMasterId(msg.sender);
+        Ballot storage ballot = _openBallot(actionId);
+        (ballot.inFavour, ballot.against) = (ballot.inFavour & ~(1 << masterId), ballot.against | 1 << masterId);
+        emit Opposed(actionId, masterId);
+        if (2 * _count(ballot.against) >= _count(_activeMasters)) {
+            _close(actionId);
+            emit ActionRejected(actionId);
+        }
+    }
+
+    function withdrawVote(bytes32 actionId) external {
+        uint16 masterId = activeMasterId(msg.sender);
+        Ballot storage ballot = _openBallot(actionId);
+        uint256 others = ~(1 << masterId);
+        (ballot.inFavour, ballot.against) = (ballot.inFavour & others, ballot.against & others);
+        emit VoteWithdrawn(actionId, masterId);
+        if (ballot.inFavour == 0) {
+            _close(actionId);
+            emit ActionRejected(actionId);
+        }
     }
 
     function admit(address account, Role role) external byVote {
@@ -106,6 +135,12 @@ contract Consortium is IConsortium {
         known.active = false;
         _activeMasters &= ~(1 << masterId);
         _countTradingMasters();
+        // Its votes end with it, also if it is admitted again.
+        for (uint256 i; i < _openIds.length; ++i) {
+            Ballot storage ballot = _ballots[_openIds[i]];
+            uint256 others = ~(1 << masterId);
+            (ballot.inFavour, ballot.against) = (ballot.inFavour & others, ballot.against & others);
+        }
         emit MasterSuspended(masterId);
     }
 
@@ -186,8 +221,61 @@ contract Consortium is IConsortium {
         return masterId <= MAX_MASTERS && _tradingMasters >> masterId & 1 != 0;
     }
 
+    function openActions() external view returns (bytes32[] memory actionIds) {
+        actionIds = new bytes32[](_openIds.length);
+        uint256 count;
+        for (uint256 i; i < actionIds.length; ++i) {
+            if (_ballots[_openIds[i]].end >= block.timestamp) actionIds[count++] = _openIds[i];
+        }
+        assembly ("memory-safe") {
+            mstore(actionIds, count)
+        }
+    }
+
+    function ballotOn(bytes32 actionId) external view returns (Ballot memory ballot, bytes memory inForce) {
+        ballot = _openBallot(actionId);
+        bytes4 selector = bytes4(ballot.action);
+        if (selector == this.changeSettings.selector) inForce = abi.encodeCall(this.changeSettings, (_settings));
+        if (selector == this.changeDispatcher.selector) inForce = abi.encodeCall(this.changeDispatcher, (dispatcher));
+        if (selector == this.changeSettlementAgent.selector) {
+            inForce = abi.encodeCall(this.changeSettlementAgent, (settlementAgent));
+        }
+        if (selector == this.changeRegulator.selector) {
+            inForce = abi.encodeCall(this.changeRegulator, (regulator, regulatorEncryptionKey));
+        }
+    }
+
     function slaveChain(uint16 masterId) external view returns (SlaveChain memory) {
         return _slaveChains[masterId];
+    }
+
+    /// @dev Puts an action to the vote, and clears away those whose time is over.
+    function _open(bytes32 actionId, uint16 masterId, bytes calldata action) private {
+        uint256 own;
+        for (uint256 i = _openIds.length; i != 0; --i) {
+            Ballot storage other = _ballots[_openIds[i - 1]];
+            if (other.end < block.timestamp) _close(_openIds[i - 1]);
+            else if (other.proposer == masterId) ++own;
+        }
+        if (own == MAX_OPEN) revert TooManyActions(masterId);
+        _openIds.push(actionId);
+        uint40 end = uint40(block.timestamp + VOTING_SECONDS);
+        _ballots[actionId] = Ballot(action, masterId, end, 0, 0);
+        emit Proposed(actionId, masterId, end, action);
+    }
+
+    function _close(bytes32 actionId) private {
+        delete _ballots[actionId];
+        uint256 last = _openIds.length - 1;
+        for (uint256 i; i < last; ++i) {
+            if (_openIds[i] == actionId) _openIds[i] = _openIds[last];
+        }
+        _openIds.pop();
+    }
+
+    function _openBallot(bytes32 actionId) private view returns (Ballot storage ballot) {
+        ballot = _ballots[actionId];
+        if (ballot.end < block.timestamp) revert NothingToVoteOn(actionId);
     }
 
     function _admit(address account, Role role) private returns (uint16 masterId) {

@@ -268,23 +268,22 @@ contract EnergyMarket is ExchangeStorage, IEnergyMarket {
             }
             OrderId candidateId = line.firstId();
             OrderWord candidate = orderAt(candidateId);
-            (uint32 trader, uint256 energyWh) = (candidate.trader(), candidate.openWh());
-            if (openWh < energyWh) energyWh = openWh;
-            (Reason reason, bool incomingLacks) = _hold(search, candidateId, candidate, energyWh, standing);
-            if (incomingLacks) {
-                stopped = reason;
-                break;
-            }
-            if (reason == Reason.None) {
+            (uint256 energyWh, Reason reason, bool incomingLacks) =
+                _hold(search, candidateId, candidate, openWh, standing);
+            if (energyWh != 0) {
+                uint32 trader = candidate.trader();
                 OrderBook.take(candidateId, candidate, energyWh);
                 if (search.sells) _agree(search, id, candidateId, search.trader, trader, energyWh);
                 else _agree(search, candidateId, id, trader, search.trader, energyWh);
                 unchecked {
                     openWh -= energyWh;
                 }
-            } else {
-                emit CandidatePassedOver(id, candidateId, reason);
             }
+            if (incomingLacks) {
+                stopped = reason;
+                break;
+            }
+            if (reason != Reason.None) emit CandidatePassedOver(id, candidateId, reason);
             if (openWh != 0) line.advance();
         }
         if (stopped != Reason.None) emit MatchingStopped(id, stopped);
@@ -339,48 +338,67 @@ contract EnergyMarket is ExchangeStorage, IEnergyMarket {
     }
 
     /// @dev Checks a candidate and, if it is legal, holds what the deal needs: money, energy and the way between zones.
-    /// What it holds of the incoming order's trader it notes in `search`.
-    /// @return reason Why the two may not trade, or `None`.
+    /// What it holds of the incoming order's trader it notes in `search`. Means for a part of the energy trade that part.
+    /// @return energyWh Over how much the two agree; 0 if they may not trade.
+    /// @return reason Why it is not all that both have open, or `None`.
     /// @return incomingLacks True if it is the incoming order that lacks quota or deposit: its search ends there.
     function _hold(
         Search memory search,
         OrderId candidateId,
         OrderWord candidate,
-        uint256 energyWh,
+        uint256 wantedWh,
         Standing memory standing
-    ) private returns (Reason reason, bool incomingLacks) {
+    ) private returns (uint256 energyWh, Reason reason, bool incomingLacks) {
         uint32 number = candidate.trader();
-        if (number == search.trader) return (Reason.SameUser, false);
-        if (!standing.rules.allowPrice(candidateId.priceTicks())) return (Reason.PriceOutOfBounds, false);
+        if (number == search.trader) return (0, Reason.SameUser, false);
+        if (!standing.rules.allowPrice(candidateId.priceTicks())) return (0, Reason.PriceOutOfBounds, false);
         Trader storage account = traderAt(number);
         uint256 masterId = account.masterId;
-        if (standing.tradingMasters >> masterId & 1 == 0) return (Reason.PartySuspended, false);
-        if (search.apart >> masterId & 1 != 0) return (Reason.LetDown, false);
-        if (_apartFrom(candidateId, candidate) >> search.masterId & 1 != 0) return (Reason.LetDown, false);
+        if (standing.tradingMasters >> masterId & 1 == 0) return (0, Reason.PartySuspended, false);
+        if (search.apart >> masterId & 1 != 0) return (0, Reason.LetDown, false);
+        if (_apartFrom(candidateId, candidate) >> search.masterId & 1 != 0) return (0, Reason.LetDown, false);
+
+        energyWh = candidate.openWh();
+        if (wantedWh < energyWh) energyWh = wantedWh;
         uint8 zone = account.zone;
-        bool crosses = zone != search.zone;
-        if (crosses && energyWh > _free(search, zone)) return (Reason.NoTransferCapacity, false);
+        if (zone != search.zone) {
+            uint256 free = _free(search, zone);
+            if (free < energyWh) (energyWh, reason) = (free, Reason.NoTransferCapacity);
+        }
         // Energy below 2^40 times a price below 2^16, sums of two claims below 2^48: none of these can overflow.
         unchecked {
             if (search.sells) {
-                uint256 money = energyWh * search.id.priceTicks();
+                uint256 roomWh = search.means - search.held;
+                if (roomWh < energyWh) (energyWh, reason, incomingLacks) = (roomWh, Reason.BeyondQuota, true);
+                uint256 ticks = search.id.priceTicks();
                 uint256 freeMoney = account.freeMoney;
-                if (energyWh > search.means - search.held) return (Reason.BeyondQuota, true);
-                if (money > freeMoney) return (Reason.DepositTooSmall, false);
+                uint256 money = energyWh * ticks;
+                if (freeMoney < money) {
+                    (energyWh, reason, incomingLacks) = (freeMoney / ticks, Reason.DepositTooSmall, false);
+                    money = energyWh * ticks;
+                }
+                if (energyWh == 0) return (0, reason, incomingLacks);
                 account.freeMoney = uint96(freeMoney - money);
                 account.heldMoney += uint96(money);
                 search.held += energyWh;
             } else {
-                uint256 money = energyWh * candidateId.priceTicks();
                 Position storage claims = positionAt(number, candidateId.period());
-                uint256 heldWh = claims.heldWh + energyWh;
-                if (heldWh + claims.soldWh > claims.quotaWh) return (Reason.BeyondQuota, false);
-                if (money > search.means - search.held) return (Reason.DepositTooSmall, true);
-                claims.heldWh = uint48(heldWh);
+                uint256 heldWh = claims.heldWh;
+                uint256 roomWh = claims.quotaWh - heldWh - claims.soldWh;
+                if (roomWh < energyWh) (energyWh, reason) = (roomWh, Reason.BeyondQuota);
+                uint256 ticks = candidateId.priceTicks();
+                uint256 freeMoney = search.means - search.held;
+                uint256 money = energyWh * ticks;
+                if (freeMoney < money) {
+                    (energyWh, reason, incomingLacks) = (freeMoney / ticks, Reason.DepositTooSmall, true);
+                    money = energyWh * ticks;
+                }
+                if (energyWh == 0) return (0, reason, incomingLacks);
+                claims.heldWh = uint48(heldWh + energyWh);
                 search.held += money;
             }
         }
-        if (crosses) _between(search, zone).usedWh += uint64(energyWh);
+        if (zone != search.zone) _between(search, zone).usedWh += uint64(energyWh);
     }
 
     /// @dev What a deal with a candidate of another zone may carry at most.
@@ -462,7 +480,9 @@ contract EnergyMarket is ExchangeStorage, IEnergyMarket {
 
     function _drop(OrderId id) private {
         OrderWord kept = orderAt(id);
-        if (OrderWord.unwrap(kept) != 0) _cancel(id, kept);
+        if (OrderWord.unwrap(kept) == 0) return;
+        _remove(id, kept);
+        emit TurnLost(id);
     }
 
     /// @param letDownBy The master by which the order was let down, or 0.
@@ -481,9 +501,13 @@ contract EnergyMarket is ExchangeStorage, IEnergyMarket {
     }
 
     function _cancel(OrderId id, OrderWord kept) private {
+        _remove(id, kept);
+        emit OrderCancelled(id);
+    }
+
+    function _remove(OrderId id, OrderWord kept) private {
         OrderBook.remove(id, kept);
         delete _cursors[id];
-        emit OrderCancelled(id);
     }
 
     function _isOwn(uint16 masterId, OrderWord kept) private view returns (bool) {

@@ -66,12 +66,12 @@ contract BalancingTest is MarketTest {
     function testFuzz_everyPriceIsAnEvent(uint24 period, uint16 priceTicks, int64 regionWh, uint64 asOfBlock) public {
         asOfBlock %= HEIGHT;
         ImbalancePrice[] memory prices = new ImbalancePrice[](2);
-        prices[0] = ImbalancePrice(period, priceTicks, regionWh);
-        prices[1] = ImbalancePrice(PERIOD, TICKS, -1);
+        prices[0] = ImbalancePrice(period, priceTicks, regionWh, 7);
+        prices[1] = ImbalancePrice(PERIOD, TICKS, -1, 0);
         vm.expectEmit(address(_balancing));
-        emit IBalancing.ImbalancePricePublished(period, priceTicks, regionWh, asOfBlock);
+        emit IBalancing.ImbalancePricePublished(period, priceTicks, regionWh, 7, asOfBlock);
         vm.expectEmit(address(_balancing));
-        emit IBalancing.ImbalancePricePublished(PERIOD, TICKS, -1, asOfBlock);
+        emit IBalancing.ImbalancePricePublished(PERIOD, TICKS, -1, 0, asOfBlock);
         vm.prank(GRID);
         _balancing.publishImbalancePrices(prices, asOfBlock);
     }

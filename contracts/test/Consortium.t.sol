@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {IConsortium, Master, Role, Settings, SlaveChain} from "../src/interfaces/IConsortium.sol";
+import {Ballot, IConsortium, Master, Role, Settings, SlaveChain} from "../src/interfaces/IConsortium.sol";
 import {MarketTest} from "./support/MarketTest.sol";
 import {vm} from "./support/Vm.sol";
 
@@ -50,11 +50,13 @@ contract ConsortiumTest is MarketTest {
         bytes memory action = _admission(NEWCOMER);
         assertFalse(_vote(SOURCE, action), "one of four");
         assertFalse(_vote(GRID, action), "two of four");
-        assertEq(consortium.votes(keccak256(action)), 1 << 1 | 1 << 2, "two votes");
+        (Ballot memory ballot,) = consortium.ballotOn(keccak256(action));
+        assertEq(ballot.inFavour, 1 << 1 | 1 << 2, "two votes");
+        assertEq(ballot.proposer, 1, "whose idea it was");
         vm.expectEmit(address(consortium));
         emit IConsortium.ActionCarried(keccak256(action));
         assertTrue(_vote(USER, action), "three of four");
-        assertEq(consortium.votes(keccak256(action)), 0, "votes are used up");
+        assertEq(consortium.openActions().length, 0, "the vote is over");
         assertEq(consortium.activeMasterId(NEWCOMER), 5, "carried out");
     }
 
@@ -79,6 +81,102 @@ contract ConsortiumTest is MarketTest {
         _vote(GRID, action);
         _suspendAggregator();
         assertTrue(_vote(SOURCE, action), "two of three active masters");
+    }
+
+    /// @dev A vote of five years ago counted once.
+    function test_aVoteEnds() public {
+        bytes memory action = _admission(NEWCOMER);
+        _vote(SOURCE, action);
+        _vote(GRID, action);
+        vm.warp(block.timestamp + 14 days + 1);
+        assertEq(consortium.openActions().length, 0, "forgotten");
+        assertFalse(_vote(USER, action), "the first of a new vote");
+        (Ballot memory ballot,) = consortium.ballotOn(keccak256(action));
+        assertEq(ballot.inFavour, 1 << 4, "one vote");
+        assertEq(consortium.openActions().length, 1, "one action");
+    }
+
+    function test_aVoteThatASuspensionEndedDoesNotReturnWithItsMaster() public {
+        bytes memory action = _admission(NEWCOMER);
+        _vote(AGGREGATOR, action);
+        _suspendAggregator();
+        _carry(abi.encodeCall(IConsortium.admit, (AGGREGATOR, Role.Aggregator)));
+        assertFalse(_vote(SOURCE, action), "one of four");
+        assertFalse(_vote(GRID, action), "two of four");
+        assertTrue(_vote(AGGREGATOR, action), "three of four");
+    }
+
+    function test_aVoteIsWithdrawn() public {
+        bytes memory action = _admission(NEWCOMER);
+        bytes32 actionId = keccak256(action);
+        _vote(SOURCE, action);
+        _vote(GRID, action);
+        vm.expectEmit(address(consortium));
+        emit IConsortium.VoteWithdrawn(actionId, 1);
+        vm.prank(SOURCE);
+        consortium.withdrawVote(actionId);
+        assertFalse(_vote(USER, action), "two of four");
+        vm.prank(GRID);
+        consortium.withdrawVote(actionId);
+        vm.expectEmit(address(consortium));
+        emit IConsortium.ActionRejected(actionId);
+        vm.prank(USER);
+        consortium.withdrawVote(actionId);
+        _expect(abi.encodeWithSelector(IConsortium.NothingToVoteOn.selector, actionId));
+        consortium.ballotOn(actionId);
+    }
+
+    function test_halfOfTheMastersEndAVote() public {
+        bytes memory action = _admission(NEWCOMER);
+        bytes32 actionId = keccak256(action);
+        _vote(SOURCE, action);
+        _vote(GRID, action);
+        vm.prank(GRID);
+        consortium.oppose(actionId);
+        (Ballot memory ballot,) = consortium.ballotOn(actionId);
+        assertEq(ballot.inFavour, 1 << 1, "who opposes is not for it");
+        vm.expectEmit(address(consortium));
+        emit IConsortium.ActionRejected(actionId);
+        vm.prank(USER);
+        consortium.oppose(actionId);
+        _expect(abi.encodeWithSelector(IConsortium.NothingToVoteOn.selector, actionId));
+        vm.prank(USER);
+        consortium.oppose(actionId);
+    }
+
+    function test_whoOpposedMayVoteForItAfterAll() public {
+        bytes memory action = _admission(NEWCOMER);
+        _vote(SOURCE, action);
+        vm.prank(GRID);
+        consortium.oppose(keccak256(action));
+        _vote(GRID, action);
+        (Ballot memory ballot,) = consortium.ballotOn(keccak256(action));
+        assertEq(ballot.against, 0, "nobody is against it");
+        assertTrue(_vote(USER, action), "three of four");
+    }
+
+    function test_whatIsVotedOnAndWhatItReplacesIsReadable() public {
+        Settings memory settings = _settings();
+        settings.capTicks = CAP + 1;
+        bytes memory action = abi.encodeCall(IConsortium.changeSettings, (settings));
+        _vote(SOURCE, action);
+        bytes32[] memory actionIds = consortium.openActions();
+        (Ballot memory ballot, bytes memory inForce) = consortium.ballotOn(actionIds[0]);
+        assertTrue(keccak256(ballot.action) == keccak256(action), "the new");
+        action = abi.encodeCall(IConsortium.changeSettings, (_settings()));
+        assertTrue(keccak256(inForce) == keccak256(action), "the old");
+        assertEq(ballot.end, block.timestamp + 14 days, "until when");
+    }
+
+    function test_aMasterKeepsNobodyFromVotingByManyProposals() public {
+        for (uint160 i; i < 8; ++i) {
+            _vote(SOURCE, _admission(address(0x1000 + i)));
+        }
+        _expect(abi.encodeWithSelector(IConsortium.TooManyActions.selector, uint16(1)));
+        _vote(SOURCE, _admission(NEWCOMER));
+        _vote(GRID, _admission(NEWCOMER));
+        assertFalse(_vote(SOURCE, _admission(NEWCOMER)), "another's it may still vote for");
+        assertEq(consortium.openActions().length, 9, "open");
     }
 
     function test_mastersThatAreAdmittedRaiseTheMajority() public {

@@ -123,7 +123,7 @@ contract DealsTest is MarketTest {
         OrderId larger = _bid(BUYER, TICKS + 1, 2 * WH);
         _assertOpen(larger, 2 * WH);
         vm.expectEmit(address(market));
-        emit IEnergyMarket.OrderCancelled(_bidId);
+        emit IEnergyMarket.TurnLost(_bidId);
         _abandon(USER, 1, Side.Bid);
         assertEq(market.order(_bidId).energyTypes, 0, "its order is gone");
         _assertOpen(larger, 2 * WH);

@@ -252,7 +252,7 @@ contract EnergyMarketTest is MarketTest {
     function test_passesOverASellerBeyondItsQuota() public {
         OrderId poor = _ask(OTHER_SELLER, TICKS - 1, WH);
         OrderId ask = _ask(SELLER, TICKS, WH);
-        _setQuota(OTHER_SELLER, WH - 1);
+        _setQuota(OTHER_SELLER, 0);
         _expectPassedOver(toOrderId(PERIOD, Side.Bid, TICKS, 0), poor, Reason.BeyondQuota);
         _assertDeal(1, ask, _bid(BUYER, TICKS, WH), WH);
     }
@@ -260,7 +260,7 @@ contract EnergyMarketTest is MarketTest {
     function test_passesOverABuyerWhoseDepositIsTooSmall() public {
         OrderId poor = _bid(OTHER_BUYER, TICKS + 1, WH);
         OrderId bid = _bid(BUYER, TICKS, WH);
-        _leaveMoney(OTHER_BUYER, uint96(WH) * TICKS - 1);
+        _leaveMoney(OTHER_BUYER, TICKS - 1);
         _expectPassedOver(toOrderId(PERIOD, Side.Ask, TICKS, 0), poor, Reason.DepositTooSmall);
         _assertDeal(1, _ask(SELLER, TICKS, WH), bid, WH);
     }
@@ -279,15 +279,22 @@ contract EnergyMarketTest is MarketTest {
         _bid(BUYER, TICKS, WH);
         _expectPassedOver(toOrderId(PERIOD, Side.Bid, TICKS, 1), ask, Reason.BeyondQuota);
         _bid(BUYER, TICKS, WH);
-        assertEq(market.dealCount(), 1, "one deal");
+        assertEq(market.deal(2).energyWh, WH - 1, "what is left of it");
+    }
+
+    function test_moneyForAPartBuysThatPart() public {
+        _leaveMoney(BUYER, 6 * TICKS + TICKS / 2);
+        OrderId ask = _ask(SELLER, TICKS, 10);
+        _assertDeal(1, ask, _bid(BUYER, TICKS, 10), 6);
+        _assertOpen(ask, 4);
     }
 
     function test_theSearchStopsWhenTheIncomingSellerIsBeyondItsQuota() public {
         _bid(BUYER, TICKS, WH);
         _setQuota(SELLER, WH - 1);
         _expectStopped(toOrderId(PERIOD, Side.Ask, TICKS, 0), Reason.BeyondQuota);
-        _assertOpen(_ask(SELLER, TICKS, WH), WH);
-        assertEq(market.dealCount(), 0, "no deal");
+        _assertOpen(_ask(SELLER, TICKS, WH), 1);
+        assertEq(market.dealCount(), 1, "what the quota allows");
     }
 
     function test_theSearchStopsWhenTheIncomingBuyersDepositIsTooSmall() public {
@@ -295,8 +302,8 @@ contract EnergyMarketTest is MarketTest {
         _ask(SELLER, TICKS, WH);
         _leaveMoney(BUYER, 2 * uint96(WH) * TICKS - 1);
         _expectStopped(toOrderId(PERIOD, Side.Bid, TICKS, 0), Reason.DepositTooSmall);
-        _assertOpen(_bid(BUYER, TICKS, 2 * WH), WH);
-        assertEq(market.dealCount(), 1, "what the deposit paid for");
+        _assertOpen(_bid(BUYER, TICKS, 2 * WH), 1);
+        assertEq(market.dealCount(), 2, "what the deposit paid for");
     }
 
     // The candidate limit

@@ -122,7 +122,7 @@ contract MarketGasTest is MarketTest {
         vm.snapshotGasLastCall("chains", "submit a record of 1 KiB of zeros");
         ImbalancePrice[] memory prices = new ImbalancePrice[](96);
         for (uint24 i; i < 96; ++i) {
-            prices[i] = ImbalancePrice(PERIOD + i, TICKS, -1_000);
+            prices[i] = ImbalancePrice(PERIOD + i, TICKS, -1_000, 1_000_000);
         }
         vm.prank(GRID);
         balancing.publishImbalancePrices(prices, 0);

@@ -34,9 +34,7 @@ contract TransfersTest is MarketTest {
         _assertDeal(1, ask, bid, WH);
         _assertTransfer(1_500, WH);
         _expectPassedOver(_nextBid(TICKS), ask, Reason.NoTransferCapacity);
-        _bid(BUYER, TICKS, 501);
-        OrderId fits = _bid(BUYER, TICKS, 500);
-        _assertDeal(2, ask, fits, 500);
+        _assertDeal(2, ask, _bid(BUYER, TICKS, 501), 500);
         _assertTransfer(1_500, 1_500);
     }
 

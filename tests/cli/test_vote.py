@@ -9,6 +9,7 @@ from gridbourse.chain.cometbft.folder import NodeFolder
 from gridbourse.cli.main import gridbourse
 from gridbourse.cli.vote import vote
 from gridbourse.contracts.consortium import ValidatorKeys
+from gridbourse.contracts.votes import open_votes
 from gridbourse.crypto.possession import proves_validator, validator_statement
 from gridbourse.errors import ContractReverted, InvalidValue
 from gridbourse.market.types import Role, Settings
@@ -63,14 +64,31 @@ def test_more_than_half_of_the_masters_carry_an_action(folder, say):
     assert not consortium_of(folder, lambda consortium: consortium.master(1).active)
 
 
-def test_what_is_not_carried_yet_is_listed_with_those_who_voted(say):
+def test_what_is_not_carried_yet_is_listed_with_those_who_voted(folder, say):
     assert "No vote is open" in say("list")
     say("admit", ACCOUNT, "user", voter="grid")
+    (action_id,) = consortium_of(folder, lambda consortium: consortium.open_actions())
+    ballot = consortium_of(folder, lambda consortium: consortium.ballot_on(action_id))
+    assert (ballot.proposer, ballot.in_favour, ballot.against, ballot.in_force) == (2, (2,), (), b"")
     listed = say("list")
-    assert "admit(" in listed
     assert "grid" in listed
+    assert action_id.hex()[:8] in listed
     say("admit", ACCOUNT, "user", voter="source")
     assert "No vote is open" in say("list")
+
+
+def test_a_vote_is_withdrawn_or_opposed(folder, say):
+    say("settings", "--cap", "0.8", voter="grid")
+    ((open_vote,),) = (consortium_of(folder, open_votes),)
+    assert (open_vote.arguments[0][2], open_vote.replaces[0][2]) == (8_000, 9_000), "the new cap, and the old one"
+    action_id = open_vote.action_id.hex()[:8]
+    say("oppose", action_id, voter="user")
+    (open_vote,) = consortium_of(folder, open_votes)
+    assert (open_vote.voters, open_vote.opponents) == ((2,), (3,))
+    say("withdraw", action_id, voter="grid")
+    assert "No vote is open" in say("list")
+    with pytest.raises(InvalidValue, match="action"):
+        say("withdraw", action_id, voter="grid")
 
 
 def test_a_setting_that_is_not_named_stays(folder, say):

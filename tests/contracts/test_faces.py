@@ -156,7 +156,7 @@ def test_cancelling_amending_and_abandoning_tell_what_happened(agreed):
     market = agreed.market
     assert happened(agreed, agreed.user, market.abandon([1], Side.BID)) == [
         DealAbandoned(1, Side.BID),
-        OrderCancelled(BID_ID),
+        events.TurnLost(BID_ID),
     ]
     amended = OrderId(PERIOD, Side.ASK, 3_800, 0)
     assert happened(agreed, agreed.source, market.amend_order(ASK_ID, 500, 3_800, LEAF)) == [
@@ -177,7 +177,7 @@ def test_a_batch_tells_which_order_was_refused_and_why(traders):
 
 def test_a_search_tells_whom_it_passed_over_and_why_it_stopped(traders):
     market = traders.market
-    traders.source.send(market.set_quotas({(SELLER, PERIOD): 999}))
+    traders.source.send(market.set_quotas({(SELLER, PERIOD): 0}))
     traders.source.send(market.place_order(ASK, LEAF))
     found = happened(traders, traders.user, market.place_order(BID, LEAF))
     assert found[1:] == [CandidatePassedOver(BID_ID, ASK_ID, Reason.BEYOND_QUOTA)]

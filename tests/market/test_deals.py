@@ -16,6 +16,7 @@ from gridbourse.market.events import (
     OrderCancelled,
     OrderPassedOver,
     PartyConfirmed,
+    TurnLost,
 )
 from gridbourse.market.types import DealState, EnergyType, OrderId, Position, Reason, Side
 from gridbourse.units import PERIOD_SECONDS
@@ -128,7 +129,7 @@ class TestComingBack:
     def test_who_lets_it_end_loses_the_turn(self, market, deal, end):
         end(self, market, deal)
         assert market.deal(deal).bid not in market.book
-        assert market.events[-1] == OrderCancelled(market.deal(deal).bid)
+        assert market.events[-1] == TurnLost(market.deal(deal).bid)
 
     @pytest.mark.parametrize("end", [abandon, expire])
     def test_the_other_order_has_its_old_priority(self, market, deal, end):

@@ -196,13 +196,12 @@ class TestLegality:
 
     def test_seller_beyond_its_quota_is_passed_over(self, market):
         ask = market.sell(1, 100, 2_000)
-        market.set_quotas(SOURCE, {(1, PERIOD): 99})
+        market.set_quotas(SOURCE, {(1, PERIOD): 0})
         self.expect_passed_over(market, ask, Reason.BEYOND_QUOTA)
 
     def test_buyer_with_too_small_a_deposit_is_passed_over(self, market):
         poor, rich = market.buy(5, 100, 3_000), market.buy(6, 100, 2_500)
-        money = 100 * 2_000
-        market.withdraw(GRID, 5, market.trader(5).free_money - (money - 1), RECORD)
+        market.withdraw(GRID, 5, market.trader(5).free_money - 1_999, RECORD)
         ask = market.sell(1, 100, 2_000)
         assert market.happened(CandidatePassedOver) == [CandidatePassedOver(ask, poor, Reason.DEPOSIT_TOO_SMALL)]
         assert [deal.bid for deal in market.deals()] == [rich]
@@ -227,7 +226,14 @@ class TestLegality:
         market.set_quotas(SOURCE, {(1, PERIOD): 150})
         ask = market.sell(1, 200, 2_000)
         assert market.happened(MatchingStopped) == [MatchingStopped(ask, Reason.BEYOND_QUOTA)]
-        assert [deal.energy_wh for deal in market.deals()] == [100]
+        assert [deal.energy_wh for deal in market.deals()] == [100, 50]
+
+    def test_money_for_six_of_ten_buys_six(self, market):
+        market.withdraw(GRID, 5, market.trader(5).free_money - 6 * 2_000 - 1_000, RECORD)
+        ask, bid = market.sell(1, 10, 2_000), market.buy(5, 10, 2_000)
+        assert [deal.energy_wh for deal in market.deals()] == [6]
+        assert market.happened(MatchingStopped) == [MatchingStopped(bid, Reason.DEPOSIT_TOO_SMALL)]
+        assert market.book[ask].open_wh == 4
 
     def test_what_open_deals_hold_counts_against_quota_and_deposit(self, market):
         market.set_quotas(SOURCE, {(1, PERIOD): 100})

@@ -102,7 +102,7 @@ def test_separate_organisations_come_to_the_statements_of_a_region_in_one_folder
 
 
 def test_the_price_and_the_regions_imbalance_are_public_and_nothing_else_is(settled):
-    assert settled.prices() == [ImbalancePrice(PERIOD, 3_960, -150), ImbalancePrice(PERIOD + 1, 4_400, -300)]
+    assert settled.prices() == [ImbalancePrice(PERIOD, 3_960, -150, 1_000), ImbalancePrice(PERIOD + 1, 4_400, -300, 0)]
     roofs, grid = (settled.regions[name].masters[name] for name in OWN)
     entries = roofs.main.balancing.entries(1, roofs.main.chain.head().height)
     first, second = (entry for entry in entries if not hasattr(entry, "price"))
@@ -129,7 +129,7 @@ def test_a_late_reading_brings_a_new_total_a_new_price_and_new_statements(settle
     record(settled.regions["roofs"], ROOFS | {"Arno": [0, 300]})
     settled.step()
     settled.step()
-    assert settled.prices()[2:] == [ImbalancePrice(PERIOD + 1, 4_000, 0)]
+    assert settled.prices()[2:] == [ImbalancePrice(PERIOD + 1, 4_000, 0, 0)]
     assert statement_of(settled.regions["roofs"], "Arno", DAY).lines[1].imbalance_money == 300 * 4_000
     assert statement_of(settled.regions["grid"], "Bert", DAY).lines[1].price_ticks == 4_000
     assert settled.audit() == []
@@ -142,7 +142,7 @@ def test_nobody_is_settled_before_everybody_submitted_or_its_time_is_over(traded
     traded.clock.now = DUE + DUE_MARGIN_SECONDS
     traded.step("grid")
     # Who is silent is taken to have fed in the 1 kWh that its user sold.
-    assert traded.prices() == [ImbalancePrice(PERIOD, 3_960, -50), ImbalancePrice(PERIOD + 1, 4_400, -300)]
+    assert traded.prices() == [ImbalancePrice(PERIOD, 3_960, -50, 1_000), ImbalancePrice(PERIOD + 1, 4_400, -300, 0)]
     assert statement_of(traded.regions["grid"], "Bea", DAY).lines[0].imbalance_money == -50 * 3_960
     (finding,) = traded.audit()
     assert "roofs did not submit in time" in finding
@@ -154,7 +154,7 @@ def test_who_submits_late_is_taken_in_and_everybody_settled_anew(traded):
     traded.step("grid")
     traded.meter("roofs")
     traded.step("roofs", "grid", "roofs")
-    assert traded.prices()[2:] == [ImbalancePrice(PERIOD, 3_960, -150)]
+    assert traded.prices()[2:] == [ImbalancePrice(PERIOD, 3_960, -150, 1_000)]
     assert statement_of(traded.regions["roofs"], "Anna", DAY).lines[0].imbalance_money == -100 * 3_960
     assert traded.audit() == []
 
@@ -163,7 +163,7 @@ def test_an_agent_that_does_not_wait_is_found(traded):
     traded.meter("grid")
     traded.step("grid")
     traded.clock.now = DAY_END
-    publish(traded, ImbalancePrice(PERIOD, 3_960, -50))
+    publish(traded, ImbalancePrice(PERIOD, 3_960, -50, 1_000))
     findings = traded.audit()
     assert any("did not wait for what roofs has to submit" in finding for finding in findings)
 
@@ -174,9 +174,11 @@ def publish(scene, *prices):
     grid.main_wallet.send(grid.main.balancing.publish_imbalance_prices(prices, as_of_block))
 
 
-@pytest.mark.parametrize("lie", [ImbalancePrice(PERIOD, 3_961, -150), ImbalancePrice(PERIOD, 3_960, -149)])
-def test_an_agent_that_publishes_another_price_or_imbalance_is_found(settled, lie):
-    publish(settled, lie)
+@pytest.mark.parametrize(
+    "lie", [ImbalancePrice(PERIOD, 3_961, -150, 1_000), ImbalancePrice(PERIOD, 3_960, -149, 1_000)]
+)
+def test_an_agent_that_publishes_another_price_or_imbalance_is_found(settled, ticks, region_wh, reference_wh):
+    publish(settled, ImbalancePrice(PERIOD, ticks, region_wh, reference_wh))
     (finding,) = settled.audit()
     assert "imbalance price of period" in finding
     assert "0.3960 yuan/kWh for -150 Wh" in finding
@@ -299,7 +301,7 @@ def test_another_settlement_agent_gets_the_sums_again_and_settles_on(settled):
         master.main_wallet.send(consortium.vote(consortium.change_settlement_agent(1)))
     record(settled.regions["grid"], GRID | {"Bea": [-150, 0]})
     settled.step("grid", "roofs", "roofs")
-    assert settled.prices()[2:] == [ImbalancePrice(PERIOD, 3_960, -250)]
+    assert settled.prices()[2:] == [ImbalancePrice(PERIOD, 3_960, -250, 1_000)]
     assert settled.audit() == []
 
 

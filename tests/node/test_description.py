@@ -61,7 +61,7 @@ def market_settings(draw):
     floor, cap = draw(ticks)
     roles = draw(st.frozensets(st.sampled_from(Role), min_size=1))
     market = draw(words), floor, cap, draw(words), draw(st.integers(1, 2**16 - 1)), roles
-    return Settings(*market, cap, draw(st.integers(0, 1_000)), draw(words))
+    return Settings(*market, cap, draw(st.integers(0, 1_000)), draw(words), draw(words))
 
 
 confirmations = st.one_of(st.just("finalized"), st.integers(0, 1_000))

@@ -1,7 +1,9 @@
 """An order is amended or cancelled by its user's signed record, and by nothing else."""
 
+from dataclasses import replace
+
 import pytest
-from small_region import PERIOD, Clock, Fuse, PowerCut, ask, bid, records_of, trade, trader
+from small_region import COOLING_OFF, DAY, PERIOD, Clock, Fuse, PowerCut, ask, bid, records_of, trade, trader
 
 from gridbourse.errors import InvalidValue
 from gridbourse.ledger.records import Cancellation, NodeRevoked, OrderDetails
@@ -219,14 +221,16 @@ def test_a_change_of_what_is_not_to_be_changed_is_void(region, waiting, wrong):
 
 
 def abandon(region):
-    region.answer(region.deliver(), confirmed=False)
+    """The buyers abandon their deals."""
+    region.answer([asked for asked in region.deliver() if asked.side is Side.BID], confirmed=False)
     region.deliver()
 
 
 @pytest.fixture
 def crossed(region, waiting):
-    """Anna's deal with Bert was abandoned, and meanwhile Bea's order waits, which crosses Anna's as well."""
-    region.offer([("Bert", bid()), ("Bea", bid(price_ticks=3_650))])
+    """Bert abandoned his deal with Anna, and meanwhile Arno's order waits, which crosses hers as well."""
+    region.deposit({"Arno": 10**9}, DAY, b"\x03" * 32)
+    region.offer([("Bert", bid()), ("Arno", bid(price_ticks=3_650))])
     abandon(region)
     assert region.main.market.order(waiting).open_wh == 1_000
     return region
@@ -236,18 +240,42 @@ def test_a_book_that_an_abandoned_deal_leaves_crossed_is_matched_again(crossed, 
     crossed.rematch()
     market = crossed.main.market
     assert (market.deal_count(), market.deal(2).ask) == (2, waiting)
-    assert market.order(market.deal(2).bid).trader == trader(crossed, "Bea")
+    assert market.order(market.deal(2).bid).trader == trader(crossed, "Arno")
 
 
-def test_two_parties_whose_deal_was_abandoned_are_not_brought_together_again(region, waiting):
+def test_who_abandons_loses_the_turn_and_the_other_is_kept_from_the_same_master(region, waiting):
     (bought,) = region.offer([("Bert", bid())])
     abandon(region)
     region.rematch()
     market = region.main.market
-    assert market.deal_count() == 1
-    assert (market.order(waiting).open_wh, market.order(bought).open_wh) == (1_000, 1_000)
+    assert (market.order(waiting).open_wh, market.order(bought)) == (1_000, None)
     region.offer([("Bea", bid())])
-    assert market.deal(2).ask == waiting, "newcomers are matched with it as with any other"
+    region.rematch()
+    assert market.deal_count() == 1
+
+
+def test_an_order_trades_as_soon_as_its_buyer_has_the_money(region, waiting):
+    (poor,) = region.offer([("Arno", bid())])
+    region.rematch()
+    assert region.main.market.deal_count() == 0
+    region.deposit({"Arno": 10**9}, DAY, b"\x03" * 32)
+    region.rematch()
+    assert region.main.market.deal(1).bid == poor
+
+
+def test_an_order_behind_more_candidates_than_a_search_looks_at_is_reached(region, clock):
+    """Seventeen bids of one master, each abandoned in its last second, once blocked it for good."""
+    settings = replace(region.main.consortium.settings(), max_candidates=2)
+    for master in region.masters.values():
+        master.main_wallet.send(region.main.consortium.vote(region.main.consortium.change_settings(settings)))
+    region.deposit({"Arno": 10**9}, DAY, b"\x03" * 32)
+    *_, honest = region.offer([*[("Bert", bid())] * 7, ("Arno", bid(price_ticks=3_650))])
+    (sold,) = region.offer([("Anna", ask())])
+    clock.now += COOLING_OFF
+    abandon(region)
+    region.rematch()
+    market = region.main.market
+    assert (market.deal(2).ask, market.deal(2).bid) == (sold, honest)
 
 
 def test_a_process_that_knows_the_chains_alone_matches_again(folder, crossed):

@@ -254,7 +254,9 @@ MAIN = {
     ),
     "publish an imbalance price": (
         {"grid"},
-        lambda region, actor: region.main.balancing.publish_imbalance_prices([ImbalancePrice(DAY * 96, 4_000, 0)], 1),
+        lambda region, actor: region.main.balancing.publish_imbalance_prices(
+            [ImbalancePrice(DAY * 96, 4_000, 0, 0)], 1
+        ),
     ),
     "submit a sum to another organisation": (
         MASTERS,

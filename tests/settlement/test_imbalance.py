@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridbourse.errors import InvalidValue
-from gridbourse.settlement.imbalance import ImbalanceRule, SettledDeal, settle_period
+from gridbourse.settlement.imbalance import ImbalanceRule, SettledDeal, reference_of, settle_period
 from gridbourse.settlement.statement import Statement, StatementLine
 from gridbourse.units import MAX_PRICE_TICKS
 
@@ -108,16 +108,56 @@ def test_who_is_long_is_paid_who_is_short_pays_and_who_is_neither_does_neither(d
 
 
 @given(done=deals.filter(bool), metered_wh=metered, rule=rules)
-def test_the_price_is_never_on_the_wrong_side_of_the_mean_price(done, metered_wh, rule):
+def test_the_price_is_never_on_the_wrong_side_of_what_energy_was_worth(done, metered_wh, rule):
     settled = settle_period(PERIOD, done, metered_wh, rule)
-    money, energy_wh = sum(deal.money for deal in done), sum(deal.energy_wh for deal in done)
+    money, energy_wh = reference_of(done)
     assert 0 <= settled.price_ticks <= MAX_PRICE_TICKS
+    if not energy_wh:
+        money, energy_wh = rule.fallback_ticks, 1
     if settled.imbalance_wh < 0:
         assert settled.price_ticks * energy_wh >= money
     elif settled.imbalance_wh > 0:
         assert settled.price_ticks * energy_wh <= money
     else:
         assert abs(settled.price_ticks * energy_wh - money) * 2 <= energy_wh
+
+
+honest = [SettledDeal(PERIOD, "Anna", "Bert", 1_000, 3_900), SettledDeal(PERIOD, "Carl", "Bert", 2_000, 4_000)]
+
+
+@pytest.mark.parametrize(
+    "made_up",
+    [
+        SettledDeal(PERIOD, "Dora", "Dora", 1_000_000, 9_900),
+        SettledDeal(PERIOD, "Dora", "Emil", 1_500, 9_900),
+        SettledDeal(PERIOD, "Dora", "Emil", 1_500, 0),
+    ],
+    ids=["with itself at the cap", "of two at the cap", "of two for nothing"],
+)
+def test_a_trade_that_moves_nobodys_money_moves_no_price(made_up):
+    """1 MWh between two nodes of one master at the cap once took everybody's price from 0.396 to 0.990 yuan/kWh."""
+    assert reference_of([*honest, made_up]) == reference_of(honest) == (1_000 * 3_900 + 2_000 * 4_000, 3_000)
+
+
+@given(done=deals.filter(bool), energy_wh=st.integers(1, 10**9), price_ticks=st.integers(0, MAX_PRICE_TICKS))
+def test_no_trade_within_a_portfolio_counts(done, energy_wh, price_ticks):
+    inside = SettledDeal(PERIOD, "Anna", "Anna", energy_wh, price_ticks)
+    assert reference_of([*done, inside]) == reference_of(done)
+
+
+@given(
+    prices=st.lists(st.integers(3_500, 4_500), min_size=1, max_size=5),
+    made_up=st.lists(st.tuples(st.integers(1, 99), st.integers(0, MAX_PRICE_TICKS)), max_size=10),
+)
+def test_whoever_trades_less_than_half_keeps_the_reference_among_the_others(prices, made_up):
+    others = [SettledDeal(PERIOD, f"{turn}", "Bert", 1_000, price) for turn, price in enumerate(prices)]
+    money, counted_wh = reference_of([*others, *(SettledDeal(PERIOD, "Dora", "Emil", *made) for made in made_up)])
+    assert min(prices) / 2 <= money / counted_wh <= max(prices) * 3 / 2
+
+
+def test_the_price_keeps_the_markets_own_limits():
+    rule = ImbalanceRule(fallback_ticks=4_000, incentive_permille=1_000, floor_ticks=100, cap_ticks=5_000)
+    assert (rule.price_ticks(honest, -1), rule.price_ticks(honest, 1)) == (5_000, 100)
 
 
 @given(periods=st.lists(st.tuples(deals, metered), min_size=1, max_size=6))

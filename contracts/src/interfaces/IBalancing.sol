@@ -2,11 +2,13 @@
 pragma solidity ^0.8.28;
 
 /// @notice What imbalances of a delivery period cost, in 0.0001 yuan/kWh, and the region's own, in Wh: positive where
-/// more was fed in, or less drawn, than traded.
+/// more was fed in, or less drawn, than traded. It was made from what `referenceWh` of traded energy were worth, or from the
+/// fallback price where that is 0.
 struct ImbalancePrice {
     uint24 period;
     uint16 priceTicks;
     int64 regionWh;
+    uint64 referenceWh;
 }
 
 /// @title Balancing of the region: what masters tell the dispatcher and the settlement agent, and what follows
@@ -21,7 +23,9 @@ interface IBalancing {
     event Submitted(uint16 indexed masterId, uint8 indexed kind, uint64 index, address author, bytes content);
     /// @notice The settlement agent published the imbalance price of a delivery period, as it follows from what the main
     /// chain held up to block `asOfBlock`. Of several for a period the newest counts.
-    event ImbalancePricePublished(uint24 indexed period, uint16 priceTicks, int64 regionWh, uint64 asOfBlock);
+    event ImbalancePricePublished(
+        uint24 indexed period, uint16 priceTicks, int64 regionWh, uint64 referenceWh, uint64 asOfBlock
+    );
 
     /// @notice An empty key seals nothing.
     error KeyMissing();

@@ -60,6 +60,20 @@ struct SlaveChain {
     address ledger;
 }
 
+/// @notice An action that is voted on.
+/// @param action The ABI-encoded call of a function of `IConsortium` marked "by vote".
+/// @param proposer The master that put it to the vote.
+/// @param end The last second in which it may be voted for.
+/// @param inFavour The active masters that voted for it, as bits `1 << masterId`.
+/// @param against The active masters that oppose it.
+struct Ballot {
+    bytes action;
+    uint16 proposer;
+    uint40 end;
+    uint256 inFavour;
+    uint256 against;
+}
+
 /// @notice All that the market asks of the consortium, in one answer.
 /// @param masterId The caller's number.
 /// @param tradingMasters Bit `1 << masterId` for each master that is active and whose role may trade.
@@ -92,6 +106,14 @@ interface IConsortium {
     event DispatcherChanged(uint16 indexed masterId);
     /// @notice Another address is now the regulator, and records are sealed to another key of it.
     event RegulatorChanged(address indexed regulator, bytes encryptionKey);
+    /// @notice A master put an action to the vote.
+    event Proposed(bytes32 indexed actionId, uint16 indexed masterId, uint40 end, bytes action);
+    /// @notice A master opposes an action.
+    event Opposed(bytes32 indexed actionId, uint16 indexed masterId);
+    /// @notice A master took back what it had said of an action.
+    event VoteWithdrawn(bytes32 indexed actionId, uint16 indexed masterId);
+    /// @notice Half of the active masters oppose an action, or nobody is left who wants it: it is voted on no more.
+    event ActionRejected(bytes32 indexed actionId);
     /// @notice A master voted for an action.
     event Voted(bytes32 indexed actionId, uint16 indexed masterId, bytes action);
     /// @notice An action found its majority and was carried out.
@@ -103,6 +125,10 @@ interface IConsortium {
     error OnlyByVote();
     /// @notice The caller has voted for this action already, and it still lacks its majority.
     error VotedAlready(bytes32 actionId);
+    /// @notice This action is not voted on, or no longer.
+    error NothingToVoteOn(bytes32 actionId);
+    /// @notice A master has put as many actions to the vote as it may at once.
+    error TooManyActions(uint16 masterId);
     /// @notice The address is zero, or belongs to a member already.
     error AccountNotFree(address account);
     /// @notice Without the regulator's encryption key no record could be sealed to it.
@@ -128,11 +154,19 @@ interface IConsortium {
     /// @notice A slave chain needs a chain id, a genesis hash and a ledger.
     error SlaveInvalid();
 
-    /// @notice Vote for an action: the ABI-encoded call of a function of this contract marked "by vote".
-    /// The vote that makes more than half of the active masters carries it out. Who voted already may vote again when
-    /// suspensions have since made a majority of the votes there are.
+    /// @notice Vote for an action: the ABI-encoded call of a function of this contract marked "by vote". The first vote puts
+    /// it to the vote for fourteen days; what has no majority then is forgotten. The vote that makes more than half of the
+    /// active masters carries it out. Who voted already may vote again when suspensions have since made a majority of the
+    /// votes there are. With a suspension the votes of the suspended master end.
     /// @return carried True if this vote carried the action out.
     function vote(bytes calldata action) external returns (bool carried);
+
+    /// @notice Oppose an action that is voted on; the caller's vote for it is withdrawn. Half of the active masters end the
+    /// vote.
+    function oppose(bytes32 actionId) external;
+
+    /// @notice Withdraw the caller's vote for an action, or against it. An action that nobody wants is voted on no more.
+    function withdrawVote(bytes32 actionId) external;
 
     /// @notice By vote: admit a new master, or a suspended one again.
     function admit(address account, Role role) external;
@@ -213,6 +247,11 @@ interface IConsortium {
     /// @notice A master's slave chain; all zero before it is registered.
     function slaveChain(uint16 masterId) external view returns (SlaveChain memory);
 
-    /// @notice The masters that voted for an action and have not seen it carried, as bits `1 << masterId`.
-    function votes(bytes32 actionId) external view returns (uint256 voters);
+    /// @notice The actions that are voted on now.
+    function openActions() external view returns (bytes32[] memory actionIds);
+
+    /// @notice What is voted on: the action itself, who is for it and against it, until when; and what it would replace.
+    /// @return ballot The vote.
+    /// @return inForce The call that would restore what is in force now; empty where an action replaces nothing.
+    function ballotOn(bytes32 actionId) external view returns (Ballot memory ballot, bytes memory inForce);
 }

@@ -27,6 +27,8 @@ interface IEnergyMarket is IBatches {
     /// @notice A deal of a batch was left as it is, the others were not. A deal is no item of a batch alone: it may be another
     /// member's, and no member's deal keeps another's from being settled.
     event DealPassedOver(uint64 indexed dealId, Reason reason);
+    /// @notice An order left the market for good because its party let a deal end.
+    event TurnLost(OrderId indexed id);
     /// @notice An order left the market for good.
     event OrderCancelled(OrderId indexed id);
     /// @notice The search went past an illegal candidate.

@@ -325,40 +325,49 @@ contract MarketHandler is Test {
             ++from;
             uint40 energyWh = _openWh(candidate);
             if (openWh < energyWh) energyWh = openWh;
-            (bool legal, bool goesOn) = _isLegal(incoming, candidate, energyWh, settings, taken);
+            bool goesOn;
+            (energyWh, goesOn) = _legalPart(incoming, candidate, energyWh, settings, taken);
+            if (energyWh != 0) {
+                expected.candidates[expected.count] = number;
+                expected.energiesWh[expected.count++] = energyWh;
+                openWh -= energyWh;
+            }
             if (!goesOn) break;
-            if (!legal) continue;
-            expected.candidates[expected.count] = number;
-            expected.energiesWh[expected.count++] = energyWh;
-            openWh -= energyWh;
         }
     }
 
-    /// @dev Adds a legal deal to what is taken.
-    function _isLegal(
+    /// @dev As much of a deal as is legal; adds it to what is taken. The search ends where the incoming order lacks means.
+    function _legalPart(
         Known memory incoming,
         Known memory candidate,
         uint40 energyWh,
         Settings memory settings,
         Taken memory taken
-    ) private view returns (bool legal, bool goesOn) {
-        if (candidate.trader == incoming.trader) return (false, true);
-        if (candidate.ticks < settings.floorTicks || candidate.ticks > settings.capTicks) return (false, true);
-        if (!_mayTrade(candidate.trader)) return (false, true);
-        if (_isApart(incoming, candidate) || _isApart(candidate, incoming)) return (false, true);
+    ) private view returns (uint40, bool goesOn) {
+        if (candidate.trader == incoming.trader) return (0, true);
+        if (candidate.ticks < settings.floorTicks || candidate.ticks > settings.capTicks) return (0, true);
+        if (!_mayTrade(candidate.trader)) return (0, true);
+        if (_isApart(incoming, candidate) || _isApart(candidate, incoming)) return (0, true);
         bool sells = incoming.side == Side.Ask;
         uint32 seller = sells ? incoming.trader : candidate.trader;
         uint32 buyer = sells ? candidate.trader : incoming.trader;
-        bool crosses = zoneOf(seller) != zoneOf(buyer);
-        if (crosses && taken.carriedWh + energyWh > _freeTransfer(incoming.period, seller)) return (false, true);
+        uint256 most = energyWh;
+        goesOn = true;
+        if (zoneOf(seller) != zoneOf(buyer)) {
+            uint256 free = _freeTransfer(incoming.period, seller);
+            free = free > taken.carriedWh ? free - taken.carriedWh : 0;
+            if (free < most) most = free;
+        }
         Position memory claims = _market.position(seller, incoming.period);
-        if (taken.soldWh[seller] + claims.heldWh + claims.soldWh + energyWh > claims.quotaWh) return (false, !sells);
-        uint256 money = uint256(energyWh) * (sells ? incoming.ticks : candidate.ticks);
-        if (taken.spent[buyer] + money > _market.trader(buyer).freeMoney) return (false, sells);
-        taken.soldWh[seller] += energyWh;
-        taken.spent[buyer] += money;
-        if (crosses) taken.carriedWh += energyWh;
-        return (true, true);
+        uint256 room = claims.quotaWh - claims.heldWh - claims.soldWh - taken.soldWh[seller];
+        if (room < most) (most, goesOn) = (room, !sells);
+        uint256 ticks = sells ? incoming.ticks : candidate.ticks;
+        uint256 affordable = (_market.trader(buyer).freeMoney - taken.spent[buyer]) / ticks;
+        if (affordable < most) (most, goesOn) = (affordable, sells);
+        taken.soldWh[seller] += most;
+        taken.spent[buyer] += most * ticks;
+        if (zoneOf(seller) != zoneOf(buyer)) taken.carriedWh += most;
+        return (uint40(most), goesOn);
     }
 
     /// @dev From the seller's zone to the other one; less than nothing is free where less was published than is taken.

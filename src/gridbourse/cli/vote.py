@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from rich.table import Table
 from gridbourse.chain.cometbft.folder import NodeFolder
 from gridbourse.contracts.abi import Call
 from gridbourse.contracts.consortium import Consortium, RegulatorKeys, ValidatorKeys
-from gridbourse.contracts.votes import cast, open_votes
+from gridbourse.contracts.votes import cast, open_votes, oppose, withdraw
 from gridbourse.contracts.wallet import Wallet
-from gridbourse.crypto.keys import Address
+from gridbourse.crypto.keys import Address, SigningKey
 from gridbourse.crypto.possession import validator_statement
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role
@@ -41,17 +42,39 @@ def vote() -> None:
 @vote.command(name="list")
 @REGION
 def list_votes(region: Path) -> None:
-    """Show what was voted for and not carried out yet."""
+    """Show what is voted on: what it replaces, who is for it and against it, and until when."""
     with open_main_chain(region) as (main, spec, _):
         found = open_votes(main.consortium)
     table = Table(title="Open votes", title_justify="left")
-    for column in ("action", "voted", "needed"):
+    for column in ("id", "action", "replaces", "for", "against", "needed", "until (UTC)"):
         table.add_column(column, overflow="fold")
     for vote in found:
-        arguments = ", ".join(_text(argument) for argument in vote.arguments)
-        voters = ", ".join(_name(spec, number) for number in vote.voters)
-        table.add_row(f"{vote.function}({arguments})", voters, str(vote.needed))
+        sides = (", ".join(_name(spec, number) for number in side) for side in (vote.voters, vote.opponents))
+        end = datetime.fromtimestamp(vote.end, UTC).strftime("%Y-%m-%d %H:%M")
+        replaces = "" if vote.replaces is None else _arguments(vote.replaces)
+        action = f"{vote.function}({_arguments(vote.arguments)})"
+        table.add_row(vote.action_id.hex()[:8], action, replaces, *sides, str(vote.needed), end)
     Console().print(table if found else "No vote is open.")
+
+
+@vote.command(name="oppose")
+@click.argument("action")
+@REGION
+@VOTER
+def oppose_action(action: str, region: Path, voter: str | None) -> None:
+    """Oppose the ACTION whose id, or its beginning, `list` shows; half of the masters end a vote."""
+    _say_of(region, voter, action, oppose)
+    click.echo("opposed")
+
+
+@vote.command(name="withdraw")
+@click.argument("action")
+@REGION
+@VOTER
+def withdraw_vote(action: str, region: Path, voter: str | None) -> None:
+    """Withdraw what was said of the ACTION whose id, or its beginning, `list` shows."""
+    _say_of(region, voter, action, withdraw)
+    click.echo("withdrawn")
 
 
 @vote.command()
@@ -115,6 +138,9 @@ def regulator(public: Path, region: Path, voter: str | None) -> None:
 @click.option("--fallback", help="What energy is worth in a period without deals, in yuan/kWh.")
 @click.option("--incentive-permille", type=click.IntRange(0, 1_000), help="Part of the imbalance price.")
 @click.option("--metering-due-seconds", type=click.IntRange(0, 2**32 - 1), help="From a day's end to its metered sums.")
+@click.option(
+    "--apart-seconds", type=click.IntRange(0, 2**32 - 1), help="So long an order is kept from who let it down."
+)
 @REGION
 @VOTER
 def settings(
@@ -127,6 +153,7 @@ def settings(
     fallback: str | None,
     incentive_permille: int | None,
     metering_due_seconds: int | None,
+    apart_seconds: int | None,
     region: Path,
     voter: str | None,
 ) -> None:
@@ -141,6 +168,7 @@ def settings(
         "fallback_ticks": price_ticks(fallback) if fallback else None,
         "incentive_permille": incentive_permille,
         "metering_due_seconds": metering_due_seconds,
+        "apart_seconds": apart_seconds,
     }
     changes = {name: value for name, value in wanted.items() if value is not None}
     if not changes:
@@ -173,6 +201,17 @@ def _cast(folder: Path, voter: str | None, action: Action) -> None:
     click.echo("carried out" if carried else "voted; it is not carried out yet")
 
 
+def _say_of(folder: Path, voter: str | None, action: str, say: Callable[[Consortium, SigningKey, bytes], None]) -> None:
+    with open_main_chain(folder) as (main, spec, keys):
+        key = keys.masters.load_master(_voter(spec, keys, voter)).node.signing
+        meant = [found for found in main.consortium.open_actions() if found.hex().startswith(action.lower())]
+        if len(meant) != 1:
+            raise InvalidValue(
+                "action", action, "the id of one action that is voted on, as `gridbourse vote list` shows"
+            )
+        say(main.consortium, key, meant[0])
+
+
 def _voter(spec: RegionSpec, keys: RegionKeys, voter: str | None) -> str:
     own = [master.name for master in spec.masters if keys.masters.holds(master.name)]
     if voter is None and len(own) == 1:
@@ -193,6 +232,10 @@ def _number(spec: RegionSpec, master: str) -> int:
 
 def _name(spec: RegionSpec, number: int) -> str:
     return spec.masters[number - 1].name if number <= len(spec.masters) else f"number {number}"
+
+
+def _arguments(arguments: tuple[object, ...]) -> str:
+    return ", ".join(_text(argument) for argument in arguments)
 
 
 def _text(argument: object) -> str:

@@ -15,7 +15,7 @@ from eth_abi.encoding import TupleEncoder
 from eth_abi.registry import registry
 
 from gridbourse.chain.block import Log
-from gridbourse.chain.interface import Chain
+from gridbourse.chain.interface import ZERO_ADDRESS, Chain
 from gridbourse.crypto.keys import Address, keccak256
 from gridbourse.errors import ContractReverted, OrderRefused
 from gridbourse.market.types import Reason
@@ -230,9 +230,9 @@ class Contract:
     def _call(self, function: str, *args: object) -> Call:
         return Call(self.address, self.abi.encode(function, *args), self.NAME)
 
-    def _view(self, function: str, *args: object) -> tuple[Any, ...]:
+    def _view(self, function: str, *args: object, sender: Address = ZERO_ADDRESS) -> tuple[Any, ...]:
         try:
-            answer = self.chain.call(self.address, self.abi.encode(function, *args))
+            answer = self.chain.call(self.address, self.abi.encode(function, *args), sender=sender)
         except ContractReverted as reverted:
             raise self.abi.explain(reverted) from reverted
         return self.abi.decode(function, answer)

@@ -20,11 +20,22 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class ImbalancePrice:
-    """What imbalances of a delivery period cost, and the region's own: positive is long, negative is short."""
+    """What imbalances of a delivery period cost.
+
+    Parameters
+    ----------
+    period, price_ticks
+        The period, and the price.
+    region_wh
+        The region's own imbalance: positive is long, negative is short.
+    reference_wh
+        The traded energy whose worth the price was made from; 0 where it was made from the fallback.
+    """
 
     period: int
     price_ticks: int
     region_wh: int
+    reference_wh: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,7 @@ class Balancing(Contract):
 
     def publish_imbalance_prices(self, prices: Sequence[ImbalancePrice], as_of_block: int) -> Call:
         """Publish imbalance prices that follow from what the main chain held up to a block; settlement agent only."""
-        rows = [(price.period, price.price_ticks, price.region_wh) for price in prices]
+        rows = [(price.period, price.price_ticks, price.region_wh, price.reference_wh) for price in prices]
         return self._call("publishImbalancePrices", rows, as_of_block)
 
     def encryption_key(self, master_id: int) -> bytes:
@@ -88,5 +99,5 @@ class Balancing(Contract):
                 place = log.height, log.transaction_hash
                 yield Submission(said["masterId"], LedgerRecord(said["index"], author, kind, leaf, *place, content))
             else:
-                price = ImbalancePrice(said["period"], said["priceTicks"], said["regionWh"])
+                price = ImbalancePrice(said["period"], said["priceTicks"], said["regionWh"], said["referenceWh"])
                 yield Publication(price, said["asOfBlock"], log.height)

@@ -46,6 +46,32 @@ class ValidatorKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class Ballot:
+    """An action that is voted on.
+
+    Parameters
+    ----------
+    action
+        The call that it makes.
+    in_force
+        The call that would restore what is in force now; empty where it replaces nothing.
+    proposer
+        Number of the master that put it to the vote.
+    end
+        The last second in which it may be voted for, since the epoch.
+    in_favour, against
+        Numbers of the masters that are for it, and against it.
+    """
+
+    action: bytes
+    in_force: bytes
+    proposer: int
+    end: int
+    in_favour: tuple[int, ...]
+    against: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RegulatorKeys:
     """The government, as the masters named it: its address and the public key that records are sealed to."""
 
@@ -132,15 +158,23 @@ class Consortium(Contract):
         """Whether the vote in a receipt was the one that carried its action out."""
         return any(log.topics[0] == self.abi.topic("ActionCarried") for log in receipt.logs)
 
-    def voted_actions(self) -> dict[bytes, bytes]:
-        """Every action that was ever voted for, by its id, in the sequence of the first votes."""
-        events = map(self.abi.event, self.chain.logs(address=self.address, topics=[{self.abi.topic("Voted")}]))
-        return {event.values["actionId"]: event.values["action"] for event in events if event is not None}
+    def oppose(self, action_id: bytes) -> Call:
+        """Oppose an action that is voted on."""
+        return self._call("oppose", action_id)
 
-    def voters(self, action_id: bytes) -> list[int]:
-        """Numbers of the masters that voted for an action and have not seen it carried."""
-        (bits,) = self._view("votes", action_id)
-        return [number for number in range(bits.bit_length()) if bits >> number & 1]
+    def withdraw_vote(self, action_id: bytes) -> Call:
+        """Withdraw the calling master's vote for an action, or against it."""
+        return self._call("withdrawVote", action_id)
+
+    def open_actions(self) -> list[bytes]:
+        """The actions that are voted on now."""
+        (action_ids,) = self._view("openActions")
+        return [bytes(action_id) for action_id in action_ids]
+
+    def ballot_on(self, action_id: bytes) -> Ballot:
+        """What is voted on, and how it stands; reverts if it is not voted on."""
+        (action, proposer, end, in_favour, against), in_force = self._view("ballotOn", action_id)
+        return Ballot(bytes(action), bytes(in_force), proposer, end, _numbers(in_favour), _numbers(against))
 
     def settings(self) -> Settings:
         """The market settings in force."""
@@ -232,6 +266,10 @@ def _settings(fields: Sequence[int]) -> Settings:
     cooling, floor, cap, gate, candidates, roles, fallback, incentive, due, apart = fields
     trading = frozenset(role for role in Role if roles >> role & 1)
     return Settings(cooling, floor, cap, gate, candidates, trading, fallback, incentive, due, apart)
+
+
+def _numbers(bits: int) -> tuple[int, ...]:
+    return tuple(number for number in range(bits.bit_length()) if bits >> number & 1)
 
 
 def _address(text: str) -> Address:

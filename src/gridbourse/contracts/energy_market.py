@@ -60,6 +60,17 @@ class EnergyMarket(Transfers):
         """Match a waiting order again, or go on where its search met the candidate limit."""
         return self._call("matchOrder", order_id.pack())
 
+    def try_match(self, order_id: OrderId, caller: Address) -> tuple[int, bool]:
+        """What `match_order` would leave open of an order, and whether its search would go on; changes nothing.
+
+        Raises
+        ------
+        ContractReverted, OrderRefused
+            As `match_order` would.
+        """
+        open_wh, goes_on = self._view("matchOrder", order_id.pack(), sender=caller)
+        return int(open_wh), bool(goes_on)
+
     def confirm(self, deal_ids: Sequence[int], side: Side) -> Call:
         """Confirm deals for the parties on one side, all below the calling master."""
         return self._call("confirm", list(deal_ids), int(side))

@@ -58,6 +58,7 @@ def _price_row(number: int, entry: Publication) -> dict[str, object]:
         "period": price.period,
         "price_ticks": price.price_ticks,
         "region_wh": price.region_wh,
+        "reference_wh": price.reference_wh,
         "as_of_block": entry.as_of_block,
         "height": entry.height,
     }
@@ -71,6 +72,7 @@ _PRICES = (
         imbalance_prices.c.period,
         imbalance_prices.c.price_ticks,
         imbalance_prices.c.region_wh,
+        imbalance_prices.c.reference_wh,
         imbalance_prices.c.as_of_block,
         imbalance_prices.c.height,
     )
@@ -115,10 +117,10 @@ class Balance:
     def published(self, periods: range) -> dict[int, list[Publication]]:
         """Imbalance prices of delivery periods as they were published, the newest of each period last."""
         found: dict[int, list[Publication]] = {}
-        for period, price_ticks, region_wh, as_of_block, height in self._database.rows(
+        for period, price_ticks, region_wh, reference_wh, as_of_block, height in self._database.rows(
             _PRICES, first=periods.start, stop=periods.stop
         ):
-            price = ImbalancePrice(period, price_ticks, region_wh)
+            price = ImbalancePrice(period, price_ticks, region_wh, reference_wh)
             found.setdefault(period, []).append(Publication(price, as_of_block, height))
         return found
 

@@ -19,6 +19,7 @@ from gridbourse.index.market_rows import MarketRows, NextNumbers, OrderRow, Posi
 from gridbourse.index.stored_text import stored_text
 from gridbourse.ledger.records import Cancellation, DealDetails, OrderDetails
 from gridbourse.market.events import (
+    CandidatePassedOver,
     DealAbandoned,
     DealConfirmed,
     DealExpired,
@@ -34,9 +35,10 @@ from gridbourse.market.events import (
     PartyConfirmed,
     QuotaSet,
     TransferCapacityPublished,
+    TurnLost,
     Withdrawn,
 )
-from gridbourse.market.types import Reason, Side
+from gridbourse.market.types import Side
 
 _ENDED = {DealAbandoned: DealStatus.ABANDONED, DealExpired: DealStatus.EXPIRED}
 
@@ -115,7 +117,9 @@ class _Fold(MarketRows):
             OrderPlaced: self._place,
             OrderRefused: self._refuse,
             OrderCancelled: self._cancel,
+            TurnLost: self._cancel,
             MatchingStopped: self._stop,
+            CandidatePassedOver: self._pass_over,
             IntentRecorded: self._agree,
             PartyConfirmed: self._confirm,
             DealConfirmed: self._bind,
@@ -196,7 +200,7 @@ class _Fold(MarketRows):
             self._completed[order.number] = order
             self.changes.orders[order.number] = None
 
-    def _cancel(self, event: OrderCancelled) -> None:
+    def _cancel(self, event: OrderCancelled | TurnLost) -> None:
         order = self._by_id[event.order_id.pack()]
         order.withdrawn_wh += order.open_wh
         order.open_wh, order.status = 0, OrderStatus.CANCELLED.value
@@ -204,10 +208,16 @@ class _Fold(MarketRows):
         self._note(order)
 
     def _stop(self, event: MatchingStopped) -> None:
-        if event.reason is Reason.CANDIDATE_LIMIT:
-            order = self._by_id[event.order_id.pack()]
-            order.stopped_height = self._height
-            self._changed[order.number] = order
+        self._reopen(self._by_id[event.order_id.pack()])
+
+    def _pass_over(self, event: CandidatePassedOver) -> None:
+        self._reopen(self._by_id[event.order_id.pack()])
+        self._reopen(self._by_id[event.candidate.pack()])
+
+    def _reopen(self, order: OrderRow) -> None:
+        """Note that an order may find a counterpart later that it has not found now."""
+        order.stopped_height = self._height
+        self._changed[order.number] = order
 
     def _agree(self, event: IntentRecorded) -> None:
         ask, bid = self._by_id[event.ask.pack()], self._by_id[event.bid.pack()]
@@ -265,6 +275,7 @@ class _Fold(MarketRows):
             else:
                 order.open_wh += trade.energy_wh
                 order.status = OrderStatus.WAITING.value
+                self._reopen(order)
             self._note(order)
 
     def _settle(self, event: DealSettled) -> None:

@@ -22,6 +22,7 @@ from gridbourse.index.schema import (
 )
 from gridbourse.ledger.records import Cancellation, DealDetails, OrderDetails
 from gridbourse.market.events import (
+    CandidatePassedOver,
     DealAbandoned,
     DealConfirmed,
     DealExpired,
@@ -36,6 +37,7 @@ from gridbourse.market.events import (
     OrderRefused,
     PartyConfirmed,
     QuotaSet,
+    TurnLost,
     Withdrawn,
 )
 from gridbourse.market.types import OrderId, Side
@@ -314,8 +316,10 @@ _DEAL_CHANGES = (PartyConfirmed, DealConfirmed, DealAbandoned, DealExpired, Deal
 
 def _orders_of(event: Event) -> tuple[int, ...]:
     match event:
-        case OrderCancelled() | MatchingStopped():
+        case OrderCancelled() | TurnLost() | MatchingStopped():
             return (event.order_id.pack(),)
+        case CandidatePassedOver():
+            return event.order_id.pack(), event.candidate.pack()
         case IntentRecorded():
             return event.ask.pack(), event.bid.pack()
         case _:

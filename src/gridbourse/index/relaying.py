@@ -12,7 +12,6 @@ from gridbourse.api.schema import DealStatus, OrderStatus
 from gridbourse.index.database import Database
 from gridbourse.index.orders import details_of, id_of
 from gridbourse.index.schema import (
-    HAS_ENDED_WITHOUT_TRANSFER,
     IS_OPEN,
     IS_RECORDED,
     IS_STOPPED,
@@ -21,6 +20,7 @@ from gridbourse.index.schema import (
     answers,
     cancellations,
     day_accounts,
+    deposit_moves,
     heads,
     orders,
     payments,
@@ -151,13 +151,22 @@ class MarketReader:
         found = (id_of(row) for row in self._database.rows(statement))
         return [order_id for order_id in found if order_id is not None]
 
-    def stopped(self, chain: str, first_period: int) -> list[tuple[OrderId, int]]:
-        """Orders from a period on whose search met the candidate limit and that wait, with the block of that."""
+    def reopened(self, chain: str, first_period: int) -> list[tuple[OrderId, int]]:
+        """Orders from a period on that wait though a search left somebody out, or a deal of theirs ended.
+
+        Each with the block of the last time.
+        """
         statement = select(orders).where(
             IS_STOPPED, orders.c.open_wh > 0, orders.c.period >= first_period, orders.c.chain == chain
         )
         found = ((id_of(row), row.stopped_height) for row in self._database.rows(statement))
         return [(order_id, height) for order_id, height in found if order_id is not None]
+
+    def means(self) -> tuple[int, int]:
+        """Other numbers whenever money came in or was moved: what had too little may trade now."""
+        newest = (select(func.max(table.c.number)) for table in (payments, deposit_moves))
+        paid, moved = (int(self._database.value(statement) or 0) for statement in newest)
+        return paid, moved
 
     def requests(self, after: int) -> dict[int, int]:
         """The highest price of the bids that wait and were placed in blocks behind one, by delivery period."""
@@ -200,11 +209,6 @@ class MarketReader:
         """The deals of a delivery period that were carried out."""
         statement = select(trades).where(trades.c.period == period, trades.c.status == DealStatus.SETTLED.value)
         return [deal_of(row) for row in self._database.rows(statement.order_by(trades.c.deal_id))]
-
-    def ended(self, first_period: int) -> dict[int, Deal]:
-        """Deals from a period on that ended without a transfer, by their numbers."""
-        statement = select(trades).where(HAS_ENDED_WITHOUT_TRANSFER, trades.c.period >= first_period)
-        return {row.deal_id: deal_of(row) for row in self._database.rows(statement)}
 
     def undelivered(self, chain: str) -> list[DealDetails]:
         """What a slave chain is to be told of its nodes' deals: of each the newest state, which says it all."""

@@ -183,9 +183,7 @@ Index("trades_by_seller", trades.c.seller)
 Index("trades_by_buyer", trades.c.buyer)
 
 IS_OPEN = _among(trades.c.status, "intent", "confirmed")
-HAS_ENDED_WITHOUT_TRANSFER = _among(trades.c.status, "abandoned", "expired")
 _partial("trades_open", trades.c.status, trades.c.confirm_before, where=IS_OPEN)
-_partial("trades_ended", trades.c.period, where=HAS_ENDED_WITHOUT_TRANSFER)
 _partial("trades_due_to_sellers", trades.c.deal_id, where=trades.c.seller_due.is_not(None))
 _partial("trades_due_to_buyers", trades.c.deal_id, where=trades.c.buyer_due.is_not(None))
 
@@ -463,6 +461,7 @@ imbalance_prices = Table(
     Column("period", Integer, nullable=False),
     Column("price_ticks", Integer, nullable=False),
     Column("region_wh", BigInteger, nullable=False),
+    Column("reference_wh", BigInteger, nullable=False),
     Column("as_of_block", BigInteger, nullable=False),
     Column("height", BigInteger, nullable=False),
 )

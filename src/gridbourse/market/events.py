@@ -96,6 +96,13 @@ class OrderCancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnLost:
+    """An order left the market for good because its party let a deal end."""
+
+    order_id: OrderId
+
+
+@dataclass(frozen=True, slots=True)
 class OrderPassedOver:
     """An order of a batch was not cancelled; the others were."""
 
@@ -188,6 +195,7 @@ Event = (
     | OrderPlaced
     | OrderRefused
     | OrderCancelled
+    | TurnLost
     | OrderPassedOver
     | DealPassedOver
     | CandidatePassedOver

@@ -2,7 +2,7 @@
 
 1. Identity and application: a master places an order for one of its traders (``place``).
 2. Find a counterpart: candidates come in price-time order; what finds none waits in the book (``_search``).
-3. Legality check: an illegal candidate is passed over and the search goes on (``_illegality``).
+3. Legality check: an illegal candidate is passed over and the search goes on (``_legal_part``).
 4. Intent: the deal is recorded; money, energy and transfer capacity are held (``_agree``).
 5. Cooling-off and storage: both parties ``confirm`` and the deal is settled, or one abandons it, or it expires,
    and what it held goes back.
@@ -189,10 +189,12 @@ class ReferenceMarket(Transfers):
         self.book.put(order_id, Order(request.trader, request.energy_types, request.energy_wh, open_wh))
         return order_id
 
-    def _remove(self, order_id: OrderId) -> None:
+    def _remove(
+        self, order_id: OrderId, happened: type[events.OrderCancelled | events.TurnLost] = events.OrderCancelled
+    ) -> None:
         self.book.remove(order_id)
         self._resume_at.pop(order_id, None)
-        self.events.append(events.OrderCancelled(order_id))
+        self.events.append(happened(order_id))
 
     # Step 2: find a counterpart
 
@@ -237,16 +239,16 @@ class ReferenceMarket(Transfers):
                 self.events.append(events.MatchingStopped(order_id, Reason.CANDIDATE_LIMIT))
                 break
             deal = self._draft(order_id, request.trader, open_wh, candidate_id, now)
-            reason = self._illegality(deal, candidate_id.side, now)
+            energy_wh, reason = self._legal_part(deal, candidate_id.side, now)
+            if energy_wh:
+                self.book.take(candidate_id, energy_wh)
+                self._agree(replace(deal, energy_wh=energy_wh))
+                open_wh -= energy_wh
             if _LACKING_SIDE.get(reason) is request.side:
                 self.events.append(events.MatchingStopped(order_id, reason))
                 break
             if reason is not Reason.NONE:
                 self.events.append(events.CandidatePassedOver(order_id, candidate_id, reason))
-                continue
-            self.book.take(candidate_id, deal.energy_wh)
-            self._agree(deal)
-            open_wh -= deal.energy_wh
         return open_wh
 
     def _draft(self, order_id: OrderId, trader: int, open_wh: int, candidate_id: OrderId, now: int) -> Deal:
@@ -269,6 +271,25 @@ class ReferenceMarket(Transfers):
 
     # Step 3: legality check
 
+    def _legal_part(self, deal: Deal, candidate: Side, now: int) -> tuple[int, Reason]:
+        """How much of a deal may be made, and why not all of it. Means for a part trade that part."""
+        reason = self._illegality(deal, candidate, now)
+        if reason is not Reason.NONE:
+            return 0, reason
+        claims = self.position(deal.seller, deal.ask.period)
+        room_wh = claims.quota_wh - claims.held_wh - claims.sold_wh
+        free_money, price_ticks = self.trader(deal.buyer).free_money, deal.price_ticks
+        bounds = (
+            (self._free_way(deal), Reason.NO_TRANSFER_CAPACITY),
+            (room_wh, Reason.BEYOND_QUOTA),
+            (free_money // price_ticks if price_ticks else deal.energy_wh, Reason.DEPOSIT_TOO_SMALL),
+        )
+        energy_wh = deal.energy_wh
+        for bound_wh, lacking in bounds:
+            if bound_wh < energy_wh:
+                energy_wh, reason = bound_wh, lacking
+        return energy_wh, reason
+
     def _illegality(self, deal: Deal, candidate: Side, now: int) -> Reason:
         order_id, party = (deal.ask, deal.seller) if candidate is Side.ASK else (deal.bid, deal.buyer)
         if deal.seller == deal.buyer:
@@ -279,13 +300,6 @@ class ReferenceMarket(Transfers):
             return Reason.PARTY_SUSPENDED
         if self._is_apart(deal.ask, deal.buyer, now) or self._is_apart(deal.bid, deal.seller, now):
             return Reason.LET_DOWN
-        if not self._can_carry(deal):
-            return Reason.NO_TRANSFER_CAPACITY
-        claims = self.position(deal.seller, deal.ask.period)
-        if claims.held_wh + claims.sold_wh + deal.energy_wh > claims.quota_wh:
-            return Reason.BEYOND_QUOTA
-        if self.trader(deal.buyer).free_money < deal.money:
-            return Reason.DEPOSIT_TOO_SMALL
         return Reason.NONE
 
     def _is_apart(self, order_id: OrderId, other: int, now: int) -> bool:
@@ -428,7 +442,7 @@ class ReferenceMarket(Transfers):
             if order_id not in self.book:
                 continue
             if side in let_by:
-                self._remove(order_id)
+                self._remove(order_id, events.TurnLost)
                 continue
             self.book.give_back(order_id, deal.energy_wh)
             if side.opposite in let_by:

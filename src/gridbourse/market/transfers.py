@@ -46,10 +46,11 @@ class Transfers(Accounts):
         """What may be carried and what deals have taken of it."""
         return self._transfers.get(pair, TransferCapacity())
 
-    def _can_carry(self, deal: Deal) -> bool:
+    def _free_way(self, deal: Deal) -> int:
+        """How much of a deal's energy may be carried."""
         pair = self._zones(deal)
         known = self.transfer_capacity(pair)
-        return pair.from_zone == pair.to_zone or known.used_wh + deal.energy_wh <= known.capacity_wh
+        return deal.energy_wh if pair.from_zone == pair.to_zone else max(0, known.capacity_wh - known.used_wh)
 
     def _carry(self, deal: Deal, energy_wh: int) -> None:
         """Take of the capacity, or give back what is negative."""

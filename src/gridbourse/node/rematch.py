@@ -1,29 +1,27 @@
-"""Orders that may find a counterpart again.
+"""Orders that may find a counterpart later.
 
-The market matches nothing by itself when a deal ends without a transfer: both orders get their energy back at their old
-places, and that may leave the book crossed. Each master lets its own nodes' orders be matched again, with all but those
-whose deals with them ended so: parties of whom one did not want the deal are not brought together a second time. A
-search that stopped at the candidate limit goes on here, too.
+The market matches an order when it enters, and again when it is told to. Behind that lie deals that ended without a
+transfer, candidates that were passed over for want of money, quota or transfer capacity, or because they had let the
+order down, and searches that stopped at the candidate limit: each may leave the book crossed. Every master has the
+market match its own nodes' orders again as soon as they would trade, which a call that changes nothing tells
+beforehand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from contextlib import suppress
-
-from gridbourse.errors import OrderRefused
+from gridbourse.errors import ContractReverted, OrderRefused
 from gridbourse.index.relaying import MarketReader
 from gridbourse.market.events import Event
 from gridbourse.market.types import OrderId, Side
 from gridbourse.node.master import Master
 from gridbourse.units import PERIOD_SECONDS
 
-CANDIDATES = 16
-"""So many of the best orders on the other side are looked at for one that is freed."""
+SEARCHES_AT_ONCE = 64
+"""So often in a round a search that met the candidate limit goes on, for one order."""
 
 
 class ReopenedOrders:
-    """The orders of one master's nodes that got energy back.
+    """The orders of one master's nodes whose search left somebody out, or that got energy back.
 
     Parameters
     ----------
@@ -36,64 +34,39 @@ class ReopenedOrders:
     def __init__(self, master: Master, market: MarketReader) -> None:
         self._master = master
         self._market = market
-        self._seen: set[object] = set()
-        """Deals that ended, and stops of searches, that were looked at."""
+        self._tried: dict[OrderId, object] = {}
+        """By order, what was known when it was tried last."""
 
     def rematch(self) -> list[Event]:
-        """Let the market match again those orders at which the book is crossed, the best first; each once."""
-        market, events = self._master.main.market, list[Event]()
-        now = self._master.main.chain.head().timestamp
-        reopened, failed = self._reopened(now // PERIOD_SECONDS + 1)
+        """Let the market match again those orders that would trade now, the best first."""
+        now, events = self._master.main.chain.head().timestamp, list[Event]()
+        means, tried = self._market.means(), dict[OrderId, object]()
+        reopened = dict(self._market.reopened(self._master.membership.name, now // PERIOD_SECONDS + 1))
         for order_id in sorted(reopened, key=_best_first):
-            searching = self._to_match(order_id, failed)
-            if searching is not None:
-                with suppress(OrderRefused):  # its gate has closed, or its master is suspended
-                    events += market.events(self._master.main_wallet.send(market.match_order(searching)).logs)
+            # Quotas, capacities, settings and time come free too: those are looked at every quarter of an hour.
+            known = tried[order_id] = reopened[order_id], means, now // PERIOD_SECONDS
+            if self._tried.get(order_id) != known:
+                events += self._match(order_id)
+        self._tried = tried
         return events
 
-    def _reopened(self, first_period: int) -> tuple[set[OrderId], set[tuple[OrderId, OrderId]]]:
-        """Orders from a period on that were not looked at since they got energy back; and which failed with which."""
-        name = self._master.membership.name
-        reopened: set[OrderId] = set()
-        failed: set[tuple[OrderId, OrderId]] = set()
-        seen: set[object] = set()
-        for deal_id, deal in self._market.ended(first_period).items():
-            seen.add(deal_id)
-            for order_id, other, trader in ((deal.ask, deal.bid, deal.seller), (deal.bid, deal.ask, deal.buyer)):
-                if self._master.node_of(trader) is not None:
-                    failed.add((order_id, other))
-                    if deal_id not in self._seen:
-                        reopened.add(order_id)
-        for stop in self._market.stopped(name, first_period):
-            seen.add(stop)
-            if stop not in self._seen:
-                reopened.add(stop[0])
-        self._seen = seen
-        return reopened, failed
-
-    def _to_match(self, order_id: OrderId, failed: Collection[tuple[OrderId, OrderId]]) -> OrderId | None:
-        """Which order the market has to match so that this one finds another than it failed with; None if none would.
-
-        The market takes the best counterpart first. If that is one it failed with, a later one is let search instead.
-        """
-        market = self._master.main.market
-        order = market.order(order_id)
-        if order is None or not order.open_wh:
-            return None
-        others = market.waiting_orders(
-            order_id.period, order_id.side.opposite, energy_types=order.energy_types, limit=CANDIDATES
-        )
-        for place, other in enumerate(others):
-            if not _crosses(order_id, other):
-                return None
-            if (order_id, other) not in failed:
-                return other if place else order_id
-        return None
-
-
-def _crosses(one: OrderId, other: OrderId) -> bool:
-    prices = {one.side: one.price_ticks, other.side: other.price_ticks}
-    return prices[Side.ASK] <= prices[Side.BID]
+    def _match(self, order_id: OrderId) -> list[Event]:
+        """Match an order as long as it trades, or its search goes on."""
+        market, wallet, events = self._master.main.market, self._master.main_wallet, list[Event]()
+        for _ in range(SEARCHES_AT_ONCE):
+            order = market.order(order_id)
+            if order is None or not order.open_wh:
+                break
+            try:
+                open_wh, goes_on = market.try_match(order_id, wallet.address)
+                if open_wh == order.open_wh and not goes_on:
+                    break
+                events += market.events(wallet.send(market.match_order(order_id)).logs)
+            except (OrderRefused, ContractReverted):  # its gate has closed, or its master is suspended
+                break
+            if not goes_on:
+                break
+        return events
 
 
 def _best_first(order_id: OrderId) -> tuple[int, Side, int, int]:

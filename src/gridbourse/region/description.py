@@ -278,6 +278,7 @@ def write_region(spec: RegionSpec, path: Path) -> None:
         f"price_cap_yuan_per_kwh = {_text(format_price(settings.cap_ticks))}",
         f"gate_closure_lead_seconds = {settings.gate_lead_seconds}",
         f"max_candidates = {settings.max_candidates}",
+        f"apart_seconds = {settings.apart_seconds}",
         f"trading_roles = [{', '.join(_text(role.name.lower()) for role in sorted(settings.trading_roles))}]",
         "",
         "[settlement]",
@@ -368,6 +369,7 @@ def _settings(fields: _Fields, settlement: _Fields) -> Settings:
         fallback_ticks=settlement.price("fallback_yuan_per_kwh", "0.4"),
         incentive_permille=settlement.take("incentive_permille", int, 100),
         metering_due_seconds=settlement.take("metering_due_seconds", int, 86_400),
+        apart_seconds=fields.take("apart_seconds", int, 86_400),
     )
     fields.require_empty()
     settlement.require_empty()
@@ -457,6 +459,7 @@ def _require_market(settings: Settings) -> None:
         ("market.cooling_off_seconds", settings.cooling_off_seconds, 0, 2**32 - 1),
         ("market.gate_closure_lead_seconds", settings.gate_lead_seconds, 0, 2**32 - 1),
         ("market.max_candidates", settings.max_candidates, 1, 2**16 - 1),
+        ("market.apart_seconds", settings.apart_seconds, 0, 2**32 - 1),
         ("settlement.incentive_permille", settings.incentive_permille, 0, 1_000),
         ("settlement.metering_due_seconds", settings.metering_due_seconds, 0, 2**32 - 1),
     )
@@ -466,6 +469,9 @@ def _require_market(settings: Settings) -> None:
     if settings.floor_ticks > settings.cap_ticks:
         cap = format_price(settings.cap_ticks)
         raise InvalidValue("market.price_floor_yuan_per_kwh", format_price(settings.floor_ticks), f"at most {cap}")
+    if not settings.floor_ticks <= settings.fallback_ticks <= settings.cap_ticks:
+        fallback, floor, cap = map(format_price, (settings.fallback_ticks, settings.floor_ticks, settings.cap_ticks))
+        raise InvalidValue("settlement.fallback_yuan_per_kwh", fallback, f"a price from {floor} to {cap}")
     if not settings.trading_roles:
         raise InvalidValue("market.trading_roles", [], "at least one role, or leave it out for all")
 

@@ -25,6 +25,7 @@ from gridbourse.market.events import (
     DealConfirmed,
     DealExpired,
     DealSettled,
+    DepositMoved,
     Event,
     IntentRecorded,
     OrderPlaced,
@@ -42,6 +43,7 @@ from gridbourse.regulator.capacity_audit import (
     wrong_statements,
 )
 from gridbourse.regulator.change_audit import ChangeAudit
+from gridbourse.regulator.conduct_audit import ConductAudit
 from gridbourse.regulator.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
 from gridbourse.regulator.money_audit import MoneyAudit
 from gridbourse.regulator.name_audit import NameAudit
@@ -89,7 +91,7 @@ class Regulator:
         self._names = names
         self._opening = keys.opening
         self._view = MarketView(main, shelf)
-        self._happened = self._view.follow(TraderRegistered, TransferCapacityPublished, *DEAL_EVENTS)
+        self._happened = self._view.follow(TraderRegistered, DepositMoved, TransferCapacityPublished, *DEAL_EVENTS)
         self._readings = {
             number: VerifiedLedger(
                 number, names[number], slave, partial(main.consortium.accounts, number), keys.opening
@@ -100,8 +102,9 @@ class Regulator:
         self._registered = NameAudit(main, self._readings, self._name)
         self._balance = BalanceAudit(main, self._view, self._readings, self._name, calendar, keys.opening)
         self._money = MoneyAudit(main, self._view, self._readings, self._name, self._balance.payout_orders)
-        self._published: list[tuple[ZonePair, int]] = []
         self._answers: dict[tuple[int, Side], bool] = {}
+        self._conduct = ConductAudit(main, self._registered, self._view.deals, self._answers, self._name)
+        self._published: list[tuple[ZonePair, int]] = []
         self._states: dict[int, set[DealState]] = {}
 
     def open(self, ledger: SlaveLedger, record: LedgerRecord) -> Details:
@@ -148,6 +151,7 @@ class Regulator:
             findings += self._changes.wrong_withdrawal(order_id, self._master_id(self._view.orders[order_id]))
         readings = list(self._readings.values())
         findings += self._registered.wrong()
+        findings += self._conduct.wrong()
         findings += self._balance.wrong()
         findings += wrong_capacities(readings, self._balance.nominations, self._calendar)
         findings += wrong_publications(readings, self._published, self._calendar)
@@ -420,21 +424,20 @@ class Regulator:
         match event:
             case TraderRegistered():
                 self._registered.note(event)
+            case DepositMoved():
+                self._conduct.note(event)
             case TransferCapacityPublished():
                 pair = ZonePair(event.period, event.from_zone, event.to_zone)
                 self._published.append((pair, event.capacity_wh))
             case IntentRecorded() | DealConfirmed() | DealExpired() | DealSettled():
-                self._note_state(event.deal_id, STATE_AFTER[type(event)])
+                self._states.setdefault(event.deal_id, set()).add(STATE_AFTER[type(event)])
             case PartyConfirmed():
                 self._answers[event.deal_id, event.side] = True
             case DealAbandoned():
                 self._answers[event.deal_id, event.side] = False
-                self._note_state(event.deal_id, DealState.ABANDONED)
+                self._states.setdefault(event.deal_id, set()).add(DealState.ABANDONED)
             case _:
                 pass
-
-    def _note_state(self, deal_id: int, state: DealState) -> None:
-        self._states.setdefault(deal_id, set()).add(state)
 
 
 def _reached(value: _Value | None) -> _Value:

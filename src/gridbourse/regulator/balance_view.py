@@ -8,7 +8,7 @@ from gridbourse.contracts.balancing import ImbalancePrice, Publication, Submissi
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.ledger.balancing_records import MeteredTotal, Nomination
 from gridbourse.market.types import Deal, Settings
-from gridbourse.settlement.imbalance import ImbalanceRule, SettledDeal, settle_period
+from gridbourse.settlement.imbalance import ImbalanceRule, SettledDeal, reference_of, settle_period
 
 
 class BalanceView:
@@ -70,9 +70,11 @@ def imbalance_price(
     traded = settled_deals(deals, lambda trader: str(master_of[trader]))
     metered: dict[str, int | None] = {party: None for deal in traded for party in (deal.seller, deal.buyer)}
     metered |= {str(master_id): total.balance_wh(period) for master_id, total in totals.items()}
-    rule = ImbalanceRule(settings.fallback_ticks, settings.incentive_permille)
+    limits = settings.floor_ticks, settings.cap_ticks
+    rule = ImbalanceRule(settings.fallback_ticks, settings.incentive_permille, *limits)
     settled = settle_period(period, traded, metered, rule)
-    return ImbalancePrice(period, settled.price_ticks, settled.imbalance_wh)
+    made_from = reference_of(traded)
+    return ImbalancePrice(period, settled.price_ticks, settled.imbalance_wh, made_from.energy_wh)
 
 
 def newest_nominations(opened: Iterable[tuple[Submission, Nomination]], periods: range) -> dict[bytes, Nomination]:

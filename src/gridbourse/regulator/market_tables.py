@@ -8,8 +8,9 @@ from gridbourse.market.events import IntentRecorded, OrderPlaced
 from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side
 from gridbourse.regulator.shelf import Finder, Hashes, Rows, Shelf
 
-_ORDER = "<QIBQ32s?"
-"""Order id, trader, energy types, energy, record hash, whether it was withdrawn."""
+_ORDER = "<QIBQ32sB"
+"""Order id, trader, energy types, energy, record hash, and whether it stands."""
+_STANDS, _WITHDRAWN, _REMOVED = range(3)
 _DEAL = "<QQIIQQBBB"
 """Ask, bid, seller, buyer, energy, end of the cooling-off time, who confirmed, seller and buyer, and the state."""
 _CONFIRMED, _STATE = 6, 8
@@ -33,7 +34,7 @@ class OrderTable(Mapping[OrderId, OrderPlaced]):
     def add(self, placed: OrderPlaced) -> None:
         """Take in a new order."""
         key, record_hash = placed.order_id.pack(), placed.record_hash
-        number = self._rows.append(key, placed.trader, placed.energy_types, placed.energy_wh, record_hash, False)
+        number = self._rows.append(key, placed.trader, placed.energy_types, placed.energy_wh, record_hash, _STANDS)
         self._by_id.add(_octets(key), number)
         self._by_record.add(record_hash, number)
 
@@ -47,19 +48,24 @@ class OrderTable(Mapping[OrderId, OrderPlaced]):
     def withdraw(self, order_id: OrderId) -> None:
         """Take note that an order was cancelled, or replaced by another."""
         number = self._number(order_id)
-        self._rows[number] = (*self._rows[number][:-1], True)
+        self._rows[number] = (*self._rows[number][:-1], _WITHDRAWN)
+
+    def remove(self, order_id: OrderId) -> None:
+        """Take note that an order left the market though nobody withdrew it: its party let a deal end."""
+        number = self._number(order_id)
+        self._rows[number] = (*self._rows[number][:-1], _REMOVED)
 
     def is_withdrawn(self, order_id: OrderId) -> bool:
-        """Whether there is such an order, and it was cancelled, or replaced by another."""
+        """Whether there is such an order, and it left the market: cancelled, replaced, or removed."""
         try:
-            return bool(self._rows[self._number(order_id)][-1])
+            return bool(self._rows[self._number(order_id)][-1] != _STANDS)
         except KeyError:
             return False
 
     def withdrawn(self) -> Iterator[OrderId]:
-        """Orders that were cancelled, or replaced by another."""
+        """Orders that were cancelled, or replaced by another: those that somebody had to sign for."""
         rows = (self._rows[number] for number in range(len(self)))
-        return (OrderId.unpack(row[0]) for row in rows if row[-1])
+        return (OrderId.unpack(row[0]) for row in rows if row[-1] == _WITHDRAWN)
 
     def __getitem__(self, order_id: OrderId) -> OrderPlaced:
         _, trader, energy_types, energy_wh, record_hash, _ = self._rows[self._number(order_id)]

@@ -21,6 +21,7 @@ from gridbourse.market.events import (
     PartyConfirmed,
     QuotaSet,
     TraderRegistered,
+    TurnLost,
 )
 from gridbourse.market.types import Deal, DealState, OrderId
 from gridbourse.regulator.market_tables import DealTable, OrderTable, RecordSet
@@ -145,6 +146,8 @@ class MarketView:
                 self.orders.add(event)
             case OrderCancelled():
                 self.orders.withdraw(event.order_id)
+            case TurnLost():
+                self.orders.remove(event.order_id)
             case OrderRefused():
                 self.refused.add(_claim(event.master_id, event.record_hash))
             case Deposited():

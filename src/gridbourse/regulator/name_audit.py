@@ -48,6 +48,11 @@ class NameAudit:
     def __getitem__(self, trader: int) -> TraderRegistered:
         return self._registered[trader]
 
+    def user_of(self, trader: int) -> str:
+        """Who a trader is; its number where that is not known."""
+        owner = self._owners.get(self._registered[trader].pseudonym)
+        return owner.user_id if owner else f"{trader}"
+
     def note(self, registered: TraderRegistered) -> None:
         """Take in a trader's registration."""
         self._registered[registered.trader] = registered

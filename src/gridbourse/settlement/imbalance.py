@@ -3,9 +3,10 @@
 The imbalance of a trader in a delivery period is its allocated volume less its final position, both positive for
 energy fed into the grid: Commission Regulation (EU) 2017/2195 (balancing guideline), article 54. There is one price for
 both directions, as that guideline and ACER Decision 18/2020 on imbalance settlement have it: who is long is paid it,
-who is short pays it. It is made from what the period's energy was worth on this market, its volume-weighted mean price,
-and an incentive against the region's own imbalance (an additional component, as that decision allows): dearer where the
-region is short, cheaper where it is long. So who helps the region to its balance gains by it, and who does not loses.
+who is short pays it. It is made from what the period's energy was worth between portfolios on this market
+(`reference_of`) and an incentive against the region's own imbalance (an additional component, as that decision allows):
+dearer where the region is short, cheaper where it is long. So who helps the region to its balance gains by it, and who
+does not loses.
 
 Whom it is settled with: the settlement agent, which is the grid company. It brings what the region lacks from the grid
 outside and takes what the region has over, and its money for that is the rest of what all others pay and get.
@@ -13,13 +14,20 @@ outside and takes what the region has over, and its money for that is the rest o
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate
+from operator import attrgetter
+from typing import NamedTuple
 
 from gridbourse.errors import InvalidValue
 from gridbourse.units import MAX_PRICE_TICKS
 
 PERMILLE = 1_000
+OUTLIER = Fraction(1, 2)
+"""A price further from the median than this part of it says nothing about what energy was worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,8 @@ class ImbalanceRule:
         What energy is worth in a period of which nothing was traded.
     incentive_permille
         How much dearer it is when the region is short, and how much cheaper when it is long.
+    floor_ticks, cap_ticks
+        The market's own limits, which it keeps.
 
     Raises
     ------
@@ -72,6 +82,8 @@ class ImbalanceRule:
 
     fallback_ticks: int
     incentive_permille: int = 100
+    floor_ticks: int = 0
+    cap_ticks: int = MAX_PRICE_TICKS
 
     def __post_init__(self) -> None:
         for field, highest in (("fallback_ticks", MAX_PRICE_TICKS), ("incentive_permille", PERMILLE)):
@@ -91,17 +103,39 @@ class ImbalanceRule:
         region_imbalance_wh
             Sum of all traders' imbalances; negative where the region is short.
         """
-        money = energy_wh = 0
-        for deal in deals:
-            money, energy_wh = money + deal.money, energy_wh + deal.energy_wh
+        money, energy_wh = reference_of(deals)
         if not energy_wh:
             money, energy_wh = self.fallback_ticks, 1
         if region_imbalance_wh < 0:
-            dearer = -(-money * (PERMILLE + self.incentive_permille) // (energy_wh * PERMILLE))
-            return min(dearer, MAX_PRICE_TICKS)
-        if region_imbalance_wh > 0:
-            return money * (PERMILLE - self.incentive_permille) // (energy_wh * PERMILLE)
-        return (2 * money + energy_wh) // (2 * energy_wh)
+            price = -(-money * (PERMILLE + self.incentive_permille) // (energy_wh * PERMILLE))
+        elif region_imbalance_wh > 0:
+            price = money * (PERMILLE - self.incentive_permille) // (energy_wh * PERMILLE)
+        else:
+            price = (2 * money + energy_wh) // (2 * energy_wh)
+        return min(max(price, self.floor_ticks), self.cap_ticks)
+
+
+class Reference(NamedTuple):
+    """What energy was worth: money, in 1e-7 yuan, and the energy that it was paid for; nothing where there was none."""
+
+    money: int
+    energy_wh: int
+
+
+def reference_of(deals: Iterable[SettledDeal]) -> Reference:
+    """What a period's energy was worth between portfolios: the volume-weighted mean of prices near their median.
+
+    Who trades with itself moves no money and therefore no price. Nor do a few who agree on one: what is further from
+    the volume-weighted median than `OUTLIER` of it is left out of the mean (a trimmed mean: Huber, Robust Statistics,
+    1981, section 3.3), and the median moves only for more than half of all energy traded between portfolios.
+    """
+    between = sorted((deal for deal in deals if deal.seller != deal.buyer), key=attrgetter("price_ticks"))
+    if not between:
+        return Reference(0, 0)
+    reached = list(accumulate(deal.energy_wh for deal in between))
+    median = between[bisect_left(reached, -(-reached[-1] // 2))].price_ticks
+    kept = [deal for deal in between if abs(deal.price_ticks - median) <= OUTLIER * median]
+    return Reference(sum(deal.money for deal in kept), sum(deal.energy_wh for deal in kept))
 
 
 @dataclass(frozen=True, slots=True)
