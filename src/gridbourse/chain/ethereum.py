@@ -17,7 +17,15 @@ from threading import Lock
 from typing import Any, Self
 
 from gridbourse.chain.block import Log, Receipt
-from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS, Account, Chain, Confirmations, Fees
+from gridbourse.chain.interface import (
+    DEFAULT_TIMEOUT_SECONDS,
+    ZERO_ADDRESS,
+    Account,
+    AccountProof,
+    Chain,
+    Confirmations,
+    Fees,
+)
 from gridbourse.chain.rpc import values
 from gridbourse.chain.rpc.client import EVENTS_METHOD, FAILURE_METHOD, Call, RpcClient
 from gridbourse.chain.rpc.errors import Code, execution_error, rejection
@@ -186,6 +194,16 @@ class EthereumChain(Chain):
         """Gas limit with which a transaction succeeds, as the network estimates it."""
         answer = self._execute("eth_estimateGas", to, data, sender, gas_limit)
         return told(values.read_quantity, answer, "eth_estimateGas")
+
+    def prove(self, height: int, address: Address, slots: Sequence[int]) -> AccountProof:  # noqa: ARG002
+        """Refused: the state is another node's.
+
+        Raises
+        ------
+        StateNotKept
+            Always.
+        """
+        raise StateNotKept(f"the trie of block {height} is not kept here; ask {self._node.url}")
 
     def simulate(self, height: int) -> Simulation:
         """Refused: the state is another node's.

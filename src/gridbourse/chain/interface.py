@@ -9,9 +9,11 @@ from typing import Literal, Protocol
 from gridbourse.chain.block import Log, Receipt
 from gridbourse.chain.simulation import Simulation
 from gridbourse.chain.transaction import SignedTransaction
-from gridbourse.crypto.keys import Address
+from gridbourse.crypto.keys import Address, keccak256
 
 ZERO_ADDRESS = Address(bytes(20))
+EMPTY_ROOT = keccak256(b"\x80")
+"""Root of a trie without leaves: the hash of the RLP of nothing."""
 DEFAULT_TIMEOUT_SECONDS = 30.0
 
 Confirmations = int | Literal["finalized"]
@@ -108,6 +110,37 @@ class Account:
     nonce: int
     code: bytes
     balance_wei: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StorageProof:
+    """What a slot holds, and the nodes of the account's trie that prove it."""
+
+    slot: int
+    value: int
+    nodes: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountProof:
+    """What an account holds behind a block, and what proves it by the state root, which the next header carries.
+
+    Parameters
+    ----------
+    nonce, balance_wei, code_hash, storage_root
+        Its fields in the state trie; the hash is zero where there is no such account.
+    nodes
+        From the root to the account, or to where it would be.
+    slots
+        Those that were asked for, in their order.
+    """
+
+    nonce: int
+    balance_wei: int
+    code_hash: bytes
+    storage_root: bytes
+    nodes: Sequence[bytes]
+    slots: Sequence[StorageProof]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +243,16 @@ class Chain(Protocol):
         ------
         ContractReverted
             It fails with the most gas, too.
+        """
+        ...
+
+    def prove(self, height: int, address: Address, slots: Sequence[int]) -> AccountProof:
+        """What an account and some slots hold behind the newest block, proven (EIP-1186).
+
+        Raises
+        ------
+        StateNotKept
+            The block is not the newest, or the state is another node's.
         """
         ...
 

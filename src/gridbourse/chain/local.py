@@ -15,12 +15,21 @@ from typing import Self
 
 from gridbourse._native import Core
 from gridbourse.chain.block import Block, Genesis, Header, Log, Receipt
-from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, ZERO_ADDRESS, Account, Chain, Fees
+from gridbourse.chain.interface import (
+    DEFAULT_TIMEOUT_SECONDS,
+    EMPTY_ROOT,
+    ZERO_ADDRESS,
+    Account,
+    AccountProof,
+    Chain,
+    Fees,
+    StorageProof,
+)
 from gridbourse.chain.revert import contract_error
 from gridbourse.chain.simulation import Placed, Simulation
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address
-from gridbourse.errors import ChainError, InvalidValue
+from gridbourse.errors import ChainError, InvalidValue, StateNotKept
 
 _RECEIPTS_AT_A_TIME = 1_000
 _PAGES_AT_A_TIME = 256
@@ -115,6 +124,17 @@ class LocalChain(Chain):
         if not succeeded:
             raise contract_error(output, halt)
         return gas
+
+    def prove(self, height: int, address: Address, slots: Sequence[int]) -> AccountProof:
+        """What an account and some slots hold behind the newest block, proven (EIP-1186)."""
+        with self._changed:
+            self._require_open()
+            head = self._core.head.height
+            if height != head:
+                raise StateNotKept(f"the trie of block {height} is not kept; ask at latest, now block {head}")
+            _, account, nodes, found = self._core.proof(address, slots)
+        nonce, balance, storage_root, code_hash = account or (0, 0, EMPTY_ROOT, bytes(32))
+        return AccountProof(nonce, balance, code_hash, storage_root, nodes, [StorageProof(*entry) for entry in found])
 
     def simulate(self, height: int) -> Simulation:
         """Suppose a block behind another, at the time of the one that followed it, or of one sealed now."""

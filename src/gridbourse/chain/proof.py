@@ -14,13 +14,11 @@ from typing import Any
 from gridbourse._native import ordered_key, ordered_proof, ordered_root, verify_proof
 from gridbourse.chain import rlp
 from gridbourse.chain.block import Log
+from gridbourse.chain.interface import EMPTY_ROOT
 from gridbourse.chain.rpc.client import Call, RpcClient
 from gridbourse.chain.rpc.values import data, quantity, read_address, read_data, read_hash, read_quantity, read_slot
 from gridbourse.crypto.keys import Address, keccak256
 from gridbourse.errors import ChainError, InvalidValue, RpcError
-
-EMPTY_ROOT = keccak256(rlp.encode(b""))
-"""Root of a trie without leaves."""
 
 _LEGACY = 0
 _FIRST_OF_LIST = 0xC0

@@ -23,6 +23,8 @@ from probe import (
     word,
 )
 
+from gridbourse._native import verify_proof
+from gridbourse.chain import rlp
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.crypto.keys import keccak256
@@ -229,6 +231,27 @@ class TestState:
         assert caller.ask("eth_getCode", hexed(probe), "earliest") == "0x"
         assert caller.ask("eth_getStorageAt", hexed(probe), "0x1", "0x2") == hexed(word(3))
         assert caller.ask("eth_getBalance", hexed(probe), "0x1") == "0x0"
+
+    def test_what_an_account_holds_is_proven_by_the_next_header(self, caller, chain, probe):
+        slot = keccak256(word(1) + word(0))
+        proof = caller.ask("eth_getProof", hexed(probe), ["0x1", hexed(slot), "0x99"], "0x3")
+        nobody = caller.ask("eth_getProof", hexed(b"\x55" * 20), [])
+        chain.submit(stores(probe, 5, 1))
+        root = bytes.fromhex(caller.ask("eth_getBlockByNumber", "0x4", False)["stateRoot"][2:])
+
+        def proven(root, key, nodes):
+            return verify_proof(root, keccak256(key), [bytes.fromhex(node[2:]) for node in nodes])
+
+        storage_hash, code_hash = (bytes.fromhex(proof[name][2:]) for name in ("storageHash", "codeHash"))
+        assert proven(root, probe, proof["accountProof"]) == rlp.encode([1, 0, storage_hash, code_hash])
+        assert code_hash == keccak256(chain.account(probe).code)
+        values = [int(entry["value"], 16) for entry in proof["storageProof"]]
+        assert values == [4, 2, 0]
+        for key, value, entry in zip((word(1), slot, word(0x99)), values, proof["storageProof"], strict=True):
+            assert proven(storage_hash, key, entry["proof"]) == (rlp.encode(value) if value else None)
+        assert proven(root, b"\x55" * 20, nobody["accountProof"]) is None
+        assert (nobody["nonce"], nobody["balance"]) == ("0x0", "0x0")
+        assert caller.error("eth_getProof", hexed(probe), [], "0x3")[0] == -32002
 
     def test_a_state_that_is_not_kept_says_so(self, path, chain, probe):
         chain.close()

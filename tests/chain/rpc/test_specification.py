@@ -93,6 +93,7 @@ def asked(caller, chain, probe):
         "eth_getFilterChanges": [[events], [blocks]],
         "eth_getFilterLogs": [[events]],
         "eth_getLogs": [[{"fromBlock": "0x1"}], [{"blockHash": second}]],
+        "eth_getProof": [[to, ["0x1", "0x" + "0" * 64]], [hexed(bytes(20)), []]],
         "eth_getStorageAt": [[to, "0x1"], [sender, "0x" + "0" * 64, "latest"]],
         "eth_getStorageValues": [[{to: ["0x0", "0x1"], sender: []}]],
         "eth_getTransactionByBlockHashAndIndex": [[second, "0x0"], [second, "0x9"], [UNKNOWN, "0x0"]],

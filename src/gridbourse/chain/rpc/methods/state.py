@@ -82,6 +82,29 @@ class StateMethods:
             text: [data(source.storage(account, slot)) for slot in slots] for text, (account, slots) in wanted.items()
         }
 
+    def proof(self, address: object, slots: object, block: object = None) -> dict[str, Any]:
+        """What an account and some slots hold, with the nodes of the state trie that prove it (EIP-1186)."""
+        account = read_address(address, "address")
+        texts = read_list(slots, "storageKeys", MAX_VALUES)
+        keys = [read_slot(text, "storageKeys") for text in texts]
+        proven = self._chain.prove(self._height(read_block(block)), account, keys)
+        return {
+            "address": data(account),
+            "nonce": quantity(proven.nonce),
+            "balance": quantity(proven.balance_wei),
+            "codeHash": data(proven.code_hash),
+            "storageHash": data(proven.storage_root),
+            "accountProof": [data(node) for node in proven.nodes],
+            "storageProof": [
+                {
+                    "key": str(text).lower(),
+                    "value": quantity(entry.value),
+                    "proof": [data(node) for node in entry.nodes],
+                }
+                for text, entry in zip(texts, proven.slots, strict=True)
+            ],
+        }
+
     def _older(self, block: BlockName) -> Simulation | None:
         """The state behind a block that is not the newest."""
         height = self._height(block)

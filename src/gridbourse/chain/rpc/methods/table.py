@@ -136,6 +136,7 @@ class Methods:
             "eth_getCode": self._state.code,
             "eth_getStorageAt": self._state.storage,
             "eth_getStorageValues": self._state.storage_values,
+            "eth_getProof": self._state.proof,
         }
 
     # The node
@@ -165,7 +166,7 @@ class Methods:
                 "deleteStrategy": kept,
             },
             **dict.fromkeys(("tx", "logs", "receipts", "blocks"), whole),
-            "stateproofs": {"disabled": True},
+            "stateproofs": {"disabled": False, "oldestBlock": quantity(head.height)},
         }
 
     def _oldest_state(self, newest: int) -> int:
