@@ -149,11 +149,13 @@ class TestReverts:
             [stopped] = chain.submit([signed(ALICE, 2, probe, call_data("spin()"), gas_limit=50_000)])
             assert (stopped.revert_data, stopped.halt) == (b"", "OutOfGas")
 
-    def test_where_the_parents_state_is_gone_the_words_are_empty(self, chain):
+    def test_where_the_parents_state_is_gone_the_words_are_empty(self, path, chain):
         probe = deploy(chain)
         [refused] = chain.submit([signed(ALICE, 1, probe, call_data("refuse()"))])
+        chain.close()  # older states are remembered only while it is open
         with (
-            RpcServer(chain, port=0) as server,
+            EmbeddedChain(path, GENESIS, SEALER) as reopened,
+            RpcServer(reopened, port=0) as server,
             Node(forward(server.url, change=as_a_stranger)) as node,
             EthereumChain(node.url) as client,
         ):

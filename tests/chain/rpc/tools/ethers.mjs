@@ -10,14 +10,19 @@ await deployed.waitForDeployment();
 const address = await deployed.getAddress();
 const contract = new Contract(address, abi, wallet);
 
-const sent = await contract.store(7, 8);
+// ethers answers itself for a quarter of a second what it has asked, nonces among it; our blocks are sealed sooner.
+const store = async (key) => {
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  return contract.store(key, key + 1);
+};
+const sent = await store(7);
 const receipt = await sent.wait();
 const value = await contract.values(7);
 const found = await contract.queryFilter('Stored', 0);
 
 async function watched(watcher, key) {
   const coming = new Promise((resolve) => watcher.once('Stored', (...fields) => resolve(fields.slice(0, 3))));
-  return heard(coming, async () => (await contract.store(key, key + 1)).wait());
+  return heard(coming, async () => (await store(key)).wait());
 }
 
 const polled = await watched(contract, 9);
