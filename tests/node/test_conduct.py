@@ -50,8 +50,7 @@ def test_money_that_is_moved_back_is_named(inside):
     roofs = inside.masters["roofs"]
     back = inside.main.market.move_deposit(trader(inside, "Anna"), trader(inside, "Arno"), 1_000)
     roofs.main_wallet.send(back)
-    (finding,) = inside.regulator.audit()
-    assert "the money was moved back" in finding
+    assert any("the money was moved back" in finding for finding in inside.regulator.audit())
 
 
 def test_who_sells_to_each_other_in_one_period_is_named(inside):

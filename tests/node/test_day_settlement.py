@@ -175,7 +175,7 @@ def publish(scene, *prices):
 
 
 @pytest.mark.parametrize(
-    "lie", [ImbalancePrice(PERIOD, 3_961, -150, 1_000), ImbalancePrice(PERIOD, 3_960, -149, 1_000)]
+    ("ticks", "region_wh", "reference_wh"), [(3_961, -150, 1_000), (3_960, -149, 1_000), (3_960, -150, 0)]
 )
 def test_an_agent_that_publishes_another_price_or_imbalance_is_found(settled, ticks, region_wh, reference_wh):
     publish(settled, ImbalancePrice(PERIOD, ticks, region_wh, reference_wh))
