@@ -135,7 +135,7 @@ rust:
 		{ command -v curl > /dev/null && curl -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal; } || \
 		{ echo "the chain core is written in Rust: install cargo 1.91 or newer (https://rustup.rs), then run make again"; exit 1; }
 
-$(VENV)/run: requirements/run.txt pyproject.toml $(wildcard native/Cargo.* native/src/*.rs) $(VENV)/bin/python | rust
+$(VENV)/run: requirements/run.txt pyproject.toml $(wildcard native/Cargo.* native/src/*.rs native/src/*/*.rs) $(VENV)/bin/python | rust
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
 	$(CARGO_PATH) $(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
