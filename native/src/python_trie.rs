@@ -100,6 +100,9 @@ pub struct Block {
 /// Address, nonce, balance, code, and what its slots hold.
 type Account = ([u8; 20], u64, [u8; 32], Vec<u8>, Vec<([u8; 32], [u8; 32])>);
 
+/// Root of the state behind a transaction, hash of its logs, its gas, and why it was refused.
+type Transition = (Vec<u8>, Vec<u8>, u64, Option<String>);
+
 /// Runs a signed transaction by the rules of a fork on a state that is given whole. Gives the state root and the hash of the logs
 /// behind it, the gas it used, and why it may not enter a block if so.
 #[pyfunction]
@@ -109,7 +112,7 @@ pub fn transition(
     block: Block,
     accounts: Vec<Account>,
     raw: Vec<u8>,
-) -> PyResult<(Vec<u8>, Vec<u8>, u64, Option<String>)> {
+) -> PyResult<Transition> {
     let fork = named(fork)?;
     let mut environment = Environment {
         rules: CfgEnv::new_with_spec(fork).with_chain_id(block.chain_id),

@@ -127,8 +127,11 @@ fn work(world: &Arc<Mutex<World>>, acknowledged: &mut Vec<(B256, usize)>) -> Res
     store.close()
 }
 
+/// The steps of a whole run, the blocks with the step that made each durable, and the files in the end.
+type Run = (Vec<Step>, Vec<(B256, usize)>, [Vec<u8>; 2]);
+
 /// What was done without a failure.
-fn whole() -> (Vec<Step>, Vec<(B256, usize)>, [Vec<u8>; 2]) {
+fn whole() -> Run {
     let (world, mut acknowledged) = (world(Default::default()), Vec::new());
     work(&world, &mut acknowledged).unwrap();
     let world = world.lock().unwrap();
