@@ -80,17 +80,17 @@ class ConductAudit:
         }
         ways = {(deal.ask.period, deal.seller, deal.buyer) for deal in inside.values()}
         for deal_id, deal in inside.items():
-            text = ""
             if (deal.ask.period, deal.buyer, deal.seller) in ways:
                 text = "deal {deal} of {user} and {other}, both below {name}: each sold to the other in period {period}"
             elif (deal.seller, deal.buyer) in self._moved:
                 text = "deal {deal} of {user} and {other}, both below {name}: the money was moved back"
             elif deal.price_ticks in limits:
                 text = "deal {deal} of {user} and {other}, both below {name}: traded at a limit of the market, {price}"
-            if text:
-                parts = {"period": deal.ask.period, "price": format_price(deal.price_ticks)}
-                other = self._names.user_of(deal.buyer)
-                yield Message(text, deal=deal_id, other=other, **parts, **self._who(deal.seller))
+            else:
+                continue
+            parts = {"period": deal.ask.period, "price": format_price(deal.price_ticks)}
+            other = self._names.user_of(deal.buyer)
+            yield Message(text, deal=deal_id, other=other, **parts, **self._who(deal.seller))
 
     def _is_inside(self, deal: Deal) -> bool:
         return self._names[deal.seller].master_id == self._names[deal.buyer].master_id
