@@ -129,12 +129,14 @@ def prove_account(node: RpcClient, address: bytes, slots: Sequence[int], height:
     address, slots
         What is asked for.
     height
-        The block whose header is to prove it; the newest one if None.
+        The block behind which it is so; the newest one if None.
 
     Returns
     -------
     dict
-        ``{"block": {"number", "hash"}, "account": the answer of eth_getProof}``.
+        ``{"block": {"number", "hash"}, "account": the answer of eth_getProof}``: whose header proves it. Ethereum's
+        headers name the state behind their own block, those of this project's chains the one behind the block before:
+        there it is the next block, whose hash is None as long as it is not sealed.
     """
     height_or_tag = "latest" if height is None else quantity(height)
     [block] = _answers(node, [Call("eth_getBlockByNumber", (height_or_tag, False))])
@@ -143,6 +145,11 @@ def prove_account(node: RpcClient, address: bytes, slots: Sequence[int], height:
     account = node.ask(
         "eth_getProof", data(address), [data(slot.to_bytes(32, "big")) for slot in slots], block["number"]
     )
+    root = data(keccak256(read_data(account["accountProof"][0], "accountProof"))) if account["accountProof"] else ""
+    if root not in {"", block["stateRoot"]}:
+        number = quantity(read_quantity(block["number"], "number") + 1)
+        [following] = _answers(node, [Call("eth_getBlockByNumber", (number, False))])
+        block = following or {"number": number, "hash": None}
     return {"block": {"number": block["number"], "hash": block["hash"]}, "account": account}
 
 
