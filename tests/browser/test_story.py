@@ -29,7 +29,7 @@ def test_an_owner_lets_a_node_offer_what_its_meter_lets_expect(visit, service, l
     service.region(Region.register_meter, name, meter.address, 17_000)
     owner.go("/energy/meter")
     owner.sees(t("meter.no_readings"))
-    page.get_by_label(t("meter.switch")).check()
+    page.get_by_role("checkbox", name=t("meter.switch")).check()
     page.get_by_label(t("meter.lowest_sell")).fill(limits)
     owner.press("meter.keep")
     owner.sees(t("done.limits_kept"))

@@ -24,6 +24,7 @@ from gridbourse.region.description import (
     read_region,
     write_region,
 )
+from gridbourse.region.names import comparable, require_name
 
 TEXT = """\
 name = "Mianyang"
@@ -50,8 +51,18 @@ CONTRACTS = ("consortium", "market", "anchors", "balancing")
 ADDRESSES = "".join(f'{name} = "0x{number:040x}"\n' for number, name in enumerate(CONTRACTS))
 THREE_ADDRESSES = ADDRESSES.partition("balancing")[0]
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=26)
-names = texts.filter(bool)
+
+def is_name(text):
+    try:
+        require_name("name", text)
+    except InvalidValue:
+        return False
+    return True
+
+
+seen = st.characters(exclude_categories=["Cs", "Cc", "Cf", "Co", "Cn", "Zl", "Zp"])
+names = st.text(seen, min_size=1, max_size=26).filter(is_name)
+texts = st.one_of(st.just(""), names)
 words = st.integers(0, 2**32 - 1)
 ticks = st.tuples(st.integers(0, 2**16 - 1), st.integers(0, 2**16 - 1)).map(sorted)
 
@@ -69,7 +80,7 @@ confirmations = st.one_of(st.just("finalized"), st.integers(0, 1_000))
 
 @st.composite
 def regions(draw):
-    node_ids = iter(draw(st.lists(names, min_size=8, max_size=8, unique=True)))
+    node_ids = iter(draw(st.lists(names, min_size=8, max_size=8, unique_by=comparable)))
     roles = [Role.GRID, *draw(st.lists(st.sampled_from(Role), max_size=3))]
     master_name = st.from_regex("[a-z0-9-]{1,40}", fullmatch=True).filter(lambda name: name != "main")
     master_names = draw(st.lists(master_name, min_size=len(roles), max_size=len(roles), unique=True))
@@ -92,7 +103,7 @@ def regions(draw):
     main_chain = draw(st.sampled_from([MainChainSpec(), elsewhere]))
     chain_id = draw(st.integers(1, 2**32 - 1))
     return RegionSpec(
-        draw(texts),
+        draw(names),
         chain_id,
         draw(market_settings()),
         masters,
