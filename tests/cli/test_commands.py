@@ -84,7 +84,10 @@ def test_the_demo_shows_the_papers_tables_and_trades_and_says_that_they_are_the_
 
 def test_the_demo_writes_every_table_and_figure_and_names_them(demo):
     result, folder = demo
-    tables, pictures = ("table2", "table3", "figure5", "figure6", "scale"), ("figure5", "figure6", "scale")
+    tables, pictures = (
+        ("table2", "table3", "mechanisms", "figure5", "figure6", "scale"),
+        ("figure5", "figure6", "scale"),
+    )
     files = [folder / f"{name}.csv" for name in tables] + [folder / f"{name}.png" for name in pictures]
     assert sorted(folder.iterdir()) == sorted(files)
     shown = result.output.replace("\n", "")

@@ -53,10 +53,10 @@ def require_everything_once(region):
     events = region.main.market.events_between(1, region.main.chain.head().height)
     happened = Counter(type(event) for event in events)
     deals = region.main.market.deal_count()
-    assert deals == happened[DealSettled] == 3
+    assert deals == happened[DealSettled] == 4, "of 600 Wh that Anna may sell, 400 at her better price"
     assert (happened[QuotaSet], happened[OrderPlaced], happened[OrderRefused]) == (2, 5, 1)
     assert happened[PartyConfirmed] == 2 * deals
-    assert traded_wh(region) == {"Anna": (500, 0, 0), "Arno": (500, 0, 0), "Bert": (0, 900, 0), "Bea": (0, 100, 0)}
+    assert traded_wh(region) == {"Anna": (600, 0, 0), "Arno": (400, 0, 0), "Bert": (0, 900, 0), "Bea": (0, 100, 0)}
     assert region.deliver() == []
     for name, master in region.masters.items():
         records = opened_records(region, name)

@@ -325,6 +325,7 @@ REFUSALS = {
     "OnlyByVote",
     "NotSettlementAgent",
     "NotDispatcher",
+    "NotYourOrder",
     "NotYourTrader",
     Reason.NOT_YOUR_TRADER,
     Reason.NOT_YOUR_ORDER,

@@ -113,7 +113,7 @@ def test_a_deal_is_confirmed_and_settled_and_stands_in_the_statement(service):
         until(lambda: "Inclusion proof" in bert.get("/chains/deal/1").text)
     with visitor(service, "regulator", "zh") as regulator:
         for page in ("/audit/deals/1", "/audit/deals/1.html"):
-            assert "卖出光伏 1 kWh" in regulator.get(page).text
+            assert "卖出光伏 1 千瓦时" in regulator.get(page).text
 
 
 def test_an_order_is_amended_and_cancelled(service):

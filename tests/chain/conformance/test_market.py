@@ -102,6 +102,7 @@ def test_refusals_carry_their_reason(market):
     with pytest.raises(OrderRefused) as refused:
         market.source.send(contract.place_order(above_cap, LEAF))
     assert refused.value.reason is Reason.PRICE_OUT_OF_BOUNDS
+    ask_id, _, _ = agree(market, 3_600)
     with pytest.raises(ContractReverted) as refused:
-        market.source.send(contract.settle([7]))
+        market.grid.send(contract.amend_order(ask_id, 5, 3_000, LEAF))
     assert refused.value.error not in {"Unknown", "OutOfGas"}
