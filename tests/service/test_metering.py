@@ -19,9 +19,9 @@ from gridbourse.client import Client, meters, orders
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import InvalidValue, ServiceProblem
 from gridbourse.metering.broker import local_broker
+from gridbourse.metering.journal import FRAME_BYTES
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.mqtt import Broker, Concentrator
-from gridbourse.metering.reading import READING_BYTES
 from gridbourse.node.backup import restore
 from gridbourse.node.node import Region
 from gridbourse.region.description import NodeKind, NodeSpec
@@ -133,8 +133,14 @@ def decided(client, node_id, period, outcome=OfferOutcome.OFFERED):
 
 def offered(client, node_id, readings):
     """Wait until a node has offered by itself all that it offers after its readings, and give that by period."""
-    found = decided(client, node_id, readings[-1].reading.period + FARTHEST)
-    return {period: one for period, one in found.items() if one.outcome is OfferOutcome.OFFERED}
+    decided(client, node_id, readings[-1].reading.period + FARTHEST)
+
+    def submitted():
+        found = outcomes(client, node_id).items()
+        offers = {period: one for period, one in found if one.outcome is OfferOutcome.OFFERED}
+        return offers if all(one.order.order_id for one in offers.values()) else None
+
+    return until(submitted)
 
 
 def recorded(service, node_id):
@@ -209,7 +215,7 @@ def test_the_meter_of_the_example_is_heard_and_counts_on_after_it_was_stopped(fo
         service = Service(folder, broker=broker).start()
         try:
             for periods in (range(last - 3, last - 1), range(last - 1, last + 1)):
-                meter, memory = example["open_meter"](tmp_path / "meter")
+                meter, memory, _ = example["open_meter"](tmp_path / "meter")
                 with (
                     closing(Concentrator(broker, SPEC.name, "example", [meter])) as line,
                     closing(client_of(service, "roofs", ("read", "manage"))) as roofs,
@@ -242,7 +248,7 @@ def test_what_is_handed_in_twice_is_taken_once(street, owner, meter):
     receipt = owner.send(meters.hand_in(readings))
     assert (receipt.accepted, receipt.repeated) == (0, PAST + 1)
     assert file.stat().st_mode & 0o77 == 0
-    assert file.stat().st_size == before + (PAST + 1) * READING_BYTES
+    assert file.stat().st_size == before + (PAST + 1) * FRAME_BYTES
     assert owner.send(meters.meters())[0].reading_count == PAST + 1
 
 

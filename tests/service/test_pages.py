@@ -175,7 +175,7 @@ def test_metered_energy_is_shown_beside_what_was_traded_and_a_silent_meter_raise
     with visitor(service, "Anna") as anna, visitor(service, "regulator") as regulator:
         shown = until(lambda: re.search(r"12:00–12:15 (1.2 0 1.2 1 0 0.2)", text_of(anna.get(METER_PAGE).text)))
         assert shown
-        assert "Silent meter: Anna" in text_of(regulator.get("/audit").text)
+        assert "Overdue meter: Anna" in text_of(regulator.get("/audit").text)
 
 
 @pytest.mark.parametrize(
