@@ -472,10 +472,10 @@ contract MarketHandler is Test {
     function _released(Deal memory agreed, Ending memory ending) private {
         endedAs[ending.dealId] = ending.state;
         ++times[ending.state == DealState.Expired ? bytes32("expired") : bytes32("abandoned")];
-        (Known storage ask, Known storage bid) =
+        (Known storage asked, Known storage wanted) =
             (_orders[_numberOf[_askOf(agreed)] - 1], _orders[_numberOf[_bidOf(agreed)] - 1]);
-        _returned(ask, agreed.energyWh, ending.sellerLets, ending.askOpenWh, ending.buyerLets ? agreed.buyer : 0);
-        _returned(bid, agreed.energyWh, ending.buyerLets, ending.bidOpenWh, ending.sellerLets ? agreed.seller : 0);
+        _returned(asked, agreed.energyWh, ending.sellerLets, ending.askOpenWh, ending.buyerLets ? agreed.buyer : 0);
+        _returned(wanted, agreed.energyWh, ending.buyerLets, ending.bidOpenWh, ending.sellerLets ? agreed.seller : 0);
     }
 
     function _returned(Known storage known, uint40 energyWh, bool lets, uint40 openWh, uint32 letDownBy) private {
