@@ -151,6 +151,7 @@ class Index:
         changed = market.apply(connection, new, self._names, self._kept, standing.numbers)
         counts = {name: head.record_count for name, head in standing.heads.items()}
         records.apply(connection, new, self._calendar, counts)
+        records.note_submitted(connection, new)
         balance.apply(connection, new)
         standing.sequence += 1
         _publish(connection, standing.sequence, _content(new, made, changed))

@@ -225,7 +225,7 @@ class MarketRows:
             self._by_record[order.chain, order.record_hash] = order
         told = {found.details.deal_id for found in details if isinstance(found.details, DealDetails)}
         told = {deal_id for deal_id in told if is_integer(deal_id)}
-        changed = {event.deal_id for event in events if isinstance(event, _DEAL_CHANGES)}
+        changed = {event.deal_id for event in events if isinstance(event, DEAL_CHANGES)}
         new = {event.deal_id for event in events if isinstance(event, IntentRecorded)}
         for trade in self._rows(_TRADES, (told | changed) - new, TradeRow):
             self._trades[trade.deal_id] = trade
@@ -311,7 +311,7 @@ class MarketRows:
             self._connection.execute(insert(transfer_capacities), {**key, "capacity_wh": capacity_wh})
 
 
-_DEAL_CHANGES = (PartyConfirmed, DealConfirmed, DealAbandoned, DealExpired, DealSettled)
+DEAL_CHANGES = (PartyConfirmed, DealConfirmed, DealAbandoned, DealExpired, DealSettled)
 
 
 def _orders_of(event: Event) -> tuple[int, ...]:

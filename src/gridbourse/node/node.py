@@ -25,6 +25,7 @@ from gridbourse.index.database import Database
 from gridbourse.index.index import Index, Notice
 from gridbourse.index.money import Money
 from gridbourse.index.reader import IndexReader
+from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.records import LimitsSet, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.market.events import OrderPlaced
@@ -416,8 +417,9 @@ class Region:
             Nobody has such a node.
         """
         master = self.master_of(node_id)
-        master.finish_days()
-        self.relays[master.membership.name].submit()
+        relay = self.relays[master.membership.name]
+        relay.finish_days()
+        relay.submit()
         if node_id not in master.revoked:
             record = master.encryption_node.seal(master.slave_wallet.address, NodeRevoked(node_id))
             master.slave_wallet.send(master.slave.ledger.append(*record))
@@ -433,8 +435,9 @@ class Region:
         self._indexing = Indexing(self._index, self.main, self.masters)
         self._indexing.catch_up()
         reader = IndexReader(self._index.database)
+        indexing, market = self._indexing, MarketReader(reader.database, lambda: indexing.sequence)
         self.relays = {
-            name: Relay(master, self._indexing, reader, self.calendar) for name, master in self.masters.items()
+            name: Relay(master, indexing, reader, market, self.calendar) for name, master in self.masters.items()
         }
         money, self.balance = Money(reader.database), Balance(reader.database)
         self.payouts = PayoutBook(self.main, self.balance, money, self.masters)
