@@ -19,9 +19,9 @@ from bench.report import Report, Row, Spread, output_folder
 from bench.stopwatch import Stopwatch
 from gridbourse.market.types import EnergyType, Offer, Role, Settings, Side
 from gridbourse.node.commands.requests import IdempotencyKey, Submit
+from gridbourse.node.folder.store import NodeStore
 from gridbourse.node.jobs.loop import RegionLoop
-from gridbourse.node.node import Region
-from gridbourse.node.store import NodeStore
+from gridbourse.node.region import Region
 from gridbourse.node.submission import RecordWriter
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.region.layout import NODE_FILE

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from gridbourse.api.schema import DealStatus, OrderStatus
 from gridbourse.index.database import Database
-from gridbourse.index.orders import details_of, id_of
+from gridbourse.index.queries.orders import details_of, id_of
 from gridbourse.index.schema import (
     IS_OPEN,
     IS_PENDING,
