@@ -7,7 +7,7 @@ once, and its answer holds as long as nothing new is in the index.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,7 +21,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    tuple_,
     union_all,
 )
 
@@ -49,8 +48,6 @@ from gridbourse.index.schema import records as record_rows
 from gridbourse.ledger.records import Cancellation, Confirmation, DealDetails, OrderDetails
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side
-
-_AT_ONCE = 500
 
 _Answer = TypeVar("_Answer")
 
@@ -123,11 +120,8 @@ class MarketReader:
 
     def quotas_wh(self, places: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
         """What traders may sell in periods, as far as that was ever said."""
-        return {
-            (trader, period): quota_wh
-            for wanted in _portions(places)
-            for trader, period, quota_wh in self._database.rows(_QUOTAS, places=wanted)
-        }
+        rows = self._database.rows_with(positions, ("trader", "period"), places)
+        return {(trader, period): quota_wh for trader, period, quota_wh, *_ in rows}
 
     # Orders
 
@@ -161,7 +155,8 @@ class MarketReader:
 
     def _read_recorded(self) -> dict[str, dict[bytes, OrderDetails]]:
         found: dict[str, dict[bytes, OrderDetails]] = defaultdict(dict)
-        for row in self._database.rows(_RECORDED):
+        # Asked for in that order, they would be looked for among all orders.
+        for row in sorted(self._database.rows(_RECORDED), key=lambda row: row.number):
             found[row.chain][row.record_hash] = details_of(row)
         return found
 
@@ -176,10 +171,12 @@ class MarketReader:
             for leaf, details in recorded.items()
             if details.replaces
         }
-        for leaves in _portions({leaf for _, leaf in amended}):
-            for chain, number, leaf in self._database.rows(_NUMBERS, leaves=leaves):
-                if details := amended.pop((chain, leaf), None):
-                    wanted.append((chain, number, leaf, details))
+        leaves = {leaf for _, leaf in amended}
+        for chain, number, *_, leaf in sorted(
+            row[: _LEAF + 1] for row in self._database.rows_with(record_rows, ("leaf",), leaves)
+        ):
+            if details := amended.pop((chain, leaf), None):
+                wanted.append((chain, number, leaf, details))
         found: dict[str, list[tuple[bytes, OrderDetails | Cancellation]]] = defaultdict(list)
         for chain, _, leaf, change in sorted(wanted, key=lambda entry: entry[:2]):
             found[chain].append((leaf, change))
@@ -328,16 +325,9 @@ _PARTIES: dict[Side, tuple[ColumnElement[int], ColumnElement[str | None]]] = {
 # Made once: to make a statement takes as long as to run it, and these are run with every batch of orders.
 
 _HEIGHT = select(heads.c.height).where(heads.c.chain == MAIN)
-_RECORDED = select(orders).where(IS_RECORDED, orders.c.node_id.is_not(None)).order_by(orders.c.number)
-_NUMBERS = (
-    select(record_rows.c.chain, record_rows.c.number, record_rows.c.leaf)
-    .where(record_rows.c.leaf.in_(bindparam("leaves", expanding=True)))
-    .order_by(record_rows.c.number)
-)
+_RECORDED = select(orders).where(IS_RECORDED, orders.c.node_id.is_not(None))
+_LEAF = record_rows.c.keys().index("leaf")
 _CANCELLED = select(cancellations)
-_QUOTAS = select(positions.c.trader, positions.c.period, positions.c.quota_wh).where(
-    tuple_(positions.c.trader, positions.c.period).in_(bindparam("places", expanding=True))
-)
 _ORDER = select(orders).where(
     orders.c.period == bindparam("period"),
     orders.c.side == bindparam("side"),
@@ -400,11 +390,6 @@ _ANSWERED = (
     )
     .where(IS_PENDING)
 )
-
-
-def _portions(keys: Collection[Any]) -> Iterator[list[Any]]:
-    wanted = list(keys)
-    return (wanted[first : first + _AT_ONCE] for first in range(0, len(wanted), _AT_ONCE))
 
 
 def deal_of(row: Any) -> Deal:

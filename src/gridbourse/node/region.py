@@ -371,6 +371,12 @@ class Region:
         self.end_deals()
         self.deliver()
 
+    def has_deals_to_end(self) -> bool:
+        """Whether a deal waits to be settled, or was not answered in time."""
+        self._indexing.catch_up()
+        ending = self._market.next_ending()
+        return ending is not None and ending <= self.clock()
+
     def end_deals(self) -> None:
         """As settlement agent: end the deals that nobody answered in time, and settle the confirmed ones.
 
@@ -436,6 +442,7 @@ class Region:
         self._indexing.catch_up()
         reader = IndexReader(self._index.database)
         indexing, market = self._indexing, MarketReader(reader.database, lambda: indexing.sequence)
+        self._market = market
         self.relays = {
             name: Relay(master, indexing, reader, market, self.calendar) for name, master in self.masters.items()
         }

@@ -219,6 +219,8 @@ class Relay(NewestRecords):
     def pending_confirmations(self, node_ids: Collection[str] | None = None) -> list[PendingConfirmation]:
         """The deals that wait for an answer, of some nodes or of all, in the order of their numbers."""
         asked = (self._master.nodes.keys() if node_ids is None else set(node_ids)) - self._master.revoked
+        if not asked:
+            return []
         return [
             PendingConfirmation(self._master.nodes[own.node_id], own.side, own.deal_id, own.energy_wh, own.price_ticks)
             for own in self._market.unanswered(self._name)
