@@ -103,7 +103,7 @@ bench: $(VENV)/bench contracts/node_modules
 	@! command -v go > /dev/null || $(MAKE) cometbft
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.consortium out/bench
 
-## the service under load: 300 watchers, 200 orders a second for five minutes, a kill; LOAD="--seconds 60" passes options on
+## the service under load: 300 watchers, 200 orders a second for five minutes, kills of both processes; LOAD="--seconds 60" passes options on
 load: $(VENV)/bench
 	$(BIN)/python -m bench.load out/load $(LOAD)
 

@@ -1,9 +1,10 @@
-"""The service under load: many who watch, many who place orders, and a kill at the end.
+"""The service under load: many who watch, many who place orders, and kills of both processes at the end.
 
 `python -m bench.load FOLDER` makes a region with 40 users, serves it with `gridbourse serve` in a process of its own,
-lets 300 clients follow the event stream, most of them as the market page does, while 200 orders a second arrive, and
-then kills the service, starts it again, and looks for every order that it had answered. The generator speaks HTTP/1.1
-over plain sockets, to take as little as it can of the machine.
+lets 300 clients follow the event stream, most of them as the market page does, while 200 orders a second arrive. Then
+it kills the node, which the web server starts again, and the web server, with which its node ends, each while orders
+go on arriving, and looks for every order that was ever answered. The generator speaks HTTP/1.1 over plain sockets, to
+take as little as it can of the machine.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ USERS_PER_MASTER = 10
 DEPOSIT = 10**15
 WARM_UP_SECONDS = 5.0
 PERIODS = 40
+SECONDS_AROUND_A_KILL = 4.0
 
 
 @dataclass
@@ -222,8 +224,7 @@ async def sample(process: subprocess.Popen[bytes], measured: Measured) -> None:
     """Note once a second how much memory and time the web server and the region's process take."""
     started = time.monotonic()
     ticks = os.sysconf("SC_CLK_TCK")
-    (region,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("utf-8").split()
-    processes = {"web server": process.pid, "region": int(region)}
+    processes = {"web server": process.pid, "node": node_of(process)}
     while True:
         resident = dict.fromkeys(processes, 0)
         for name, pid in processes.items():
@@ -234,6 +235,22 @@ async def sample(process: subprocess.Popen[bytes], measured: Measured) -> None:
             measured.cpu_seconds.setdefault(name, []).append((int(fields[11]) + int(fields[12])) / ticks)
         measured.memory.append((time.monotonic() - started, len(measured.order_ids), resident))
         await asyncio.sleep(1)
+
+
+def node_of(process: subprocess.Popen[bytes]) -> int:
+    """The process that a web server started."""
+    (node,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("utf-8").split()
+    return int(node)
+
+
+async def kill(port: int, tokens: dict[str, str], rate: float, measured: Measured, pid: int) -> None:
+    """Kill a process while orders arrive; those that are answered count, what is refused meanwhile does not."""
+    meanwhile = Measured()
+    placing = asyncio.create_task(place_orders(port, tokens, rate, SECONDS_AROUND_A_KILL, meanwhile))
+    await asyncio.sleep(SECONDS_AROUND_A_KILL / 2)
+    os.kill(pid, signal.SIGKILL)
+    await placing
+    measured.order_ids += meanwhile.order_ids
 
 
 async def lost(port: int, tokens: dict[str, str], order_ids: list[str]) -> int:
@@ -272,14 +289,18 @@ async def run(folder: Path, port: int, watchers: int, rate: float, seconds: floa
     still_watching = sum(not task.done() for task in watching)
     for task in (sampling, *watching):
         task.cancel()
-    process.send_signal(signal.SIGKILL)
+    shown = summary(measured, took, watchers, still_watching, rate, seconds)
+    await kill(port, tokens, rate, measured, node_of(process))
+    shown["ready again after the node was killed, s"] = round(await wait_until_ready(port), 1)
+    await kill(port, tokens, rate, measured, process.pid)
     process.wait()
     process = start(folder / "region", port)
-    restart_seconds = await wait_until_ready(port)
-    missing = await lost(port, tokens, measured.order_ids)
+    shown["ready again after the web server was killed, s"] = round(await wait_until_ready(port), 1)
+    shown["orders answered, with those around the kills"] = len(measured.order_ids)
+    shown["orders lost by the kills"] = await lost(port, tokens, measured.order_ids)
     process.terminate()
     process.wait(60)
-    return summary(measured, took, watchers, still_watching, missing, restart_seconds, rate, seconds)
+    return shown
 
 
 def summary(
@@ -287,8 +308,6 @@ def summary(
     took: float,
     watchers: int,
     still_watching: int,
-    missing: int,
-    restart_seconds: float,
     rate: float,
     seconds: float,
 ) -> dict[str, object]:
@@ -322,8 +341,10 @@ def summary(
             name: round((memory_last[name] - memory_first[name]) / max(1, orders_last - orders_first))
             for name in memory_last
         },
-        "orders lost by a kill": missing,
-        "restart after the kill, s": round(restart_seconds, 1),
+        "CPU ms per order": {
+            name: round((seconds[-1] - seconds[0]) * 1e3 / max(1, len(measured.order_ids) + measured.refused), 2)
+            for name, seconds in measured.cpu_seconds.items()
+        },
     }
 
 

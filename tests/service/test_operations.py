@@ -33,8 +33,8 @@ def test_a_region_that_stopped_is_not_ready_and_refuses_orders_instead_of_losing
     with service.browser("Anna") as anna:
         until(lambda: service.exchange.is_running)
         service.region(close_main_chain)
-        assert anna.post("/orders", json=ask()).status_code == 503
         until(lambda: httpx.get(f"{service.url}/ready").status_code == 503)
+        assert anna.post("/orders", json=ask()).status_code == 503
 
 
 def test_every_metric_of_the_dashboard_and_the_alerts_is_told(shared):

@@ -169,6 +169,8 @@ class LocalChain(Chain):
 
     def head(self) -> Header:
         """Header of the newest block; that of the genesis if there is none."""
+        # Whoever looks whether there is something new is to notice a chain that ended.
+        self._require_open()
         return self._core.head
 
     def header(self, height: int) -> Header:

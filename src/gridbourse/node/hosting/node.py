@@ -23,6 +23,9 @@ from gridbourse.node.jobs.loop import RegionLoop
 from gridbourse.node.region import Region
 from gridbourse.region.layout import NODE_FILE, SOCKET_FILE
 
+TELL_SECONDS = 5
+"""That rounds take place is told so often, what fails in them at once."""
+
 
 class Node:
     """A node that runs.
@@ -71,6 +74,7 @@ class Node:
         )
         self._handlers = Handlers(region, folder, self.worker)
         self._last_round = Round(float(region.clock()))
+        self._told_at = 0.0
 
     def start(self) -> None:
         """Do what is to be done by itself, and take commands."""
@@ -113,8 +117,11 @@ class Node:
         return self.worker.run(begin)
 
     def _report(self, finished: Round) -> None:
+        is_other = finished.failures != self._last_round.failures
         self._last_round = finished
-        self._server.publish(self._round_event())
+        if is_other or finished.ended_at - self._told_at >= TELL_SECONDS:
+            self._told_at = finished.ended_at
+            self._server.publish(self._round_event())
 
     def _round_event(self) -> dict[str, Any]:
         return {"event": "round", "round": encode(Round, self._last_round)}
