@@ -16,7 +16,8 @@ from gridbourse.cli.region import region
 from gridbourse.cli.run import run
 from gridbourse.errors import InvalidValue
 from gridbourse.node.chains import read_token
-from gridbourse.region.description import Engine, MainChainSpec, read_region, write_region
+from gridbourse.region.description import Engine, MainChainSpec
+from gridbourse.region.description_file import read_region, write_region
 
 DESCRIPTION = """\
 name = "valley"

@@ -13,7 +13,8 @@ from gridbourse.node.chains import BLOCK_GAS_LIMIT, MAIN, make_token, read_token
 from gridbourse.node.key_rotation import REGULATOR
 from gridbourse.node.node import Region
 from gridbourse.node.setup import found, make_share
-from gridbourse.region.description import Engine, MainChainSpec, read_region, write_region
+from gridbourse.region.description import Engine, MainChainSpec
+from gridbourse.region.description_file import read_region, write_region
 
 NAMES = ("roofs", "grid", REGULATOR)
 

@@ -13,18 +13,10 @@ from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role, Settings
 from gridbourse.node import chains as engines
-from gridbourse.region.description import (
-    KINDS_BELOW,
-    Engine,
-    MainChainSpec,
-    MasterSpec,
-    NodeKind,
-    NodeSpec,
-    RegionSpec,
-    read_region,
-    write_region,
-)
+from gridbourse.region.description import KINDS_BELOW, Engine, MainChainSpec, MasterSpec, NodeKind, NodeSpec, RegionSpec
+from gridbourse.region.description_file import read_region, write_region
 from gridbourse.region.names import comparable, require_name
+from gridbourse.text import DisplayName
 
 TEXT = """\
 name = "Mianyang"
@@ -75,6 +67,7 @@ def market_settings(draw):
     return Settings(*market, cap, draw(st.integers(0, 1_000)), draw(words), draw(words))
 
 
+display_names = st.builds(DisplayName, st.just("") | names, st.just("") | names)
 confirmations = st.one_of(st.just("finalized"), st.integers(0, 1_000))
 
 
@@ -94,6 +87,7 @@ def regions(draw):
             ),
             draw(st.sampled_from(["", "http://127.0.0.1:8546"])),
             draw(confirmations),
+            DisplayName(f"{name} & sons", f"公司{name}") if draw(st.booleans()) else DisplayName(),
         )
         for name, role in zip(master_names, roles, strict=True)
     )
@@ -110,6 +104,7 @@ def regions(draw):
         draw(st.booleans()),
         main_chain=main_chain,
         time_zone=draw(st.sampled_from(["UTC", "Asia/Shanghai", "America/Argentina/Buenos_Aires"])),
+        display_name=draw(display_names),
     )
 
 

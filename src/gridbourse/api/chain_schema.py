@@ -23,6 +23,7 @@ from gridbourse.api.schema import (
     Seconds,
     SideName,
 )
+from gridbourse.text import DisplayName
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class ChainSummary:
     record_count: Annotated[int | None, Field(description="Leaves of its Merkle log; null for the main chain.")]
     anchored_count: Annotated[int | None, Field(description="Leaves that the newest anchor covers.")]
     anchored_block: Annotated[int | None, Field(description="Newest block that an anchor covers.")]
+    display_name: Annotated[DisplayName | None, Field(description="Its master's; null for the main chain.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ class MasterView:
     slave_chain_id: int
     unanchored_records: Annotated[int, Field(description="Records that no anchor covers yet.")]
     last_anchor_at: Annotated[Seconds | None, Field(description="Time of its newest anchor.")]
+    display_name: DisplayName
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,7 @@ class NodeView:
     is_revoked: bool
     order_count: int
     deal_count: int
+    display_name: DisplayName
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ COMMANDS = {
     "account": "account",
     "token": "account",
     "chain": "chain",
+    "member": "member",
 }
 """Each command and its module in `gridbourse.cli`, loaded when it is asked for: some take seconds to load."""
 

@@ -21,7 +21,7 @@ from gridbourse.errors import GridbourseError, InvalidValue
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.mqtt import Broker
 from gridbourse.node.node import Region
-from gridbourse.region.description import read_region
+from gridbourse.region.description_file import read_region
 from gridbourse.service.app import create_app
 from gridbourse.service.service import Exchange
 from gridbourse.service.serving import is_loopback, require_safe, run

@@ -38,7 +38,8 @@ from gridbourse.node.payouts import PayoutBook, Purse
 from gridbourse.node.relay import PendingConfirmation, Relay, submit
 from gridbourse.node.setup import new_folder, refresh_public_keys
 from gridbourse.node.wiring import Wiring
-from gridbourse.region.description import RegionSpec, read_region, write_region
+from gridbourse.region.description import RegionSpec
+from gridbourse.region.description_file import read_region, write_region
 from gridbourse.regulator.audit import Regulator
 
 

@@ -28,7 +28,8 @@ from gridbourse.ledger.merkle_log import Slave
 from gridbourse.ledger.records import NodeRegistered
 from gridbourse.node.chains import make_token, nodes_of, reach_main_chain
 from gridbourse.node.key_rotation import REGULATOR, RegionKeys, registration
-from gridbourse.region.description import Engine, MasterSpec, NodeSpec, RegionSpec, read_region, write_region
+from gridbourse.region.description import Engine, MasterSpec, NodeSpec, RegionSpec
+from gridbourse.region.description_file import read_region, write_region
 
 
 @dataclass(frozen=True, slots=True)

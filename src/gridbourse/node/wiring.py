@@ -22,7 +22,8 @@ from gridbourse.node.chains import ChainSet
 from gridbourse.node.key_rotation import REGULATOR, RegionKeys, enter_on_main_chain
 from gridbourse.node.master import Master, Membership
 from gridbourse.node.setup import found, make_keys, require_nodes, set_up_slave
-from gridbourse.region.description import Engine, MasterSpec, RegionSpec, read_region, write_region
+from gridbourse.region.description import Engine, MasterSpec, RegionSpec
+from gridbourse.region.description_file import read_region, write_region
 from gridbourse.regulator.audit import Regulator
 from gridbourse.regulator.shelf import Shelf
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from gridbourse.api.chain_schema import Alarm, MasterView, NodeView, ReportView, VoteView
 from gridbourse.api.schema import Page
@@ -16,9 +16,10 @@ from gridbourse.index.schema import MAIN
 from gridbourse.ledger.balancing_records import StatementDetails
 from gridbourse.market.types import Role
 from gridbourse.node.rules import RulesInForce
+from gridbourse.region.description import RegionSpec
 from gridbourse.service.paging import page_of, read_cursor
 from gridbourse.service.rights import Principal, Right, require
-from gridbourse.text import Message
+from gridbourse.text import NO_DISPLAY_NAME, Message
 from gridbourse.units import PERIOD_SECONDS
 
 
@@ -29,8 +30,8 @@ class NetworkQueries:
     ----------
     index
         The index.
-    names
-        Names of the masters, by number.
+    spec
+        Who takes part.
     rules_in_force
         Asks who the main chain's members are.
     late_anchor_seconds
@@ -42,13 +43,15 @@ class NetworkQueries:
     def __init__(
         self,
         index: IndexReader,
-        names: Mapping[int, str],
+        spec: RegionSpec,
         rules_in_force: Callable[[], RulesInForce],
         late_anchor_seconds: int,
         clock: Callable[[], int],
     ) -> None:
         self._index = index
-        self._names = names
+        self._names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
+        self._display_names = {master.name: master.display_name for master in spec.masters}
+        self._node_names = {node.node_id: node.display_name for master in spec.masters for node in master.nodes}
         self._rules_in_force = rules_in_force
         self._late_anchor_seconds = late_anchor_seconds
         self._clock = clock
@@ -73,6 +76,7 @@ class NetworkQueries:
                     slave_chain_id=members.slave_chain_ids.get(master_id, 0),
                     unanchored_records=(heads[name].record_count if name in heads else 0) - anchored,
                     last_anchor_at=anchors[0].timestamp if anchors else None,
+                    display_name=self._display_names[name],
                 )
             )
         return views
@@ -91,6 +95,7 @@ class NetworkQueries:
                 is_revoked=node.is_revoked,
                 order_count=orders.get(node.node_id, 0),
                 deal_count=deals.get(node.node_id, 0),
+                display_name=self._node_names.get(node.node_id, NO_DISPLAY_NAME),
             )
             for node in self._index.participants.nodes()
             if principal.reaches(node.node_id, node.master)
