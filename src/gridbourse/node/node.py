@@ -132,7 +132,7 @@ class Region:
         Raises
         ------
         InvalidValue
-            The folder is not empty, or a master has no function node.
+            The folder is not empty.
         """
         with new_folder(folder) as draft:
             write_region(spec, draft / "region.toml")

@@ -35,6 +35,8 @@ class NodeKind(StrEnum):
     COMMERCIAL = "commercial"
     RESIDENTIAL = "residential"
     EV = "ev"
+    OWN = "own"
+    """The master itself, which trades for itself."""
 
 
 class Engine(StrEnum):
@@ -54,11 +56,13 @@ _PLANTS = frozenset({NodeKind.WIND, NodeKind.PV, NodeKind.HYDRO, NodeKind.THERMA
 _SERVICES = frozenset({NodeKind.DISPATCH, NodeKind.EFFICIENCY, NodeKind.MONITORING, NodeKind.SERVICES})
 _CONSUMERS = frozenset({NodeKind.INDUSTRIAL, NodeKind.COMMERCIAL, NodeKind.RESIDENTIAL, NodeKind.EV})
 
+_ANY = _PLANTS | _CONSUMERS | {NodeKind.OWN}
+
 KINDS_BELOW: Mapping[Role, frozenset[NodeKind]] = {
-    Role.SOURCE: _PLANTS | _CONSUMERS,
-    Role.GRID: _SERVICES | _PLANTS | _CONSUMERS,
-    Role.AGGREGATOR: _PLANTS | _CONSUMERS,
-    Role.USER: _PLANTS | _CONSUMERS,
+    Role.SOURCE: _ANY,
+    Role.GRID: _ANY | _SERVICES,
+    Role.AGGREGATOR: _ANY,
+    Role.USER: _ANY,
 }
 """Which kinds of function nodes a master may have below it: everybody is a prosumer, only the grid dispatches."""
 
@@ -112,7 +116,7 @@ class MasterSpec:
     name, role
         Who it is.
     nodes
-        The function nodes below it, which are listed in its own organisation's file only.
+        The function nodes below it, which are listed in its own organisation's file only; one at most is its own.
     slave_chain_url
         Where the master lets the holder of the file read its slave chain; empty for nowhere. The token to show lies in
         ``keys/tokens/NAME``.
@@ -267,6 +271,9 @@ def _require_market(settings: Settings) -> None:
 def _require_master(master: MasterSpec) -> None:
     if not _MASTER_NAME.fullmatch(master.name) or master.name == "main":
         raise InvalidValue("master.name", master.name, "1 to 40 of a-z, 0-9 and '-', and not 'main'")
+    own = [node.node_id for node in master.nodes if node.kind is NodeKind.OWN]
+    if len(own) > 1:
+        raise InvalidValue("kind of nodes " + ", ".join(own), NodeKind.OWN.value, "one node at most that is the master")
     for node in master.nodes:
         require_name("master.node.id", node.node_id)
         if node.location:
