@@ -8,8 +8,8 @@ from gridbourse.delivery import date_day
 from gridbourse.errors import InvalidValue
 from gridbourse.ledger.balancing_records import MeteredTotal
 from gridbourse.market.types import Role, Settings
-from gridbourse.node.balancing import GRACE_SECONDS
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
+from gridbourse.node.settling.balancing import GRACE_SECONDS
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.service.rights import Kind
 from service import PASSWORD, Service, until
