@@ -68,6 +68,13 @@ def market_settings(draw):
 
 
 display_names = st.builds(DisplayName, st.just("") | names, st.just("") | names)
+
+
+def others_below(role):
+    """What a master may have below it any number of times."""
+    return KINDS_BELOW[role] - {NodeKind.OWN}
+
+
 confirmations = st.one_of(st.just("finalized"), st.integers(0, 1_000))
 
 
@@ -82,8 +89,8 @@ def regions(draw):
             name,
             role,
             tuple(
-                NodeSpec(next(node_ids), draw(st.sampled_from(sorted(KINDS_BELOW[role]))), draw(texts))
-                for _ in range(draw(st.integers(0, 2)))
+                NodeSpec(next(node_ids), draw(st.sampled_from(sorted(kinds))), draw(texts))
+                for kinds in draw(st.sampled_from([(), (KINDS_BELOW[role],), (KINDS_BELOW[role], others_below(role))]))
             ),
             draw(st.sampled_from(["", "http://127.0.0.1:8546"])),
             draw(confirmations),
