@@ -165,6 +165,29 @@ class MasterView:
 
 
 @dataclass(frozen=True, slots=True)
+class AssetRow:
+    """Function nodes of one kind in one zone, summed."""
+
+    kind: Annotated[str, Field(examples=["pv"])]
+    zone: Annotated[int, Field(description="Number of the zone of the grid.", examples=[0])]
+    node_count: int
+    capacity_w: Annotated[
+        int, Field(description="What their connections carry together, as far as meters are entered.")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class AssetsView:
+    """What a master has to trade, as it published it, and where on the main chain that stands."""
+
+    master: MasterName
+    rows: list[AssetRow]
+    leaf: HashText
+    height: Annotated[int, Field(description="Block of the main chain.")]
+    transaction: HashText
+
+
+@dataclass(frozen=True, slots=True)
 class NodeView:
     """A function node below you."""
 

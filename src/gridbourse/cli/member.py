@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from gridbourse.api.chain_schema import MasterView, NodeView
+from gridbourse.api.chain_schema import AssetRow, AssetsView, MasterView, NodeView
 from gridbourse.cli.connection import Connection, RegionTimes, connected
-from gridbourse.cli.output import AS_JSON, LANGUAGE, Columns, moment, show
+from gridbourse.cli.output import AS_JSON, LANGUAGE, Columns, kwh, moment, show
 from gridbourse.client import chains
 from gridbourse.text import Language
 
@@ -32,6 +32,27 @@ def list_masters(connection: Connection, language: Language, *, as_json: bool) -
         "not anchored": lambda found: found.unanchored_records,
     }
     show(connection.send(chains.masters()), columns, times=RegionTimes(connection), as_json=as_json)
+
+
+@member.command()
+@AS_JSON
+@connected
+def assets(connection: Connection, *, as_json: bool) -> None:
+    """List what each master has to trade, as it published it to all masters."""
+    found = connection.send(chains.assets())
+    if as_json:
+        show(found, {}, times=RegionTimes(connection), as_json=True)
+        return
+    columns: Columns[tuple[AssetsView, AssetRow]] = {
+        "master": lambda pair: pair[0].master,
+        "kind": lambda pair: pair[1].kind,
+        "zone": lambda pair: pair[1].zone,
+        "nodes": lambda pair: pair[1].node_count,
+        "kW": lambda pair: kwh(pair[1].capacity_w),
+        "block": lambda pair: pair[0].height,
+    }
+    pairs = [(published, row) for published in found for row in published.rows]
+    show(pairs, columns, times=RegionTimes(connection), as_json=False)
 
 
 @member.command()

@@ -95,6 +95,11 @@ class Region:
         return self._regulator
 
     @property
+    def has_regulator(self) -> bool:
+        """Whether the regulator's keys lie in this folder."""
+        return self._regulator is not None
+
+    @property
     def folder(self) -> Path:
         """Where it lies."""
         return self.parts.folder

@@ -54,15 +54,16 @@ _MAX_CHAIN_ID = 2**32 - 1
 
 _PLANTS = frozenset({NodeKind.WIND, NodeKind.PV, NodeKind.HYDRO, NodeKind.THERMAL, NodeKind.STORAGE})
 _SERVICES = frozenset({NodeKind.DISPATCH, NodeKind.EFFICIENCY, NodeKind.MONITORING, NodeKind.SERVICES})
-_CONSUMERS = frozenset({NodeKind.INDUSTRIAL, NodeKind.COMMERCIAL, NodeKind.RESIDENTIAL, NodeKind.EV})
+CONSUMERS = frozenset({NodeKind.INDUSTRIAL, NodeKind.COMMERCIAL, NodeKind.RESIDENTIAL, NodeKind.EV})
 
-_ANY = _PLANTS | _CONSUMERS | {NodeKind.OWN}
+TRADING_KINDS = _PLANTS | CONSUMERS | {NodeKind.OWN}
+"""Kinds of function nodes that trade: all but the grid's services."""
 
 KINDS_BELOW: Mapping[Role, frozenset[NodeKind]] = {
-    Role.SOURCE: _ANY,
-    Role.GRID: _ANY | _SERVICES,
-    Role.AGGREGATOR: _ANY,
-    Role.USER: _ANY,
+    Role.SOURCE: TRADING_KINDS,
+    Role.GRID: TRADING_KINDS | _SERVICES,
+    Role.AGGREGATOR: TRADING_KINDS,
+    Role.USER: TRADING_KINDS,
 }
 """Which kinds of function nodes a master may have below it: everybody is a prosumer, only the grid dispatches."""
 

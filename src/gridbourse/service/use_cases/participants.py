@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from gridbourse.api.chain_schema import Alarm, MasterView, NodeView, ReportView, VoteView
+from gridbourse.api.chain_schema import Alarm, AssetsView, MasterView, NodeView, ReportView, VoteView
 from gridbourse.api.schema import Page
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.contracts.consortium import Consortium
@@ -15,6 +15,8 @@ from gridbourse.index.records import ReportEntry
 from gridbourse.index.schema import MAIN
 from gridbourse.ledger.balancing_records import StatementDetails
 from gridbourse.market.types import Role
+from gridbourse.node.commands import requests
+from gridbourse.node.commands.client import NodeClient
 from gridbourse.node.rules import RulesInForce
 from gridbourse.region.description import RegionSpec
 from gridbourse.service.rights import Principal, Right, require
@@ -28,6 +30,8 @@ class NetworkQueries:
 
     Parameters
     ----------
+    node
+        The region's node, which opens what masters published to each other.
     index
         The index.
     spec
@@ -42,12 +46,14 @@ class NetworkQueries:
 
     def __init__(
         self,
+        node: NodeClient,
         index: IndexReader,
         spec: RegionSpec,
         rules_in_force: Callable[[], RulesInForce],
         late_anchor_seconds: int,
         clock: Callable[[], int],
     ) -> None:
+        self._node = node
         self._index = index
         self._names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
         self._display_names = {master.name: master.display_name for master in spec.masters}
@@ -112,6 +118,12 @@ class NetworkQueries:
     def votes(self) -> list[VoteView]:
         """What masters voted for, newest first."""
         return list(map(self._vote, self._index.chains.votes()))
+
+    async def assets(self, principal: Principal) -> list[AssetsView]:
+        """What each master has to trade, as it published it to all masters."""
+        require(principal, Right.READ_ASSETS)
+        found: list[AssetsView] = await self._node.ask(requests.ReadAssets())
+        return found
 
     def late_anchors(self) -> list[Alarm]:
         """Slave chains whose records have waited too long for an anchor."""

@@ -155,6 +155,7 @@ class Exchange:
         self.chains = ChainQueries(node, spec, rules_in_force.kept_chain_ids, self.index)
         self.search = Search(self.index, self.chains)
         self.network = NetworkQueries(
+            node,
             self.index,
             spec,
             self._in_force,
