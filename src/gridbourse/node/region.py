@@ -39,7 +39,8 @@ from gridbourse.node.indexing import Indexing
 from gridbourse.node.master import Master
 from gridbourse.node.relay import PendingConfirmation, Relay, submit
 from gridbourse.node.settling.payouts import PayoutBook, Purse
-from gridbourse.region.description import RegionSpec, read_region, write_region
+from gridbourse.region.description import RegionSpec
+from gridbourse.region.description_file import read_region, write_region
 from gridbourse.regulator.audit import Regulator
 
 
@@ -95,6 +96,11 @@ class Region:
         return self._regulator
 
     @property
+    def has_regulator(self) -> bool:
+        """Whether the regulator's keys lie in this folder."""
+        return self._regulator is not None
+
+    @property
     def folder(self) -> Path:
         """Where it lies."""
         return self.parts.folder
@@ -132,7 +138,7 @@ class Region:
         Raises
         ------
         InvalidValue
-            The folder is not empty, or a master has no function node.
+            The folder is not empty.
         """
         with new_folder(folder) as draft:
             write_region(spec, draft / "region.toml")
