@@ -25,6 +25,7 @@ from gridbourse.index.database import Database
 from gridbourse.index.index import Index, Notice
 from gridbourse.index.money import Money
 from gridbourse.index.queries.reader import IndexReader
+from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.records import BlockSettings, LimitsSet, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.market.events import OrderPlaced
@@ -394,6 +395,12 @@ class Region:
         self.end_deals()
         self.deliver()
 
+    def has_deals_to_end(self) -> bool:
+        """Whether a deal waits to be settled, or was not answered in time."""
+        self._indexing.catch_up()
+        ending = self._market.next_ending()
+        return ending is not None and ending <= self.clock()
+
     def end_deals(self) -> None:
         """As settlement agent: end the deals that nobody answered in time, and settle the confirmed ones.
 
@@ -440,8 +447,9 @@ class Region:
             Nobody has such a node.
         """
         master = self.master_of(node_id)
-        master.finish_days()
-        self.relays[master.membership.name].submit()
+        relay = self.relays[master.membership.name]
+        relay.finish_days()
+        relay.submit()
         if node_id not in master.revoked:
             record = master.encryption_node.seal(master.slave_wallet.address, NodeRevoked(node_id))
             master.slave_wallet.send(master.slave.ledger.append(*record))
@@ -457,8 +465,10 @@ class Region:
         self._indexing = Indexing(self._index, self.main, self.masters)
         self._indexing.catch_up()
         reader = IndexReader(self._index.database)
+        indexing, market = self._indexing, MarketReader(reader.database, lambda: indexing.sequence)
+        self._market = market
         self.relays = {
-            name: Relay(master, self._indexing, reader, self.calendar) for name, master in self.masters.items()
+            name: Relay(master, indexing, reader, market, self.calendar) for name, master in self.masters.items()
         }
         money, self.balance = Money(reader.database), Balance(reader.database)
         self.payouts = PayoutBook(self.main, self.balance, money, self.masters)
