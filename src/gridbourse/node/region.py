@@ -330,13 +330,7 @@ class Region:
             master.write([(stated, (master.nodes[node_id].encryption_public,))])
 
     def set_blocks(self, name: str, settings: BlockSettings) -> None:
-        """Let a master say how the blocks of its slave chain are to be made, from the next one on.
-
-        Raises
-        ------
-        InvalidValue
-            Nobody here has such a chain of its own.
-        """
+        """Let a master say how its slave chain makes blocks. Raises `InvalidValue` if it has none here."""
         master = self.masters.get(name)
         if master is None or self.spec.single_chain:
             raise InvalidValue("master", name, "a master whose slave chain is kept in this folder")
