@@ -27,11 +27,11 @@ from threading import Event, Thread
 from bench.engines import Anvil, Embedded, Engine, Mining
 from bench.report import Report, Row, Spread, output_folder
 from bench.scene import CHAIN_ID, Kind, Scene
+from gridbourse.chain.block import BLOCK_GAS_LIMIT
 from gridbourse.chain.cometbft.description import NetworkSpec, Organisation
 from gridbourse.chain.cometbft.folder import NodeFolder, found_network
 from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.transaction import SignedTransaction
-from gridbourse.node.folder.chains import BLOCK_GAS_LIMIT
 
 NODES = 4
 ROUNDS = 5

@@ -21,12 +21,11 @@ from typing import Any, Protocol
 from eth.vm.forks.cancun import CancunVM
 from eth_tester import EthereumTester, PyEVMBackend
 
-from gridbourse.chain.block import Genesis, Receipt
+from gridbourse.chain.block import BLOCK_GAS_LIMIT, Genesis, Receipt
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.crypto.keys import SigningKey, keccak256
-from gridbourse.node.folder.chains import BLOCK_GAS_LIMIT
 
 ANVIL = Path(__file__).parents[1] / "contracts" / "node_modules" / ".bin" / "anvil"
 

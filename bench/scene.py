@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from gridbourse.chain.block import Genesis
+from gridbourse.chain.block import BLOCK_GAS_LIMIT, Genesis
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.local import system_clock
 from gridbourse.contracts.consortium import RegulatorKeys
@@ -17,7 +17,6 @@ from gridbourse.contracts.main_chain import MainChain
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.market.types import EnergyType, OrderRequest, Role, Settings, Side
-from gridbourse.node.folder.chains import BLOCK_GAS_LIMIT
 from gridbourse.units import PERIOD_SECONDS, money_units
 
 CHAIN_ID = 131_277_322_940_537

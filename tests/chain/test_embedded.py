@@ -337,6 +337,39 @@ class TestInterval:
         with EmbeddedChain(path, GENESIS, SEALER) as chain:
             assert chain.receipt(tx_hash).height == 20
 
+    def test_another_interval_is_in_force_at_once_and_what_waits_is_sealed(self, path):
+        with EmbeddedChain(path, GENESIS, SEALER, interval_seconds=60) as chain:
+            hashes = [chain.send([signed(BOB, nonce, ALICE.address)])[0] for nonce in range(2)]
+            chain.set_blocks(None, GENESIS.gas_limit)
+            assert [chain.receipt(tx_hash).height for tx_hash in hashes] == [1, 1]
+            chain.submit([signed(BOB, 2, ALICE.address)])
+            assert chain.head().height == 2
+            chain.set_blocks(60, GENESIS.gas_limit)
+            hashes = [chain.send([signed(BOB, nonce, ALICE.address)])[0] for nonce in (3, 4)]
+            assert chain.head().height == 2, "the interval has not ended"
+        with EmbeddedChain(path, GENESIS, SEALER) as chain:
+            assert [chain.receipt(tx_hash).height for tx_hash in hashes] == [3, 3]
+
+    def test_blocks_hold_no_more_gas_than_is_set(self, path):
+        with EmbeddedChain(path, GENESIS, SEALER) as chain:
+            chain.set_blocks(None, 50_000)
+            receipts = chain.submit([signed(BOB, nonce, ALICE.address, gas_limit=21_000) for nonce in range(5)])
+            assert [receipt.height for receipt in receipts] == [1, 1, 2, 2, 3]
+            with pytest.raises(TransactionRejected, match="give at most 50000"):
+                chain.submit([signed(BOB, 5, ALICE.address, gas_limit=50_001)])
+            chain.set_blocks(None, GENESIS.gas_limit)
+            batch = [signed(BOB, nonce, ALICE.address, gas_limit=50_001) for nonce in (5, 6)]
+            assert [receipt.height for receipt in chain.submit(batch)] == [4, 4]
+            chain.verify()
+
+    @pytest.mark.parametrize("gas_limit", [0, GENESIS.gas_limit + 1])
+    def test_a_block_has_as_much_gas_as_the_genesis_allows(self, path, gas_limit):
+        with (
+            EmbeddedChain(path, GENESIS, SEALER) as chain,
+            pytest.raises(InvalidValue, match="gas_limit"),
+        ):
+            chain.set_blocks(None, gas_limit)
+
     def test_what_is_not_sealed_in_time_is_an_error_and_stays_in_the_queue(self, path):
         chain = EmbeddedChain(path, GENESIS, SEALER, interval_seconds=60)
         hashes = chain.send([deployment()])

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from small_region import SPEC
 
-from gridbourse.chain.block import Genesis
+from gridbourse.chain.block import BLOCK_GAS_LIMIT, Genesis
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.crypto.keys import SigningKey
-from gridbourse.node.folder.chains import BLOCK_GAS_LIMIT, MAIN, make_token, read_token, token_file
+from gridbourse.node.folder.chains import MAIN, make_token, read_token, token_file
 from gridbourse.node.folder.key_rotation import REGULATOR
 from gridbourse.node.folder.setup import found, make_share
 from gridbourse.node.region import Region

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 import pytest
 from small_region import DAY, SPEC, Clock, ask, bid, trade, trader, write
 
-from gridbourse.chain.block import Genesis
+from gridbourse.chain.block import BLOCK_GAS_LIMIT, Genesis
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.transaction import SignedTransaction, Transaction
 from gridbourse.contracts.wallet import Wallet
@@ -24,7 +24,6 @@ from gridbourse.ledger.merkle_log import Slave
 from gridbourse.ledger.records import Confirmation, DayOpened, NodeRegistered, NodeRevoked, OrderDetails
 from gridbourse.ledger.sealing import seal_record
 from gridbourse.market.types import DealState, EnergyType, Side
-from gridbourse.node.folder.chains import BLOCK_GAS_LIMIT
 from gridbourse.node.folder.key_rotation import REGULATOR
 from gridbourse.node.region import Region
 from gridbourse.regulator.audit import Regulator

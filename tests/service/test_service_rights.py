@@ -28,7 +28,7 @@ EXAMPLES = {
 
 @pytest.fixture(scope="module")
 def document(shared):
-    return httpx.get(f"{shared.url}/api/v1/openapi.json").json()
+    return httpx.get(f"{shared.url}/api/v1/openapi.json", timeout=60).json()
 
 
 @pytest.fixture(scope="module")

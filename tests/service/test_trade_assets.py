@@ -6,11 +6,15 @@ import pytest
 from small_market import SPEC
 from test_pages import visitor
 
+from gridbourse.crypto.envelope import key_id, recipients_of
 from gridbourse.crypto.keys import SigningKey
+from gridbourse.crypto.merkle import HASH_BYTES
 from gridbourse.ledger.balancing_records import TradeAssets
+from gridbourse.market.types import Role
+from gridbourse.node import assets
 from gridbourse.node.assets import publish_assets, published_assets, sum_assets
 from gridbourse.node.region import Region
-from gridbourse.region.description import NodeKind, NodeSpec
+from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec
 from service import until
 
 ROOFS = [
@@ -79,3 +83,24 @@ def test_what_is_published_already_is_not_published_again_until_it_or_its_reader
     assert count() == 3
     (published,) = published_assets(street)
     assert published.assets.asset_kinds == ("pv",)
+
+
+def test_more_masters_than_an_envelope_has_readers_are_told_in_turn(tmp_path, monkeypatch):
+    monkeypatch.setattr(assets, "READERS_AT_ONCE", 1)
+    roofs, grid = SPEC.masters
+    plants = [MasterSpec(f"plant-{number}", Role.SOURCE, ()) for number in range(2)]
+    with Region.create(tmp_path / "region", replace(SPEC, masters=(roofs, grid, *plants))) as region:
+        for _ in range(2):
+            publish_assets(region, "roofs")
+            region.catch_up()
+        told = region.balance.submissions
+        assert len(told) == 4, "once each"
+        for name, master in region.masters.items():
+            opened = [own for own in told if key_id(master.encryption_node.readers[0]) in readers_of(own)]
+            assert opened, name
+        (published,) = published_assets(region)
+        assert published.assets.asset_kinds == ("pv", "storage")
+
+
+def readers_of(submission):
+    return recipients_of(submission.record.content[HASH_BYTES:])

@@ -43,6 +43,19 @@ class ChainSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockSettingsView:
+    """How a master wants the blocks of its slave chain to be made."""
+
+    interval_ms: Annotated[
+        int, Field(ge=0, le=10_000, description="From the first record to the sealing of its block; 0 seals at once.")
+    ]
+    gas_limit: Annotated[int, Field(ge=30_000_000, le=30_000_000_000, description="The most gas of a block.")]
+    anchor_seconds: Annotated[
+        int, Field(ge=0, le=86_400, description="Between two anchorings; 0 leaves it to the node's schedule.")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class BlockSummary:
     """A block's head."""
 

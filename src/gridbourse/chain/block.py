@@ -8,11 +8,13 @@ from gridbourse._native import Header, Log, Receipt
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
 
-__all__ = ["DEFAULT_GAS_LIMIT", "FORKS", "NO_SEALER", "Block", "Genesis", "Header", "Log", "Receipt"]
+__all__ = ["BLOCK_GAS_LIMIT", "DEFAULT_GAS_LIMIT", "FORKS", "NO_SEALER", "Block", "Genesis", "Header", "Log", "Receipt"]
 
 NO_SEALER = Address(bytes(20))
 """The sealer of a chain that others order: nobody signs its headers, and `Header.seal` says where they come from."""
 DEFAULT_GAS_LIMIT = 1_000_000_000
+BLOCK_GAS_LIMIT = 30_000_000_000
+"""Of the chains of a region, in their genesis."""
 
 FORKS = ("Prague", "Osaka")
 """Ethereum's rules that a chain can have, by the name of the fork that brought them."""

@@ -61,19 +61,48 @@ class EmbeddedChain(LocalChain):
             raise InvalidValue("key", key, f"the key of the genesis' sealer, 0x{genesis.sealer.hex()}")
         super().__init__(path, genesis, clock=clock)
         self._key = key
-        self._interval_seconds = interval_seconds
-        self._sealer = Thread(target=self._seal_at_intervals, name=f"sealer of {path.name}", daemon=True)
-        if interval_seconds is not None:
-            self._sealer.start()
+        self._interval_seconds: float | None = None
+        self._block_gas = genesis.gas_limit
+        self._sealer: Thread | None = None
+        self.set_blocks(interval_seconds, genesis.gas_limit)
+
+    def set_blocks(self, interval_seconds: float | None, gas_limit: int) -> None:
+        """Seal at another interval from now on, and put less gas into a block.
+
+        Parameters
+        ----------
+        interval_seconds
+            As for a new chain; what waits for a block is sealed before the interval ends.
+        gas_limit
+            The most gas of a block, up to that of the genesis, which block headers go on naming.
+
+        Raises
+        ------
+        InvalidValue
+            The genesis does not allow so much gas.
+        """
+        if not 1 <= gas_limit <= self._genesis.gas_limit:
+            raise InvalidValue("gas_limit", gas_limit, f"1 to {self._genesis.gas_limit}, the genesis' own")
+        with self._changed:
+            self._require_open()
+            self._interval_seconds, self._block_gas = interval_seconds, gas_limit
+            if interval_seconds is None and self._queue:
+                self._seal_queue()
+            if interval_seconds is not None and self._sealer is None:
+                self._sealer = Thread(target=self._seal_at_intervals, name=f"sealer of {self._path.name}", daemon=True)
+                self._sealer.start()
+            self._changed.notify_all()
 
     def send(self, raw_transactions: Sequence[bytes]) -> list[bytes]:
         """Check signed transactions and hand all of them in, or none; returns their hashes."""
-        if self._interval_seconds is None and 0 < len(raw_transactions) <= MAX_BLOCK_TRANSACTIONS:
+        is_whole_block = self._interval_seconds is None and self._block_gas == self._genesis.gas_limit
+        if is_whole_block and 0 < len(raw_transactions) <= MAX_BLOCK_TRANSACTIONS:
             with suppress(_MoreThanABlock):
                 return self._seal_at_once(raw_transactions)
         batch = SignedTransaction.decode_all(raw_transactions)
         with self._changed:
             self._require_open()
+            self._require_fitting(batch)
             self._enqueue(batch)
             if self._interval_seconds is None:
                 self._seal_queue()
@@ -102,14 +131,14 @@ class EmbeddedChain(LocalChain):
             return list(self._newest_receipts)
 
     def _stop(self) -> None:
-        if self._interval_seconds is not None:
+        if self._sealer is not None:
             self._sealer.join()
 
     def _seal_at_intervals(self) -> None:
         with self._changed:
             while True:
                 self._changed.wait_for(lambda: self._queue or self._closed)
-                self._changed.wait_for(lambda: self._closed, self._interval_seconds)
+                self._changed.wait_for(lambda: self._closed or self._interval_seconds is None, self._interval_seconds)
                 with suppress(ChainError):  # kept in _failure, which everyone who waits is told
                     self._seal_queue()
                 self._changed.notify_all()
@@ -135,12 +164,21 @@ class EmbeddedChain(LocalChain):
             self._queued_nonces.clear()
         self._newest_receipts = receipts
 
+    def _require_fitting(self, batch: Sequence[SignedTransaction]) -> None:
+        """Refuse what fits into no block."""
+        for signed in batch:
+            if signed.gas_limit > self._block_gas:
+                text = (
+                    f"transaction 0x{signed.hash.hex()}: gas_limit {signed.gas_limit}: give at most {self._block_gas}"
+                )
+                raise TransactionRejected(text, Rejection.BLOCK_GAS)
+
     def _block_size(self, queue: Sequence[SignedTransaction]) -> int:
         """How many transactions from the front of the queue fit into a block whatever gas they use."""
         gas = 0
         for size, signed in enumerate(queue[:MAX_BLOCK_TRANSACTIONS]):
             gas += signed.gas_limit
-            if gas > self._genesis.gas_limit:
+            if gas > self._block_gas:
                 return size
         return min(len(queue), MAX_BLOCK_TRANSACTIONS)
 

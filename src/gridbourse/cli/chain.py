@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import closing
+from dataclasses import asdict, replace
 from typing import Any, TextIO
 
 import click
@@ -16,7 +17,7 @@ from gridbourse.chain.rpc.client import RpcClient
 from gridbourse.chain.rpc.values import read_address, read_hash
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.cli.connection import Connection, RegionTimes, connected
-from gridbourse.cli.output import AS_JSON, Columns, moment, print_json, show
+from gridbourse.cli.output import AS_JSON, Columns, moment, print_json, show, show_one
 from gridbourse.client import chains
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.crypto.merkle import MerkleLog
@@ -87,6 +88,34 @@ def search(connection: Connection, text: str, *, as_json: bool) -> None:
 def blocks(connection: Connection, name: str, *, as_json: bool) -> None:
     """List the newest blocks of chain NAME."""
     show(connection.send(chains.blocks(name)).items, _BLOCKS, times=RegionTimes(connection), as_json=as_json)
+
+
+@chain.command()
+@click.argument("name")
+@click.option(
+    "--interval-ms", type=int, help="Time from the first record to the sealing of its block; 0 seals at once."
+)
+@click.option("--gas-limit", type=int, help="The most gas of a block.")
+@click.option("--anchor-seconds", type=int, help="Time between two anchorings; 0 for the node's own schedule.")
+@AS_JSON
+@connected
+def settings(
+    connection: Connection,
+    name: str,
+    interval_ms: int | None,
+    gas_limit: int | None,
+    anchor_seconds: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show how the blocks of slave chain NAME are made; as its master, set what an option names."""
+    wanted = {"interval_ms": interval_ms, "gas_limit": gas_limit, "anchor_seconds": anchor_seconds}
+    changes = {field: value for field, value in wanted.items() if value is not None}
+    found = connection.send(chains.block_settings(name))
+    if changes:
+        connection.send(chains.set_block_settings(replace(found, **changes)))
+        found = connection.send(chains.block_settings(name))
+    show_one(found, asdict(found), times=RegionTimes(connection), as_json=as_json)
 
 
 @chain.command()

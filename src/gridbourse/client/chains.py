@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from types import NoneType
 from urllib.parse import quote
 
 from gridbourse.api.chain_schema import (
@@ -9,6 +11,7 @@ from gridbourse.api.chain_schema import (
     AnchorView,
     AssetsView,
     AuditReport,
+    BlockSettingsView,
     BlockSummary,
     BlockView,
     ChainSummary,
@@ -24,7 +27,7 @@ from gridbourse.api.chain_schema import (
     VoteView,
 )
 from gridbourse.api.schema import Page
-from gridbourse.client.request import Request, get, post
+from gridbourse.client.request import Request, get, post, put
 
 
 def chains() -> Request[list[ChainSummary]]:
@@ -35,6 +38,16 @@ def chains() -> Request[list[ChainSummary]]:
 def blocks(chain: str, limit: int = 50) -> Request[Page[BlockSummary]]:
     """Blocks of a chain, newest first."""
     return get(f"/chains/{quote(chain)}/blocks", Page[BlockSummary], limit=limit)
+
+
+def block_settings(chain: str) -> Request[BlockSettingsView]:
+    """How the blocks of a slave chain are made."""
+    return get(f"/chains/{quote(chain)}/settings", BlockSettingsView)
+
+
+def set_block_settings(wanted: BlockSettingsView) -> Request[None]:
+    """Say how the blocks of your own slave chain are to be made."""
+    return put("/chains/settings", NoneType, asdict(wanted))
 
 
 def block(chain: str, height: int) -> Request[BlockView]:

@@ -34,7 +34,7 @@ from gridbourse.ledger.balancing_records import CapacityDetails, MeteredDetails,
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.ledger.reader import SlaveRecord
-from gridbourse.ledger.records import Confirmation, Details, NodeRegistered, NodeReport, NodeRevoked
+from gridbourse.ledger.records import BlockSettings, Confirmation, Details, NodeRegistered, NodeReport, NodeRevoked
 from gridbourse.ledger.sealing import read_details, write_details
 from gridbourse.market.types import Side
 from gridbourse.units import MAX_PERIOD
@@ -103,7 +103,7 @@ class KeptRecord:
 
     record: int
     leaf: bytes
-    details: CapacityDetails | PayoutInstruction
+    details: CapacityDetails | PayoutInstruction | BlockSettings
 
 
 @dataclass(slots=True)
@@ -160,7 +160,7 @@ def apply(
                 _answer(connection, found.details)
             case NodeReport():
                 _report(connection, block, found.record.index, found.details)
-            case CapacityDetails() | PayoutInstruction():
+            case CapacityDetails() | PayoutInstruction() | BlockSettings():
                 row = {"chain": block.master, "record": found.record.index, "kind": int(found.details.KIND)}
                 content = stored_text(write_details(found.details))
                 connection.execute(insert(kept_records), {**row, "leaf": found.record.leaf, "content": content})
@@ -446,6 +446,13 @@ class Records:
             details: Any = read_details(row.kind, row.content)
             found.append(KeptRecord(row.record, row.leaf, details))
         return found
+
+    def block_settings(self, chain: str) -> BlockSettings:
+        """How a master wants the blocks of its slave chain to be made, as it said last."""
+        stated = self.kept(RecordKind.BLOCK_SETTINGS, chain, -1)
+        settings = stated[-1].details if stated else BlockSettings()
+        assert isinstance(settings, BlockSettings), "of this kind"
+        return settings
 
     def reported(self, chain: str, after: int) -> list[tuple[int, str, str]]:
         """Reports on a chain as far as they stand behind a record: the record, who reported, and on what."""

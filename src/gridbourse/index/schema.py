@@ -367,7 +367,7 @@ kept_records = Table(
     PrimaryKeyConstraint("chain", "record"),
     sqlite_with_rowid=False,
 )
-"""Records of which not only the newest counts: payout instructions, transfer capacities; content is JSON."""
+"""Payout instructions, transfer capacities, block settings, also those that are not the newest; content is JSON."""
 Index("kept_records_by_kind", kept_records.c.chain, kept_records.c.kind, kept_records.c.record)
 
 # Who takes part

@@ -28,3 +28,4 @@ class RecordKind(IntEnum):
     PAYOUT_ORDER = 18
     PAYOUT_RESULT = 19
     ASSETS = 20
+    BLOCK_SETTINGS = 21

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar, Self
 
+from gridbourse.chain.block import BLOCK_GAS_LIMIT
+from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import InvalidValue
@@ -24,6 +26,9 @@ from gridbourse.metering.surplus import AutoTradingLimits
 
 MAX_QUOTA_WH = 2**48 - 1
 MAX_CONNECTION_W = 2**40 - 1
+MAX_INTERVAL_MS = 10_000
+"""Longer than this, who submits a record would give up waiting for its block."""
+MAX_ANCHOR_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +282,42 @@ class MeterRegistered:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockSettings:
+    """How a master wants the blocks of its slave chain to be made, from the block behind this record on.
+
+    Parameters
+    ----------
+    interval_ms
+        Time between the first record that comes in and the sealing of its block; 0 seals each at once.
+    gas_limit
+        The most gas of a block.
+    anchor_seconds
+        Time between two anchorings; 0 leaves it to the node's own schedule.
+
+    Raises
+    ------
+    InvalidValue
+        One of them is out of range.
+    """
+
+    KIND: ClassVar[RecordKind] = RecordKind.BLOCK_SETTINGS
+
+    interval_ms: int = 0
+    gas_limit: int = BLOCK_GAS_LIMIT
+    anchor_seconds: int = 0
+
+    def __post_init__(self) -> None:
+        limits = (
+            ("interval_ms", self.interval_ms, 0, MAX_INTERVAL_MS),
+            ("gas_limit", self.gas_limit, GAS_LIMIT, BLOCK_GAS_LIMIT),
+            ("anchor_seconds", self.anchor_seconds, 0, MAX_ANCHOR_SECONDS),
+        )
+        for field, value, least, most in limits:
+            if not least <= value <= most:
+                raise InvalidValue(field, value, f"a whole number from {least} to {most}")
+
+
+@dataclass(frozen=True, slots=True)
 class NodeReport:
     """What a function node found out: a dispatch, an analysis, a monitoring, an advice.
 
@@ -340,7 +381,16 @@ max_share_permille
         return AutoTradingLimits(**{field.name: getattr(self, field.name) for field in fields(AutoTradingLimits)})
 
 
-MasterDetails = DealDetails | DayOpened | NodeRevoked | MeterRegistered | MeteredDetails | StatementDetails | Submitted
+MasterDetails = (
+    DealDetails
+    | DayOpened
+    | NodeRevoked
+    | MeterRegistered
+    | BlockSettings
+    | MeteredDetails
+    | StatementDetails
+    | Submitted
+)
 """What only the master may write."""
 
 NodeDetails = (

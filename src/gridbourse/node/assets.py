@@ -6,18 +6,21 @@ them are left out: a sum over one household would be that household.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gridbourse.contracts.balancing import Submission
-from gridbourse.crypto.envelope import key_id, recipients_of
+from gridbourse.crypto.envelope import MAX_RECIPIENTS, key_id, recipients_of
 from gridbourse.crypto.merkle import HASH_BYTES
 from gridbourse.errors import EnvelopeError
 from gridbourse.ledger.balancing_records import TradeAssets
+from gridbourse.node.master import Master
 from gridbourse.node.region import Region
 from gridbourse.region.description import CONSUMERS, TRADING_KINDS
 
 SMALLEST_GROUP = 3
+READERS_AT_ONCE = MAX_RECIPIENTS - 2
+"""An envelope is sealed to so many other masters, besides its author's encryption node and the regulator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,40 +54,51 @@ def sum_assets(region: Region, name: str) -> TradeAssets:
 
 
 def publish_assets(region: Region, name: str) -> None:
-    """Publish what a master has to trade, unless all masters can read just that already.
+    """Publish what a master has to trade to all masters that cannot read just that already.
 
-    A master that registers its encryption node's key later, or another one, makes it be published again.
+    A master that registers its encryption node's key later, or another one, is told then.
     """
     master, assets, balancing = region.masters[name], sum_assets(region, name), region.main.balancing
     members = region.main.consortium.masters()
     publics = {number: balancing.encryption_key(number) for number, member in members.items() if member.active}
-    readers = {number: key_id(public) for number, public in publics.items() if public}
-    newest = _newest(region, master.membership.master_id)
-    if newest is None:
-        is_new = bool(assets.asset_kinds)
-    else:
-        can_read = set(recipients_of(newest.record.content[HASH_BYTES:]))
-        is_new = not can_read.issuperset(readers.values()) or (
-            master.encryption_node.open_submitted(newest.record) != assets
-        )
-    if is_new:
-        master.submit([assets], *readers)
+    readers = _uninformed(region, master, assets, {number: key_id(key) for number, key in publics.items() if key})
+    for first in range(0, len(readers), READERS_AT_ONCE):
+        master.submit([assets], *readers[first : first + READERS_AT_ONCE])
 
 
 def published_assets(region: Region) -> list[PublishedAssets]:
     """The newest trade assets of each master, by its number, as those may read them whose keys lie in this folder."""
     found = []
     for master_id in region.main.consortium.masters():
-        newest = _newest(region, master_id)
-        details = None if newest is None else next(_opened(region, newest), None)
-        if newest is not None and details is not None:
-            found.append(PublishedAssets(master_id, details, newest))
+        opened = ((own, details) for own in _newest_first(region, master_id) for details in _opened(region, own))
+        newest = next(opened, None)
+        if newest is not None:
+            found.append(PublishedAssets(master_id, newest[1], newest[0]))
     return found
 
 
-def _newest(region: Region, master_id: int) -> Submission | None:
-    stated = reversed(region.balance.submissions)
-    return next((own for own in stated if (own.master_id, own.record.kind) == (master_id, TradeAssets.KIND)), None)
+def _uninformed(region: Region, master: Master, assets: TradeAssets, readers: Mapping[int, bytes]) -> list[int]:
+    """Those of some readers, by number with the id of their key, to whom the newest that they read says otherwise."""
+    submitted = list(_newest_first(region, master.membership.master_id))
+    if not submitted and not assets.asset_kinds:
+        return []
+    left, told_otherwise = dict(readers), list[int]()
+    for own in submitted:
+        can_read = recipients_of(own.record.content[HASH_BYTES:])
+        found = [number for number, key in left.items() if key in can_read]
+        if found and master.encryption_node.open_submitted(own.record) != assets:
+            told_otherwise += found
+        left = {number: key for number, key in left.items() if number not in found}
+        if not left:
+            break
+    return sorted([*told_otherwise, *left])
+
+
+def _newest_first(region: Region, master_id: int) -> Iterator[Submission]:
+    """The trade assets that a master submitted."""
+    for own in reversed(region.balance.submissions):
+        if (own.master_id, own.record.kind) == (master_id, TradeAssets.KIND):
+            yield own
 
 
 def _opened(region: Region, submission: Submission) -> Iterator[TradeAssets]:

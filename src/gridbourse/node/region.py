@@ -27,7 +27,7 @@ from gridbourse.index.money import Money
 from gridbourse.index.queries.reader import IndexReader
 from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.function_node import FunctionNode
-from gridbourse.ledger.records import LimitsSet, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
+from gridbourse.ledger.records import BlockSettings, LimitsSet, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import Offer, OrderId
 from gridbourse.metering.surplus import AutoTradingLimits
@@ -329,6 +329,18 @@ class Region:
         if own[-1:] != [stated]:
             master.write([(stated, (master.nodes[node_id].encryption_public,))])
 
+    def set_blocks(self, name: str, settings: BlockSettings) -> None:
+        """Let a master say how its slave chain makes blocks. Raises `InvalidValue` if it has none here."""
+        master = self.masters.get(name)
+        if master is None or self.spec.single_chain:
+            raise InvalidValue("master", name, "a master whose slave chain is kept in this folder")
+        relay = self.relays[name]
+        relay.catch_up()
+        if relay.block_settings != settings:
+            master.write([(settings, ())])
+            relay.catch_up()
+        self.parts.engines.set_blocks(name, settings)
+
     def write(self, statements: Sequence[NodeDetails]) -> list[bytes]:
         """Let nodes sign what they state, each for itself, and write it to their slave chains.
 
@@ -457,6 +469,8 @@ class Region:
         self.purses = {
             name: Purse(master, self.relays[name], money, self.payouts) for name, master in self.masters.items()
         }
+        for name, relay in self.relays.items():
+            self.parts.engines.set_blocks(name, relay.block_settings)
         self._master_of = {node_id: master for master in self.masters.values() for node_id in master.nodes}
         enter_on_slave_chains(self.parts.keys, self.masters, self.relays)
 

@@ -25,7 +25,7 @@ from gridbourse.index.queries.reader import IndexReader
 from gridbourse.index.records import RecordEntry
 from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.function_node import FunctionNode
-from gridbourse.ledger.records import Cancellation, Confirmation, OrderDetails, keeps_priority
+from gridbourse.ledger.records import BlockSettings, Cancellation, Confirmation, OrderDetails, keeps_priority
 from gridbourse.market.events import Event, OrderPlaced, OrderRefused
 from gridbourse.market.types import OrderId, Side
 from gridbourse.node.indexing import Indexing
@@ -102,6 +102,11 @@ class Relay(NewestRecords):
     def rejected_records(self) -> list[RecordEntry]:
         """Records that the encryption node could not open, or that another than the named node signed."""
         return self._index.records.invalid(self._name)
+
+    @property
+    def block_settings(self) -> BlockSettings:
+        """How the blocks of the slave chain are to be made."""
+        return self._index.records.block_settings(self._name)
 
     @property
     def market(self) -> MarketReader:

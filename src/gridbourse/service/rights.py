@@ -42,6 +42,7 @@ class Right(StrEnum):
     HAND_IN_READINGS = "hand in meter readings"
     KEEP_TOKENS = "make and revoke one's API tokens"
     KEEP_ACCOUNTS = "keep accounts of one's nodes"
+    KEEP_CHAIN = "set the blocks of one's slave chain"
     KEEP_METERS = "enter meters of one's nodes"
     CREDIT = "credit deposits and confirm payouts"
     PAY_OUT = "have one's money paid out"
@@ -63,6 +64,7 @@ RIGHTS: Mapping[Right, frozenset[Kind]] = {
     Right.HAND_IN_READINGS: frozenset({Kind.NODE, Kind.MASTER}),
     Right.KEEP_TOKENS: _SIGNED_IN,
     Right.KEEP_ACCOUNTS: frozenset({Kind.MASTER}),
+    Right.KEEP_CHAIN: frozenset({Kind.MASTER}),
     Right.KEEP_METERS: frozenset({Kind.MASTER}),
     Right.CREDIT: frozenset({Kind.MASTER}),
     Right.PAY_OUT: frozenset({Kind.NODE}),
@@ -76,6 +78,7 @@ SCOPE_OF: Mapping[Right, Scope] = dict.fromkeys(Right, Scope.READ) | {
     Right.HAND_IN_READINGS: Scope.METER,
     Right.KEEP_TOKENS: Scope.MANAGE,
     Right.KEEP_ACCOUNTS: Scope.MANAGE,
+    Right.KEEP_CHAIN: Scope.MANAGE,
     Right.KEEP_METERS: Scope.MANAGE,
     Right.CREDIT: Scope.MANAGE,
     Right.PAY_OUT: Scope.MANAGE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import Query, Response
+from fastapi import Form, Query, Response
 
 from gridbourse.api.chain_schema import AnchorView, RecordView
 from gridbourse.crypto.merkle import verify_inclusion
@@ -77,7 +77,21 @@ async def chain(
         records=page.items if page else None,
         next_records=page.next_cursor if page else None,
         anchors=queries.anchors(name, None, ROWS).items if name != MAIN else [],
+        block_settings=queries.settings(frame.principal, name) if page else None,
+        is_own=frame.principal.kind is Kind.MASTER and frame.principal.name == name,
     )
+
+
+@router.post("/chains/settings")
+async def set_blocks(
+    frame: PageFrame,
+    interval_ms: Annotated[int, Form(ge=0, le=10_000)],
+    gas_limit: Annotated[int, Form(ge=30_000_000, le=30_000_000_000)],
+    anchor_seconds: Annotated[int, Form(ge=0, le=86_400)],
+) -> Response:
+    """Say how the blocks of the reader's own slave chain are to be made."""
+    await frame.exchange.administration.set_blocks(frame.principal, interval_ms, gas_limit, anchor_seconds)
+    return frame.go(f"/chains/{quote(frame.principal.name)}", done="blocks_set")
 
 
 @router.get("/chains/{name}/blocks/{height}")

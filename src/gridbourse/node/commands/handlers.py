@@ -14,6 +14,7 @@ from gridbourse.contracts.abi import Call
 from gridbourse.contracts.consortium import Consortium
 from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.errors import InvalidValue, NodeUnreachable
+from gridbourse.ledger.records import BlockSettings
 from gridbourse.node.commands import chain_views, requests
 from gridbourse.node.commands.requests import TraceReport
 from gridbourse.node.folder.backup import back_up
@@ -106,6 +107,11 @@ def _register_meter(region: Region, command: requests.RegisterMeter) -> None:
     region.register_meter(command.node_id, command.meter, command.limit_w)
 
 
+def _set_blocks(region: Region, command: requests.SetBlocks) -> None:
+    wanted = BlockSettings(command.interval_ms, command.gas_limit, command.anchor_seconds)
+    region.set_blocks(command.master, wanted)
+
+
 def _offer_once(region: Region, command: requests.OfferOnce) -> list[bool]:
     return offer_once(region, [(wanted.node_id, wanted.offer) for wanted in command.offers])
 
@@ -189,6 +195,7 @@ _OWNER: Mapping[type, Handler] = {
     requests.ReadPayouts: _payouts,
     requests.ConfirmPayout: _confirm_payout,
     requests.RegisterMeter: _register_meter,
+    requests.SetBlocks: _set_blocks,
     requests.ReadAssets: chain_views.read_assets,
     requests.OfferOnce: _offer_once,
     requests.Vote: _vote,

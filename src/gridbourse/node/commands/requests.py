@@ -14,10 +14,19 @@ from typing import Annotated, Any, ClassVar, Literal
 from gridbourse.api.chain_schema import AssetsView, BlockView, TraceView, TransactionView
 from gridbourse.api.payout_schema import Payouts
 from gridbourse.api.schema import SigningContext
+from gridbourse.chain.block import BLOCK_GAS_LIMIT
 from gridbourse.contracts.slave_ledger import LedgerRecord
+from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.crypto.keys import Address
 from gridbourse.ledger.payout_records import PayoutInstruction
-from gridbourse.ledger.records import Cancellation, Confirmation, LimitsSet, OrderDetails
+from gridbourse.ledger.records import (
+    MAX_ANCHOR_SECONDS,
+    MAX_INTERVAL_MS,
+    Cancellation,
+    Confirmation,
+    LimitsSet,
+    OrderDetails,
+)
 from gridbourse.market.types import Offer, Role
 from gridbourse.node.commands.codec import Between
 from gridbourse.node.jobs.job import JobFailure
@@ -164,6 +173,19 @@ class NodeOffer:
 
     node_id: Name
     offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class SetBlocks:
+    """Let a master record how the blocks of its slave chain are to be made, from the next one on."""
+
+    NAME: ClassVar[str] = "set_blocks"
+    ANSWER: ClassVar[Any] = None
+
+    master: Name
+    interval_ms: Annotated[int, Between(0, MAX_INTERVAL_MS)]
+    gas_limit: Annotated[int, Between(GAS_LIMIT, BLOCK_GAS_LIMIT)]
+    anchor_seconds: Annotated[int, Between(0, MAX_ANCHOR_SECONDS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +443,7 @@ Command = (
     | ReadPayouts
     | ConfirmPayout
     | RegisterMeter
+    | SetBlocks
     | OfferOnce
     | Vote
     | ReadRules

@@ -10,17 +10,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from gridbourse.chain.block import Genesis
+from gridbourse.chain.block import BLOCK_GAS_LIMIT, Genesis
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.interface import Chain
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ChainError, InvalidValue
+from gridbourse.ledger.records import BlockSettings
 from gridbourse.region.description import Engine, RegionSpec
 
 if TYPE_CHECKING:
     from gridbourse.chain.ethereum import EthereumChain
 
-BLOCK_GAS_LIMIT = 30_000_000_000
 MAIN = "main"
 MAIN_PATIENCE_SECONDS = 30.0
 FOREIGN_PATIENCE_SECONDS = 5.0
@@ -113,6 +113,7 @@ class ChainSet:
         self._clock = clock
         self._observe = observe
         self._opened: list[Chain] = []
+        self._sealed: dict[str, EmbeddedChain] = {}
         self._chains = {name: observe(name, chain) for name, chain in chains.items()}
 
     def require_main(self) -> None:
@@ -141,6 +142,12 @@ class ChainSet:
         name = self._spec.masters[master_id - 1].name
         return self._chains.get(name) or self._embedded(name, self._spec.chain_id + master_id, sealer)
 
+    def set_blocks(self, name: str, settings: BlockSettings) -> None:
+        """Make the blocks of a slave chain of this folder another way from now on."""
+        chain = self._sealed.get(name)
+        if chain is not None:
+            chain.set_blocks(settings.interval_ms / 1_000 or None, settings.gas_limit)
+
     def foreign_slave(self, name: str) -> Chain | None:
         """The slave chain of a master who lets the holder of this folder read it; None if it does not, or is away."""
         master = next(master for master in self._spec.masters if master.name == name)
@@ -166,7 +173,8 @@ class ChainSet:
 
     def _embedded(self, name: str, chain_id: int, sealer: SigningKey) -> Chain:
         genesis = Genesis(chain_id, sealer.address, gas_limit=BLOCK_GAS_LIMIT)
-        return self._keep(name, EmbeddedChain(self._path(name), genesis, sealer, clock=self._clock))
+        self._sealed[name] = EmbeddedChain(self._path(name), genesis, sealer, clock=self._clock)
+        return self._keep(name, self._sealed[name])
 
     def _keep(self, name: str, engine: Chain) -> Chain:
         self._opened.append(engine)

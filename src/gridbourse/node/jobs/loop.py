@@ -65,7 +65,7 @@ class RegionLoop:
         )
         self._jobs: tuple[Job, ...] = (
             *jobs,
-            *_member_jobs(self._job_schedule, metered),
+            *_member_jobs(self._job_schedule, metered, monotonic),
             *grid_jobs(region, readings, self._job_schedule.anchor_seconds),
         )
         self._monotonic = monotonic
@@ -136,7 +136,7 @@ class RegionLoop:
         return True
 
 
-def _member_jobs(schedule: JobSchedule, metered: MeteredReadings) -> tuple[Job, ...]:
+def _member_jobs(schedule: JobSchedule, metered: MeteredReadings, monotonic: Callable[[], float]) -> tuple[Job, ...]:
     """What every member does, in the sequence in which one thing follows from another."""
     every_seconds = schedule.anchor_seconds
     submit, collect = Submit(), CollectMoney(every_seconds)
@@ -147,7 +147,7 @@ def _member_jobs(schedule: JobSchedule, metered: MeteredReadings) -> tuple[Job, 
         Deliver(),
         Answer(),
         Rematch(),
-        Anchor(submit.heights, every_seconds),
+        Anchor(submit.heights, every_seconds, monotonic),
         PublishAssets(every_seconds),
         collect,
         OrderPayouts(collect.collected, every_seconds),

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 
 from gridbourse.api.chain_schema import (
     AnchorView,
+    BlockSettingsView,
     BlockSummary,
     BlockView,
     ChainSummary,
@@ -91,6 +92,22 @@ async def list_records(
 ) -> Page[RecordSummary]:
     """Records of a slave chain, newest first, for its own members and the regulator."""
     return exchange.chains.records(principal, name, kind=kind, cursor=cursor, limit=limit)
+
+
+@router.get("/{name}/settings", **_READ)
+async def read_block_settings(exchange: ExchangeOf, principal: CurrentUser, name: Name) -> BlockSettingsView:
+    """How the blocks of a slave chain are made: its master sets it."""
+    return exchange.chains.settings(principal, name)
+
+
+@router.put(
+    "/settings",
+    status_code=HTTPStatus.NO_CONTENT,
+    **operation(Right.KEEP_CHAIN, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+async def set_block_settings(exchange: ExchangeOf, principal: CurrentUser, wanted: BlockSettingsView) -> None:
+    """Say how the blocks of your own slave chain are to be made, from the next one on."""
+    await exchange.administration.set_blocks(principal, wanted.interval_ms, wanted.gas_limit, wanted.anchor_seconds)
 
 
 @router.get("/{name}/records/{index}", **_READ)

@@ -106,6 +106,13 @@ class Administration:
             raise NotFound(Message("you have no node {name!r}", name=node_id))
         await self._node.ask(requests.RegisterMeter(node_id, meter, limit_w))
 
+    # Blocks
+
+    async def set_blocks(self, principal: Principal, interval_ms: int, gas_limit: int, anchor_seconds: int) -> None:
+        """Say how the blocks of the calling master's slave chain are to be made. Raises `InvalidValue`."""
+        require(principal, Right.KEEP_CHAIN)
+        await self._node.ask(requests.SetBlocks(principal.name, interval_ms, gas_limit, anchor_seconds))
+
     # Deposits
 
     async def credit(self, principal: Principal, moneys: Mapping[str, int], day: int, payment_reference: bytes) -> None:

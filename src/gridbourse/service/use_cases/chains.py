@@ -9,6 +9,7 @@ from typing import Literal
 
 from gridbourse.api.chain_schema import (
     AnchorView,
+    BlockSettingsView,
     BlockSummary,
     BlockView,
     ChainSummary,
@@ -71,6 +72,14 @@ class ChainQueries:
         """All chains; main chain first."""
         heads = self._index.chains.heads()
         return [self._summary(name, heads.get(name)) for name in self._names]
+
+    def settings(self, principal: Principal, name: str) -> BlockSettingsView:
+        """How the blocks of a slave chain are made, to its own members."""
+        require(principal, Right.READ_CHAINS)
+        self._require_slave(name)
+        self._require_member(principal, name)
+        settings = self._index.records.block_settings(name)
+        return BlockSettingsView(settings.interval_ms, settings.gas_limit, settings.anchor_seconds)
 
     def blocks(self, principal: Principal, name: str, cursor: str | None, limit: int) -> Page[BlockSummary]:
         """Blocks of a chain, newest first."""

@@ -127,16 +127,20 @@ class NetworkQueries:
 
     def late_anchors(self) -> list[Alarm]:
         """Slave chains whose records have waited too long for an anchor."""
-        deadline = self._clock() - self._late_anchor_seconds
+        now = self._clock()
         found = []
         for name, chain in self._index.chains.heads().items():
             since = None if name == MAIN else self._index.chains.unanchored_since(name)
-            if since is not None and since < deadline:
+            if since is not None and since < now - self._late_anchor(name):
                 count = chain.record_count - self._anchored(name)
                 found.append(
                     Alarm("late_anchor", name, Message("{count} records without an anchor", count=count), since)
                 )
         return found
+
+    def _late_anchor(self, name: str) -> int:
+        """After so many seconds a record of a slave chain is late, also where its master anchors seldom."""
+        return max(self._late_anchor_seconds, 2 * self._index.records.block_settings(name).anchor_seconds)
 
     def _anchored(self, name: str) -> int:
         anchors = self._index.chains.anchors(name)
