@@ -9,6 +9,7 @@ import click
 
 from gridbourse import __version__
 from gridbourse.errors import GridbourseError
+from gridbourse.extras import extras_named
 
 COMMANDS = {
     "demo": "demo",
@@ -55,7 +56,8 @@ class _Commands(click.Group):
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"gridbourse.cli.{COMMANDS[name]}"), name)
+        with extras_named():
+            command: click.Command = getattr(import_module(f"gridbourse.cli.{COMMANDS[name]}"), name)
         return command
 
 

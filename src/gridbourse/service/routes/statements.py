@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from gridbourse.api.schema import Day, Statement
 from gridbourse.delivery import DeliveryCalendar, date_text
+from gridbourse.extras import extras_named
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.language import language_of
 from gridbourse.service.rights import Right
@@ -64,7 +65,8 @@ async def read_statement(
 
 
 def _pdf(statement: Statement, region: str, calendar: DeliveryCalendar, t: Translation) -> bytes:
-    from gridbourse.service.statement_pdf import statement_pdf  # noqa: PLC0415 - for those who ask for one
+    with extras_named():
+        from gridbourse.service.statement_pdf import statement_pdf  # noqa: PLC0415 - for those who ask for one
 
     return statement_pdf(statement, region, calendar, t)
 
