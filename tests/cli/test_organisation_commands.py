@@ -15,8 +15,9 @@ from gridbourse.cli.device import device
 from gridbourse.cli.region import region
 from gridbourse.cli.run import run
 from gridbourse.errors import InvalidValue
-from gridbourse.node.chains import read_token
-from gridbourse.region.description import Engine, MainChainSpec, read_region, write_region
+from gridbourse.node.folder.chains import read_token
+from gridbourse.region.description import Engine, MainChainSpec
+from gridbourse.region.description_file import read_region, write_region
 
 DESCRIPTION = """\
 name = "valley"
@@ -74,8 +75,8 @@ def test_keys_are_made_for_one_member_and_what_it_hands_in_is_named(description,
     with pytest.raises(InvalidValue, match="new or empty folder"):
         call(region, "keys", description, tmp_path / "grid", "--name", "grid")
     with pytest.raises(InvalidValue, match="roofs"):
-        call(region, "keys", description, tmp_path / "roofs", "--name", "roofs")
-    assert not (tmp_path / "roofs").exists(), "its file lists no function node"
+        call(region, "keys", description, tmp_path / "cellars", "--name", "cellars")
+    assert not (tmp_path / "cellars").exists(), "nobody of this name takes part"
 
 
 def test_an_embedded_chain_is_founded_with_its_region(grid):
@@ -94,7 +95,7 @@ def test_a_founding_needs_everybodys_keys(grid, monkeypatch):
         def close(self):
             pass
 
-    monkeypatch.setattr("gridbourse.node.setup.reach_main_chain", Silent)
+    monkeypatch.setattr("gridbourse.node.folder.setup.reach_main_chain", Silent)
     with pytest.raises(InvalidValue, match="those of roofs, regulator too"):
         call(region, "found", grid, grid / "public.json")
 
@@ -111,7 +112,7 @@ def test_a_master_waits_for_the_main_chain_and_ends_when_it_is_told(grid):
 
 IMPATIENT = """
 import sys
-import gridbourse.node.chains as engines
+import gridbourse.node.folder.chains as engines
 engines.MAIN_PATIENCE_SECONDS = 0.1
 from gridbourse.cli.run import run
 sys.stdout.reconfigure(line_buffering=True)

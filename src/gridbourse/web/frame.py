@@ -21,7 +21,7 @@ from gridbourse.service.auth.current import current_user, exchange_of
 from gridbourse.service.language import language_of
 from gridbourse.service.problems import explanation, faults_of, heading, status_of
 from gridbourse.service.rights import NOBODY, Principal
-from gridbourse.service.service import Exchange
+from gridbourse.service.use_cases.service import Exchange
 from gridbourse.text import DEFAULT_LANGUAGE, LANGUAGES, Message, Translation, read_translation, say
 from gridbourse.web.formats import filters
 
@@ -148,11 +148,13 @@ class Frame:
                 self.request.headers.get("referer", "").removeprefix(str(self.request.base_url).rstrip("/"))
             )
         theme = self.request.cookies.get(THEME_COOKIE, "")
+        names = self.exchange.shown_names[self.t.language]
         done = self.t.maybe(f"done.{self.request.query_params.get('done', '')}")
         return {
             "t": self.t,
             "principal": self.principal,
-            "region": self.exchange.spec.name,
+            "region": names.region,
+            "names": names,
             "settings": self.exchange.market.settings(),
             "height_now": self.exchange.index.chains.height(),
             "now": self.exchange.now,

@@ -12,8 +12,8 @@ from gridbourse.crypto.keys import Address
 from gridbourse.delivery import date_day
 from gridbourse.errors import InvalidValue
 from gridbourse.service.metering import Metering
-from gridbourse.service.participants import role_of
 from gridbourse.service.rights import RIGHTS, Kind, Right
+from gridbourse.service.use_cases.participants import role_of
 from gridbourse.units import energy_wh, money_units, price_ticks
 from gridbourse.web.frame import PageFrame, page_router
 
@@ -39,6 +39,7 @@ async def network(frame: PageFrame) -> Response:
         head_end=_head_end(exchange.metering),
         meters=exchange.metering.meters(principal) if is_signed_in else [],
         nodes=exchange.network.nodes(principal) if is_signed_in else None,
+        assets=await exchange.network.assets(principal) if principal.kind in RIGHTS[Right.READ_ASSETS] else None,
         reports=exchange.network.reports(principal, None, REPORTS).items if is_signed_in else None,
         votes=exchange.network.votes() if principal.kind in RIGHTS[Right.READ_CHAINS] else None,
         accounts=exchange.administration.accounts(principal) if principal.kind is Kind.MASTER else [],
