@@ -15,7 +15,7 @@ FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 COMETBFT := v0.38.26
 
-.PHONY: rust core-test wheel consortium cometbft chromium postgresql screenshots demo serve test lint contracts-test unit-test optional-parts nightly bench load artifacts lock clean
+.PHONY: rust core-test wheel consortium cometbft chromium postgresql screenshots demo serve test lint contracts-test unit-test optional-parts nightly bench load artifacts next-python lock clean
 
 ## the paper's market, end to end; tables on the screen, pictures and CSV files in out/
 demo: $(VENV)/run
@@ -95,6 +95,7 @@ screenshots: $(VENV)/dev
 bench: $(VENV)/bench contracts/node_modules
 	$(BIN)/python -m bench.contract out/bench
 	$(BIN)/python -m bench.embedded_chain out/bench
+	$(BIN)/python -m bench.million out/bench
 	$(BIN)/python -m bench.records out/bench
 	$(BIN)/python -m bench.index out/bench
 	$(BIN)/python -m bench.auction out/bench
@@ -114,11 +115,21 @@ artifacts: contracts/node_modules
 ## pin the newest versions that pyproject.toml allows; what runs is the same in every file
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
+RUN := --extra install --extra plan --extra plot --extra pdf
+
+## whether everything that is pinned has a wheel for a Python that no test runs here: NEXT=3.15 asks for another
+NEXT := 3.14
+
+next-python: $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check uv==$(UV)
+	for lock in run dev; do $(BIN)/uv pip install -q --dry-run --target out/python-$(NEXT) --python-version $(NEXT) --only-binary :all: \
+		--require-hashes -r requirements/$$lock.txt || exit 1; done
+
 lock: $(VENV)/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check uv==$(UV)
-	$(COMPILE) --extra install pyproject.toml -o requirements/run.txt
-	$(COMPILE) --extra install --extra gmt --extra postgresql --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
-	$(COMPILE) --extra install --extra gmt --extra bench -c requirements/run.txt pyproject.toml -o requirements/bench.txt
+	$(COMPILE) $(RUN) pyproject.toml -o requirements/run.txt
+	$(COMPILE) $(RUN) --extra gmt --extra postgresql --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) $(RUN) --extra gmt --extra bench -c requirements/run.txt pyproject.toml -o requirements/bench.txt
 
 clean:
 	rm -rf $(VENV) contracts/node_modules tests/browser/node_modules $(RPC_TOOLS)/node_modules contracts/out contracts/cache out

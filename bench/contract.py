@@ -1,7 +1,7 @@
 """The paper's four bids, and one bid of many fills, as a block that is run and forgotten again and again.
 
-No signature, no file: what the contract, the virtual machine and the roots of the block take. The paper's whole
-trading round took 0.22 ms.
+No signature, no file: what the contract, the virtual machine and the roots of the block take, in processor time, so
+that what else runs on the machine counts little. The paper's whole trading round took 0.22 ms.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.market.types import EnergyType, OrderRequest, Side
 from gridbourse.paper.market import ARRIVALS, PaperMarket
 
-PAPER_MS = 0.22
+GOAL_MS = 0.12
 PAPER_DEALS = 6
 REPETITIONS = 1_000
 FILLS = (0, 1, 2, 5, 10, 20, 50)
@@ -69,7 +69,7 @@ def _measure_paper(report: Report) -> None:
         f"The paper's ten orders: six asks rest, four bids enter, {REPETITIONS:,} times",
         [*rows, {"what": "all four", "deals": deals, "gas": gas, "µs": together}],
     )
-    report.goal("all four bids", together.median / 1_000, "ms", below=PAPER_MS)
+    report.goal("all four bids", together.median / 1_000, "ms", below=GOAL_MS)
 
 
 def _measure_fills(report: Report) -> None:
@@ -118,9 +118,9 @@ def _run(
     """Run transactions as the next block again and again: microseconds of each run, and what the last one gave."""
     microseconds, timestamp = [], system_clock()
     for _ in report.progress(range(REPETITIONS), what):
-        begin = time.perf_counter_ns()
+        begin = time.process_time_ns()
         proposed = core.execute(transactions, timestamp)
-        microseconds.append((time.perf_counter_ns() - begin) / 1_000)
+        microseconds.append((time.process_time_ns() - begin) / 1_000)
     return microseconds, proposed.receipts
 
 

@@ -1046,12 +1046,15 @@ fn intrinsic_gas(transaction: &Transaction, fork: &str) -> PyResult<u64> {
     Ok(execute::intrinsic_gas(&transaction.0, fork))
 }
 
+mod keys;
 mod simulation;
 use simulation::Simulation;
 
 /// The chain core.
 #[pymodule(gil_used = true)]
 mod _native {
+    #[pymodule_export]
+    use super::keys::{keccak256, key_address, recover_address, sign_digest};
     #[pymodule_export]
     use super::simulation::Simulation;
     use super::*;

@@ -4,6 +4,7 @@
 
     GridbourseError
     ├── InvalidValue            an input is wrong; names the field and the remedy
+    ├── ExtraMissing            a library that only some need is not installed; names the extra that brings it
     ├── ChainError
     │   ├── TransactionRejected a signed transaction may not enter a block
     │   ├── ContractReverted    a contract refused a call; carries its error's name and arguments
@@ -43,6 +44,7 @@ __all__ = [
     "Conflict",
     "ContractReverted",
     "EnvelopeError",
+    "ExtraMissing",
     "Forbidden",
     "GridbourseError",
     "InvalidValue",
@@ -88,6 +90,23 @@ class InvalidValue(GridbourseError, ValueError):
         self.field = field
         self.value = value
         self.remedy = remedy
+
+
+class ExtraMissing(GridbourseError):
+    """What was asked for needs a library that is not installed.
+
+    Parameters
+    ----------
+    library
+        As it is imported.
+    extra
+        The extra of the package `gridbourse` that brings it.
+    """
+
+    def __init__(self, library: str, extra: str) -> None:
+        super().__init__(f"this needs {library}, which is not installed: pip install 'gridbourse[{extra}]'")
+        self.library = library
+        self.extra = extra
 
 
 class ChainError(GridbourseError):

@@ -10,6 +10,7 @@ import click
 
 from gridbourse import __version__
 from gridbourse.errors import GridbourseError
+from gridbourse.extras import extras_named
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ class _Commands(click.Group):
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"gridbourse.cli.{COMMANDS[name].module}"), name)
+        with extras_named():
+            command: click.Command = getattr(import_module(f"gridbourse.cli.{COMMANDS[name].module}"), name)
         return command
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:

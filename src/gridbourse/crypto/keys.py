@@ -1,13 +1,12 @@
-"""secp256k1 keys in Ethereum's format, by libsecp256k1 (coincurve)."""
+"""secp256k1 keys in Ethereum's format. The chain core has the curve and the hash."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+import secrets
+from contextlib import suppress
 from typing import NewType
 
-from coincurve import PrivateKey, PublicKey
-from Crypto.Hash import keccak
-
+from gridbourse import _native
 from gridbourse.errors import InvalidValue
 
 Address = NewType("Address", bytes)
@@ -16,7 +15,7 @@ Address = NewType("Address", bytes)
 
 def keccak256(data: bytes) -> bytes:
     """Hash `data` with Keccak-256 as Ethereum uses it (not NIST SHA3-256)."""
-    return keccak.new(digest_bits=256, data=data).digest()
+    return _native.keccak256(data)
 
 
 class SigningKey:
@@ -34,25 +33,24 @@ class SigningKey:
     """
 
     def __init__(self, secret: bytes) -> None:
-        try:
-            self._key = PrivateKey(secret)
-        except (TypeError, ValueError) as error:
-            raise InvalidValue("secret", f"{len(secret)} bytes", "a 32-byte secp256k1 private key") from error
-        self.address = address_of(self._key.public_key.format(compressed=False))
+        self.address = _native.key_address(secret)
+        self._secret = secret
 
     @classmethod
     def generate(cls) -> SigningKey:
         """Make a new key from the operating system's randomness."""
-        return cls(PrivateKey().secret)
+        while True:
+            with suppress(InvalidValue):  # one in 2**128 is none
+                return cls(secrets.token_bytes(32))
 
     @property
     def secret(self) -> bytes:
         """The 32 bytes to keep safe."""
-        return self._key.secret
+        return self._secret
 
     def sign(self, digest: bytes) -> bytes:
         """Sign a 32-byte digest; the result is ``r || s || parity``, 65 bytes, with low s."""
-        return self._key.sign_recoverable(digest, hasher=None)
+        return _native.sign_digest(self._secret, digest)
 
     def __reduce__(self) -> tuple[type[SigningKey], tuple[bytes]]:
         return SigningKey, (self.secret,)
@@ -76,14 +74,4 @@ def recover(digest: bytes, signature: bytes) -> Address:
     InvalidValue
         The signature belongs to no key.
     """
-    try:
-        public_key = PublicKey.from_signature_and_message(signature, digest, hasher=None)
-    except Exception as error:  # coincurve raises bare Exception when recovery fails
-        raise InvalidValue("signature", signature.hex(), "65 bytes r || s || parity over this digest") from error
-    return address_of(public_key.format(compressed=False))
-
-
-@lru_cache(maxsize=65_536)
-def address_of(public_key: bytes) -> Address:
-    """Ethereum address of an uncompressed (65-byte) public key."""
-    return Address(keccak256(public_key[1:])[12:])
+    return _native.recover_address(digest, signature)

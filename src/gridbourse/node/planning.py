@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from gridbourse.extras import extras_named
 from gridbourse.node.readings import Readings
 from gridbourse.node.region import Region
 from gridbourse.region.description import NodeKind
@@ -90,7 +91,8 @@ class Planner:
         dict or None
             By plant, shape (periods,): fed in, negative for what is drawn to charge. None while too little is known.
         """
-        from gridbourse.grid.complement import complement  # noqa: PLC0415 - it loads a solver, for those who plan
+        with extras_named():
+            from gridbourse.grid.complement import complement  # noqa: PLC0415 - it loads a solver, for those who plan
 
         needs = self._needs_wh(periods)
         if needs is None:
@@ -153,7 +155,8 @@ class Planner:
 
 def power_network(grid: GridSpec) -> PowerNetwork:
     """Zones and lines as dispatch computes with them."""
-    from gridbourse.grid.dispatch import Line, PowerNetwork  # noqa: PLC0415 - it loads a solver
+    with extras_named():
+        from gridbourse.grid.dispatch import Line, PowerNetwork  # noqa: PLC0415 - it loads a solver
 
     lines = [
         Line(line.name, line.from_zone, line.to_zone, line.limit_wh, line.reactance_milliohm) for line in grid.lines

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from gridbourse.api.schema import Day, Statement
 from gridbourse.delivery import DeliveryCalendar, date_text
+from gridbourse.extras import extras_named
 from gridbourse.region.shown_names import ShownNames
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.language import language_of
@@ -78,7 +79,8 @@ async def read_statement(
 def _pdf(
     statement: Statement, regions: Mapping[Language, ShownNames], calendar: DeliveryCalendar, t: Translation
 ) -> bytes:
-    from gridbourse.service.use_cases.statement_pdf import statement_pdf  # noqa: PLC0415 - for those who ask for one
+    with extras_named():
+        from gridbourse.service.use_cases.statement_pdf import statement_pdf  # noqa: PLC0415 - for those who ask for one
 
     return statement_pdf(statement, {language: names.region for language, names in regions.items()}, calendar, t)
 

@@ -5,6 +5,7 @@ Solvers are loaded only where there is something for them to do.
 
 from __future__ import annotations
 
+from gridbourse.extras import extras_named
 from gridbourse.node.jobs.grid.plan_schedules import PlanSchedules
 from gridbourse.node.jobs.grid.report import Report
 from gridbourse.node.jobs.job import Job
@@ -19,9 +20,10 @@ def grid_jobs(region: Region, readings: Readings, every_seconds: float) -> tuple
     jobs: list[Job] = [PlanSchedules(readings, every_seconds)]
     grid = region.spec.grid
     if grid.zones:
-        from gridbourse.node.dispatch import Scheduling  # noqa: PLC0415 - see above
-        from gridbourse.node.jobs.grid.dispatch import Dispatch  # noqa: PLC0415 - see above
-        from gridbourse.node.jobs.grid.nominate import Nominate  # noqa: PLC0415 - see above
+        with extras_named():
+            from gridbourse.node.dispatch import Scheduling  # noqa: PLC0415 - see above
+            from gridbourse.node.jobs.grid.dispatch import Dispatch  # noqa: PLC0415 - see above
+            from gridbourse.node.jobs.grid.nominate import Nominate  # noqa: PLC0415 - see above
 
         scheduling = Scheduling(region, power_network(grid), margin_permille=grid.margin_permille)
         jobs += [Nominate(scheduling, readings, every_seconds), Dispatch(scheduling, every_seconds)]
