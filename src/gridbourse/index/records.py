@@ -17,12 +17,13 @@ from gridbourse.crypto.merkle import MerkleFrontier, inclusion_proof, root_of_le
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.blocks import Block, SlaveBlock
 from gridbourse.index.database import Database, insert_rows, is_integer
-from gridbourse.index.schema import answers, day_records, kept_records, records, reports, subtrees
+from gridbourse.index.schema import answers, day_records, kept_records, month_statements, records, reports, subtrees
 from gridbourse.index.stored_text import stored_text
 from gridbourse.ledger.balancing_records import CapacityDetails, MeteredDetails, ScheduleDetails, StatementDetails
 from gridbourse.ledger.kinds import RecordKind
+from gridbourse.ledger.month_records import MonthStatement
 from gridbourse.ledger.payout_records import PayoutInstruction
-from gridbourse.ledger.reader import SlaveRecord
+from gridbourse.ledger.reader import RecordHead, SlaveRecord
 from gridbourse.ledger.records import Confirmation, Details, NodeRegistered, NodeReport, NodeRevoked
 from gridbourse.ledger.sealing import read_details, write_details
 from gridbourse.market.types import Side
@@ -95,6 +96,16 @@ class KeptRecord:
     details: CapacityDetails | PayoutInstruction
 
 
+@dataclass(frozen=True, slots=True)
+class MonthRecord:
+    """A monthly statement, and the record that it is on its chain."""
+
+    chain: str
+    record: int
+    leaf: bytes
+    details: MonthStatement
+
+
 @dataclass(slots=True)
 class _Record:
     """A row of `records`."""
@@ -153,6 +164,8 @@ def apply(
                 row = {"chain": block.master, "record": found.record.index, "kind": int(found.details.KIND)}
                 content = stored_text(write_details(found.details))
                 connection.execute(insert(kept_records), {**row, "leaf": found.record.leaf, "content": content})
+            case MonthStatement():
+                _state_month(connection, block.master, found.record, found.details)
             case MeteredDetails() | StatementDetails() | ScheduleDetails():
                 _state(connection, block.master, found, calendar)
             case _:
@@ -223,6 +236,14 @@ def _state(connection: Connection, chain: str, found: SlaveRecord, calendar: Del
     content = stored_text(write_details(details))
     row = {**key, "version": (before or 0) + 1, "record": found.record.index, "leaf": found.record.leaf}
     connection.execute(insert(day_records), {**row, "content": content})
+
+
+def _state_month(connection: Connection, chain: str, record: RecordHead, details: MonthStatement) -> None:
+    if not is_integer(details.month) or not is_integer(details.number):
+        return
+    row = {"chain": chain, "record": record.index, "leaf": record.leaf, "node_id": details.user_id}
+    stated = {"month": details.month, "number": details.number, "content": stored_text(write_details(details))}
+    connection.execute(insert(month_statements), {**row, **stated})
 
 
 # The log
@@ -412,6 +433,36 @@ class Records:
         )
         return [(record, node_id, title) for record, node_id, title in self._database.rows(newer)]
 
+    def months(
+        self, *, chain: str | None = None, node_ids: Iterable[str] | None = None, month: int | None = None
+    ) -> list[MonthRecord]:
+        """Monthly statements with all corrections: of a chain, some nodes, a month, or all; the oldest first."""
+        statement = select(month_statements).order_by(month_statements.c.chain, month_statements.c.record)
+        if chain is not None:
+            statement = statement.where(month_statements.c.chain == chain)
+        if node_ids is not None:
+            statement = statement.where(month_statements.c.node_id.in_(list(node_ids)))
+        if month is not None:
+            statement = statement.where(month_statements.c.month == month)
+        return [_month_record(row) for row in self._database.rows(statement)]
+
+    def newest_of_days(self, kind: RecordKind, chain: str, days: range) -> int:
+        """Number of the newest record of a kind about some delivery days on a chain; -1 if there is none."""
+        statement = select(func.max(day_records.c.record)).filter_by(chain=chain, kind=int(kind))
+        found = self._database.value(statement.where(day_records.c.day >= days.start, day_records.c.day < days.stop))
+        return -1 if found is None else int(found)
+
+    def of_month(self, chain: str, days: range) -> list[StatementDetails]:
+        """How a master settled some delivery days, by day and node."""
+        statement = (
+            select(day_records)
+            .filter_by(chain=chain, kind=int(RecordKind.STATEMENT))
+            .where(day_records.c.day >= days.start, day_records.c.day < days.stop)
+            .order_by(day_records.c.day, day_records.c.node_id)
+        )
+        found = [_day_record(row).details for row in self._database.rows(statement)]
+        return [details for details in found if isinstance(details, StatementDetails)]
+
     def statements(self, node_ids: Iterable[str], day: int) -> list[StatementDetails]:
         """How masters settled nodes' delivery day."""
         found = self.of_day(RecordKind.STATEMENT, day=day, node_ids=node_ids)
@@ -443,6 +494,11 @@ class Records:
 def _entry(row: Sequence[Any]) -> RecordEntry:
     chain, number, height, kind, author, leaf, transaction_hash, node_id, deal_id = row
     return RecordEntry(chain, number, height, kind, Address(author), leaf, transaction_hash, node_id, deal_id)
+
+
+def _month_record(row: Any) -> MonthRecord:
+    details: Any = read_details(int(RecordKind.MONTH_STATEMENT), row.content)
+    return MonthRecord(row.chain, row.record, row.leaf, details)
 
 
 def _day_record(row: Any) -> DayRecord:

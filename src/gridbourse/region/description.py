@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
 
 from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS, Confirmations
 from gridbourse.crypto.keys import Address
@@ -21,9 +20,13 @@ from gridbourse.crypto.suite import HPKE, suite_named
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import MAX_ZONE, Role, Settings
+from gridbourse.region.fields import Fields, member_named, require_confirmations, toml_text
 from gridbourse.region.grid import NO_GRID, GridSpec, LineSpec
 from gridbourse.region.names import comparable, require_name
-from gridbourse.units import format_price, price_ticks
+from gridbourse.region.rules import RulesSpec
+from gridbourse.rules.delivered import Connection, usual_tariff
+from gridbourse.rules.parameters import TariffKind, VoltageLevel
+from gridbourse.units import format_price
 
 
 class NodeKind(StrEnum):
@@ -52,7 +55,6 @@ class Engine(StrEnum):
 
 
 _CONTRACTS = ("consortium", "market", "anchors", "balancing")
-_ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
 # A master's name is also the name of its chain's file.
 _MASTER_NAME = re.compile("[a-z0-9-]{1,40}")
 # A node's name is, percent-encoded, also the name of its key file.
@@ -72,14 +74,6 @@ KINDS_BELOW: Mapping[Role, frozenset[NodeKind]] = {
 """Which kinds of function nodes a master may have below it: everybody is a prosumer, only the grid dispatches."""
 
 
-def _require_confirmations(field: str, value: object) -> Confirmations:
-    if value == "finalized":
-        return "finalized"
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InvalidValue(field, value, 'a number of blocks from 0 on, or "finalized"')
-    return value
-
-
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
     """A function node: a plant, a service of the grid, a household.
@@ -94,12 +88,18 @@ class NodeSpec:
         Where it is; it stands in encrypted records only.
     zone
         Zone of the grid that it is in, from 0 to 255; deals between zones need transfer capacity.
+    connection
+        Voltage level and tariff of its connection; None if no delivered prices are made for it.
+    under_mechanism
+        Whether a share of what it feeds in is under the mechanism price.
     """
 
     node_id: str
     kind: NodeKind
     location: str
     zone: int = 0
+    connection: Connection | None = None
+    under_mechanism: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class MainChainSpec:
     final_within_seconds: int = int(DEFAULT_TIMEOUT_SECONDS)
 
     def __post_init__(self) -> None:
-        _require_confirmations("main_chain.confirmations", self.confirmations)
+        require_confirmations("main_chain.confirmations", self.confirmations)
         if self.final_within_seconds < 1:
             raise InvalidValue("main_chain.final_within_seconds", self.final_within_seconds, "at least 1")
         options = self.confirmations, self.charges_gas, self.final_within_seconds
@@ -192,6 +192,8 @@ class RegionSpec:
         The region's local time, by its name in the IANA time zone database: its midnights part the delivery days.
     grid
         Zones and lines.
+    rules
+        The sets of market rules in force, each from its day on.
 
     Raises
     ------
@@ -210,6 +212,7 @@ class RegionSpec:
     main_chain: MainChainSpec = MainChainSpec()
     time_zone: str = "UTC"
     grid: GridSpec = NO_GRID
+    rules: tuple[RulesSpec, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.chain_id <= _MAX_CHAIN_ID:
@@ -243,19 +246,20 @@ def read_region(path: Path) -> RegionSpec:
         document = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidValue("region file", str(path), f"a readable TOML file ({error})") from error
-    root = _Fields("", document)
+    root = Fields("", document)
     spec = RegionSpec(
         name=root.take("name", str),
         chain_id=root.take("chain_id", int),
         settings=_settings(
-            _Fields("market.", root.take("market", dict)), _Fields("settlement.", root.take("settlement", dict, {}))
+            Fields("market.", root.take("market", dict)), Fields("settlement.", root.take("settlement", dict, {}))
         ),
         masters=tuple(_master(entry) for entry in root.tables("master")),
         single_chain=root.take("single_chain", bool, default=False),
         suite=root.take("suite", str, default=HPKE.name),
         time_zone=root.take("time_zone", str, default="UTC"),
-        main_chain=_main_chain(_Fields("main_chain.", root.take("main_chain", dict, {}))),
-        grid=_grid(_Fields("grid.", root.take("grid", dict, {}))),
+        main_chain=_main_chain(Fields("main_chain.", root.take("main_chain", dict, {}))),
+        grid=_grid(Fields("grid.", root.take("grid", dict, {}))),
+        rules=tuple(map(RulesSpec.read, root.tables("rules"))),
     )
     root.require_empty()
     return spec
@@ -265,46 +269,60 @@ def write_region(spec: RegionSpec, path: Path) -> None:
     """Write a region's TOML file, as `read_region` reads it."""
     settings = spec.settings
     lines = [
-        f"name = {_text(spec.name)}",
+        f"name = {toml_text(spec.name)}",
         f"chain_id = {spec.chain_id}",
         f"single_chain = {str(spec.single_chain).lower()}",
-        f"suite = {_text(spec.suite)}",
-        f"time_zone = {_text(spec.time_zone)}",
+        f"suite = {toml_text(spec.suite)}",
+        f"time_zone = {toml_text(spec.time_zone)}",
         "",
         *_main_chain_lines(spec.main_chain),
         "[market]",
         f"cooling_off_seconds = {settings.cooling_off_seconds}",
-        f"price_floor_yuan_per_kwh = {_text(format_price(settings.floor_ticks))}",
-        f"price_cap_yuan_per_kwh = {_text(format_price(settings.cap_ticks))}",
+        f"price_floor_yuan_per_kwh = {toml_text(format_price(settings.floor_ticks))}",
+        f"price_cap_yuan_per_kwh = {toml_text(format_price(settings.cap_ticks))}",
         f"gate_closure_lead_seconds = {settings.gate_lead_seconds}",
         f"max_candidates = {settings.max_candidates}",
         f"apart_seconds = {settings.apart_seconds}",
-        f"trading_roles = [{', '.join(_text(role.name.lower()) for role in sorted(settings.trading_roles))}]",
+        f"trading_roles = [{', '.join(toml_text(role.name.lower()) for role in sorted(settings.trading_roles))}]",
         "",
         "[settlement]",
-        f"fallback_yuan_per_kwh = {_text(format_price(settings.fallback_ticks))}",
+        f"fallback_yuan_per_kwh = {toml_text(format_price(settings.fallback_ticks))}",
         f"incentive_permille = {settings.incentive_permille}",
         f"metering_due_seconds = {settings.metering_due_seconds}",
     ]
     lines += _grid_lines(spec.grid)
+    for rules in spec.rules:
+        lines += rules.lines()
     for master in spec.masters:
-        lines += ["", "[[master]]", f"name = {_text(master.name)}", f"role = {_text(master.role.name.lower())}"]
+        lines += ["", "[[master]]", f"name = {toml_text(master.name)}", f"role = {toml_text(master.role.name.lower())}"]
         if master.slave_chain_url:
-            lines += [f"slave_chain_url = {_text(master.slave_chain_url)}"]
+            lines += [f"slave_chain_url = {toml_text(master.slave_chain_url)}"]
         if master.slave_chain_confirmations:
             lines += [f"slave_chain_confirmations = {json.dumps(master.slave_chain_confirmations)}"]
         for node in master.nodes:
             fields = {"id": node.node_id, "kind": node.kind, "location": node.location}
-            lines += ["", "[[master.node]]", *(f"{field} = {_text(value)}" for field, value in fields.items())]
-            if node.zone:
-                lines += [f"zone = {node.zone}"]
+            lines += ["", "[[master.node]]", *(f"{field} = {toml_text(value)}" for field, value in fields.items())]
+            lines += _optional_node_lines(node)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _main_chain(fields: _Fields) -> MainChainSpec:
-    found = _Fields("main_chain.contracts.", contracts) if (contracts := fields.take("contracts", dict, {})) else None
+def _optional_node_lines(node: NodeSpec) -> list[str]:
+    lines = [f"zone = {node.zone}"] if node.zone else []
+    if node.connection is not None:
+        lines += [
+            f"voltage_level = {toml_text(node.connection.level)}",
+            f"tariff = {toml_text(node.connection.tariff)}",
+        ]
+        lines += [f"area = {toml_text(node.connection.area)}"] if node.connection.area else []
+    return lines + (["under_mechanism = true"] if node.under_mechanism else [])
+
+
+def _main_chain(fields: Fields) -> MainChainSpec:
+    found = Fields("main_chain.contracts.", contracts) if (contracts := fields.take("contracts", dict, {})) else None
     spec = MainChainSpec(
-        engine=_enum("main_chain.engine", Engine.__members__, fields.take("engine", str, Engine.EMBEDDED).upper()),
+        engine=member_named(
+            "main_chain.engine", Engine.__members__, fields.take("engine", str, Engine.EMBEDDED).upper()
+        ),
         url=fields.take("url", str, ""),
         contracts=tuple(found.address(name) for name in _CONTRACTS) if found else (),
         confirmations=fields.confirmations("confirmations"),
@@ -320,7 +338,7 @@ def _main_chain(fields: _Fields) -> MainChainSpec:
 def _main_chain_lines(spec: MainChainSpec) -> list[str]:
     if spec == MainChainSpec():
         return []
-    lines = ["[main_chain]", f"engine = {_text(spec.engine)}", f"url = {_text(spec.url)}"]
+    lines = ["[main_chain]", f"engine = {toml_text(spec.engine)}", f"url = {toml_text(spec.url)}"]
     if spec.confirmations:
         lines += [f"confirmations = {json.dumps(spec.confirmations)}"]
     if spec.charges_gas:
@@ -332,7 +350,7 @@ def _main_chain_lines(spec: MainChainSpec) -> list[str]:
     return lines
 
 
-def _grid(fields: _Fields) -> GridSpec:
+def _grid(fields: Fields) -> GridSpec:
     lines = []
     for entry in fields.tables("line"):
         ends = entry.take("from", str), entry.take("to", str)
@@ -348,16 +366,16 @@ def _grid(fields: _Fields) -> GridSpec:
 def _grid_lines(spec: GridSpec) -> list[str]:
     if spec == NO_GRID:
         return []
-    zones = ", ".join(_text(zone) for zone in spec.zones)
+    zones = ", ".join(toml_text(zone) for zone in spec.zones)
     lines = ["", "[grid]", f"zones = [{zones}]", f"margin_permille = {spec.margin_permille}"]
     for line in spec.lines:
-        lines += ["", "[[grid.line]]", f"name = {_text(line.name)}"]
-        lines += [f"from = {_text(line.from_zone)}", f"to = {_text(line.to_zone)}"]
+        lines += ["", "[[grid.line]]", f"name = {toml_text(line.name)}"]
+        lines += [f"from = {toml_text(line.from_zone)}", f"to = {toml_text(line.to_zone)}"]
         lines += [f"limit_kw = {line.limit_kw}", f"reactance_milliohm = {line.reactance_milliohm}"]
     return lines
 
 
-def _settings(fields: _Fields, settlement: _Fields) -> Settings:
+def _settings(fields: Fields, settlement: Fields) -> Settings:
     roles = fields.take("trading_roles", list, [role.name.lower() for role in Role])
     settings = Settings(
         cooling_off_seconds=fields.take("cooling_off_seconds", int),
@@ -365,7 +383,9 @@ def _settings(fields: _Fields, settlement: _Fields) -> Settings:
         cap_ticks=fields.price("price_cap_yuan_per_kwh"),
         gate_lead_seconds=fields.take("gate_closure_lead_seconds", int),
         max_candidates=fields.take("max_candidates", int, 64),
-        trading_roles=frozenset(_enum("market.trading_roles", Role.__members__, str(role).upper()) for role in roles),
+        trading_roles=frozenset(
+            member_named("market.trading_roles", Role.__members__, str(role).upper()) for role in roles
+        ),
         fallback_ticks=settlement.price("fallback_yuan_per_kwh", "0.4"),
         incentive_permille=settlement.take("incentive_permille", int, 100),
         metering_due_seconds=settlement.take("metering_due_seconds", int, 86_400),
@@ -376,10 +396,10 @@ def _settings(fields: _Fields, settlement: _Fields) -> Settings:
     return settings
 
 
-def _master(fields: _Fields) -> MasterSpec:
+def _master(fields: Fields) -> MasterSpec:
     spec = MasterSpec(
         name=fields.take("name", str),
-        role=_enum("master.role", Role.__members__, fields.take("role", str).upper()),
+        role=member_named("master.role", Role.__members__, fields.take("role", str).upper()),
         nodes=tuple(_node(entry) for entry in fields.tables("node")),
         slave_chain_url=fields.take("slave_chain_url", str, ""),
         slave_chain_confirmations=fields.confirmations("slave_chain_confirmations"),
@@ -388,70 +408,29 @@ def _master(fields: _Fields) -> MasterSpec:
     return spec
 
 
-def _node(fields: _Fields) -> NodeSpec:
+def _node(fields: Fields) -> NodeSpec:
     spec = NodeSpec(
         node_id=fields.take("id", str),
-        kind=_enum("master.node.kind", NodeKind.__members__, fields.take("kind", str).upper()),
+        kind=member_named("master.node.kind", NodeKind.__members__, fields.take("kind", str).upper()),
         location=fields.take("location", str),
         zone=fields.take("zone", int, 0),
+        connection=_connection(fields),
+        under_mechanism=fields.take("under_mechanism", bool, default=False),
     )
     fields.require_empty()
     return spec
 
 
-_Value = TypeVar("_Value")
-
-
-class _Fields:
-    """The fields of a TOML table, taken one by one, so that a misspelt one is noticed."""
-
-    def __init__(self, prefix: str, values: Mapping[str, Any]) -> None:
-        self._prefix = prefix
-        self._values = dict(values)
-
-    def take(self, name: str, kind: type[_Value], default: _Value | None = None) -> _Value:
-        value = self._values.pop(name, default)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise InvalidValue(self._prefix + name, value, f"a value of type {kind.__name__}")
-        return value
-
-    def price(self, name: str, default: str | None = None) -> int:
-        text = self.take(name, str, default)
-        try:
-            return price_ticks(text)
-        except InvalidValue as error:
-            raise InvalidValue(self._prefix + name, text, error.remedy) from error
-
-    def address(self, name: str) -> Address:
-        text = self.take(name, str)
-        if not _ADDRESS.fullmatch(text):
-            raise InvalidValue(self._prefix + name, text, "an address: 0x and 40 hexadecimal digits")
-        return Address(bytes.fromhex(text.removeprefix("0x")))
-
-    def confirmations(self, name: str) -> Confirmations:
-        value = self._values.pop(name, 0)
-        return _require_confirmations(self._prefix + name, value)
-
-    def tables(self, name: str) -> list[_Fields]:
-        entries = self.take(name, list, [])
-        if not all(isinstance(entry, dict) for entry in entries):
-            raise InvalidValue(self._prefix + name, entries, f"[[{self._prefix}{name}]] tables")
-        return [_Fields(f"{self._prefix}{name}.", entry) for entry in entries]
-
-    def require_empty(self) -> None:
-        if self._values:
-            raise InvalidValue(self._prefix + next(iter(self._values)), "present", "no such field: it is unknown")
-
-
-def _text(value: str) -> str:
-    """A TOML basic string: its escapes are those of JSON, and it does without the delete character."""
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _enum(field: str, members: Mapping[str, _Value], name: str) -> _Value:
-    if name not in members:
-        raise InvalidValue(field, name.lower(), "one of " + ", ".join(member.lower() for member in members))
-    return members[name]
+def _connection(fields: Fields) -> Connection | None:
+    level, tariff = fields.word("voltage_level", VoltageLevel), fields.word("tariff", TariffKind)
+    area = fields.take("area", str, "")
+    if level is None:
+        if tariff or area:
+            raise InvalidValue(
+                "master.node.voltage_level", None, f"one of {', '.join(VoltageLevel)}, beside the tariff"
+            )
+        return None
+    return Connection(level, tariff or usual_tariff(level), area)
 
 
 def _require_market(settings: Settings) -> None:
