@@ -11,9 +11,8 @@ from gridbourse.rounding import round_half_away
 from gridbourse.rules.delivered import Connection, delivered_price
 from gridbourse.rules.month import TO_GRID_COMPANY, Bought, Item, NodeMonth, PeriodUse, Volume, settle_month
 from gridbourse.rules.parameters import TariffKind, VoltageLevel
-from gridbourse.rules.quantity import Quantity
 from gridbourse.rules.rule_set import InForce, RuleHistory, find_rule_set
-from gridbourse.rules.two_settlement import settle_in_two_steps
+from gridbourse.rules.two_settlement import Quantity, settle_in_two_steps
 from gridbourse.units import MONEY_UNITS_PER_YUAN
 
 SET = find_rule_set("sichuan-2026")

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select
 
+from gridbourse.contracts.slave_ledger import RecordHead
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.merkle import MerkleFrontier, inclusion_proof, root_of_leaves
 from gridbourse.delivery import DeliveryCalendar
@@ -23,7 +24,7 @@ from gridbourse.ledger.balancing_records import CapacityDetails, MeteredDetails,
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.month_records import MonthStatement
 from gridbourse.ledger.payout_records import PayoutInstruction
-from gridbourse.ledger.reader import RecordHead, SlaveRecord
+from gridbourse.ledger.reader import SlaveRecord
 from gridbourse.ledger.records import Confirmation, Details, NodeRegistered, NodeReport, NodeRevoked
 from gridbourse.ledger.sealing import read_details, write_details
 from gridbourse.market.types import Side
