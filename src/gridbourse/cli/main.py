@@ -32,6 +32,8 @@ COMMANDS = {
     "capacity": "capacity",
     "statement": "statement",
     "metered": "statement",
+    "month": "month",
+    "delivered": "month",
     "meter": "meter",
     "disclosure": "disclosure",
     "serve": "serve",

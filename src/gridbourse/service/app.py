@@ -14,6 +14,7 @@ from gridbourse.service.problems import handle_problems
 from gridbourse.service.rate_limit import OpenLimit
 from gridbourse.service.routes import (
     audit,
+    billing,
     chains,
     deals,
     market,
@@ -113,7 +114,7 @@ def create_app(
     app.add_middleware(AccessLog, settings=settings, metrics=app.state.metrics)
     handle_problems(app)
     api = APIRouter(prefix=API_PREFIX)
-    own = orders, deals, payouts, statements, records, meters
+    own = orders, deals, payouts, statements, billing, records, meters
     for subject in (market, *own, chains, network, audit, signin, stream):
         api.include_router(subject.router)
     app.include_router(api)

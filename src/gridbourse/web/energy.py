@@ -13,6 +13,8 @@ from gridbourse.delivery import date_day
 from gridbourse.errors import InvalidValue, NotFound
 from gridbourse.index.naming import types_of
 from gridbourse.metering.surplus import AutoTradingLimits
+from gridbourse.service.billing.month_text import month_notes
+from gridbourse.service.billing.months import items_of
 from gridbourse.service.rights import Kind
 from gridbourse.service.use_cases.statement_text import statement_notes
 from gridbourse.service.use_cases.views import limits_view
@@ -22,11 +24,13 @@ from gridbourse.web.frame import Frame, PageFrame, page_router
 router = page_router()
 ROWS = 25
 LINES = 500
+MONTH_STATEMENTS = 100
 MOST = 1_000_000
 NodeName = Annotated[str, Query(alias="node", max_length=80)]
 Cursor = Annotated[str | None, Query(max_length=40)]
 NumberText = Annotated[str, Form(max_length=20)]
 DayText = Annotated[str, Query(alias="day", max_length=10)]
+MonthChoice = Annotated[str, Query(alias="month", max_length=7)]
 
 
 @router.get("/energy")
@@ -191,6 +195,29 @@ async def statement(frame: PageFrame, node: NodeName = "", day_text: DayText = "
         statement=found,
         lines=found.lines[:LINES],
         statement_notes=statement_notes(found, frame.t),
+    )
+
+
+@router.get("/energy/month")
+async def month(frame: PageFrame, node: NodeName = "", month_text: MonthChoice = "") -> Response:
+    """Monthly statements: what counts of a month, and all documents."""
+    documents = frame.exchange.months.statements(frame.principal, node_id=node or None)
+    months = sorted({own.month for own in documents}, reverse=True)
+    chosen = month_text if month_text in months else next(iter(months), "")
+    newest = [own for own in documents if own.month == chosen and own.is_newest]
+    statements = sorted(newest, key=lambda own: own.node_id)
+    return _part(
+        frame,
+        "energy_month.html",
+        node,
+        month=chosen,
+        months=months,
+        statements=statements[:MONTH_STATEMENTS],
+        items=items_of(statements),
+        paid=sum(own.paid for own in statements),
+        received=sum(own.received for own in statements),
+        notes={own.number: month_notes(own, frame.t) for own in statements[:MONTH_STATEMENTS]},
+        documents=documents[:LINES],
     )
 
 

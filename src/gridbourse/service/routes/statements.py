@@ -22,7 +22,7 @@ router = APIRouter(prefix="/statements", tags=["money and energy"])
 CSV, PDF = "text/csv", "application/pdf"
 
 
-def _file(media_type: str, kind: str) -> dict[str, Any]:
+def file_operation(media_type: str, kind: str) -> dict[str, Any]:
     """Arguments of an operation that answers with a file."""
     described = operation(Right.READ_NODE, HTTPStatus.NOT_FOUND)
     content = {media_type: {"schema": {"type": "string"} | ({"format": "binary"} if media_type == PDF else {})}}
@@ -30,16 +30,16 @@ def _file(media_type: str, kind: str) -> dict[str, Any]:
     return described | {"response_class": Response}
 
 
-@router.get("/{day}.csv", **_file(CSV, "CSV"))
+@router.get("/{day}.csv", **file_operation(CSV, "CSV"))
 async def read_statement_csv(
     exchange: ExchangeOf, principal: CurrentUser, day: Day, node_id: NodeFilter = None
 ) -> Response:
     """The statement of a delivery day as CSV (RFC 4180), times in the region's local time."""
     statement = exchange.statements.statement(principal, day, node_id=node_id)
-    return _download(statement_csv(statement, exchange.calendar), CSV, f"statement-{date_text(day)}.csv")
+    return download(statement_csv(statement, exchange.calendar), CSV, f"statement-{date_text(day)}.csv")
 
 
-@router.get("/{day}.pdf", **_file(PDF, "PDF"))
+@router.get("/{day}.pdf", **file_operation(PDF, "PDF"))
 async def read_statement_pdf(
     request: Request,
     exchange: ExchangeOf,
@@ -52,7 +52,7 @@ async def read_statement_pdf(
     statement = exchange.statements.statement(principal, day, node_id=node_id)
     t = read_translation(language or language_of(request.headers))
     content = await asyncio.to_thread(_pdf, statement, exchange.spec.name, exchange.calendar, t)
-    return _download(content, PDF, f"statement-{date_text(day)}.pdf")
+    return download(content, PDF, f"statement-{date_text(day)}.pdf")
 
 
 @router.get("/{day}", **operation(Right.READ_NODE, HTTPStatus.NOT_FOUND))
@@ -69,5 +69,6 @@ def _pdf(statement: Statement, region: str, calendar: DeliveryCalendar, t: Trans
     return statement_pdf(statement, region, calendar, t)
 
 
-def _download(content: bytes, media_type: str, name: str) -> Response:
+def download(content: bytes, media_type: str, name: str) -> Response:
+    """Answer with a file."""
     return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -35,8 +35,11 @@ from gridbourse.node.jobs.market.submit import Submit
 from gridbourse.node.rules import RulesInForce
 from gridbourse.region.description import RegionSpec, read_region
 from gridbourse.region.layout import DESCRIPTION_FILE, READINGS_FILE, SERVICE_FILE, SOCKET_FILE
+from gridbourse.region.rules import load_rules
 from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.auth.credentials import Credentials
+from gridbourse.service.billing.months import MonthStatements
+from gridbourse.service.billing.tariffs import Tariffs
 from gridbourse.service.changes import Feed
 from gridbourse.service.metering import Metering
 from gridbourse.service.node_host import NodeHost
@@ -87,8 +90,10 @@ class Exchange:
         What everybody may ask of the market.
     trading
         What function nodes do and own.
-    statements
-        What they paid and received.
+    statements, months
+        What they paid and received, by day and by month.
+    tariffs
+        What energy costs at their meters.
     calendar
         The region's delivery days and local time.
     metering, offering
@@ -146,6 +151,9 @@ class Exchange:
         self.metering = Metering(folder / READINGS_FILE, spec.name, self.directory, broker, clock)
         self.offering = Offering(self.index, self.calendar, self.metering, node, self.store, self._settings, clock)
         self.statements = Statements(self.trading, self.index, self.calendar)
+        self.months = MonthStatements(self.trading, self.index)
+        rules, has_zones = load_rules(spec.rules, folder), bool(spec.grid.zones)
+        self.tariffs = Tariffs(self.trading, self.index, self.calendar, rules, has_zones=has_zones)
         self.credentials = Credentials(self.store, self.directory, _members(rules_in_force, names), chain_id, clock)
         self.chains = ChainQueries(node, spec, rules_in_force.kept_chain_ids, self.index)
         self.search = Search(self.index, self.chains)
