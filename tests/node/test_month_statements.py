@@ -1,5 +1,6 @@
 """Monthly statements of a region that runs: the job that writes them, corrections, the audit that makes them again."""
 
+import shutil
 from dataclasses import replace
 from fractions import Fraction
 
@@ -10,12 +11,14 @@ from small_region import records_of
 from gridbourse.errors import InvalidValue
 from gridbourse.ledger.month_records import MonthStatement
 from gridbourse.node.jobs.loop import RegionLoop
+from gridbourse.node.region import Region
 from gridbourse.node.settling.month import MonthSettlement
 from gridbourse.region.description import read_region, write_region
 from gridbourse.region.rules import load_rules
 from gridbourse.rules.grid_fee import grid_fee
 from gridbourse.rules.month import Item
 from gridbourse.rules.parameters import VoltageLevel
+from gridbourse.rules.rule_set import SHIPPED, load_rule_set
 
 
 @pytest.fixture
@@ -147,6 +150,18 @@ def test_another_set_than_was_agreed_on_is_refused(tmp_path):
         load_rules([replace(RULES, rule_set="sichuan-2026@000000000000")], tmp_path)
     with pytest.raises(InvalidValue, match=r"rules\.set"):
         load_rules([replace(RULES, rule_set="sichuan-2026")], tmp_path)
+
+
+def test_a_set_called_by_its_name_is_pinned_and_one_of_the_regions_own_goes_with_it(tmp_path):
+    own = tmp_path / "rules" / "valley"
+    shutil.copytree(SHIPPED / "sichuan_2026", own)
+    description = own / "rule_set.toml"
+    description.write_text(description.read_text().replace("sichuan-2026", "valley"))
+    later = replace(RULES, rule_set="valley", from_day=RULES.from_day.replace(month=9))
+    named = replace(spec(), rules=(replace(RULES, rule_set="sichuan-2026"), later))
+    with Region.create(tmp_path / "region", named, rules=tmp_path / "rules") as region:
+        assert region.spec.rules == (RULES, replace(later, rule_set=load_rule_set(own).version))
+        assert region.parts.rules.on(later.from_day).name == "valley"
 
 
 # The audit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from gridbourse.errors import InvalidValue
 from gridbourse.region.fields import Fields, toml_text
 from gridbourse.region.layout import RULES_FOLDER
 from gridbourse.rules.parameters import VoltageLevel
-from gridbourse.rules.rule_set import InForce, RuleHistory, find_rule_set, load_rule_set
+from gridbourse.rules.rule_set import InForce, RuleHistory, RuleSet, find_rule_set, load_rule_set
 
 _DIGEST_DIGITS = 12
 
@@ -78,10 +78,34 @@ def load_rules(specs: Iterable[RulesSpec], folder: Path) -> RuleHistory:
     return RuleHistory(_load(spec, folder / RULES_FOLDER) for spec in specs)
 
 
+def pinned(specs: Iterable[RulesSpec], folder: Path) -> tuple[RulesSpec, ...]:
+    """The same with the version of every set that is called by its name alone: what a new region agrees on.
+
+    Parameters
+    ----------
+    specs
+        As somebody wrote them.
+    folder
+        Where the region's own sets lie, a folder each.
+
+    Raises
+    ------
+    InvalidValue
+        A set is not there, or is wrong.
+    """
+    return tuple(
+        spec if "@" in spec.rule_set else replace(spec, rule_set=_find(spec.rule_set, folder).version) for spec in specs
+    )
+
+
 def _load(spec: RulesSpec, folder: Path) -> InForce:
     name, _, digest = spec.rule_set.partition("@")
-    own = folder / name
-    found = load_rule_set(own) if own.is_dir() else find_rule_set(name)
+    found = _find(name, folder)
     if not digest or not found.digest.startswith(digest) or len(digest) < _DIGEST_DIGITS:
         raise InvalidValue("rules.set", spec.rule_set, f"{found.version}, which is the set that lies here")
     return InForce(spec.from_day, found, spec.within_zone, spec.between_zones)
+
+
+def _find(name: str, folder: Path) -> RuleSet:
+    own = folder / name
+    return load_rule_set(own) if own.is_dir() else find_rule_set(name)
