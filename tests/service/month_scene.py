@@ -1,21 +1,28 @@
 """A region that traded and metered on a day of every month from February to August 2026, with worked numbers."""
 
 from datetime import date
+from fractions import Fraction
 
 from gridbourse.delivery import DeliveryCalendar, date_day
 from gridbourse.market.types import EnergyType, Offer, Role, Settings, Side
 from gridbourse.node.region import Region
-from gridbourse.node.settling.balancing import DaySettlement, record_metered
+from gridbourse.node.settling.balancing import GRACE_SECONDS, DaySettlement, record_metered
+from gridbourse.region.communities import CommunitySpec
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.region.rules import RulesSpec
 from gridbourse.rules.delivered import Connection
 from gridbourse.rules.parameters import TariffKind, VoltageLevel
 from gridbourse.rules.rule_set import find_rule_set
+from gridbourse.rules.sharing import SharingKey
 
 CALENDAR = DeliveryCalendar("Asia/Shanghai")
 SET = find_rule_set("sichuan-2026")
 MWH = 1_000_000
 MIDDLE, LOW = VoltageLevel.FROM_1_TO_10KV, VoltageLevel.BELOW_1KV
+GENERATION = 2_458
+CONSUMPTION = (482, 146, 470, 505, 428, 47, 232, 170, 291, 285, 461, 150, 547, 501, 117, 59)
+FLATS = tuple(f"Flat {number:02}" for number in range(1, 17))
+PARK = (CommunitySpec("Park", SharingKey.DYNAMIC, ("Roof",), FLATS),)
 SPEC = RegionSpec(
     "months",
     700,
@@ -31,7 +38,16 @@ SPEC = RegionSpec(
             ),
         ),
         MasterSpec("shops", Role.AGGREGATOR, (NodeSpec("Shop", NodeKind.COMMERCIAL, "Street 4"),)),
-        MasterSpec("works", Role.USER, (NodeSpec("Works", NodeKind.INDUSTRIAL, "Road 5"),)),
+        MasterSpec(
+            "works",
+            Role.USER,
+            (
+                NodeSpec("Works", NodeKind.INDUSTRIAL, "Road 5"),
+                NodeSpec("Roof", NodeKind.PV, "House 0"),
+                *(NodeSpec(name, NodeKind.RESIDENTIAL, f"Door {name[-2:]}") for name in FLATS),
+            ),
+            communities=PARK,
+        ),
         MasterSpec(
             "grid",
             Role.GRID,
@@ -68,6 +84,12 @@ DAYS = {
     "2026-08-10": ([("Hill", "Town", 1, 300)], {"Hill": 1, "Town": -1}),
     "2026-08-17": ([("Hill", "Home", 1, 300)], {"Hill": 1, "Home": -1}),
 }
+DAYS["2026-08-24"] = (
+    [],
+    {"Roof": Fraction(GENERATION, MWH)}
+    | {name: Fraction(-wh, MWH) for name, wh in zip(FLATS, CONSUMPTION, strict=True)},
+)
+GRID = tuple(master for master in SPEC.masters if master.role is Role.GRID)
 OVER = CALENDAR.ends_at(date_day("2026-08-31")) + 86_400
 
 
@@ -97,7 +119,8 @@ def _live(region, clock, number, day, deals, metered):
     clock.now = CALENDAR.starts_at(day)
     region.open_day(day)
     buyers = {buyer for _, buyer, _, _ in deals}
-    region.deposit(dict.fromkeys(buyers, 10**14), day, number.to_bytes(32, "big"))
+    if buyers:
+        region.deposit(dict.fromkeys(buyers, 10**14), day, number.to_bytes(32, "big"))
     for seller, buyer, mwh, price in deals:
         ask = Offer(Side.ASK, EnergyType.WIND, period, mwh * MWH, price * 10)
         bid = Offer(Side.BID, EnergyType.any(), period, mwh * MWH, price * 10)
@@ -107,8 +130,8 @@ def _live(region, clock, number, day, deals, metered):
     region.settle()
     region.deliver()
     clock.now = CALENDAR.ends_at(day)
-    record_metered(region, {name: {period: mwh * MWH} for name, mwh in metered.items()})
-    clock.now += 86_400 + 120
+    record_metered(region, {name: {period: int(mwh * MWH)} for name, mwh in metered.items()})
+    clock.now += GRACE_SECONDS
     settlement = DaySettlement(region)
     settlement.step()
     settlement.step()

@@ -2,21 +2,27 @@
 
 import csv
 import io
+import json
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from month_scene import CALENDAR, MWH, SET, Clock, trade_and_meter
+from month_scene import CALENDAR, FLATS, GRID, MWH, PARK, SET, SPEC, Clock, trade_and_meter
 
 from gridbourse.cli.month import delivered, month
 from gridbourse.client import Client, billing
 from gridbourse.delivery import date_day
-from gridbourse.service.rights import Kind
+from gridbourse.rules.rule_set import RuleHistory
+from gridbourse.rules.sharing import SharingKey
+from gridbourse.service.billing.communities import Communities
+from gridbourse.service.rights import Kind, Principal
 from gridbourse.units import MONEY_UNITS_PER_YUAN
 from service import Service, until
 
 AUGUST = date_day("2026-08-03")
-NODES = ("Hill", "Town", "Home", "Mill", "Watt")
+NODES = ("Hill", "Town", "Home", "Mill", FLATS[0])
 BANDS = {"tip": 13 * 4, "peak": 11 * 4, "flat": 19 * 4, "valley": 3 * 4}
 
 
@@ -52,10 +58,7 @@ def money(found, *items):
 
 
 @pytest.fixture(scope="module")
-def specified(request):
-    import json
-    from pathlib import Path
-
+def specified():
     path = Path(__file__).parents[3] / "shared" / "data" / "market_rules.json"
     if not path.is_file():
         pytest.skip(f"the specification's numbers are not at {path}")
@@ -181,7 +184,7 @@ def test_the_client_and_the_command_line(served):
     with served.browser("Town") as browser:
         token = browser.post("/tokens", json={"name": "test", "scopes": ["read"]}).json()["secret"]
     period = CALENDAR.periods(AUGUST)[19 * 4]
-    with Client(served.url, token) as client:
+    with Client(served.url, token=token) as client:
         (own,) = client.send(billing.month("2026-08"))
         assert client.send(billing.months())[0].month == "2026-08"
         assert client.send(billing.month_csv("2026-08")).startswith(b"\xef\xbb\xbf")
@@ -194,6 +197,49 @@ def test_the_client_and_the_command_line(served):
     run = CliRunner().invoke(delivered, ["--period", "2026-08-03T19:00", "--price", "0.3", *options])
     assert run.exit_code == 0, run.output
     assert "saves" in run.output
+
+
+# What a community shares
+
+
+@pytest.mark.parametrize("key", list(SharingKey))
+def test_sixteen_flats_share_a_quarter_hour(served, specified, key):
+    numbers = specified["sharing_wh"]
+    (park,) = PARK
+    works = next(master for master in SPEC.masters if master.name == "works")
+    spec = replace(SPEC, masters=(replace(works, communities=(replace(park, key=key),)), *GRID))
+    shared = Communities(served.exchange.index, spec, RuleHistory([]))
+    found = shared.month(Principal(Kind.MASTER, "works", "works"), "Park", "2026-08")
+    assert (found.generated_wh, found.drawn_wh) == (numbers["generation"], sum(numbers["consumption"]))
+    assert found.shared_wh + found.to_grid_wh == found.generated_wh
+    assert all(one.shared_wh <= one.drawn_wh for one in found.members)
+    first_four = [one.shared_wh for one in found.members[:4]]
+    if key is SharingKey.DYNAMIC:
+        assert first_four == numbers["dynamic_first_four"]
+    elif key is SharingKey.RESHARED:
+        assert first_four == numbers["reshared_first_four"]
+    else:
+        exact = Fraction(numbers["static_used"]), Fraction(numbers["static_to_grid"])
+        assert (found.shared_wh, found.to_grid_wh) == tuple(map(round, exact))
+
+
+def test_a_flat_sees_the_sums_and_itself_and_the_tests_of_local_use(served):
+    with served.browser(FLATS[0]) as client:
+        (own,) = client.get("/communities").json()
+        found = client.get("/communities/Park/2026-08").json()
+        page = client.get(f"{served.url}/energy/community?month=2026-08", headers={"Accept-Language": "zh"}).text
+        assert client.get("/communities/Park/2026-07").json()["generated_wh"] == 0
+    assert own["members"] == [FLATS[0]]
+    assert [(one["drawn_wh"], one["shared_wh"]) for one in found["members"]] == [(482, 242)]
+    assert [(test["name"], test["passed"]) for test in found["local_use"]] == [
+        ("own_of_available", True),
+        ("own_of_consumed", True),
+        ("fed_in_of_available", True),
+    ]
+    assert "园区共享" in page
+    with served.browser("Town") as client:
+        assert client.get("/communities").json() == []
+        assert client.get("/communities/Park/2026-08").status_code == 404
 
 
 # Pages

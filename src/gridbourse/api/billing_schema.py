@@ -113,3 +113,49 @@ class MonthStatement:
     retail: Annotated[Money, Field(description="What it would have cost by the retail tariff.")]
     record: Annotated[int, Field(description="Number of the record on the slave chain.")]
     leaf: HashText
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """Nodes of one master that share what some of them generate."""
+
+    name: Annotated[str, Field(description="Of the community.", examples=["Park"])]
+    master: MasterName
+    key: Annotated[str, Field(description="dynamic, static or reshared.", examples=["dynamic"])]
+    plants: list[NodeId]
+    members: Annotated[list[NodeId], Field(description="Those of them that the caller may see.")]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedEnergy:
+    """What a member of a community drew in a month, and what of it the community generated at the time."""
+
+    node_id: NodeId
+    drawn_wh: EnergyWh
+    shared_wh: EnergyWh
+
+
+@dataclass(frozen=True, slots=True)
+class LocalUse:
+    """A test of local use: what the community reached, and what the rules ask for."""
+
+    name: Annotated[str, Field(description="Parameter of the rules.", examples=["own_of_available"])]
+    share_permille: int
+    limit_permille: int
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CommunityMonth:
+    """A month of a community, quarter hour by quarter hour from its meters alone, summed up."""
+
+    community: Community
+    month: MonthText
+    generated_wh: EnergyWh
+    drawn_wh: EnergyWh
+    shared_wh: EnergyWh
+    to_grid_wh: EnergyWh
+    members: Annotated[list[SharedEnergy], Field(description="Those that the caller may see.")]
+    local_use: Annotated[list[LocalUse], Field(description="Of this month; empty if nothing is to be tested.")]
+    rules: RulesVersion | None
+    open_periods: Annotated[int, Field(description="Not shared: a reading of somebody is missing or in doubt.")]

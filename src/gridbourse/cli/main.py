@@ -34,6 +34,7 @@ COMMANDS = {
     "metered": "statement",
     "month": "month",
     "delivered": "month",
+    "community": "community",
     "meter": "meter",
     "disclosure": "disclosure",
     "serve": "serve",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gridbourse.api.billing_schema import MonthStatement, OfferPrice, TariffDay
+from urllib.parse import quote
+
+from gridbourse.api.billing_schema import Community, CommunityMonth, MonthStatement, OfferPrice, TariffDay
 from gridbourse.client.request import Request, get
 
 
@@ -24,6 +26,16 @@ def months(*, node_id: str | None = None) -> Request[list[MonthStatement]]:
 def month(month_text: str, *, node_id: str | None = None) -> Request[list[MonthStatement]]:
     """What counts of a month, a document for each node."""
     return get(f"/months/{month_text}", list[MonthStatement], node_id=node_id)
+
+
+def communities() -> Request[list[Community]]:
+    """Communities of which any node is the caller's."""
+    return get("/communities", list[Community])
+
+
+def community_month(name: str, month_text: str) -> Request[CommunityMonth]:
+    """A month of a community."""
+    return get(f"/communities/{quote(name, safe='')}/{month_text}", CommunityMonth)
 
 
 def month_csv(month_text: str, *, node_id: str | None = None) -> Request[bytes]:

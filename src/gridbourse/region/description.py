@@ -20,6 +20,7 @@ from gridbourse.crypto.suite import HPKE, suite_named
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import MAX_ZONE, Role, Settings
+from gridbourse.region.communities import CommunitySpec
 from gridbourse.region.fields import Fields, member_named, require_confirmations, toml_text
 from gridbourse.region.grid import NO_GRID, GridSpec, LineSpec
 from gridbourse.region.names import comparable, require_name
@@ -117,6 +118,8 @@ class MasterSpec:
         ``keys/tokens/NAME``.
     slave_chain_confirmations
         When a block read from there counts as final, as in `MainChainSpec`.
+    communities
+        Nodes of it that share what they generate.
     """
 
     name: str
@@ -124,6 +127,7 @@ class MasterSpec:
     nodes: tuple[NodeSpec, ...]
     slave_chain_url: str = ""
     slave_chain_confirmations: Confirmations = 0
+    communities: tuple[CommunitySpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +307,8 @@ def write_region(spec: RegionSpec, path: Path) -> None:
             fields = {"id": node.node_id, "kind": node.kind, "location": node.location}
             lines += ["", "[[master.node]]", *(f"{field} = {toml_text(value)}" for field, value in fields.items())]
             lines += _optional_node_lines(node)
+        for community in master.communities:
+            lines += community.lines()
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -403,6 +409,7 @@ def _master(fields: Fields) -> MasterSpec:
         nodes=tuple(_node(entry) for entry in fields.tables("node")),
         slave_chain_url=fields.take("slave_chain_url", str, ""),
         slave_chain_confirmations=fields.confirmations("slave_chain_confirmations"),
+        communities=tuple(map(CommunitySpec.read, fields.tables("community"))),
     )
     fields.require_empty()
     return spec
@@ -458,6 +465,10 @@ def _require_market(settings: Settings) -> None:
 def _require_master(master: MasterSpec) -> None:
     if not _MASTER_NAME.fullmatch(master.name) or master.name == "main":
         raise InvalidValue("master.name", master.name, "1 to 40 of a-z, 0-9 and '-', and not 'main'")
+    _require_distinct("master.community.name", [community.name for community in master.communities])
+    _require_distinct("plants of communities", [name for community in master.communities for name in community.plants])
+    for community in master.communities:
+        community.require_nodes({node.node_id for node in master.nodes})
     for node in master.nodes:
         require_name("master.node.id", node.node_id)
         if node.location:

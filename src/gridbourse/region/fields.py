@@ -66,6 +66,13 @@ class Fields:
             raise InvalidValue(self._prefix + name, value, "one of " + ", ".join(known))
         return known[value]
 
+    def integers(self, name: str) -> tuple[int, ...]:
+        """A list of whole numbers; empty if it is left out."""
+        values = self.take(name, list, [])
+        if not all(type(value) is int for value in values):
+            raise InvalidValue(self._prefix + name, values, "a list of whole numbers")
+        return tuple(values)
+
     def address(self, name: str) -> Address:
         """An account or contract."""
         text = self.take(name, str)

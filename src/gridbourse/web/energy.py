@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Form, Query, Response
 
 from gridbourse.api.schema import DealStatus, EnergyTypeName, Limits, OrderStatus
-from gridbourse.delivery import date_day
+from gridbourse.delivery import date_day, date_text
 from gridbourse.errors import InvalidValue, NotFound
 from gridbourse.index.naming import types_of
 from gridbourse.metering.surplus import AutoTradingLimits
@@ -25,6 +26,7 @@ router = page_router()
 ROWS = 25
 LINES = 500
 MONTH_STATEMENTS = 100
+_MONTH = re.compile("(19[7-9][0-9]|20[0-9]{2})-(0[1-9]|1[0-2])")
 MOST = 1_000_000
 NodeName = Annotated[str, Query(alias="node", max_length=80)]
 Cursor = Annotated[str | None, Query(max_length=40)]
@@ -216,9 +218,18 @@ async def month(frame: PageFrame, node: NodeName = "", month_text: MonthChoice =
         items=items_of(statements),
         paid=sum(own.paid for own in statements),
         received=sum(own.received for own in statements),
-        notes={own.number: month_notes(own, frame.t) for own in statements[:MONTH_STATEMENTS]},
+        beside={own.number: month_notes(own, frame.t) for own in statements[:MONTH_STATEMENTS]},
         documents=documents[:LINES],
     )
+
+
+@router.get("/energy/community")
+async def community(frame: PageFrame, node: NodeName = "", month_text: MonthChoice = "") -> Response:
+    """What communities share."""
+    communities = frame.exchange.communities
+    chosen = month_text if _MONTH.fullmatch(month_text) else date_text(frame.exchange.today)[:7]
+    found = [communities.month(frame.principal, own.name, chosen) for own in communities.communities(frame.principal)]
+    return _part(frame, "energy_community.html", node, month=chosen, communities=found[:MONTH_STATEMENTS])
 
 
 def _part(frame: Frame, template: str, node: str, *, next_cursor: str | None = None, **context: Any) -> Response:

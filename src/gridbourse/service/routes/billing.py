@@ -6,9 +6,9 @@ import asyncio
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
-from gridbourse.api.billing_schema import MonthStatement, MonthText, OfferPrice, TariffDay
+from gridbourse.api.billing_schema import Community, CommunityMonth, MonthStatement, MonthText, OfferPrice, TariffDay
 from gridbourse.api.schema import Day, Period, PriceTicks
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.billing.month_text import months_csv
@@ -80,6 +80,23 @@ async def read_month(
 ) -> list[MonthStatement]:
     """What counts of a month, a document for each of your nodes."""
     return exchange.months.of_month(principal, month, node_id=node_id)
+
+
+@router.get("/communities", **operation(Right.READ_NODE))
+async def list_communities(exchange: ExchangeOf, principal: CurrentUser) -> list[Community]:
+    """Communities of which any node is yours."""
+    return exchange.communities.communities(principal)
+
+
+@router.get("/communities/{name}/{month}", **operation(Right.READ_NODE, HTTPStatus.NOT_FOUND))
+async def read_community_month(
+    exchange: ExchangeOf,
+    principal: CurrentUser,
+    name: Annotated[str, Path(min_length=1, max_length=80)],
+    month: MonthText,
+) -> CommunityMonth:
+    """A month of a community: what it generated, who used it, and the tests of local use, from its meters alone."""
+    return exchange.communities.month(principal, name, month)
 
 
 def _pdf(statements: list[MonthStatement], region: str, t: Translation) -> bytes:

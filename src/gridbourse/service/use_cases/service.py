@@ -38,6 +38,7 @@ from gridbourse.region.layout import DESCRIPTION_FILE, READINGS_FILE, SERVICE_FI
 from gridbourse.region.rules import load_rules
 from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.auth.credentials import Credentials
+from gridbourse.service.billing.communities import Communities
 from gridbourse.service.billing.months import MonthStatements
 from gridbourse.service.billing.tariffs import Tariffs
 from gridbourse.service.changes import Feed
@@ -92,8 +93,8 @@ class Exchange:
         What function nodes do and own.
     statements, months
         What they paid and received, by day and by month.
-    tariffs
-        What energy costs at their meters.
+    tariffs, communities
+        What energy costs at their meters, and what they share.
     calendar
         The region's delivery days and local time.
     metering, offering
@@ -153,6 +154,7 @@ class Exchange:
         self.statements = Statements(self.trading, self.index, self.calendar)
         self.months = MonthStatements(self.trading, self.index)
         rules, has_zones = load_rules(spec.rules, folder), bool(spec.grid.zones)
+        self.communities = Communities(self.index, spec, rules)
         self.tariffs = Tariffs(self.trading, self.index, self.calendar, rules, has_zones=has_zones)
         self.credentials = Credentials(self.store, self.directory, _members(rules_in_force, names), chain_id, clock)
         self.chains = ChainQueries(node, spec, rules_in_force.kept_chain_ids, self.index)
