@@ -1,5 +1,6 @@
 """A region that traded and metered on a day of every month from February to August 2026, with worked numbers."""
 
+import shutil
 from datetime import date
 from fractions import Fraction
 
@@ -12,7 +13,7 @@ from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, Region
 from gridbourse.region.rules import RulesSpec
 from gridbourse.rules.delivered import Connection
 from gridbourse.rules.parameters import TariffKind, VoltageLevel
-from gridbourse.rules.rule_set import find_rule_set
+from gridbourse.rules.rule_set import SHIPPED, find_rule_set
 from gridbourse.rules.sharing import SharingKey
 
 CALENDAR = DeliveryCalendar("Asia/Shanghai")
@@ -67,6 +68,7 @@ SPEC = RegionSpec(
         RulesSpec(date(2026, 8, 3), SET.version, VoltageLevel.KV35),
         RulesSpec(date(2026, 8, 9), SET.version, VoltageLevel.KV110),
         RulesSpec(date(2026, 8, 16), SET.version, MIDDLE),
+        RulesSpec(date(2026, 9, 1), "valley", MIDDLE),
     ),
 )
 DAYS = {
@@ -105,7 +107,14 @@ class Clock:
 
 def trade_and_meter(folder, clock):
     """Let the region live through all its days; it is closed afterwards."""
-    region = Region.create(folder, SPEC, clock=clock)
+    own = folder.parent / "rules" / "valley"
+    shutil.copytree(SHIPPED / "sichuan_2026", own)
+    for name, before, after in (
+        ("rule_set.toml", 'name = "sichuan-2026"', 'name = "valley"'),
+        ("parameters.csv", "2026-08-31", "2026-12-31"),
+    ):
+        (own / name).write_text((own / name).read_text("utf-8").replace(before, after), "utf-8")
+    region = Region.create(folder, SPEC, clock=clock, rules=own.parent)
     try:
         for number, (text, (deals, metered)) in enumerate(DAYS.items(), start=1):
             _live(region, clock, number, date_day(text), deals, metered)
@@ -130,7 +139,8 @@ def _live(region, clock, number, day, deals, metered):
     region.settle()
     region.deliver()
     clock.now = CALENDAR.ends_at(day)
-    record_metered(region, {name: {period: int(mwh * MWH)} for name, mwh in metered.items()})
+    still = dict.fromkeys(CALENDAR.periods(day), 0)
+    record_metered(region, {name: still | {period: int(mwh * MWH)} for name, mwh in metered.items()})
     clock.now += GRACE_SECONDS
     settlement = DaySettlement(region)
     settlement.step()

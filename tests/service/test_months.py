@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from month_scene import CALENDAR, FLATS, GRID, MWH, PARK, SET, SPEC, Clock, trade_and_meter
+from month_scene import CALENDAR, FLATS, GRID, MWH, OVER, PARK, SET, SPEC, Clock, trade_and_meter
+from openadr3.api import OpenADRClient
 
 from gridbourse.cli.month import delivered, month
 from gridbourse.client import Client, billing
@@ -240,6 +241,36 @@ def test_a_flat_sees_the_sums_and_itself_and_the_tests_of_local_use(served):
     with served.browser("Town") as client:
         assert client.get("/communities").json() == []
         assert client.get("/communities/Park/2026-08").status_code == 404
+
+
+# Prices for devices
+
+
+def test_a_foreign_openadr_client_reads_programs_and_prices(served):
+    with served.browser("Mill") as browser:
+        token = browser.post("/tokens", json={"name": "heat pump", "scopes": ["read"]}).json()["secret"]
+        today = CALENDAR.day_at(OVER)
+        tariff = browser.get(f"/tariffs/{today}").json()
+    with OpenADRClient(f"{served.url}/openadr3/3.1.0", token=token) as device:
+        (program,) = device.programs()
+        assert device.program(program.id) == program
+        assert device.find_program_by_name(program.program_name) == program
+        first, second = device.events(programID=program.id)
+        assert device.event(first.id) == first
+        assert device.get_event_by_id("tariff-0").status_code == 404
+        assert len(device.events(limit=1)) == 1
+    assert first.interval_period.start.timestamp() == CALENDAR.starts_at(today)
+    assert second.interval_period.start.timestamp() == CALENDAR.starts_at(today + 1)
+    assert first.interval_period.duration.in_minutes() == 15
+    read = [Fraction(str(one.payloads[0].values[0])) for one in first.intervals]
+    assert read == [Fraction(one["price_microyuan"], 1_000_000) for one in tariff["periods"]]
+    (descriptor,) = program.payload_descriptors
+    assert (descriptor.payload_type, descriptor.units, descriptor.currency) == ("PRICE", "KWH", "CNY")
+
+
+def test_a_device_without_a_token_is_told_to_bring_one(served):
+    with OpenADRClient(f"{served.url}/openadr3/3.1.0") as device:
+        assert device.get_programs().status_code == 401
 
 
 # Pages

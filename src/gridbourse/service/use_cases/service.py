@@ -40,6 +40,7 @@ from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.auth.credentials import Credentials
 from gridbourse.service.billing.communities import Communities
 from gridbourse.service.billing.months import MonthStatements
+from gridbourse.service.billing.openadr import PriceServer
 from gridbourse.service.billing.tariffs import Tariffs
 from gridbourse.service.changes import Feed
 from gridbourse.service.metering import Metering
@@ -95,6 +96,8 @@ class Exchange:
         What they paid and received, by day and by month.
     tariffs, communities
         What energy costs at their meters, and what they share.
+    prices
+        The same for devices.
     calendar
         The region's delivery days and local time.
     metering, offering
@@ -156,6 +159,7 @@ class Exchange:
         rules, has_zones = load_rules(spec.rules, folder), bool(spec.grid.zones)
         self.communities = Communities(self.index, spec, rules)
         self.tariffs = Tariffs(self.trading, self.index, self.calendar, rules, has_zones=has_zones)
+        self.prices = PriceServer(self.tariffs, self.index)
         self.credentials = Credentials(self.store, self.directory, _members(rules_in_force, names), chain_id, clock)
         self.chains = ChainQueries(node, spec, rules_in_force.kept_chain_ids, self.index)
         self.search = Search(self.index, self.chains)
