@@ -80,7 +80,7 @@ def test_two_steps(served, specified):
     [("a", "plants", "2026-03", "Hill"), ("b", "shops", "2026-04", "Shop"), ("c", "works", "2026-05", "Works")],
 )
 def test_deviations_by_kind_of_participant(served, specified, form, master, month_text, node_id):
-    records = served.exchange.index.records.months(chain=master, month=int(month_text.replace("-", "")))
+    records = served.exchange.index.months.statements(chain=master, month=int(month_text.replace("-", "")))
     own = next(record.details for record in records if record.details.user_id == node_id)
     charge = own.paid[own.items.index("deviation")]
     assert Fraction(charge, MONEY_UNITS_PER_YUAN) == specified["deviation"][form]["yuan"]

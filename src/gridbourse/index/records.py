@@ -97,16 +97,6 @@ class KeptRecord:
     details: CapacityDetails | PayoutInstruction
 
 
-@dataclass(frozen=True, slots=True)
-class MonthRecord:
-    """A monthly statement, and the record that it is on its chain."""
-
-    chain: str
-    record: int
-    leaf: bytes
-    details: MonthStatement
-
-
 @dataclass(slots=True)
 class _Record:
     """A row of `records`."""
@@ -434,19 +424,6 @@ class Records:
         )
         return [(record, node_id, title) for record, node_id, title in self._database.rows(newer)]
 
-    def months(
-        self, *, chain: str | None = None, node_ids: Iterable[str] | None = None, month: int | None = None
-    ) -> list[MonthRecord]:
-        """Monthly statements with all corrections: of a chain, some nodes, a month, or all; the oldest first."""
-        statement = select(month_statements).order_by(month_statements.c.chain, month_statements.c.record)
-        if chain is not None:
-            statement = statement.where(month_statements.c.chain == chain)
-        if node_ids is not None:
-            statement = statement.where(month_statements.c.node_id.in_(list(node_ids)))
-        if month is not None:
-            statement = statement.where(month_statements.c.month == month)
-        return [_month_record(row) for row in self._database.rows(statement)]
-
     def newest_of_days(self, kind: RecordKind, chain: str, days: range) -> int:
         """Number of the newest record of a kind about some delivery days on a chain; -1 if there is none."""
         statement = select(func.max(day_records.c.record)).filter_by(chain=chain, kind=int(kind))
@@ -495,11 +472,6 @@ class Records:
 def _entry(row: Sequence[Any]) -> RecordEntry:
     chain, number, height, kind, author, leaf, transaction_hash, node_id, deal_id = row
     return RecordEntry(chain, number, height, kind, Address(author), leaf, transaction_hash, node_id, deal_id)
-
-
-def _month_record(row: Any) -> MonthRecord:
-    details: Any = read_details(int(RecordKind.MONTH_STATEMENT), row.content)
-    return MonthRecord(row.chain, row.record, row.leaf, details)
 
 
 def _day_record(row: Any) -> DayRecord:

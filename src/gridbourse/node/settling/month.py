@@ -57,7 +57,7 @@ class MonthSettlement:
         bills = MonthView(region.calendar, region.parts.rules, month, trades).bills(
             master.membership.role.name.lower(), nodes, records.of_month(name, days), node_of.get
         )
-        before = [record.details for record in records.months(chain=name)]
+        before = [record.details for record in self._index.months.statements(chain=name)]
         newest = {own.user_id: own for own in before if own.month == month}
         news = list[MonthStatement]()
         for node_id, bill in bills.items():
@@ -86,7 +86,7 @@ class MonthSettlement:
         if done is not None:
             return done
         newest, _, _ = self._seen(name, month)
-        written = self._index.records.months(chain=name, month=month)
+        written = self._index.months.statements(chain=name, month=month)
         if not written:
             return None
         last = written[-1].details

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gridbourse.api.billing_schema import MonthLine, MonthStatement
+from gridbourse.index.queries.months import MonthRecord
 from gridbourse.index.queries.reader import IndexReader
-from gridbourse.index.records import MonthRecord
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.service.use_cases.trading import Trading
 
@@ -37,7 +37,7 @@ class MonthStatements:
 
     def _found(self, principal: Principal, node_id: str | None, month: int | None) -> list[MonthStatement]:
         require(principal, Right.READ_NODE)
-        records = self._index.records.months(node_ids=self._trading.nodes(principal, node_id), month=month)
+        records = self._index.months.statements(node_ids=self._trading.nodes(principal, node_id), month=month)
         corrected = {(own.chain, own.details.corrects) for own in records}
         newest_first = sorted(records, key=lambda own: (own.details.month, own.chain, own.record), reverse=True)
         return [_view(own, is_newest=(own.chain, own.details.number) not in corrected) for own in newest_first]
