@@ -13,7 +13,7 @@ from gridbourse.ledger.month_records import MonthStatement
 from gridbourse.node.jobs.loop import RegionLoop
 from gridbourse.node.region import Region
 from gridbourse.node.settling.month import MonthSettlement
-from gridbourse.region.description import read_region, write_region
+from gridbourse.region.description_file import read_region, write_region
 from gridbourse.region.rules import load_rules
 from gridbourse.rules.grid_fee import grid_fee
 from gridbourse.rules.month import Item

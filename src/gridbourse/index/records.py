@@ -10,15 +10,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, or_, select, update
 
-from gridbourse.contracts.slave_ledger import RecordHead
+from gridbourse.api.schema import DealStatus
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.merkle import MerkleFrontier, inclusion_proof, root_of_leaves
 from gridbourse.delivery import DeliveryCalendar
-from gridbourse.index.blocks import Block, SlaveBlock
+from gridbourse.index.blocks import Block, MainBlock, SlaveBlock
 from gridbourse.index.database import Database, insert_rows, is_integer
-from gridbourse.index.schema import answers, day_records, kept_records, month_statements, records, reports, subtrees
+from gridbourse.index.market_rows import DEAL_CHANGES
+from gridbourse.index.queries.months import write_statement
+from gridbourse.index.schema import (
+    IS_PENDING,
+    answers,
+    day_records,
+    kept_records,
+    records,
+    reports,
+    subtrees,
+    trades,
+)
 from gridbourse.index.stored_text import stored_text
 from gridbourse.ledger.balancing_records import CapacityDetails, MeteredDetails, ScheduleDetails, StatementDetails
 from gridbourse.ledger.kinds import RecordKind
@@ -156,7 +167,7 @@ def apply(
                 content = stored_text(write_details(found.details))
                 connection.execute(insert(kept_records), {**row, "leaf": found.record.leaf, "content": content})
             case MonthStatement():
-                _state_month(connection, block.master, found.record, found.details)
+                write_statement(connection, block.master, found.record, found.details)
             case MeteredDetails() | StatementDetails() | ScheduleDetails():
                 _state(connection, block.master, found, calendar)
             case _:
@@ -193,7 +204,26 @@ def _answer(connection: Connection, details: Confirmation) -> None:
         return
     key = {"deal_id": details.deal_id, "side": int(details.side), "node_id": details.user_id}
     if connection.execute(select(answers).filter_by(**key)).first() is None:
-        connection.execute(insert(answers), {**key, "confirmed": details.confirmed})
+        connection.execute(insert(answers), {**key, "confirmed": details.confirmed, "is_pending": True})
+
+
+def note_submitted(connection: Connection, blocks: Sequence[Block]) -> None:
+    """Let answers that the market knows, or whose deal has ended, not be pending any more.
+
+    Parameters
+    ----------
+    connection
+        In a transaction, in which what the blocks say of deals and answers stands already.
+    blocks
+        New blocks.
+    """
+    if any(
+        any(isinstance(event, DEAL_CHANGES) for event in block.events)
+        if isinstance(block, MainBlock)
+        else any(isinstance(found.details, Confirmation) for found in block.records)
+        for block in blocks
+    ):
+        connection.execute(_SUBMITTED)
 
 
 def _report(connection: Connection, block: SlaveBlock, index: int, details: NodeReport) -> None:
@@ -227,14 +257,6 @@ def _state(connection: Connection, chain: str, found: SlaveRecord, calendar: Del
     content = stored_text(write_details(details))
     row = {**key, "version": (before or 0) + 1, "record": found.record.index, "leaf": found.record.leaf}
     connection.execute(insert(day_records), {**row, "content": content})
-
-
-def _state_month(connection: Connection, chain: str, record: RecordHead, details: MonthStatement) -> None:
-    if not is_integer(details.month) or not is_integer(details.number):
-        return
-    row = {"chain": chain, "record": record.index, "leaf": record.leaf, "node_id": details.user_id}
-    stated = {"month": details.month, "number": details.number, "content": stored_text(write_details(details))}
-    connection.execute(insert(month_statements), {**row, **stated})
 
 
 # The log
@@ -282,6 +304,18 @@ class _Log:
         first, stop = number << below, number + 1 << below
         return root_of_leaves(_hashes(self._connection, self._chain, level - below, first, stop))
 
+
+_ASKED = case((answers.c.side == int(Side.ASK), trades.c.seller_confirmed), else_=trades.c.buyer_confirmed)
+_SUBMITTED = (
+    update(answers)
+    .where(
+        IS_PENDING,
+        select(trades.c.deal_id)
+        .where(trades.c.deal_id == answers.c.deal_id, or_(trades.c.status != DealStatus.INTENT.value, _ASKED))
+        .exists(),
+    )
+    .values(is_pending=False)
+)
 
 # Queries
 
@@ -423,23 +457,6 @@ class Records:
             reports.c.chain == chain, reports.c.record > after
         )
         return [(record, node_id, title) for record, node_id, title in self._database.rows(newer)]
-
-    def newest_of_days(self, kind: RecordKind, chain: str, days: range) -> int:
-        """Number of the newest record of a kind about some delivery days on a chain; -1 if there is none."""
-        statement = select(func.max(day_records.c.record)).filter_by(chain=chain, kind=int(kind))
-        found = self._database.value(statement.where(day_records.c.day >= days.start, day_records.c.day < days.stop))
-        return -1 if found is None else int(found)
-
-    def of_month(self, chain: str, days: range) -> list[StatementDetails]:
-        """How a master settled some delivery days, by day and node."""
-        statement = (
-            select(day_records)
-            .filter_by(chain=chain, kind=int(RecordKind.STATEMENT))
-            .where(day_records.c.day >= days.start, day_records.c.day < days.stop)
-            .order_by(day_records.c.day, day_records.c.node_id)
-        )
-        found = [_day_record(row).details for row in self._database.rows(statement)]
-        return [details for details in found if isinstance(details, StatementDetails)]
 
     def statements(self, node_ids: Iterable[str], day: int) -> list[StatementDetails]:
         """How masters settled nodes' delivery day."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from gridbourse.chain.interface import Confirmations
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
+from gridbourse.text import LANGUAGES, DisplayName
 from gridbourse.units import price_ticks
 
 _ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
@@ -84,6 +85,13 @@ class Fields:
         """When a block counts as final."""
         value = self._values.pop(name, 0)
         return require_confirmations(self._prefix + name, value)
+
+    def display_name(self) -> DisplayName:
+        """What people call something, in each language."""
+        names = Fields(f"{self._prefix}display_name.", self.take("display_name", dict, {}))
+        name = DisplayName(**{language: names.take(language, str, "") for language in LANGUAGES})
+        names.require_empty()
+        return name
 
     def tables(self, name: str) -> list[Fields]:
         """The tables of an array, none if it is left out."""

@@ -1,4 +1,4 @@
-"""Reads monthly statements, with all corrections."""
+"""Monthly statements in the index, with all corrections, and the settled days that they follow from."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Connection, func, insert, select
 
-from gridbourse.index.database import Database
-from gridbourse.index.schema import month_statements
+from gridbourse.contracts.slave_ledger import RecordHead
+from gridbourse.index.database import Database, is_integer
+from gridbourse.index.schema import day_records, month_statements
+from gridbourse.index.stored_text import stored_text
+from gridbourse.ledger.balancing_records import StatementDetails
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.month_records import MonthStatement
-from gridbourse.ledger.sealing import read_details
+from gridbourse.ledger.sealing import read_details, write_details
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,14 @@ class MonthRecord:
     record: int
     leaf: bytes
     details: MonthStatement
+
+
+def write_statement(connection: Connection, chain: str, record: RecordHead, own: MonthStatement) -> None:
+    """Write what a record states; a month or number that no database holds is none."""
+    if is_integer(own.month) and is_integer(own.number):
+        row = {"chain": chain, "record": record.index, "leaf": record.leaf, "node_id": own.user_id}
+        stated = {"month": own.month, "number": own.number, "content": stored_text(write_details(own))}
+        connection.execute(insert(month_statements), row | stated)
 
 
 class Months:
@@ -49,6 +60,24 @@ class Months:
         if month is not None:
             statement = statement.where(month_statements.c.month == month)
         return [_month_record(row) for row in self._database.rows(statement)]
+
+    def newest_settled(self, chain: str, days: range) -> int:
+        """Number of the newest record that settles any of some delivery days on a chain; -1 if there is none."""
+        statement = select(func.max(day_records.c.record)).where(*_settled(chain, days))
+        found = self._database.value(statement)
+        return -1 if found is None else int(found)
+
+    def settled(self, chain: str, days: range) -> list[StatementDetails]:
+        """How a master settled some delivery days, by day and node."""
+        statement = select(day_records).where(*_settled(chain, days))
+        rows = self._database.rows(statement.order_by(day_records.c.day, day_records.c.node_id))
+        found = [read_details(row.kind, row.content) for row in rows]
+        return [details for details in found if isinstance(details, StatementDetails)]
+
+
+def _settled(chain: str, days: range) -> tuple[ColumnElement[bool], ...]:
+    is_statement = day_records.c.kind == int(RecordKind.STATEMENT)
+    return day_records.c.chain == chain, is_statement, day_records.c.day >= days.start, day_records.c.day < days.stop
 
 
 def _month_record(row: Any) -> MonthRecord:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gridbourse.index.queries.reader import IndexReader
-from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.month_records import MonthBasis, MonthStatement
 from gridbourse.node.region import Region
 from gridbourse.regulator.months.view import MonthView, days_of, month_of, periods_of, versions_in
@@ -48,14 +47,14 @@ class MonthSettlement:
         """Write what a month comes to for the nodes of a master, where it is new or other than was written."""
         region, master, relay = self._region, self._region.masters[name], self._region.relays[name]
         relay.catch_up()
-        seen, records = self._seen(name, month), self._index.records
+        seen = self._seen(name, month)
         periods, days = periods_of(month, region.calendar), days_of(month)
         trades = relay.market.settled_between(periods)
         basis = MonthBasis(month, seen[2], relay.record_count, relay.market.height, len(trades))
         node_of = {trader: node_id for (node_id, _), trader in master.traders.items()}
         nodes = {own.node_id: own for own in self._index.participants.nodes(name)}
         bills = MonthView(region.calendar, region.parts.rules, month, trades).bills(
-            master.membership.role.name.lower(), nodes, records.of_month(name, days), node_of.get
+            master.membership.role.name.lower(), nodes, self._index.months.settled(name, days), node_of.get
         )
         before = [record.details for record in self._index.months.statements(chain=name)]
         newest = {own.user_id: own for own in before if own.month == month}
@@ -76,7 +75,7 @@ class MonthSettlement:
 
     def _seen(self, name: str, month: int) -> _Seen:
         periods = periods_of(month, self._region.calendar)
-        newest = self._index.records.newest_of_days(RecordKind.STATEMENT, name, days_of(month))
+        newest = self._index.months.newest_settled(name, days_of(month))
         trades = self._region.relays[name].market.settled_count(periods)
         return newest, trades, versions_in(self._region.parts.rules, month)
 

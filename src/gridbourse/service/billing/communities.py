@@ -92,7 +92,7 @@ class Communities:
     def _share(self, master: str, community: CommunitySpec, days: range) -> _Sums:
         """Share every period of some days of which all meters are known."""
         fed_in, drawn = dict[int, dict[str, int]](), dict[int, dict[str, int]]()
-        for details in self._index.records.of_month(master, days):
+        for details in self._index.months.settled(master, days):
             series = zip(details.fed_in_wh, details.drawn_wh, strict=True)
             for period, (fed_in_wh, drawn_wh) in enumerate(series, details.first_period):
                 if period not in details.open_periods:

@@ -1,0 +1,246 @@
+"""A region as one TOML file describes it. docs/region.md lists every field.
+
+The file names who takes part and the first market settings. It holds no secret and nothing that changes while
+the region runs: settings change by votes, keys by rotation, both on the chains.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+from gridbourse.chain.interface import DEFAULT_TIMEOUT_SECONDS
+from gridbourse.crypto.suite import HPKE
+from gridbourse.errors import InvalidValue
+from gridbourse.market.types import Role, Settings
+from gridbourse.region.communities import CommunitySpec
+from gridbourse.region.description import (
+    Engine,
+    MainChainSpec,
+    MasterSpec,
+    NodeKind,
+    NodeSpec,
+    RegionSpec,
+)
+from gridbourse.region.fields import Fields, member_named, toml_text
+from gridbourse.region.grid import NO_GRID, GridSpec, LineSpec
+from gridbourse.region.rules import RulesSpec
+from gridbourse.rules.delivered import Connection, usual_tariff
+from gridbourse.rules.parameters import TariffKind, VoltageLevel
+from gridbourse.text import NO_DISPLAY_NAME, DisplayName
+from gridbourse.units import format_price
+
+_CONTRACTS = ("consortium", "market", "anchors", "balancing")
+
+
+def read_region(path: Path) -> RegionSpec:
+    """Read a region's TOML file.
+
+    Raises
+    ------
+    InvalidValue
+        The file is no TOML, or a field is missing, unknown or wrong; the error names it.
+    """
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidValue("region file", str(path), f"a readable TOML file ({error})") from error
+    root = Fields("", document)
+    spec = RegionSpec(
+        name=root.take("name", str),
+        chain_id=root.take("chain_id", int),
+        settings=_settings(
+            Fields("market.", root.take("market", dict)), Fields("settlement.", root.take("settlement", dict, {}))
+        ),
+        masters=tuple(_master(entry) for entry in root.tables("master")),
+        single_chain=root.take("single_chain", bool, default=False),
+        suite=root.take("suite", str, default=HPKE.name),
+        time_zone=root.take("time_zone", str, default="UTC"),
+        main_chain=_main_chain(Fields("main_chain.", root.take("main_chain", dict, {}))),
+        grid=_grid(Fields("grid.", root.take("grid", dict, {}))),
+        rules=tuple(map(RulesSpec.read, root.tables("rules"))),
+        display_name=root.display_name(),
+    )
+    root.require_empty()
+    return spec
+
+
+def write_region(spec: RegionSpec, path: Path) -> None:
+    """Write a region's TOML file, as `read_region` reads it."""
+    settings = spec.settings
+    lines = [
+        f"name = {toml_text(spec.name)}",
+        *_display_name_lines(spec.display_name),
+        f"chain_id = {spec.chain_id}",
+        f"single_chain = {str(spec.single_chain).lower()}",
+        f"suite = {toml_text(spec.suite)}",
+        f"time_zone = {toml_text(spec.time_zone)}",
+        "",
+        *_main_chain_lines(spec.main_chain),
+        "[market]",
+        f"cooling_off_seconds = {settings.cooling_off_seconds}",
+        f"price_floor_yuan_per_kwh = {toml_text(format_price(settings.floor_ticks))}",
+        f"price_cap_yuan_per_kwh = {toml_text(format_price(settings.cap_ticks))}",
+        f"gate_closure_lead_seconds = {settings.gate_lead_seconds}",
+        f"max_candidates = {settings.max_candidates}",
+        f"apart_seconds = {settings.apart_seconds}",
+        f"trading_roles = [{', '.join(toml_text(role.name.lower()) for role in sorted(settings.trading_roles))}]",
+        "",
+        "[settlement]",
+        f"fallback_yuan_per_kwh = {toml_text(format_price(settings.fallback_ticks))}",
+        f"incentive_permille = {settings.incentive_permille}",
+        f"metering_due_seconds = {settings.metering_due_seconds}",
+    ]
+    lines += _grid_lines(spec.grid)
+    for rules in spec.rules:
+        lines += rules.lines()
+    for master in spec.masters:
+        lines += ["", "[[master]]", f"name = {toml_text(master.name)}", f"role = {toml_text(master.role.name.lower())}"]
+        lines += _display_name_lines(master.display_name)
+        if master.slave_chain_url:
+            lines += [f"slave_chain_url = {toml_text(master.slave_chain_url)}"]
+        if master.slave_chain_confirmations:
+            lines += [f"slave_chain_confirmations = {json.dumps(master.slave_chain_confirmations)}"]
+        for node in master.nodes:
+            fields = {"id": node.node_id, "kind": node.kind, "location": node.location}
+            lines += ["", "[[master.node]]", *(f"{field} = {toml_text(value)}" for field, value in fields.items())]
+            lines += _display_name_lines(node.display_name)
+            lines += _optional_node_lines(node)
+        for community in master.communities:
+            lines += community.lines()
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _optional_node_lines(node: NodeSpec) -> list[str]:
+    lines = [f"zone = {node.zone}"] if node.zone else []
+    if node.connection is not None:
+        lines += [f"voltage_level = {toml_text(node.connection.level)}"]
+        lines += [f"tariff = {toml_text(node.connection.tariff)}"]
+        lines += [f"area = {toml_text(node.connection.area)}"] if node.connection.area else []
+    return lines + (["under_mechanism = true"] if node.under_mechanism else [])
+
+
+def _main_chain(fields: Fields) -> MainChainSpec:
+    found = Fields("main_chain.contracts.", contracts) if (contracts := fields.take("contracts", dict, {})) else None
+    spec = MainChainSpec(
+        engine=member_named(
+            "main_chain.engine", Engine.__members__, fields.take("engine", str, Engine.EMBEDDED).upper()
+        ),
+        url=fields.take("url", str, ""),
+        contracts=tuple(found.address(name) for name in _CONTRACTS) if found else (),
+        confirmations=fields.confirmations("confirmations"),
+        charges_gas=fields.take("charges_gas", bool, default=False),
+        final_within_seconds=fields.take("final_within_seconds", int, int(DEFAULT_TIMEOUT_SECONDS)),
+    )
+    fields.require_empty()
+    if found:
+        found.require_empty()
+    return spec
+
+
+def _main_chain_lines(spec: MainChainSpec) -> list[str]:
+    if spec == MainChainSpec():
+        return []
+    lines = ["[main_chain]", f"engine = {toml_text(spec.engine)}", f"url = {toml_text(spec.url)}"]
+    if spec.confirmations:
+        lines += [f"confirmations = {json.dumps(spec.confirmations)}"]
+    if spec.charges_gas:
+        lines += ["charges_gas = true"]
+    lines += [f"final_within_seconds = {spec.final_within_seconds}", ""]
+    if spec.contracts:
+        addresses = zip(_CONTRACTS, spec.contracts, strict=True)
+        lines += ["[main_chain.contracts]", *(f'{name} = "0x{address.hex()}"' for name, address in addresses), ""]
+    return lines
+
+
+def _grid(fields: Fields) -> GridSpec:
+    lines = []
+    for entry in fields.tables("line"):
+        ends = entry.take("from", str), entry.take("to", str)
+        numbers = entry.take("limit_kw", int), entry.take("reactance_milliohm", int)
+        lines.append(LineSpec(entry.take("name", str), *ends, *numbers))
+        entry.require_empty()
+    zones = tuple(map(str, fields.take("zones", list, [])))
+    spec = GridSpec(zones, tuple(lines), fields.take("margin_permille", int, 100))
+    fields.require_empty()
+    return spec
+
+
+def _grid_lines(spec: GridSpec) -> list[str]:
+    if spec == NO_GRID:
+        return []
+    zones = ", ".join(toml_text(zone) for zone in spec.zones)
+    lines = ["", "[grid]", f"zones = [{zones}]", f"margin_permille = {spec.margin_permille}"]
+    for line in spec.lines:
+        lines += ["", "[[grid.line]]", f"name = {toml_text(line.name)}"]
+        lines += [f"from = {toml_text(line.from_zone)}", f"to = {toml_text(line.to_zone)}"]
+        lines += [f"limit_kw = {line.limit_kw}", f"reactance_milliohm = {line.reactance_milliohm}"]
+    return lines
+
+
+def _settings(fields: Fields, settlement: Fields) -> Settings:
+    roles = fields.take("trading_roles", list, [role.name.lower() for role in Role])
+    settings = Settings(
+        cooling_off_seconds=fields.take("cooling_off_seconds", int),
+        floor_ticks=fields.price("price_floor_yuan_per_kwh"),
+        cap_ticks=fields.price("price_cap_yuan_per_kwh"),
+        gate_lead_seconds=fields.take("gate_closure_lead_seconds", int),
+        max_candidates=fields.take("max_candidates", int, 64),
+        trading_roles=frozenset(
+            member_named("market.trading_roles", Role.__members__, str(role).upper()) for role in roles
+        ),
+        fallback_ticks=settlement.price("fallback_yuan_per_kwh", "0.4"),
+        incentive_permille=settlement.take("incentive_permille", int, 100),
+        metering_due_seconds=settlement.take("metering_due_seconds", int, 86_400),
+        apart_seconds=fields.take("apart_seconds", int, 86_400),
+    )
+    fields.require_empty()
+    settlement.require_empty()
+    return settings
+
+
+def _master(fields: Fields) -> MasterSpec:
+    spec = MasterSpec(
+        name=fields.take("name", str),
+        role=member_named("master.role", Role.__members__, fields.take("role", str).upper()),
+        nodes=tuple(_node(entry) for entry in fields.tables("node")),
+        slave_chain_url=fields.take("slave_chain_url", str, ""),
+        slave_chain_confirmations=fields.confirmations("slave_chain_confirmations"),
+        communities=tuple(map(CommunitySpec.read, fields.tables("community"))),
+        display_name=fields.display_name(),
+    )
+    fields.require_empty()
+    return spec
+
+
+def _node(fields: Fields) -> NodeSpec:
+    spec = NodeSpec(
+        node_id=fields.take("id", str),
+        kind=member_named("master.node.kind", NodeKind.__members__, fields.take("kind", str).upper()),
+        location=fields.take("location", str),
+        zone=fields.take("zone", int, 0),
+        connection=_connection(fields),
+        under_mechanism=fields.take("under_mechanism", bool, default=False),
+        display_name=fields.display_name(),
+    )
+    fields.require_empty()
+    return spec
+
+
+def _connection(fields: Fields) -> Connection | None:
+    level, tariff = fields.word("voltage_level", VoltageLevel), fields.word("tariff", TariffKind)
+    area = fields.take("area", str, "")
+    if level is None:
+        if tariff or area:
+            levels = ", ".join(VoltageLevel)
+            raise InvalidValue("master.node.voltage_level", None, f"one of {levels}, beside the tariff")
+        return None
+    return Connection(level, tariff or usual_tariff(level), area)
+
+
+def _display_name_lines(name: DisplayName) -> list[str]:
+    if name == NO_DISPLAY_NAME:
+        return []
+    given = [(language, text) for language, text in (("en", name.en), ("zh", name.zh)) if text]
+    return [f"display_name = {{ {', '.join(f'{language} = {toml_text(text)}' for language, text in given)} }}"]
