@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from gridbourse.errors import InvalidValue
 from gridbourse.rules.deviation import Deviation, give_back
 from gridbourse.rules.mechanism import settle_mechanism
-from gridbourse.rules.quantity import Quantity, mean_price_ticks
-from gridbourse.rules.two_settlement import settle_in_two_steps
+from gridbourse.rules.two_settlement import Quantity, settle_in_two_steps
 from gridbourse.units import money_units
 
 MWH = 1_000_000
@@ -121,12 +120,6 @@ def test_the_mechanism_pays_or_takes_the_difference_to_the_average(rules, averag
     settled = settle_mechanism(1_000 * MWH, share, price, yuan_per_mwh(average))
     assert settled.money == yuan * money_units(1)
     assert settled.mechanism_wh == 800 * MWH
-
-
-def test_the_average_is_weighted_by_energy():
-    assert mean_price_ticks([Quantity(1_000, 3_000), Quantity(3_000, 3_800)]) == 3_600
-    with pytest.raises(InvalidValue, match="quantities"):
-        mean_price_ticks([])
 
 
 @given(energies_wh, st.fractions(0, 1, max_denominator=1_000), prices_ticks, prices_ticks)

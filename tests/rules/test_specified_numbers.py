@@ -14,9 +14,8 @@ from gridbourse.rules.mechanism import settle_mechanism
 from gridbourse.rules.origin import issue_certificates, match
 from gridbourse.rules.packages import SavingShare, margin_returned
 from gridbourse.rules.parameters import Band, TariffKind, VoltageLevel
-from gridbourse.rules.quantity import Quantity
 from gridbourse.rules.sharing import equal_keys, share_again, share_dynamically, static_shares
-from gridbourse.rules.two_settlement import settle_in_two_steps
+from gridbourse.rules.two_settlement import Quantity, settle_in_two_steps
 from gridbourse.units import MONEY_UNITS_PER_YUAN, TICKS_PER_YUAN
 
 AUGUST = date(2026, 8, 3)

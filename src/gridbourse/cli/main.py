@@ -49,6 +49,9 @@ SECTIONS = {
         "payout": _Entry("payout", "Have money paid out"),
         "statement": _Entry("statement", "What nodes paid and received for a day"),
         "metered": _Entry("statement", "What meters counted beside what was traded"),
+        "month": _Entry("month", "The monthly statement of nodes"),
+        "delivered": _Entry("month", "What an offer costs at the meter"),
+        "community": _Entry("community", "What communities generate and share"),
         "meter": _Entry("meter", "Smart meters and their readings"),
     },
     "Take part": {

@@ -13,6 +13,7 @@ from gridbourse.node.folder.backup import back_up, restore
 from gridbourse.node.folder.setup import PublicKeys, found_from, make_share
 from gridbourse.node.region import Region
 from gridbourse.region.description_file import read_region
+from gridbourse.region.layout import RULES_FOLDER
 from gridbourse.region.shown_names import ShownNames
 from gridbourse.service.upgrade import upgrade
 from gridbourse.text import DEFAULT_LANGUAGE
@@ -30,8 +31,13 @@ def region() -> None:
 @click.argument("description", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("folder", type=FOLDER)
 def init(description: Path, folder: Path) -> None:
-    """Make a region in FOLDER from its DESCRIPTION, a TOML file: keys, chains and contracts."""
-    with Region.create(folder, read_region(description)) as made:
+    """Make a region in FOLDER from its DESCRIPTION, a TOML file: keys, chains and contracts.
+
+    Sets of market rules in a folder `rules` beside DESCRIPTION go with it.
+    """
+    own_rules = description.parent / RULES_FOLDER
+    rules = own_rules if own_rules.is_dir() else None
+    with Region.create(folder, read_region(description), rules=rules) as made:
         _show(Console(), made)
 
 

@@ -22,6 +22,7 @@ from gridbourse.rules.delivered import (
     PricePart,
     delivered_day,
     delivered_price,
+    usual_tariff,
 )
 from gridbourse.rules.parameters import TariffKind, VoltageLevel
 from gridbourse.rules.rule_set import RuleSet, find_rule_set
@@ -55,7 +56,7 @@ def _asked(command: Callable[..., None]) -> Callable[..., None]:
         **more: Any,
     ) -> None:
         voltage = VoltageLevel(level)
-        kind = TariffKind(tariff_kind) if tariff_kind else _usual_tariff(voltage)
+        kind = TariffKind(tariff_kind) if tariff_kind else usual_tariff(voltage)
         asked = _Asked(
             find_rule_set(rules),
             Connection(voltage, kind, area),
@@ -85,10 +86,6 @@ def _asked(command: Callable[..., None]) -> Callable[..., None]:
         decorated = option(decorated)
     decorated.__doc__ = command.__doc__
     return decorated
-
-
-def _usual_tariff(level: VoltageLevel) -> TariffKind:
-    return TariffKind.SINGLE_PART if level is VoltageLevel.BELOW_1KV else TariffKind.TWO_PART
 
 
 @click.group()

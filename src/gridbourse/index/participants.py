@@ -17,6 +17,8 @@ from gridbourse.ledger.records import DayOpened, LimitsSet, MeterRegistered, Nod
 from gridbourse.market.events import TraderRegistered
 from gridbourse.market.types import EnergyType
 from gridbourse.metering.surplus import AutoTradingLimits
+from gridbourse.rules.delivered import Connection as GridConnection
+from gridbourse.rules.delivered import connection_of
 
 _ACCOUNT_OF = select(day_accounts.c.trader).where(
     day_accounts.c.pseudonym.in_(bindparam("keys", expanding=True)),
@@ -45,6 +47,15 @@ class Participant:
     location: str
     address: bytes
     is_revoked: bool
+    voltage_level: str
+    tariff: str
+    area: str
+    under_mechanism: bool
+
+    @property
+    def connection(self) -> GridConnection | None:
+        """Its connection; None where no delivered prices are made for it."""
+        return connection_of(self.voltage_level, self.tariff, self.area)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +144,10 @@ def _register_node(connection: Connection, master: str, details: NodeRegistered)
         "location": stored_text(details.location),
         "address": bytes.fromhex(details.address_hex),
         "encryption_public": bytes.fromhex(details.encryption_public_hex),
+        "voltage_level": stored_text(details.voltage_level),
+        "tariff": stored_text(details.tariff),
+        "area": stored_text(details.area),
+        "under_mechanism": details.under_mechanism,
     }
     known = connection.execute(select(nodes).where(nodes.c.node_id == details.node_id)).first()
     if known is not None:
@@ -189,7 +204,16 @@ def _set_limits(connection: Connection, master: str, details: LimitsSet) -> None
 # Queries
 
 _NODES = select(
-    nodes.c.node_id, nodes.c.chain, nodes.c.kind, nodes.c.location, nodes.c.address, nodes.c.is_revoked
+    nodes.c.node_id,
+    nodes.c.chain,
+    nodes.c.kind,
+    nodes.c.location,
+    nodes.c.address,
+    nodes.c.is_revoked,
+    nodes.c.voltage_level,
+    nodes.c.tariff,
+    nodes.c.area,
+    nodes.c.under_mechanism,
 ).order_by(nodes.c.number)
 _NODE = _NODES.where(nodes.c.node_id == bindparam("node_id"))
 _OWNER = select(day_accounts.c.node_id, day_accounts.c.chain, day_accounts.c.day).where(

@@ -19,6 +19,7 @@ from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.blocks import Block, MainBlock, SlaveBlock
 from gridbourse.index.database import Database, insert_rows, is_integer
 from gridbourse.index.market_rows import DEAL_CHANGES
+from gridbourse.index.queries.months import write_statement
 from gridbourse.index.schema import (
     IS_PENDING,
     answers,
@@ -32,6 +33,7 @@ from gridbourse.index.schema import (
 from gridbourse.index.stored_text import stored_text
 from gridbourse.ledger.balancing_records import CapacityDetails, MeteredDetails, ScheduleDetails, StatementDetails
 from gridbourse.ledger.kinds import RecordKind
+from gridbourse.ledger.month_records import MonthStatement
 from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.ledger.reader import SlaveRecord
 from gridbourse.ledger.records import BlockSettings, Confirmation, Details, NodeRegistered, NodeReport, NodeRevoked
@@ -164,6 +166,8 @@ def apply(
                 row = {"chain": block.master, "record": found.record.index, "kind": int(found.details.KIND)}
                 content = stored_text(write_details(found.details))
                 connection.execute(insert(kept_records), {**row, "leaf": found.record.leaf, "content": content})
+            case MonthStatement():
+                write_statement(connection, block.master, found.record, found.details)
             case MeteredDetails() | StatementDetails() | ScheduleDetails():
                 _state(connection, block.master, found, calendar)
             case _:

@@ -47,7 +47,7 @@ from gridbourse.index.schema import (
 from gridbourse.index.schema import records as record_rows
 from gridbourse.ledger.records import Cancellation, Confirmation, DealDetails, OrderDetails
 from gridbourse.market.events import OrderPlaced
-from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side
+from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, SettledTrade, Side
 
 _Answer = TypeVar("_Answer")
 
@@ -270,6 +270,31 @@ class MarketReader:
             trades.c.status == DealStatus.SETTLED.value,
         )
         return int(self._database.value(statement))
+
+    def settled_between(self, periods: range) -> list[SettledTrade]:
+        """The deals of delivery periods that were carried out, with the zones of their parties."""
+        seller, buyer = day_accounts.alias(), day_accounts.alias()
+        statement = (
+            select(
+                trades.c.period,
+                trades.c.seller,
+                trades.c.buyer,
+                seller.c.zone.label("seller_zone"),
+                buyer.c.zone.label("buyer_zone"),
+                trades.c.energy_type,
+                trades.c.energy_wh,
+                trades.c.price_ticks,
+            )
+            .join(seller, seller.c.trader == trades.c.seller)
+            .join(buyer, buyer.c.trader == trades.c.buyer)
+            .where(
+                trades.c.period >= periods.start,
+                trades.c.period < periods.stop,
+                trades.c.status == DealStatus.SETTLED.value,
+            )
+            .order_by(trades.c.deal_id)
+        )
+        return [SettledTrade(*row) for row in self._database.rows(statement)]
 
     def settled(self, period: int) -> list[Deal]:
         """The deals of a delivery period that were carried out."""

@@ -370,6 +370,22 @@ kept_records = Table(
 """Payout instructions, transfer capacities, block settings, also those that are not the newest; content is JSON."""
 Index("kept_records_by_kind", kept_records.c.chain, kept_records.c.kind, kept_records.c.record)
 
+month_statements = Table(
+    "month_statements",
+    metadata,
+    Column("chain", Text, nullable=False),
+    Column("record", BigInteger, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("node_id", Text, nullable=False),
+    Column("month", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("content", Text, nullable=False),
+    PrimaryKeyConstraint("chain", "record"),
+    sqlite_with_rowid=False,
+)
+"""All monthly statements, corrections too; content is JSON."""
+Index("month_statements_by_node", month_statements.c.node_id, month_statements.c.month)
+
 # Who takes part
 
 nodes = Table(
@@ -382,6 +398,10 @@ nodes = Table(
     Column("location", Text, nullable=False),
     Column("address", LargeBinary, nullable=False),
     Column("encryption_public", LargeBinary, nullable=False),
+    Column("voltage_level", Text, nullable=False),
+    Column("tariff", Text, nullable=False),
+    Column("area", Text, nullable=False),
+    Column("under_mechanism", Boolean, nullable=False),
     Column("is_revoked", Boolean, nullable=False),
 )
 

@@ -29,3 +29,4 @@ class RecordKind(IntEnum):
     PAYOUT_RESULT = 19
     ASSETS = 20
     BLOCK_SETTINGS = 21
+    MONTH_STATEMENT = 22

@@ -18,11 +18,13 @@ from gridbourse.ledger.balancing_records import (
     Submitted,
 )
 from gridbourse.ledger.kinds import RecordKind
+from gridbourse.ledger.month_records import MonthStatement
 from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import DealState, EnergyType, Offer, OrderId, OrderRequest, Side
 from gridbourse.metering.intake import MeteringPoint
 from gridbourse.metering.surplus import AutoTradingLimits
+from gridbourse.rules.delivered import Connection, connection_of
 
 MAX_QUOTA_WH = 2**48 - 1
 MAX_CONNECTION_W = 2**40 - 1
@@ -220,6 +222,10 @@ class NodeRegistered:
         Who it is, what and where.
     address_hex, encryption_public_hex
         The keys that speak and read for it from now on.
+    voltage_level, tariff, area
+        Its connection to the grid, in the words of the market rules; empty where no delivered prices are made for it.
+    under_mechanism
+        Whether a share of what it feeds in is under the mechanism price.
     """
 
     KIND: ClassVar[RecordKind] = RecordKind.NODE
@@ -229,6 +235,15 @@ class NodeRegistered:
     location: str
     address_hex: str
     encryption_public_hex: str
+    voltage_level: str = ""
+    tariff: str = ""
+    area: str = ""
+    under_mechanism: bool = False
+
+    @property
+    def connection(self) -> Connection | None:
+        """Its connection; None where no delivered prices are made for it."""
+        return connection_of(self.voltage_level, self.tariff, self.area)
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +404,7 @@ MasterDetails = (
     | BlockSettings
     | MeteredDetails
     | StatementDetails
+    | MonthStatement
     | Submitted
 )
 """What only the master may write."""

@@ -298,3 +298,16 @@ class TransferCapacity:
 
     capacity_wh: int = 0
     used_wh: int = 0
+
+
+class SettledTrade(NamedTuple):
+    """A deal that was carried out, as far as statements of a month depend on it; parties by trader number."""
+
+    period: int
+    seller: int
+    buyer: int
+    seller_zone: int
+    buyer_zone: int
+    energy_type: int
+    energy_wh: int
+    price_ticks: int

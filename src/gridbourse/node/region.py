@@ -11,7 +11,9 @@ kept, which engine runs it, or who else takes part. On disk a region is a folder
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -41,6 +43,8 @@ from gridbourse.node.relay import PendingConfirmation, Relay, submit
 from gridbourse.node.settling.payouts import PayoutBook, Purse
 from gridbourse.region.description import RegionSpec
 from gridbourse.region.description_file import read_region, write_region
+from gridbourse.region.layout import RULES_FOLDER
+from gridbourse.region.rules import pinned
 from gridbourse.regulator.audit import Regulator
 
 
@@ -119,6 +123,7 @@ class Region:
         *,
         clock: Callable[[], int] = system_clock,
         observe: Observe = watch_nothing,
+        rules: Path | None = None,
     ) -> Self:
         """Make a new region with all of its members in one folder, and open it.
 
@@ -134,13 +139,18 @@ class Region:
             Source of block times.
         observe
             Looks on at every chain.
+        rules
+            Where sets of market rules lie that are the region's own: they go with it.
 
         Raises
         ------
         InvalidValue
-            The folder is not empty.
+            The folder is not empty, or a set of rules is not there.
         """
         with new_folder(folder) as draft:
+            if rules is not None:
+                shutil.copytree(rules, draft / RULES_FOLDER)
+            spec = replace(spec, rules=pinned(spec.rules, draft / RULES_FOLDER))
             write_region(spec, draft / "region.toml")
             engines = ChainSet(draft, spec, clock)
             try:

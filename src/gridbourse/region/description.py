@@ -13,8 +13,12 @@ from gridbourse.crypto.suite import HPKE, suite_named
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import MAX_ZONE, Role, Settings
+from gridbourse.region.communities import CommunitySpec
+from gridbourse.region.fields import require_confirmations
 from gridbourse.region.grid import NO_GRID, GridSpec
 from gridbourse.region.names import comparable, require_name
+from gridbourse.region.rules import RulesSpec
+from gridbourse.rules.delivered import Connection
 from gridbourse.text import LANGUAGES, NO_DISPLAY_NAME, DisplayName
 from gridbourse.units import format_price
 
@@ -68,21 +72,6 @@ KINDS_BELOW: Mapping[Role, frozenset[NodeKind]] = {
 """Which kinds of function nodes a master may have below it: everybody is a prosumer, only the grid dispatches."""
 
 
-def require_confirmations(field: str, value: object) -> Confirmations:
-    """Refuse what says of no block that it is final.
-
-    Raises
-    ------
-    InvalidValue
-        It is neither a number of blocks nor ``"finalized"``.
-    """
-    if value == "finalized":
-        return "finalized"
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InvalidValue(field, value, 'a number of blocks from 0 on, or "finalized"')
-    return value
-
-
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
     """A function node: a plant, a service of the grid, a household.
@@ -97,6 +86,10 @@ class NodeSpec:
         Where it is; it stands in encrypted records only.
     zone
         Zone of the grid that it is in, from 0 to 255; deals between zones need transfer capacity.
+    connection
+        Voltage level and tariff of its connection; None if no delivered prices are made for it.
+    under_mechanism
+        Whether a share of what it feeds in is under the mechanism price.
     display_name
         What people call it.
     """
@@ -105,6 +98,8 @@ class NodeSpec:
     kind: NodeKind
     location: str
     zone: int = 0
+    connection: Connection | None = None
+    under_mechanism: bool = False
     display_name: DisplayName = NO_DISPLAY_NAME
 
 
@@ -123,6 +118,8 @@ class MasterSpec:
         ``keys/tokens/NAME``.
     slave_chain_confirmations
         When a block read from there counts as final, as in `MainChainSpec`.
+    communities
+        Nodes of it that share what they generate.
     display_name
         What people call it.
     """
@@ -132,6 +129,7 @@ class MasterSpec:
     nodes: tuple[NodeSpec, ...]
     slave_chain_url: str = ""
     slave_chain_confirmations: Confirmations = 0
+    communities: tuple[CommunitySpec, ...] = ()
     display_name: DisplayName = NO_DISPLAY_NAME
 
 
@@ -201,6 +199,8 @@ class RegionSpec:
         The region's local time, by its name in the IANA time zone database: its midnights part the delivery days.
     grid
         Zones and lines.
+    rules
+        The sets of market rules in force, each from its day on.
     display_name
         What people call it.
 
@@ -221,6 +221,7 @@ class RegionSpec:
     main_chain: MainChainSpec = MainChainSpec()
     time_zone: str = "UTC"
     grid: GridSpec = NO_GRID
+    rules: tuple[RulesSpec, ...] = ()
     display_name: DisplayName = NO_DISPLAY_NAME
 
     def __post_init__(self) -> None:
@@ -272,6 +273,10 @@ def _require_market(settings: Settings) -> None:
 def _require_master(master: MasterSpec) -> None:
     if not _MASTER_NAME.fullmatch(master.name) or master.name == "main":
         raise InvalidValue("master.name", master.name, "1 to 40 of a-z, 0-9 and '-', and not 'main'")
+    _require_distinct("master.community.name", [community.name for community in master.communities])
+    _require_distinct("plants of communities", [name for community in master.communities for name in community.plants])
+    for community in master.communities:
+        community.require_nodes({node.node_id for node in master.nodes})
     own = [node.node_id for node in master.nodes if node.kind is NodeKind.OWN]
     if len(own) > 1:
         raise InvalidValue("kind of nodes " + ", ".join(own), NodeKind.OWN.value, "one node at most that is the master")

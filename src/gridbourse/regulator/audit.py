@@ -46,10 +46,12 @@ from gridbourse.regulator.change_audit import ChangeAudit
 from gridbourse.regulator.conduct_audit import ConductAudit
 from gridbourse.regulator.market_view import DEAL_EVENTS, STATE_AFTER, MarketView
 from gridbourse.regulator.money_audit import MoneyAudit
+from gridbourse.regulator.months.audit import MonthAudit
 from gridbourse.regulator.name_audit import NameAudit
 from gridbourse.regulator.shelf import Shelf
 from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_hex, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
+from gridbourse.rules.rule_set import RuleHistory
 from gridbourse.text import Message
 
 _Value = TypeVar("_Value")
@@ -75,6 +77,8 @@ class Regulator:
         The region's delivery days.
     shelf
         Where what is long is kept.
+    rules
+        The sets of market rules by which months are settled.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Regulator:
         names: Mapping[int, str],
         calendar: DeliveryCalendar,
         shelf: Shelf,
+        rules: RuleHistory,
     ) -> None:
         self._calendar = calendar
         self._main = main
@@ -102,6 +107,7 @@ class Regulator:
         self._registered = NameAudit(main, self._readings, self._name)
         self._balance = BalanceAudit(main, self._view, self._readings, self._name, calendar, keys.opening)
         self._money = MoneyAudit(main, self._view, self._readings, self._name, self._balance.payout_orders)
+        self._months = MonthAudit(main, self._view, self._readings, self._registered, calendar, rules)
         self._answers: dict[tuple[int, Side], bool] = {}
         self._conduct = ConductAudit(main, self._registered, self._view.deals, self._answers, self._name)
         self._published: list[tuple[ZonePair, int]] = []
@@ -160,6 +166,7 @@ class Regulator:
         findings += wrong_capacities(readings, self._balance.nominations, self._calendar)
         findings += wrong_publications(readings, self._published, self._calendar)
         findings += wrong_statements(readings, self._view.deals.values(), self._main.market.trader_of, self._calendar)
+        findings += self._months.wrong()
         # Last: it reads on.
         findings += self._money.wrong()
         return list(dict.fromkeys(findings))

@@ -23,6 +23,7 @@ from gridbourse.crypto.pseudonym import DayKey
 from gridbourse.errors import EnvelopeError, ProofError
 from gridbourse.ledger.balancing_records import CapacityDetails, Duty, MeteredDetails, ScheduleDetails, StatementDetails
 from gridbourse.ledger.merkle_log import Slave
+from gridbourse.ledger.month_records import MonthStatement
 from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.ledger.records import (
     Cancellation,
@@ -109,7 +110,10 @@ class VerifiedLedger:
         """Schedules, capacities, metered energies and statements, by leaf."""
         self.instructions: dict[bytes, DecryptedRecord[PayoutInstruction]] = {}
         """What users want paid out, by leaf."""
+        self.months: list[DecryptedRecord[MonthStatement]] = []
         self.nodes: dict[str, NodeRegistered] = {}
+        self.registrations: list[DecryptedRecord[NodeRegistered]] = []
+        """Who was taken in, and with which connection, in the sequence of the records."""
         self.revocations: dict[str, LedgerRecord] = {}
         self.day_keys: dict[int, DayKey] = {}
         self._days: dict[int, LedgerRecord] = {}
@@ -272,15 +276,23 @@ class VerifiedLedger:
                 self.duties.setdefault(leaf, DecryptedRecord(record, details, fault))
             case PayoutInstruction():
                 self.instructions.setdefault(leaf, DecryptedRecord(record, details, fault))
-            case NodeRegistered() if fault is None:
-                self.nodes[details.node_id] = details
-            case NodeRevoked() if fault is None:
-                self.revocations.setdefault(details.node_id, record)
-            case DayOpened() if fault is None:
-                self.day_keys[details.day] = details.day_key()
-                self._days.setdefault(details.day, record)
+            case MonthStatement():
+                self.months.append(DecryptedRecord(record, details, fault))
+            case NodeRegistered() | NodeRevoked() | DayOpened() if fault is None:
+                self._enter(record, details)
             case _:
                 pass
+
+    def _enter(self, record: LedgerRecord, details: NodeRegistered | NodeRevoked | DayOpened) -> None:
+        match details:
+            case NodeRegistered():
+                self.nodes[details.node_id] = details
+                self.registrations.append(DecryptedRecord(record, details, None))
+            case NodeRevoked():
+                self.revocations.setdefault(details.node_id, record)
+            case DayOpened():
+                self.day_keys[details.day] = details.day_key()
+                self._days.setdefault(details.day, record)
 
     def _fault(self, author: Address, details: Details) -> Message | None:
         """Why the author may not state this; None if it may.

@@ -42,6 +42,18 @@ class Connection:
     area: str = ""
 
 
+def connection_of(level: str, tariff: str, area: str) -> Connection | None:
+    """A connection in words, as records state it; None for words that are none."""
+    if level not in list(VoltageLevel) or tariff not in list(TariffKind):
+        return None
+    return Connection(VoltageLevel(level), TariffKind(tariff), area)
+
+
+def usual_tariff(level: VoltageLevel) -> TariffKind:
+    """The tariff of a connection that states none: two-part, and single-part below 1 kV, where there is no other."""
+    return TariffKind.SINGLE_PART if level is VoltageLevel.BELOW_1KV else TariffKind.TWO_PART
+
+
 @dataclass(frozen=True, slots=True)
 class PricePart:
     """One part of a delivered price.

@@ -47,7 +47,7 @@ def settle_mechanism(
     mechanism_ticks
         The plant's price.
     average_ticks
-        Mean of all settled trades of the technology that month, weighted by energy (`quantity.mean_price_ticks`).
+        Mean of all settled trades of the technology that month, weighted by energy (`month.Volume`).
 
     Raises
     ------

@@ -7,7 +7,7 @@ history, so that an old day is always settled by its old set.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from gridbourse.errors import InvalidValue
 from gridbourse.rules.calendar import TariffCalendar, load_calendar
 from gridbourse.rules.deviation import DeviationTerms, load_deviation_terms
-from gridbourse.rules.parameters import Parameters, load_parameters
+from gridbourse.rules.parameters import Parameters, VoltageLevel, load_parameters
 
 SHIPPED = Path(__file__).parent
 """Where the sets lie that come with the package, a folder each."""
@@ -147,10 +147,28 @@ def find_rule_set(name: str) -> RuleSet:
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """A set that was put into force, by vote, from a day on."""
+    """A set that was put into force from a day on.
+
+    Parameters
+    ----------
+    from_day
+        The first day that it settles.
+    rule_set
+        The set.
+    within_zone, between_zones
+        Highest voltage level that trades within a zone of the grid, and from one into another, use; None where such
+        trades pay for transmission and distribution in full.
+    """
 
     from_day: date
     rule_set: RuleSet
+    within_zone: VoltageLevel | None = None
+    between_zones: VoltageLevel | None = None
+
+    def highest_level(self, from_zone: int, to_zone: int, own: VoltageLevel) -> VoltageLevel | None:
+        """The highest level that a trade of a connection uses, its own included; None as above."""
+        shared = self.within_zone if from_zone == to_zone else self.between_zones
+        return None if shared is None else max(shared, own, key=lambda level: level.rank)
 
 
 class RuleHistory:
@@ -174,18 +192,33 @@ class RuleHistory:
             if day == following:
                 raise InvalidValue("from_day", str(day), "one set for each day on which rules change")
 
+    def __iter__(self) -> Iterator[InForce]:
+        """In the sequence of their first days."""
+        return iter(self._in_force)
+
+    def find(self, day: date) -> InForce | None:
+        """What settles a day, however long ago it was; None if no set was in force yet."""
+        begun = [entry for entry in self._in_force if entry.from_day <= day]
+        return begun[-1] if begun else None
+
+    def versions(self, first_day: date, last_day: date) -> tuple[str, ...]:
+        """The sets that settle any of some days, as a statement names them."""
+        begun = [entry for entry in self._in_force if entry.from_day <= last_day]
+        ends = [*(entry.from_day for entry in begun[1:]), date.max]
+        return tuple(entry.rule_set.version for entry, end in zip(begun, ends, strict=True) if end > first_day)
+
     def on(self, day: date) -> RuleSet:
-        """The set that settles a day, however long ago it was.
+        """The set that settles a day.
 
         Raises
         ------
         InvalidValue
             No set was in force yet.
         """
-        begun = [entry for entry in self._in_force if entry.from_day <= day]
-        if not begun:
+        found = self.find(day)
+        if found is None:
             raise InvalidValue("day", str(day), "a day on which a set of rules was in force")
-        return begun[-1].rule_set
+        return found.rule_set
 
 
 def _described(path: Path) -> dict[str, object]:

@@ -9,10 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
 
 from gridbourse.errors import InvalidValue
 from gridbourse.rounding import Exact, apportion, round_parts
+
+
+class SharingKey(StrEnum):
+    """How a community shares what it generates."""
+
+    DYNAMIC = "dynamic"
+    """By what each consumes at the time."""
+    STATIC = "static"
+    """By keys that stand; what a member cannot use goes to the grid."""
+    RESHARED = "reshared"
+    """By keys that stand; what a member cannot use is shared again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +41,17 @@ class Shares:
 
     shared_wh: tuple[int, ...]
     to_grid_wh: int
+
+
+def share(key: SharingKey, generation_wh: int, consumption_wh: Sequence[int], keys: Sequence[Exact]) -> Shares:
+    """Share a quarter hour by a community's key; `keys` count where it is not dynamic."""
+    match key:
+        case SharingKey.DYNAMIC:
+            return share_dynamically(generation_wh, consumption_wh)
+        case SharingKey.STATIC:
+            return share_statically(generation_wh, consumption_wh, keys)
+        case SharingKey.RESHARED:
+            return share_again(generation_wh, consumption_wh, keys)
 
 
 def share_dynamically(generation_wh: int, consumption_wh: Sequence[int]) -> Shares:

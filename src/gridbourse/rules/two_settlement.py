@@ -9,8 +9,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gridbourse.rounding import round_half_away
-from gridbourse.rules.quantity import Quantity
+from gridbourse.rounding import Exact, round_half_away
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """An energy and its price.
+
+    Parameters
+    ----------
+    energy_wh
+        In Wh; positive for what a plant sells or a user buys.
+    price_ticks
+        In ticks of 0.0001 yuan/kWh.
+    """
+
+    energy_wh: int
+    price_ticks: Exact
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,13 @@ from gridbourse.service.problems import handle_problems
 from gridbourse.service.rate_limit import OpenLimit
 from gridbourse.service.routes import (
     audit,
+    billing,
     chains,
     deals,
     market,
     meters,
     network,
+    openadr,
     operations,
     orders,
     payouts,
@@ -52,6 +54,7 @@ _TAGS = {
     "orders": "Place and follow orders of a function node.",
     "deals": "Confirm or abandon deals within their cooling-off time.",
     "money and energy": "Deposits and energy claims.",
+    "prices for devices": "Retail tariffs as an OpenADR 3.1.0 price server.",
     "meters": "Smart meters, their signed readings, and what these let expect.",
     "automatic offering": "What a node may do by itself, and what it did.",
     "own keys": "Records that nodes sign themselves.",
@@ -113,10 +116,11 @@ def create_app(
     app.add_middleware(AccessLog, settings=settings, metrics=app.state.metrics)
     handle_problems(app)
     api = APIRouter(prefix=API_PREFIX)
-    own = orders, deals, payouts, statements, records, meters
+    own = orders, deals, payouts, statements, billing, records, meters
     for subject in (market, *own, chains, network, audit, signin, stream):
         api.include_router(subject.router)
     app.include_router(api)
+    app.include_router(openadr.router)
     app.include_router(operations.router)
     if add_pages is not None:
         add_pages(app)

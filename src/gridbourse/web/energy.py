@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -9,10 +10,12 @@ from typing import Annotated, Any, Literal
 from fastapi import Form, Query, Response
 
 from gridbourse.api.schema import DealStatus, EnergyTypeName, Limits, OrderStatus
-from gridbourse.delivery import date_day
+from gridbourse.delivery import date_day, date_text
 from gridbourse.errors import InvalidValue, NotFound
 from gridbourse.index.naming import types_of
 from gridbourse.metering.surplus import AutoTradingLimits
+from gridbourse.service.billing.month_text import month_notes
+from gridbourse.service.billing.months import items_of
 from gridbourse.service.rights import Kind
 from gridbourse.service.use_cases.statement_text import statement_notes
 from gridbourse.service.use_cases.views import limits_view
@@ -22,11 +25,14 @@ from gridbourse.web.frame import Frame, PageFrame, page_router
 router = page_router()
 ROWS = 25
 LINES = 500
+MONTH_STATEMENTS = 100
+_MONTH = re.compile("(19[7-9][0-9]|20[0-9]{2})-(0[1-9]|1[0-2])")
 MOST = 1_000_000
 NodeName = Annotated[str, Query(alias="node", max_length=80)]
 Cursor = Annotated[str | None, Query(max_length=40)]
 NumberText = Annotated[str, Form(max_length=20)]
 DayText = Annotated[str, Query(alias="day", max_length=10)]
+MonthChoice = Annotated[str, Query(alias="month", max_length=7)]
 
 
 @router.get("/energy")
@@ -192,6 +198,38 @@ async def statement(frame: PageFrame, node: NodeName = "", day_text: DayText = "
         lines=found.lines[:LINES],
         statement_notes=statement_notes(found, frame.t),
     )
+
+
+@router.get("/energy/month")
+async def month(frame: PageFrame, node: NodeName = "", month_text: MonthChoice = "") -> Response:
+    """Monthly statements: what counts of a month, and all documents."""
+    documents = frame.exchange.months.statements(frame.principal, node_id=node or None)
+    months = sorted({own.month for own in documents}, reverse=True)
+    chosen = month_text if month_text in months else next(iter(months), "")
+    newest = [own for own in documents if own.month == chosen and own.is_newest]
+    statements = sorted(newest, key=lambda own: own.node_id)
+    return _part(
+        frame,
+        "energy_month.html",
+        node,
+        month=chosen,
+        months=months,
+        statements=statements[:MONTH_STATEMENTS],
+        items=items_of(statements),
+        paid=sum(own.paid for own in statements),
+        received=sum(own.received for own in statements),
+        beside={own.number: month_notes(own, frame.t) for own in statements[:MONTH_STATEMENTS]},
+        documents=documents[:LINES],
+    )
+
+
+@router.get("/energy/community")
+async def community(frame: PageFrame, node: NodeName = "", month_text: MonthChoice = "") -> Response:
+    """What communities share."""
+    communities = frame.exchange.communities
+    chosen = month_text if _MONTH.fullmatch(month_text) else date_text(frame.exchange.today)[:7]
+    found = [communities.month(frame.principal, own.name, chosen) for own in communities.communities(frame.principal)]
+    return _part(frame, "energy_community.html", node, month=chosen, communities=found[:MONTH_STATEMENTS])
 
 
 def _part(frame: Frame, template: str, node: str, *, next_cursor: str | None = None, **context: Any) -> Response:

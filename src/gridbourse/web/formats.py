@@ -38,6 +38,11 @@ def yuan(money: int | None) -> Markup:
     return _data(money, f"{'-' if money < 0 and fen else ''}{fen // 100:,}.{fen % 100:02}")
 
 
+def microyuan(price_microyuan: int) -> Markup:
+    """A tariff's price in yuan/kWh, with the six decimals that tariffs are published with."""
+    return _data(price_microyuan, f"{price_microyuan / 1_000_000:.6f}")
+
+
 def price_text(price_ticks: int) -> str:
     """A price as a field of a form takes it."""
     return f"{price_ticks / TICKS_PER_YUAN:.4f}"
@@ -53,6 +58,7 @@ def filters(calendar: DeliveryCalendar) -> Mapping[str, Callable[..., object]]:
     return {
         "kwh": kwh,
         "price": price,
+        "microyuan": microyuan,
         "yuan": yuan,
         "kwh_text": format_kwh,
         "price_text": price_text,

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import accumulate
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Form, Query, Response
 
-from gridbourse.api.schema import EnergyTypeName, OrderStatus, PeriodSummary, PriceLevel, Quote, SideName
+from gridbourse.api.billing_schema import OfferPrice
+from gridbourse.api.schema import EnergyTypeName, OrderStatus, PeriodSummary, PriceLevel, SideName
 from gridbourse.delivery import date_day
-from gridbourse.errors import InvalidValue
+from gridbourse.errors import InvalidValue, NotFound
 from gridbourse.index.naming import side_of, types_of
 from gridbourse.market.types import Offer, Side
 from gridbourse.service.rights import Kind, Right, require
@@ -96,7 +97,7 @@ async def market(
 async def quote(frame: PageFrame, form: Annotated[OrderForm, Depends(asked_order)]) -> Response:
     """What an order would bring, as a part of the page."""
     try:
-        return frame.render("quote.html", quote=_quote(frame, form.offer()))
+        return frame.render("quote.html", **_quoted(frame, form.offer()))
     except InvalidValue as error:
         return frame.render("quote_wrong.html", text=frame.explain(error))
 
@@ -119,7 +120,7 @@ async def order(
         return _market_page(frame, form, None)
     if step != "place" or not idempotency_key:
         key = secrets.token_hex(16)
-        return frame.render("order_review.html", form=form, quote=_quote(frame, offer), idempotency_key=key)
+        return frame.render("order_review.html", form=form, idempotency_key=key, **_quoted(frame, offer))
     placed = await frame.exchange.trading.place(frame.principal, offer, idempotency_key=idempotency_key)
     done = "order_refused" if placed.status is OrderStatus.REFUSED else "order_placed"
     return frame.go("/energy/orders", done=done)
@@ -159,9 +160,22 @@ def _market_page(
     )
 
 
-def _quote(frame: Frame, offer: Offer) -> Quote:
+def _quoted(frame: Frame, offer: Offer) -> dict[str, Any]:
+    """What an order would bring, and of a purchase its price at the buyer's meter."""
     node_id = frame.principal.name if frame.principal.kind is Kind.NODE else None
-    return frame.exchange.market.quote(offer, node_id)
+    quote = frame.exchange.market.quote(offer, node_id)
+    return {"quote": quote, "delivered": _delivered(frame, offer, quote.best_price_ticks) if node_id else None}
+
+
+def _delivered(frame: Frame, offer: Offer, best_ticks: int | None) -> OfferPrice | None:
+    """The delivered price of the best offer, or else of the buyer's limit; None where none can be made."""
+    if offer.side is not Side.BID:
+        return None
+    price_ticks = offer.price_ticks if best_ticks is None else best_ticks
+    try:
+        return frame.exchange.tariffs.offer(frame.principal, offer.period, price_ticks)
+    except NotFound:
+        return None
 
 
 def _chosen_period(exchange: Exchange, day: str, period: int | None) -> int:

@@ -14,6 +14,7 @@ from gridbourse.index.chains import Chains
 from gridbourse.index.database import Database
 from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.index.queries.accounts import Accounts
+from gridbourse.index.queries.months import Months
 from gridbourse.index.queries.orders import Orders
 from gridbourse.index.queries.trades import Trades
 from gridbourse.index.records import Records
@@ -65,7 +66,7 @@ class IndexReader:
     ----------
     orders, trades, accounts
         The market.
-    chains, records, participants, balance
+    chains, records, participants, balance, months
         What stands beside it.
     """
 
@@ -78,6 +79,7 @@ class IndexReader:
         self.records = Records(database)
         self.participants = ParticipantRegistry(database)
         self.balance = Balance(database)
+        self.months = Months(database)
 
     def sequence(self) -> int:
         """Number of the newest change."""

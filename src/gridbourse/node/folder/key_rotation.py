@@ -134,8 +134,17 @@ def enter_on_slave_chains(keys: RegionKeys, masters: Mapping[str, Master], relay
 
 def registration(node: NodeSpec, keys: NodeKeys) -> NodeRegistered:
     """What a slave chain records of a function node and its keys."""
+    connection = node.connection
     return NodeRegistered(
-        node.node_id, node.kind, node.location, keys.address.hex(), keys.encryption.public_bytes.hex()
+        node.node_id,
+        node.kind,
+        node.location,
+        keys.address.hex(),
+        keys.encryption.public_bytes.hex(),
+        voltage_level=connection.level.value if connection else "",
+        tariff=connection.tariff.value if connection else "",
+        area=connection.area if connection else "",
+        under_mechanism=node.under_mechanism,
     )
 
 

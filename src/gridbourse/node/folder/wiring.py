@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from gridbourse.chain.interface import Chain
@@ -24,8 +25,10 @@ from gridbourse.node.folder.setup import found, make_keys, set_up_slave
 from gridbourse.node.master import Master, Membership
 from gridbourse.region.description import Engine, MasterSpec, RegionSpec
 from gridbourse.region.description_file import read_region, write_region
+from gridbourse.region.rules import load_rules
 from gridbourse.regulator.audit import Regulator
 from gridbourse.regulator.shelf import Shelf
+from gridbourse.rules.rule_set import RuleHistory
 
 
 @contextmanager
@@ -66,6 +69,11 @@ class Wiring:
         self.keys = RegionKeys(folder)
         self.engines = engines
         self._operator = next(master.name for master in spec.masters if master.role is Role.GRID)
+
+    @cached_property
+    def rules(self) -> RuleHistory:
+        """The sets of market rules that settle its days. Raises `InvalidValue` if one is not there, or another."""
+        return load_rules(self.spec.rules, self.folder)
 
     def found(self) -> None:
         """Make everybody's keys, and the consortium's contracts on the main chain; their addresses are written down."""
@@ -116,7 +124,7 @@ class Wiring:
         readable = {master_id: self.slave(main, name, masters) for master_id, name in names.items()}
         slaves = {master_id: slave for master_id, slave in readable.items() if slave is not None}
         keys, calendar = self.keys.regulator.load_node(REGULATOR), DeliveryCalendar(self.spec.time_zone)
-        return Regulator(keys, main, slaves, names, calendar, Shelf(self.folder))
+        return Regulator(keys, main, slaves, names, calendar, Shelf(self.folder), self.rules)
 
     def slave(self, main: MainChain, name: str, masters: Mapping[str, Master]) -> Slave | None:
         """The slave chain of a master of this folder, or of one that lets it read; None of any other."""

@@ -21,6 +21,7 @@ from gridbourse.node.jobs.market.submit import Submit
 from gridbourse.node.jobs.metering.balance import Balance
 from gridbourse.node.jobs.metering.metered_files import MeteredFiles
 from gridbourse.node.jobs.metering.metered_readings import MeteredReadings
+from gridbourse.node.jobs.metering.month_statements import MonthStatements
 from gridbourse.node.jobs.money.collect_money import CollectMoney
 from gridbourse.node.jobs.money.order_payouts import OrderPayouts
 from gridbourse.node.jobs.money.pay_out import PayOut
@@ -154,6 +155,7 @@ def _member_jobs(schedule: JobSchedule, metered: MeteredReadings, monotonic: Cal
         PlaceMoney(every_seconds),
         PayOut(every_seconds),
         metered,
-        # Last, so that what it waits for, from others, holds nothing else up.
+        # Last, so that what they wait for, from others, holds nothing else up.
         Balance(every_seconds),
+        MonthStatements(every_seconds),
     )

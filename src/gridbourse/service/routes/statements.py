@@ -26,7 +26,7 @@ CSV, PDF = "text/csv", "application/pdf"
 NameLanguage = Annotated[Language | None, Query(description="By default what `Accept-Language` prefers.")]
 
 
-def _file(media_type: str, kind: str) -> dict[str, Any]:
+def file_operation(media_type: str, kind: str) -> dict[str, Any]:
     """Arguments of an operation that answers with a file."""
     described = operation(Right.READ_NODE, HTTPStatus.NOT_FOUND)
     content = {media_type: {"schema": {"type": "string"} | ({"format": "binary"} if media_type == PDF else {})}}
@@ -34,7 +34,7 @@ def _file(media_type: str, kind: str) -> dict[str, Any]:
     return described | {"response_class": Response}
 
 
-@router.get("/{day}.csv", **_file(CSV, "CSV"))
+@router.get("/{day}.csv", **file_operation(CSV, "CSV"))
 async def read_statement_csv(
     request: Request,
     exchange: ExchangeOf,
@@ -45,14 +45,14 @@ async def read_statement_csv(
 ) -> Response:
     """The statement of a delivery day as CSV (RFC 4180), times in the region's local time."""
     statement = exchange.statements.statement(principal, day, node_id=node_id)
-    return _download(
+    return download(
         statement_csv(statement, exchange.calendar, language or language_of(request.headers)),
         CSV,
         f"statement-{date_text(day)}.csv",
     )
 
 
-@router.get("/{day}.pdf", **_file(PDF, "PDF"))
+@router.get("/{day}.pdf", **file_operation(PDF, "PDF"))
 async def read_statement_pdf(
     request: Request,
     exchange: ExchangeOf,
@@ -65,7 +65,7 @@ async def read_statement_pdf(
     statement = exchange.statements.statement(principal, day, node_id=node_id)
     t = read_translation(language or language_of(request.headers))
     content = await asyncio.to_thread(_pdf, statement, exchange.shown_names, exchange.calendar, t)
-    return _download(content, PDF, f"statement-{date_text(day)}.pdf")
+    return download(content, PDF, f"statement-{date_text(day)}.pdf")
 
 
 @router.get("/{day}", **operation(Right.READ_NODE, HTTPStatus.NOT_FOUND))
@@ -85,5 +85,6 @@ def _pdf(
     return statement_pdf(statement, {language: names.region for language, names in regions.items()}, calendar, t)
 
 
-def _download(content: bytes, media_type: str, name: str) -> Response:
+def download(content: bytes, media_type: str, name: str) -> Response:
+    """Answer with a file."""
     return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -36,9 +36,14 @@ from gridbourse.node.rules import RulesInForce
 from gridbourse.region.description import RegionSpec
 from gridbourse.region.description_file import read_region
 from gridbourse.region.layout import DESCRIPTION_FILE, READINGS_FILE, SERVICE_FILE, SOCKET_FILE
+from gridbourse.region.rules import load_rules
 from gridbourse.region.shown_names import ShownNames
 from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.auth.credentials import Credentials
+from gridbourse.service.billing.communities import Communities
+from gridbourse.service.billing.months import MonthStatements
+from gridbourse.service.billing.openadr import PriceServer
+from gridbourse.service.billing.tariffs import Tariffs
 from gridbourse.service.changes import Feed
 from gridbourse.service.metering import Metering
 from gridbourse.service.node_host import NodeHost
@@ -89,8 +94,12 @@ class Exchange:
         What everybody may ask of the market.
     trading
         What function nodes do and own.
-    statements
-        What they paid and received.
+    statements, months
+        What they paid and received, by day and by month.
+    tariffs, communities
+        What energy costs at their meters, and what they share.
+    prices
+        The same for devices.
     shown_names
         What masters, nodes and the region are called, by language.
     calendar
@@ -151,6 +160,11 @@ class Exchange:
         self.metering = Metering(folder / READINGS_FILE, spec.name, self.directory, broker, clock)
         self.offering = Offering(self.index, self.calendar, self.metering, node, self.store, self._settings, clock)
         self.statements = Statements(self.trading, self.index, self.calendar, spec)
+        self.months = MonthStatements(self.trading, self.index)
+        rules, has_zones = load_rules(spec.rules, folder), bool(spec.grid.zones)
+        self.communities = Communities(self.index, spec, rules)
+        self.tariffs = Tariffs(self.trading, self.index, self.calendar, rules, has_zones=has_zones)
+        self.prices = PriceServer(self.tariffs, self.index)
         self.credentials = Credentials(self.store, self.directory, _members(rules_in_force, names), chain_id, clock)
         self.chains = ChainQueries(node, spec, rules_in_force.kept_chain_ids, self.index)
         self.search = Search(self.index, self.chains)

@@ -55,32 +55,39 @@ def statement_pdf(
     if len(statement.lines) > MAX_PDF_LINES:
         remedy = Message("one of them, or take CSV: a PDF has at most {most} lines", most=MAX_PDF_LINES)
         raise InvalidValue("node_id", None, remedy)
-    chinese = _chinese_font()
-    if t.language == "zh" and chinese is None:
-        t = t.in_english()
-    pdf = FPDF(format="A4")
-    pdf.set_title(f"{t('statement.title')} {date_text(statement.day)}")
-    pdf.add_font("text", fname=_latin_font())
-    if chinese:
-        pdf.add_font("chinese", fname=chinese, collection_font_number=_CHINESE_FONTS[chinese.name])
-        pdf.set_fallback_fonts(["chinese"])
+    pdf, t = document(f"{t('statement.title')} {date_text(statement.day)}", t)
     pdf.add_page()
     pdf.set_font("text", size=17)
     pdf.cell(text=f"{t('statement.title')} {date_text(statement.day)}", new_x="LMARGIN", new_y="NEXT")
     pdf.set_font("text", size=9)
     times = f"{date_text(statement.day)}, {calendar.time_zone}"
     pdf.ln(2)
-    _write_text(pdf, f"{regions[t.language]}. {times}.")
-    _write_text(pdf, t("statement.lead"))
+    write_text(pdf, f"{regions[t.language]}. {times}.")
+    write_text(pdf, t("statement.lead"))
     pdf.ln(4)
     _write_lines(pdf, statement, calendar, t)
     pdf.ln(4)
     for note in statement_notes(statement, t):
-        _write_text(pdf, note)
+        write_text(pdf, note)
     return bytes(pdf.output())
 
 
-def _write_text(pdf: FPDF, text: str) -> None:
+def document(title: str, t: Translation) -> tuple[FPDF, Translation]:
+    """An empty document, and the language that it can be written in: Chinese needs a font of this machine."""
+    chinese = _chinese_font()
+    if t.language == "zh" and chinese is None:
+        t = t.in_english()
+    pdf = FPDF(format="A4")
+    pdf.set_title(title)
+    pdf.add_font("text", fname=_latin_font())
+    if chinese:
+        pdf.add_font("chinese", fname=chinese, collection_font_number=_CHINESE_FONTS[chinese.name])
+        pdf.set_fallback_fonts(["chinese"])
+    return pdf, t
+
+
+def write_text(pdf: FPDF, text: str) -> None:
+    """Write a paragraph."""
     pdf.multi_cell(0, h=5, text=text, align="LEFT", new_x="LMARGIN", new_y="NEXT")
 
 
