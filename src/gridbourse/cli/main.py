@@ -15,6 +15,7 @@ COMMANDS = {
     "consortium": "consortium",
     "day": "day",
     "experiment": "experiment",
+    "scenario": "scenario",
     "region": "region",
     "network": "network",
     "node": "node",

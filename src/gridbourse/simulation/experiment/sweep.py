@@ -185,6 +185,8 @@ def _estimate(settings: Settings, name: str, numbers: Sequence[float]) -> Estima
     count, mean = len(numbers), sum(numbers) / len(numbers)
     if count == 1:
         return Estimate(settings, name, count, mean, None, None)
+    if min(numbers) == max(numbers):
+        return Estimate(settings, name, count, numbers[0], numbers[0], numbers[0])
     variance = sum((number - mean) ** 2 for number in numbers) / (count - 1)
     half = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * sqrt(variance / count)
     return Estimate(settings, name, count, mean, mean - half, mean + half)
