@@ -77,7 +77,7 @@ def run(folder: Path, output: Path | None, changes: tuple[str, ...], level: str 
         progress.update(task, completed=len(loaded.periods))
     written = write_run(output or folder / "results" / "run", loaded, record)
     _say_written(written)
-    for finding in record.audit:
+    for finding in record.audit or ():
         click.secho(f"audit: {finding}", fg="red", err=True)
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gridbourse.errors import InvalidValue
-from gridbourse.market.types import Offer, OrderId, Role
+from gridbourse.market.types import OrderId, Role
 from gridbourse.node.dispatch import Scheduling
 from gridbourse.node.region import Region
 from gridbourse.region.description import NodeKind
@@ -78,7 +78,7 @@ class ChainVenue:
             self._scheduling.publish(range(period, period + 1))
         placed: dict[OrderId, Order] = {}
         for batch in batches(self._scenario.mechanism, orders):
-            offers = [(order.want.participant, _offer(order)) for order in batch]
+            offers = [(order.want.participant, order.offer()) for order in batch]
             order_ids = region.offer(offers, energy_quota_wh=QUOTA_WH)
             placed.update((order_id, order) for order_id, order in zip(order_ids, batch, strict=True) if order_id)
         region.answer(region.deliver(), confirmed=True)
@@ -100,7 +100,10 @@ class ChainVenue:
             name: ChainWork(seconds, watch.gas[name], watch.transaction_bytes[name])
             for name, seconds in watch.seconds.items()
         }
-        return RunRecord(tuple(orders), tuple(trades), work, tuple(self._region.regulator.audit()))
+        return RunRecord(tuple(orders), tuple(trades), work, self._audit())
+
+    def _audit(self) -> tuple[str, ...] | None:
+        return tuple(self._region.regulator.audit()) if self._scenario.is_audited else None
 
     def close(self) -> None:
         """Close the region, and throw it away."""
@@ -118,11 +121,6 @@ class ChainVenue:
         self._region.open_day(day)
         deposits = {one.name: self._scenario.deposit for one in self._scenario.participants}
         self._region.deposit(deposits, day, day.to_bytes(32, "big"))
-
-
-def _offer(order: Order) -> Offer:
-    want = order.want
-    return Offer(want.side, want.energy_types, want.period, want.energy_wh, order.price_ticks)
 
 
 def _require_dispatcher(scenario: Scenario) -> None:

@@ -111,7 +111,7 @@ class Measures:
     gas_per_trade, bytes_per_trade, ms_per_trade
         By chain.
     audit_findings
-        How much the regulator finds wrong; None where no chain ran.
+        How much the regulator finds wrong; None where nobody audited.
     """
 
     orders: int
@@ -185,7 +185,7 @@ def measure(scenario: Scenario, record: RunRecord) -> Measures:
         loss_kwh=loss_kwh,
         line_loading=line_loading,
         carbon_kg=_carbon_kg(scenario, record, users),
-        audit_findings=len(record.audit) if record.chains else None,
+        audit_findings=None if record.audit is None else len(record.audit),
         gas_per_trade={name: work.gas / count for name, work in record.chains.items()},
         bytes_per_trade={name: work.transaction_bytes / count for name, work in record.chains.items()},
         ms_per_trade={name: work.seconds * 1e3 / count for name, work in record.chains.items()},

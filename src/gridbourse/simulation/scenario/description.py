@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 from gridbourse.errors import InvalidValue
 from gridbourse.grid.dispatch import Line, PowerNetwork
 from gridbourse.market.auction import Rationing, TieRule
+from gridbourse.market.types import EnergyType
 from gridbourse.region.description import RegionSpec, read_region
 from gridbourse.simulation.scenario import profiles as profile_files
 from gridbourse.simulation.scenario import wants as want_files
@@ -82,6 +83,8 @@ class Scenario:
         Of everything drawn.
     level, mechanism
         How it is run.
+    is_audited
+        Whether the regulator audits the chains at the end of a run.
     tie_rule, rationing
         Of call auctions.
     deposit
@@ -111,6 +114,7 @@ class Scenario:
     seed: int
     level: Level
     mechanism: Mechanism
+    is_audited: bool
     tie_rule: TieRule
     rationing: Rationing
     deposit: int
@@ -188,6 +192,7 @@ def load_scenario(folder: Path, overrides: Mapping[str, object] | None = None) -
         seed=seed,
         level=root.choice("level", Level, Level.MARKET),
         mechanism=market.choice("mechanism", Mechanism, Mechanism.CONTINUOUS),
+        is_audited=root.take("audit", bool, default=True),
         tie_rule=market.choice("tie_rule", TieRule, TieRule.MIDDLE),
         rationing=market.choice("rationing", Rationing, Rationing.PRO_RATA),
         deposit=_money(market, "deposit_yuan", "1000000"),
@@ -314,7 +319,13 @@ def _random_wants(fields: Fields) -> RandomWants:
     if energies[0] > energies[1]:
         raise fields.wrong("least_kwh", energies[0] // 1_000, "at most most_kwh")
     prices = fields.price("price_yuan_per_kwh"), fields.price("deviation_yuan_per_kwh")
-    drawn = RandomWants(fields.integer("count", 1, 10**8), *prices, energies[0], energies[1])
+    names = fields.take("energy_types", list, [])
+    known = {member.name.lower(): member for member in EnergyType if member.name}
+    if unknown := [name for name in names if name not in known]:
+        raise fields.wrong("energy_types", unknown[0], "some of " + ", ".join(known))
+    drawn = RandomWants(
+        fields.integer("count", 1, 10**8), *prices, energies[0], energies[1], tuple(known[name] for name in names)
+    )
     fields.require_empty()
     return drawn
 

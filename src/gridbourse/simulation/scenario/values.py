@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from gridbourse.market.types import EnergyType, Side
+from gridbourse.market.types import EnergyType, Offer, Side
 
 
 class Level(StrEnum):
@@ -61,6 +61,10 @@ class Want:
     energy_wh: int
     limit_ticks: int
 
+    def offer(self, period: int) -> Offer:
+        """An offer of it at its limit, for a delivery period."""
+        return Offer(self.side, self.energy_types, period, self.energy_wh, self.limit_ticks)
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -68,6 +72,10 @@ class Order:
 
     want: Want
     price_ticks: int
+
+    def offer(self) -> Offer:
+        """The offer that a node signs."""
+        return replace(self.want.offer(self.want.period), price_ticks=self.price_ticks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +159,10 @@ class RunRecord:
     chains
         By name; none where no chain ran.
     audit
-        What the regulator finds wrong; empty if nothing is, or no chain ran.
+        What the regulator finds wrong; None where nobody audited.
     """
 
     orders: tuple[Order, ...]
     trades: tuple[Trade, ...]
     chains: Mapping[str, ChainWork] = field(default_factory=dict)
-    audit: tuple[str, ...] = ()
+    audit: tuple[str, ...] | None = None

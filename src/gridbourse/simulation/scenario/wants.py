@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gridbourse.files.reading import Line
-from gridbourse.market.types import Side
+from gridbourse.market.types import EnergyType, Side
 from gridbourse.simulation.scenario.participants import Participant, energy_types
 from gridbourse.simulation.scenario.profiles import ProfileBook
 from gridbourse.simulation.scenario.tables import cell, energy, price, read_table, word
@@ -36,6 +36,9 @@ class RandomWants:
         Of the normal distribution that limits are drawn from, within the market's bounds.
     least_wh, most_wh
         Energies, whole kWh, each as likely as every other.
+    energy_types
+        What sellers sell, each as likely as every other, and what buyers want, or any; those of the participants if
+        there are none.
     """
 
     count: int
@@ -43,6 +46,7 @@ class RandomWants:
     deviation_ticks: int
     least_wh: int
     most_wh: int
+    energy_types: tuple[EnergyType, ...] = ()
 
     def draw(
         self, participants: Sequence[Participant], periods: range, bounds_ticks: tuple[int, int], seed: int
@@ -56,10 +60,15 @@ class RandomWants:
                 participant.name,
                 side,
                 draw.choice(periods),
-                participant.energy_type if side is Side.ASK else participant.accepts,
+                self._types(participant, side, draw),
                 draw.randint(self.least_wh // 1_000, self.most_wh // 1_000) * 1_000,
                 min(max(limit_ticks, bounds_ticks[0]), bounds_ticks[1]),
             )
+
+    def _types(self, participant: Participant, side: Side, draw: random.Random) -> EnergyType:
+        if not self.energy_types:
+            return participant.energy_type if side is Side.ASK else participant.accepts
+        return draw.choice(self.energy_types if side is Side.ASK else (*self.energy_types, EnergyType.any()))
 
 
 def read_orders(
