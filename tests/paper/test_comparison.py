@@ -1,5 +1,7 @@
 """Figure 6's measurement: how often, in which order, of what, and how it is summed up."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from gridbourse.paper import comparison
@@ -97,11 +99,12 @@ class SlowChain:
     def __init__(self, clock):
         self._clock = clock
 
-    def submit(self, seconds):
+    def submit(self, raw_transactions):
+        seconds = sum(map(len, raw_transactions))
         self._clock[0] += seconds
         if seconds == 99:
             raise TimeoutError
-        return ["receipt"]
+        return [SimpleNamespace(gas_used=100 * len(raw)) for raw in raw_transactions]
 
     def head(self):
         self._clock[0] += 1_000
@@ -113,11 +116,14 @@ def test_the_stopwatch_counts_submissions_alone_chain_by_chain_even_failed_ones(
     monkeypatch.setattr("gridbourse.simulation.stopwatch.time.perf_counter", lambda: clock[0])
     watch = Stopwatch()
     one, two = (watch.observe(name, SlowChain(clock)) for name in ("one", "two"))
-    assert one.submit(3) == ["receipt"]
+    assert [receipt.gas_used for receipt in one.submit([b"a", b"bc"])] == [100, 200]
     assert (one.head(), one.chain_id) == ("head", 7)
-    two.submit(5)
-    one.submit(4)
+    two.submit([b"order"])
+    one.submit([b"deal"])
+    assert watch.gas == watch.transaction_bytes | {"one": 700, "two": 500}
+    assert watch.transaction_bytes == {"one": 7, "two": 5}
     assert watch.take() == {"one": 7, "two": 5}
     with pytest.raises(TimeoutError):
-        two.submit(99)
+        two.submit([b"x" * 99])
     assert watch.take() == {"one": 0, "two": 99}
+    assert watch.gas == {"one": 0, "two": 0}

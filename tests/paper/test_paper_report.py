@@ -8,10 +8,10 @@ import pytest
 from gridbourse.paper.comparison import Comparison, TradeTime
 from gridbourse.paper.market import ORDERS, Row, Trade
 from gridbourse.paper.report import TRADES, write, write_scale
-from gridbourse.simulation.random_market import ScaleResult
+from gridbourse.paper.scale import ScaleResult
 from gridbourse.units import energy_wh, price_ticks
 
-ROWS = [Row(order.user, order.side, order.energy_wh, order.energy_wh, order.price_ticks) for order in ORDERS]
+ROWS = [Row(order.participant, order.side, order.energy_wh, order.energy_wh, order.limit_ticks) for order in ORDERS]
 DEALS = [
     Trade(number, buyer, seller, energy_wh(kwh), price_ticks(price))
     for number, (buyer, seller, kwh, price) in enumerate(TRADES, start=1)

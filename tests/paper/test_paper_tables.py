@@ -93,17 +93,21 @@ def test_every_deal_is_settled_at_the_sellers_price(market):
 
 def test_money_and_energy_claims_have_moved(market):
     contract, day, period = market.region.main.market, market.day, market.period
-    traders = {order.user: market.region.master_of(order.user).trader(order.user, day) for order in ORDERS}
+    traders = {
+        order.participant: market.region.master_of(order.participant).trader(order.participant, day) for order in ORDERS
+    }
     accounts = {user: contract.trader(number) for user, number in traders.items()}
     bought = {user: contract.position(number, period).bought_wh for user, number in traders.items()}
     sold = {user: contract.position(number, period).sold_wh for user, number in traders.items()}
     for order in ORDERS:
         before = DEPOSIT if order.side is Side.BID else 0
-        moved = money_units(EARNED.get(order.user, 0)) - money_units(PAID.get(order.user, 0))
-        assert accounts[order.user].free_money == before + moved
-        assert accounts[order.user].held_money == 0
+        moved = money_units(EARNED.get(order.participant, 0)) - money_units(PAID.get(order.participant, 0))
+        assert accounts[order.participant].free_money == before + moved
+        assert accounts[order.participant].held_money == 0
     traded = {row["user"]: energy_wh(row["offered_kwh"]) - energy_wh(row["remaining_kwh"]) for row in printed(3)}
-    assert {order.user: (bought if order.side is Side.BID else sold)[order.user] for order in ORDERS} == traded
+    assert {
+        order.participant: (bought if order.side is Side.BID else sold)[order.participant] for order in ORDERS
+    } == traded
 
 
 def test_orders_waiting_at_the_end_are_those_of_users_4_and_7(market):
@@ -125,7 +129,7 @@ def test_the_region_has_four_kinds_of_masters_and_ten_users():
     spec = region_spec()
     assert [master.role for master in spec.masters] == [Role.SOURCE, Role.GRID, Role.AGGREGATOR, Role.USER]
     users = {node.node_id for master in spec.masters for node in master.nodes}
-    assert users == {order.user for order in ORDERS} == {f"User {number}" for number in range(1, 11)}
+    assert users == {order.participant for order in ORDERS} == {f"User {number}" for number in range(1, 11)}
 
 
 def test_the_check_accepts_the_papers_market_and_nothing_else(market):

@@ -7,29 +7,32 @@ import pytest
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Side
 from gridbourse.node.region import Region
-from gridbourse.simulation import random_market
-from gridbourse.simulation.random_market import DEPOSIT, MASTERS, ORDERS_PER_ROUND, SETTINGS, random_offers, run
+from gridbourse.paper.scale import run_scale
+from gridbourse.simulation import load_scenario, shipped
 
 ORDERS = 600
 SEED = 7
+SCENARIO = load_scenario(shipped("random"), {"random_orders.count": ORDERS, "seed": SEED})
+MASTERS = SCENARIO.region.masters
+DEPOSIT = SCENARIO.deposit
 
 
 @pytest.fixture(scope="module")
 def results():
-    """Both models' results, the rounds each reported, and the market as each left it."""
+    """Both models' results, how far each said it was, and the market as each left it."""
     found = {}
     patch = pytest.MonkeyPatch()
     for single_chain in (True, False):
-        rounds, left = [], {}
+        told, left = [], {}
 
         def look(region, *, close=Region.close, left=left):
             left.update(snapshot(region.main.market))
             close(region)
 
         patch.setattr(Region, "close", look)
-        result = run(ORDERS, SEED, single_chain=single_chain, progress=rounds.append)
+        result = run_scale(ORDERS, SEED, single_chain=single_chain, progress=told.append)
         patch.undo()
-        found[single_chain] = (result, rounds, left)
+        found[single_chain] = (result, told, left)
     return found
 
 
@@ -42,20 +45,24 @@ def snapshot(market):
     return {"traders": traders, "deals": deals, "positions": positions, "moved": market.money_moved()}
 
 
-def test_equal_seeds_draw_equal_offers_and_others_do_not():
-    assert list(random_offers(50, 1, 960)) == list(random_offers(50, 1, 960))
-    assert list(random_offers(50, 1, 960)) != list(random_offers(50, 2, 960))
+def drawn(seed):
+    return load_scenario(shipped("random"), {"random_orders.count": 2_000, "seed": seed})
 
 
-def test_offers_are_legal_orders_of_the_regions_users_within_one_day():
-    users = {node.node_id for master in MASTERS for node in master.nodes}
-    offers = list(random_offers(2_000, 3, 960))
-    assert {user for user, _ in offers} == users
-    for _, offer in offers:
-        assert 960 <= offer.period < 960 + 96
-        assert SETTINGS.floor_ticks <= offer.price_ticks <= SETTINGS.cap_ticks
-        assert offer.energy_wh > 0
-        assert offer.side is Side.BID or offer.energy_types.bit_count() == 1
+def test_equal_seeds_draw_equal_wants_and_others_do_not():
+    assert drawn(1).wants == drawn(1).wants
+    assert drawn(1).wants != drawn(2).wants
+
+
+def test_wants_are_legal_orders_of_the_regions_users_within_one_day():
+    scenario = drawn(3)
+    settings = scenario.region.settings
+    assert {want.participant for want in scenario.wants} == {one.name for one in scenario.participants}
+    for want in scenario.wants:
+        assert want.period in scenario.periods
+        assert settings.floor_ticks <= want.limit_ticks <= settings.cap_ticks
+        assert want.energy_wh > 0
+        assert want.side is Side.BID or want.energy_types.bit_count() == 1
 
 
 def test_the_same_seed_makes_the_same_trades_in_both_models(results):
@@ -99,8 +106,8 @@ def test_energy_and_money_are_conserved(results, single_chain):
 
 
 def test_what_is_reported_adds_up(results):
-    for single_chain, (result, rounds, _) in results.items():
-        assert rounds == [ORDERS_PER_ROUND, ORDERS - ORDERS_PER_ROUND]
+    for single_chain, (result, told, _) in results.items():
+        assert (told[-1], told) == (96, sorted(told))
         assert (result.single_chain, result.orders) == (single_chain, ORDERS)
         chains = {"main"} if single_chain else {"main", *(master.name for master in MASTERS)}
         assert set(result.busy_seconds) == chains
@@ -110,5 +117,5 @@ def test_what_is_reported_adds_up(results):
 
 @pytest.mark.parametrize("orders", [0, -1])
 def test_a_market_without_orders_is_refused(orders):
-    with pytest.raises(InvalidValue, match="orders"):
-        random_market.run(orders, SEED, single_chain=True, progress=lambda _: None)
+    with pytest.raises(InvalidValue, match=r"random_orders.count"):
+        run_scale(orders, SEED, single_chain=True, progress=lambda _: None)

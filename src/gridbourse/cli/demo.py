@@ -17,9 +17,8 @@ from gridbourse.paper.comparison import Comparison
 from gridbourse.paper.market import ARRIVALS, ORDERS, PaperMarket, Row, Trade
 from gridbourse.paper.mechanisms import outcomes
 from gridbourse.paper.report import SIDES
-from gridbourse.simulation import random_market
-from gridbourse.simulation.random_market import ScaleResult
-from gridbourse.units import MONEY_UNITS_PER_YUAN, format_kwh, format_price, format_yuan
+from gridbourse.paper.scale import ScaleResult, run_scale
+from gridbourse.units import MONEY_UNITS_PER_YUAN, PERIODS_IN_24_HOURS, format_kwh, format_price, format_yuan
 
 
 @click.command()
@@ -50,7 +49,7 @@ def demo(output: Path, repetitions: int, orders: int, seed: int) -> None:
     console = Console()
     output.mkdir(parents=True, exist_ok=True)
     before, after, trades = _run_paper_market(console)
-    _show_mechanisms(console, trades)
+    _show_mechanisms(console)
     compared = _compare(console, repetitions)
     _show_comparison(console, compared)
     written = paper_report.write(output, before, after, trades, compared)
@@ -71,10 +70,10 @@ def _run_paper_market(console: Console) -> tuple[list[Row], list[Row], list[Trad
         console.print("\n[bold]Ten signed orders enter[/bold] (record on the slave chain, order on the main chain)")
         for order in ARRIVALS:
             order_id = market.enter(order)
-            master = market.region.master_of(order.user)
+            master = market.region.master_of(order.participant)
             console.print(
-                f"  {order.user:8} {SIDES[order.side]:4} {format_kwh(order.energy_wh):>4} kWh at "
-                f"{format_price(order.price_ticks)}  slave chain {master.membership.name:10} "
+                f"  {order.participant:8} {SIDES[order.side]:4} {format_kwh(order.energy_wh):>4} kWh at "
+                f"{format_price(order.limit_ticks)}  slave chain {master.membership.name:10} "
                 f"order {order_id.pack():x}"
             )
         market.conclude()
@@ -141,16 +140,16 @@ def show_trades(console: Console, trades: list[Trade]) -> None:
     console.print(table)
 
 
-def _show_mechanisms(console: Console, trades: list[Trade]) -> None:
-    both = outcomes(trades)
+def _show_mechanisms(console: Console) -> None:
+    both = outcomes()
     table = Table(title="The same ten orders through two mechanisms", title_justify="left")
     for column in ("user", "side"):
         table.add_column(column)
     for column in ("limit", *(f"{one.name}, kWh" for one in both)):
         table.add_column(column, justify="right")
     for order in ORDERS:
-        energies = (format_kwh(one.traded_by.get(order.user, 0)) for one in both)
-        table.add_row(order.user, SIDES[order.side], format_price(order.price_ticks), *energies)
+        energies = (format_kwh(one.traded_by.get(order.participant, 0)) for one in both)
+        table.add_row(order.participant, SIDES[order.side], format_price(order.limit_ticks), *energies)
     table.add_section()
     prices = (" to ".join(dict.fromkeys(map(format_price, one.prices_ticks))) for one in both)
     table.add_row("price", "", "yuan/kWh", *prices)
@@ -233,9 +232,9 @@ def _run_random_market(console: Console, orders: int, seed: int) -> list[ScaleRe
 
 def _run_model(progress: Progress, orders: int, seed: int, *, single_chain: bool) -> ScaleResult:
     model = "single chain" if single_chain else "master-slave"
-    task = progress.add_task(f"{orders} random orders, {model}", total=orders)
-    return random_market.run(
-        orders, seed, single_chain=single_chain, progress=lambda done: progress.advance(task, done)
+    task = progress.add_task(f"{orders} random orders, {model}: delivery periods", total=PERIODS_IN_24_HOURS)
+    return run_scale(
+        orders, seed, single_chain=single_chain, progress=lambda done: progress.update(task, completed=done)
     )
 
 

@@ -26,6 +26,7 @@ SECTIONS = {
         "demo": _Entry("demo", "The paper's market: ten users, four masters, five chains"),
         "day": _Entry("day", "A day of a region, from meters to statements and an audit"),
         "consortium": _Entry("consortium", "The paper's market between four organisations"),
+        "scenario": _Entry("scenario", "Your own experiment: describe, run, compare, sweep"),
         "experiment": _Entry("experiment", "Experiments and their figures"),
     },
     "Run a region": {

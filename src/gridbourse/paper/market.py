@@ -8,104 +8,35 @@ are served in the order of the table.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gridbourse.chain.local import system_clock
-from gridbourse.market.types import Deal, EnergyType, Offer, OrderId, Role, Settings, Side
+from gridbourse.market.types import Deal, OrderId, Side
 from gridbourse.node.folder.chains import Observe
 from gridbourse.node.region import Region
-from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
+from gridbourse.region.description import RegionSpec
 from gridbourse.regulator.trace import Trace
-from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS, energy_wh, money_units, price_ticks
+from gridbourse.simulation.scenario.description import load_scenario
+from gridbourse.simulation.scenario.shipped import shipped
+from gridbourse.simulation.scenario.values import Want
+from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS
 
-SETTINGS = Settings(
-    cooling_off_seconds=300, floor_ticks=0, cap_ticks=15_000, gate_lead_seconds=PERIOD_SECONDS, max_candidates=64
-)
-DEPOSIT = money_units(1_000)
+SCENARIO = load_scenario(shipped("paper"))
+"""The paper's experiment, as its folder describes it: docs/paper.md says how we read the paper."""
 
+DEPOSIT = SCENARIO.deposit
 
-@dataclass(frozen=True, slots=True)
-class PaperOrder:
-    """A row of Table 2."""
-
-    user: str
-    side: Side
-    energy_type: EnergyType
-    energy_wh: int
-    price_ticks: int
-
-    def offer(self, period: int) -> Offer:
-        """The order for a delivery period."""
-        return Offer(self.side, self.energy_type, period, self.energy_wh, self.price_ticks)
-
-
-def _row(user: int, side: Side, kwh: int, price: str, energy_type: EnergyType) -> PaperOrder:
-    return PaperOrder(f"User {user}", side, energy_type, energy_wh(kwh), price_ticks(price))
-
-
-# The table has no energy types: buyers take any, and what the sellers sell is our choice.
-ORDERS = (
-    _row(1, Side.BID, 600, "0.37", EnergyType.any()),
-    _row(2, Side.BID, 360, "0.40", EnergyType.any()),
-    _row(3, Side.BID, 240, "0.41", EnergyType.any()),
-    _row(4, Side.BID, 350, "0.33", EnergyType.any()),
-    _row(5, Side.ASK, 240, "0.41", EnergyType.STORAGE),
-    _row(6, Side.ASK, 280, "0.39", EnergyType.WIND),
-    _row(7, Side.ASK, 700, "0.43", EnergyType.THERMAL),
-    _row(8, Side.ASK, 230, "0.37", EnergyType.PV),
-    _row(9, Side.ASK, 150, "0.37", EnergyType.PV),
-    _row(10, Side.ASK, 300, "0.36", EnergyType.HYDRO),
-)
+ORDERS = SCENARIO.wants
 """Table 2, in its order."""
 
-ARRIVALS = tuple(order for order in ORDERS if order.side is Side.ASK) + tuple(
-    order for order in ORDERS if order.side is Side.BID
-)
+ARRIVALS = tuple(sorted(ORDERS, key=lambda order: order.side))
 """The sellers' orders wait already when the buyers enter one after the other."""
-
-# The paper names four kinds of masters and ten users, but not who is below whom: this is our choice.
-MASTERS = (
-    MasterSpec(
-        "source",
-        Role.SOURCE,
-        (
-            NodeSpec("User 6", NodeKind.WIND, "Jiangyou wind farm"),
-            NodeSpec("User 10", NodeKind.HYDRO, "Fu river hydro plant"),
-        ),
-    ),
-    MasterSpec(
-        "grid",
-        Role.GRID,
-        (
-            NodeSpec("User 4", NodeKind.COMMERCIAL, "Mianyang substation 3"),
-            NodeSpec("User 7", NodeKind.THERMAL, "Mianyang thermal plant"),
-        ),
-    ),
-    MasterSpec(
-        "aggregator",
-        Role.AGGREGATOR,
-        (
-            NodeSpec("User 5", NodeKind.STORAGE, "Youxian storage"),
-            NodeSpec("User 8", NodeKind.PV, "Santai PV"),
-            NodeSpec("User 9", NodeKind.PV, "Anzhou PV"),
-        ),
-    ),
-    MasterSpec(
-        "user",
-        Role.USER,
-        (
-            NodeSpec("User 1", NodeKind.INDUSTRIAL, "Fucheng works"),
-            NodeSpec("User 2", NodeKind.COMMERCIAL, "Linyuan mall"),
-            NodeSpec("User 3", NodeKind.RESIDENTIAL, "Jinhai homes"),
-        ),
-    ),
-)
 
 
 def region_spec(*, single_chain: bool = False) -> RegionSpec:
     """The paper's region, or its counterpart with everything on one chain."""
-    return RegionSpec("paper", 20_210, SETTINGS, MASTERS, single_chain)
+    return replace(SCENARIO.region, single_chain=single_chain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +101,7 @@ class PaperMarket:
         self.day = self.region.calendar.day_of(self.period)
         self._order_ids: dict[str, OrderId] = {}
         self.region.open_day(self.day)
-        buyers = [order.user for order in ORDERS if order.side is Side.BID]
+        buyers = [order.participant for order in ORDERS if order.side is Side.BID]
         self.region.deposit(dict.fromkeys(buyers, DEPOSIT), self.day, self.day.to_bytes(32, "big"))
 
     def __enter__(self) -> PaperMarket:
@@ -179,11 +110,11 @@ class PaperMarket:
     def __exit__(self, *_: object) -> None:
         self.region.close()
 
-    def enter(self, order: PaperOrder) -> OrderId:
+    def enter(self, order: Want) -> OrderId:
         """Let a user sign its order; it lands on the slave chain and is taken up to the main chain."""
-        (order_id,) = self.region.offer([(order.user, order.offer(self.period))])
+        (order_id,) = self.region.offer([(order.participant, order.offer(self.period))])
         assert order_id is not None, "the paper's orders are legal"
-        self._order_ids[order.user] = order_id
+        self._order_ids[order.participant] = order_id
         return order_id
 
     def conclude(self) -> None:
@@ -196,10 +127,10 @@ class PaperMarket:
         """The orders as they stand on the main chain, in the order of Table 2."""
         rows = []
         for order in ORDERS:
-            order_id = self._order_ids.get(order.user)
+            order_id = self._order_ids.get(order.participant)
             stored = order_id and self.region.main.market.order(order_id)
             remaining_wh = stored.open_wh if stored else order.energy_wh
-            rows.append(Row(order.user, order.side, order.energy_wh, remaining_wh, order.price_ticks))
+            rows.append(Row(order.participant, order.side, order.energy_wh, remaining_wh, order.limit_ticks))
         return rows
 
     def deals(self) -> dict[int, Deal]:

@@ -11,12 +11,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gridbourse.market.auction import Side as AuctionSide
-from gridbourse.market.auction import clear, pair
-from gridbourse.market.types import Side
-from gridbourse.paper.market import ORDERS, PaperOrder, Trade
-
-LIMITS_TICKS = {order.user: order.price_ticks for order in ORDERS}
+from gridbourse.simulation.experiment.run import run
+from gridbourse.simulation.scenario.description import load_scenario
+from gridbourse.simulation.scenario.shipped import shipped
+from gridbourse.simulation.scenario.values import Mechanism, Trade
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Outcome:
     @property
     def welfare(self) -> int:
         """What buyers would have paid at most less what sellers would have taken at least, in 1e-7 yuan."""
-        return sum(trade.energy_wh * (LIMITS_TICKS[trade.buyer] - LIMITS_TICKS[trade.seller]) for trade in self.trades)
+        return sum(trade.welfare for trade in self.trades)
 
     @property
     def prices_ticks(self) -> tuple[int, int]:
@@ -60,26 +58,10 @@ class Outcome:
         return energies
 
 
-def outcomes(sequential: Sequence[Trade]) -> tuple[Outcome, Outcome]:
-    """Both outcomes: the trades of a run, and a call auction of the same orders.
-
-    Parameters
-    ----------
-    sequential
-        The run's trades.
-    """
-    asks, bids = ([order for order in ORDERS if order.side is side] for side in Side)
-    ask_side, bid_side = _side(asks), _side(bids)
-    trades = pair(ask_side, bid_side, clear(ask_side, bid_side))
-    pairs = zip(
-        *(column.tolist() for column in (trades.ask, trades.bid, trades.energy_wh, trades.price_ticks)), strict=True
+def outcomes() -> tuple[Outcome, Outcome]:
+    """Both outcomes, by the market's rules alone."""
+    sequential, auction = (
+        run(load_scenario(shipped("paper"), {"market.mechanism": mechanism})).trades
+        for mechanism in (Mechanism.SEQUENTIAL, Mechanism.UNIFORM)
     )
-    auctioned = [
-        Trade(number, bids[bid].user, asks[ask].user, energy_wh, price_ticks)
-        for number, (ask, bid, energy_wh, price_ticks) in enumerate(pairs, start=1)
-    ]
-    return Outcome("sequential", sequential), Outcome("call auction", auctioned)
-
-
-def _side(orders: Sequence[PaperOrder]) -> AuctionSide:
-    return AuctionSide.of([(order.price_ticks, order.energy_wh) for order in orders])
+    return Outcome("sequential", sequential), Outcome("call auction", auction)

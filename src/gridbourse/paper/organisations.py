@@ -35,9 +35,10 @@ from gridbourse.node.folder.chains import token_file
 from gridbourse.node.folder.key_rotation import REGULATOR
 from gridbourse.node.folder.setup import PublicKeys, share_of
 from gridbourse.node.jobs.metering.metered_files import METERED_FIELDS
-from gridbourse.paper.market import ARRIVALS, DEPOSIT, ORDERS, PaperOrder, Row, Trade, region_spec
+from gridbourse.paper.market import ARRIVALS, DEPOSIT, ORDERS, Row, Trade, region_spec
 from gridbourse.region.description import Engine, MainChainSpec, RegionSpec
 from gridbourse.region.description_file import write_region
+from gridbourse.simulation.scenario.values import Want
 from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS, format_kwh, format_price, format_yuan
 
 SPEC = region_spec()
@@ -290,7 +291,7 @@ class Consortium:
         """The buyers pay in, and the bank tells the settlement agent."""
         self._say("four buyers pay in")
         numbers = self._numbers()
-        buyers = [order.user for order in ORDERS if order.side is Side.BID]
+        buyers = [order.participant for order in ORDERS if order.side is Side.BID]
         with (self._seats[SETTLEMENT_AGENT].folder / "payments.csv").open("x", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
             table.writerow(["reference", "trader", "yuan"])
@@ -308,9 +309,9 @@ class Consortium:
         with ThreadPoolExecutor(_DEVICES_AT_ONCE) as pool:
             list(pool.map(self._allow, ORDERS))
 
-    def _allow(self, order: PaperOrder) -> None:
+    def _allow(self, order: Want) -> None:
         limit = "--sell-from" if order.side is Side.ASK else "--buy-up-to"
-        self._device("allow", order.user, limit, format_price(order.price_ticks))
+        self._device("allow", order.participant, limit, format_price(order.limit_ticks))
 
     def _enter_orders(self) -> None:
         """The users enter their orders in the paper's sequence, each when the one before is on the main chain."""
@@ -318,15 +319,18 @@ class Consortium:
             side = "sell" if order.side is Side.ASK else "buy"
             options: list[object] = [
                 "--price",
-                format_price(order.price_ticks),
+                format_price(order.limit_ticks),
                 "--period",
                 DeliveryCalendar().begins(self._period),
             ]
             if order.side is Side.ASK:
                 options += ["--type", str(order.energy_type.name).lower()]
-            told = self._device("offer", order.user, side, format_kwh(order.energy_wh), *options)
-            self._order_ids[order.user] = OrderId.unpack(int(told, 16))
-            self._say(f"{order.user}, below {self._master_of(order.user)}, offers to {side}: order {told.strip()}")
+            told = self._device("offer", order.participant, side, format_kwh(order.energy_wh), *options)
+            self._order_ids[order.participant] = OrderId.unpack(int(told, 16))
+            self._say(
+                f"{order.participant}, below {self._master_of(order.participant)}, "
+                f"offers to {side}: order {told.strip()}"
+            )
 
     def _device(self, verb: str, user: str, *arguments: object) -> str:
         seat = self._seats[self._master_of(user)]
@@ -350,7 +354,8 @@ class Consortium:
             stored = {user: main.market.order(order_id) for user, order_id in self._order_ids.items()}
         open_wh = {user: order.open_wh if order else 0 for user, order in stored.items()}
         return [
-            Row(order.user, order.side, order.energy_wh, open_wh[order.user], order.price_ticks) for order in ORDERS
+            Row(order.participant, order.side, order.energy_wh, open_wh[order.participant], order.limit_ticks)
+            for order in ORDERS
         ]
 
     def _let_regulator_trace(self) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ from gridbourse.market.types import Side
 from gridbourse.paper.comparison import MEASURES, Comparison, Spread
 from gridbourse.paper.market import ORDERS, Row, Trade
 from gridbourse.paper.mechanisms import outcomes
+from gridbourse.paper.scale import ScaleResult
 from gridbourse.simulation.figures import BLUE, GREY, VERMILLION, figure
-from gridbourse.simulation.random_market import ScaleResult
 from gridbourse.units import energy_wh, format_kwh, format_price, format_yuan, price_ticks
 
 TABLE_3_REMAINING_KWH = {"User 4": 350, "User 7": 700}
@@ -76,7 +76,7 @@ def write(
             ),
         ),
         _draw_figure_5(folder / "figure5.png", trades),
-        _write_mechanisms(folder / "mechanisms.csv", trades),
+        _write_mechanisms(folder / "mechanisms.csv"),
         _write_csv(
             folder / "figure6.csv",
             ("model", "measure", "trade", "median_ms", "lower_quartile_ms", "upper_quartile_ms"),
@@ -205,15 +205,15 @@ def _write_table(path: Path, rows: Sequence[Row]) -> Path:
     )
 
 
-def _write_mechanisms(path: Path, trades: Sequence[Trade]) -> Path:
-    both = outcomes(trades)
+def _write_mechanisms(path: Path) -> Path:
+    both = outcomes()
     header = ("user", "side", "limit_yuan_per_kwh", *(f"{one.name.replace(' ', '_')}_kwh" for one in both))
     users = (
         (
-            order.user,
+            order.participant,
             SIDES[order.side],
-            format_price(order.price_ticks),
-            *(format_kwh(one.traded_by.get(order.user, 0)) for one in both),
+            format_price(order.limit_ticks),
+            *(format_kwh(one.traded_by.get(order.participant, 0)) for one in both),
         )
         for order in ORDERS
     )

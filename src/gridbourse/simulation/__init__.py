@@ -1,4 +1,55 @@
-"""Scenarios: the example region, a day of metered prosumers, load profiles, random markets.
+"""Scenarios and experiments; the example region, the day of metered prosumers, load profiles.
 
-May import `node` and below.
+A scenario from Python, as `gridbourse scenario` runs it (docs/scenarios.md)::
+
+    from gridbourse.simulation import load_scenario, measure, run
+
+    scenario = load_scenario(Path("my-scenario"), {"market.mechanism": "uniform"})
+    record = run(scenario)
+    print(measure(scenario, record).welfare_share)
+
+May import `service`, `node` and below.
 """
+
+from gridbourse.simulation.experiment.measures import (
+    Measures,
+    PeriodMeasures,
+    UserMeasures,
+    measure,
+    measure_periods,
+    measure_users,
+)
+from gridbourse.simulation.experiment.run import run
+from gridbourse.simulation.experiment.sweep import Estimate, Result, compare, summarise, sweep
+from gridbourse.simulation.scenario.description import Scenario, load_scenario
+from gridbourse.simulation.scenario.shipped import copy_shipped, shipped
+from gridbourse.simulation.scenario.strategies import Outcome, Situation, Strategy
+from gridbourse.simulation.scenario.values import Level, Mechanism, Order, RunRecord, Trade, Want
+
+__all__ = [
+    "Estimate",
+    "Level",
+    "Measures",
+    "Mechanism",
+    "Order",
+    "Outcome",
+    "PeriodMeasures",
+    "Result",
+    "RunRecord",
+    "Scenario",
+    "Situation",
+    "Strategy",
+    "Trade",
+    "UserMeasures",
+    "Want",
+    "compare",
+    "copy_shipped",
+    "load_scenario",
+    "measure",
+    "measure_periods",
+    "measure_users",
+    "run",
+    "shipped",
+    "summarise",
+    "sweep",
+]

@@ -32,11 +32,13 @@ _STYLE = {
     "grid.color": "#e4e4e4",
     "lines.linewidth": 1.8,
     "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "gridbourse",
 }
 
 
 @contextmanager
-def figure(path: Path, height_inches: float) -> Iterator[Figure]:
+def figure(path: Path, height_inches: float, *, vector: bool = False) -> Iterator[Figure]:
     """Lend an empty figure in the house style; write it to `path` when the block ends well.
 
     The picture is 1800 pixels wide and meant to be shown at 900. The same drawing gives the same bytes: the font
@@ -48,8 +50,12 @@ def figure(path: Path, height_inches: float) -> Iterator[Figure]:
         The PNG file to write; its folder exists.
     height_inches
         Height at a width of 9 inches.
+    vector
+        Write it as SVG beside that too.
     """
     with style.context(["default", _STYLE]):
         drawing = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
         yield drawing
         drawing.savefig(path, format="png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
+        if vector:
+            drawing.savefig(path.with_suffix(".svg"), format="svg", metadata={"Creator": None, "Date": None})
