@@ -96,9 +96,9 @@ class Connection:
         )
         return int(header[9:12]), await reader.readexactly(length)
 
-    async def watch(self, measured: Measured, query: str) -> None:
-        """Follow the event stream."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+    async def watch(self, measured: Measured, query: str, address: str) -> None:
+        """Follow the event stream from an address of one's own: no caller may follow many."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, local_addr=(address, 0))
         writer.write(f"GET /api/v1/events?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         try:
             while chunk := await reader.read(65_536):
@@ -280,8 +280,9 @@ async def run(folder: Path, port: int, watchers: int, rate: float, seconds: floa
     await wait_until_ready(port)
     watching = []
     for turn in range(watchers):
-        watching.append(asyncio.create_task(Connection(port).watch(measured, watched(turn))))
-        await asyncio.sleep(0.025)  # one address may open so many a second
+        address = f"127.0.{1 + turn // 250}.{1 + turn % 250}"
+        watching.append(asyncio.create_task(Connection(port).watch(measured, watched(turn), address)))
+        await asyncio.sleep(0.01)
     sampling = asyncio.create_task(sample(process, measured))
     began = time.monotonic()
     await place_orders(port, tokens, rate, seconds, measured)
