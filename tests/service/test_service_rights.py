@@ -71,7 +71,7 @@ def test_a_token_reaches_no_further_than_its_scope(shared, operations, scope):
     with shared.browser("grid") as client:
         made = client.post("/tokens", json={"name": "test", "scopes": [scope]})
     headers = {"Authorization": f"Bearer {made.json()['secret']}"}
-    with httpx.Client(base_url=f"{shared.url}/api/v1", headers=headers) as program:
+    with httpx.Client(base_url=f"{shared.url}/api/v1", headers=headers, timeout=60) as program:
         for method, path, described in operations:
             right = Right(described["x-right"])
             if Kind.MASTER in RIGHTS[right] and not path.startswith("/api/v1/sign-in"):
