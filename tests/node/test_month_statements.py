@@ -10,6 +10,7 @@ from small_region import records_of
 
 from gridbourse.errors import InvalidValue
 from gridbourse.ledger.month_records import MonthStatement
+from gridbourse.node.folder.backup import back_up, restore
 from gridbourse.node.jobs.loop import RegionLoop
 from gridbourse.node.region import Region
 from gridbourse.node.settling.month import MonthSettlement
@@ -162,6 +163,11 @@ def test_a_set_called_by_its_name_is_pinned_and_one_of_the_regions_own_goes_with
     with Region.create(tmp_path / "region", named, rules=tmp_path / "rules") as region:
         assert region.spec.rules == (RULES, replace(later, rule_set=load_rule_set(own).version))
         assert region.parts.rules.on(later.from_day).name == "valley"
+        back_up(region, region.folder, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "restored")
+    assert (tmp_path / "restored" / "rules" / "valley" / "calendar.csv").read_bytes() == (
+        own / "calendar.csv"
+    ).read_bytes()
 
 
 # The audit

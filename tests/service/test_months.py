@@ -24,6 +24,8 @@ from service import Service, until
 
 AUGUST = date_day("2026-08-03")
 NODES = ("Hill", "Town", "Home", "Mill", FLATS[0])
+PATIENCE = 600.0
+"""Seven months of four masters are settled meanwhile."""
 BANDS = {"tip": 13 * 4, "peak": 11 * 4, "flat": 19 * 4, "valley": 3 * 4}
 
 
@@ -37,9 +39,9 @@ def served(tmp_path_factory):
     for name in ("plants", "grid"):
         running.account(name, Kind.MASTER)
     with running.browser("plants") as master:
-        until(lambda: len({own["month"] for own in master.get("/months").json()}) == 7)
+        until(lambda: len({own["month"] for own in master.get("/months").json()}) == 7, PATIENCE)
     with running.browser("grid") as master:
-        until(lambda: {"Town", "Home"} <= {own["node_id"] for own in master.get("/months/2026-08").json()})
+        until(lambda: {"Town", "Home"} <= {own["node_id"] for own in master.get("/months/2026-08").json()}, PATIENCE)
     yield running
     running.stop()
 

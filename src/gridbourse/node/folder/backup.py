@@ -24,7 +24,8 @@ from gridbourse.chain.local import LocalChain
 from gridbourse.errors import InvalidValue
 from gridbourse.node.folder.setup import new_folder
 from gridbourse.node.region import Region
-from gridbourse.region.layout import NODE_FILE, READINGS_FILE, SERVICE_FILE
+from gridbourse.region.layout import NODE_FILE, READINGS_FILE, RULES_FOLDER, SERVICE_FILE
+from gridbourse.rules.rule_set import FILES
 
 FORMAT = 1
 LIST = "gridbourse-backup.json"
@@ -33,6 +34,7 @@ DATABASES = (SERVICE_FILE, NODE_FILE)
 _CHUNK_BYTES = 2**20
 _MEMBER = re.compile(
     r"region\.toml|service\.sqlite|node\.sqlite|meter\.readings|[a-z0-9-]{1,40}\.chain|keys/(?:(?:masters|nodes|tokens)/)?[A-Za-z0-9_.~%-]{1,255}"
+    r"|rules/[A-Za-z0-9_.-]{1,255}/(?:rule_set\.toml|(?:parameters|calendar|deviation)\.csv)"
 )
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 
@@ -69,12 +71,17 @@ def back_up(region: Region, folder: Path, archive: Path) -> None:
             shutil.copyfile(folder / READINGS_FILE, copies / READINGS_FILE)  # it only grows, and its end is cut clean
         members = {path.name: path for path in copies.iterdir()} | {
             path.relative_to(folder).as_posix(): path
-            for path in [folder / "region.toml", *sorted((folder / "keys").rglob("*"))]
+            for path in [folder / "region.toml", *sorted((folder / "keys").rglob("*")), *_rules_of(folder)]
             if path.is_file()
         }
         draft = Path(scratch) / "archive"
         _write(draft, members)
         draft.rename(archive)
+
+
+def _rules_of(folder: Path) -> list[Path]:
+    """The files of a region's own sets of market rules."""
+    return [own / name for own in sorted((folder / RULES_FOLDER).glob("*")) for name in FILES]
 
 
 def restore(archive: Path, folder: Path) -> None:
