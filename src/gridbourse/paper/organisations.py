@@ -323,7 +323,7 @@ class Consortium:
                 DeliveryCalendar().begins(self._period),
             ]
             if order.side is Side.ASK:
-                options += ["--type", str(order.energy_type.name).lower()]
+                options += ["--type", str(order.energy_types.name).lower()]
             told = self._device("offer", order.participant, side, format_kwh(order.energy_wh), *options)
             self._order_ids[order.participant] = OrderId.unpack(int(told, 16))
             self._say(
