@@ -1,7 +1,7 @@
 """The region of the day: four masters, prosumers of every kind, and what each of them has and allows.
 
-Sizes and prices are made up: data/day_prosumers.csv states the ranges they are drawn from. When the wind blows and
-when people cook is not: that comes from the profiles of `gridbourse.metering`.
+The region itself, and the ranges that sizes and prices are drawn from, are files of the folder `scenarios/day`; they
+are made up. When the wind blows and when people cook is not: that comes from the profiles of SimBench.
 """
 
 from __future__ import annotations
@@ -10,48 +10,29 @@ import csv
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 
 from gridbourse.errors import InvalidValue
 from gridbourse.grid.dispatch import Line
-from gridbourse.market.types import EnergyType, Role, Settings
+from gridbourse.market.types import EnergyType, Role
 from gridbourse.metering.surplus import AutoTradingLimits
-from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
-from gridbourse.units import PERIOD_SECONDS, price_ticks
+from gridbourse.region.description import NodeKind, NodeSpec, RegionSpec, read_region
+from gridbourse.simulation.scenario.description import REGION_FILE
+from gridbourse.simulation.scenario.shipped import shipped
+from gridbourse.units import price_ticks
 
 LEAST_NODES = 8
 GREEN = EnergyType.WIND | EnergyType.PV | EnergyType.HYDRO
-FLOOR_TICKS, CAP_TICKS = 500, 9_000
-SETTINGS = Settings(
-    cooling_off_seconds=300,
-    floor_ticks=FLOOR_TICKS,
-    cap_ticks=CAP_TICKS,
-    gate_lead_seconds=PERIOD_SECONDS,
-    max_candidates=256,
-    fallback_ticks=(FLOOR_TICKS + CAP_TICKS) // 2,
-)
+FOLDER = shipped("day")
+REGION = read_region(FOLDER / REGION_FILE)
+"""The masters, the services of the grid company, market settings, zones and lines."""
 
-SERVICES = tuple(
-    NodeSpec(name, kind, "city, control centre")
-    for name, kind in (
-        ("Dispatch", NodeKind.DISPATCH),
-        ("Efficiency analysis", NodeKind.EFFICIENCY),
-        ("Monitoring", NodeKind.MONITORING),
-        ("Energy services", NodeKind.SERVICES),
-    )
+ZONES = REGION.grid.zones
+LINES = tuple(
+    Line(own.name, own.from_zone, own.to_zone, own.limit_wh, own.reactance_milliohm) for own in REGION.grid.lines
 )
-"""The function nodes of the grid company that do not trade."""
-
-ZONES = ("city", "river", "hills", "valley")
-LINES = (
-    Line("city-river", "city", "river", limit_wh=200_000, reactance_milliohm=400),
-    Line("city-hills", "city", "hills", limit_wh=150_000, reactance_milliohm=700),
-    Line("city-valley", "city", "valley", limit_wh=150_000, reactance_milliohm=500),
-    Line("hills-valley", "hills", "valley", limit_wh=80_000, reactance_milliohm=600),
-)
-"""Zones, in the order of their numbers, and the lines between them."""
+CAP_TICKS = REGION.settings.cap_ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +89,7 @@ def prosumers(nodes: int, seed: int) -> tuple[Prosumer, ...]:
     """
     if nodes < LEAST_NODES:
         raise InvalidValue("nodes", nodes, f"at least {LEAST_NODES} prosumers")
-    text = files(__package__).joinpath("data/day_prosumers.csv").read_text("utf-8")
+    text = (FOLDER / "prosumers.csv").read_text("utf-8")
     kits = list(csv.DictReader(text.splitlines()))
     # One of each kind, then a second one where there is to be a second, and so on: a small region is mixed too.
     forty = [kit for turn in range(len(kits)) for kit in kits if turn < int(kit["of_forty"])]
@@ -124,14 +105,13 @@ def prosumers(nodes: int, seed: int) -> tuple[Prosumer, ...]:
 def region_spec(members: Sequence[Prosumer]) -> RegionSpec:
     """Describe the region of these prosumers: a master of every role, and the services of the grid company."""
     masters = (
-        MasterSpec(
-            role.name.lower(),
-            role,
-            tuple(member.spec for member in members if member.role is role) + (SERVICES if role is Role.GRID else ()),
+        replace(
+            master,
+            nodes=(*(member.spec for member in members if member.role is master.role), *master.nodes),
         )
-        for role in Role
+        for master in REGION.masters
     )
-    return RegionSpec("day", 20_260, SETTINGS, tuple(masters))
+    return replace(REGION, masters=tuple(masters))
 
 
 def _prosumer(kit: Mapping[str, str], number: int, draw: random.Random) -> Prosumer:
