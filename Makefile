@@ -9,8 +9,9 @@ NODE_WHEEL := 24.19.0
 UV     := 0.13.9
 NPM    := PATH="$(CURDIR)/$(BIN):$$PATH" npm
 RPC_TOOLS := tests/chain/rpc/tools
-# maturin, which builds the chain core, is in the environment; cargo on the path, or where rustup puts it.
-CARGO_PATH := PATH="$(CURDIR)/$(BIN):$$PATH:$$HOME/.cargo/bin"
+# maturin, which builds the chain core, is in the environment; cargo where rustup puts it, or on the path.
+CARGO_PATH := PATH="$(CURDIR)/$(BIN):$$HOME/.cargo/bin:$$PATH"
+RUST_MINOR := 91
 FORGE  := cd contracts && PATH="$(CURDIR)/$(BIN):$$PATH" node forge.mjs
 
 COMETBFT := v0.38.26
@@ -139,12 +140,13 @@ $(VENV)/bin/python:
 		{ echo "gridbourse needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# The core is compiled: by the machine's cargo, by Debian's, or by rustup's.
+# The core is compiled: by the machine's cargo where that is new enough, by Debian's, or by rustup's.
 rust:
-	@$(CARGO_PATH) sh -c 'command -v cargo' > /dev/null || \
+	@$(CARGO_PATH) sh -c 'cargo --version 2> /dev/null' | \
+		awk -F '[ .]' '{ found = $$2 > 1 || $$3 >= $(RUST_MINOR) } END { exit !found }' || \
 		{ command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q --no-install-recommends rustc-web cargo-web gcc libc6-dev; } || \
-		{ command -v curl > /dev/null && curl -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal; } || \
-		{ echo "the chain core is written in Rust: install cargo 1.91 or newer (https://rustup.rs), then run make again"; exit 1; }
+		{ command -v curl > /dev/null && rustup=$$(curl -sSf https://sh.rustup.rs) && echo "$$rustup" | sh -s -- -y --profile minimal; } || \
+		{ echo "the chain core is written in Rust: install cargo 1.$(RUST_MINOR) or newer (https://rustup.rs), then run make again"; exit 1; }
 
 $(VENV)/run: requirements/run.txt pyproject.toml $(wildcard native/Cargo.* native/src/*.rs native/src/*/*.rs) $(VENV)/bin/python | rust
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt

@@ -27,7 +27,7 @@ from gridbourse.paper.market import ARRIVALS, PaperMarket
 
 GOAL_MS = 0.12
 PAPER_DEALS = 6
-REPETITIONS = 1_000
+REPETITIONS = 300
 FILLS = (0, 1, 2, 5, 10, 20, 50)
 
 _BEST_TICKS = 3_000
