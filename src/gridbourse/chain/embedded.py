@@ -145,6 +145,7 @@ class EmbeddedChain(LocalChain):
         return min(len(queue), MAX_BLOCK_TRANSACTIONS)
 
     def _append(self, proposed: ProposedBlock) -> list[Receipt]:
+        self._record_heads()
         self._core.append(proposed, self._key.sign(proposed.header.seal_digest))
         return proposed.receipts
 

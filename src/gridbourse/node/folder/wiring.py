@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from gridbourse.chain.interface import Chain
-from gridbourse.chain.local import system_clock
+from gridbourse.chain.local import PUT_BACK, system_clock
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.suite import suite_named
 from gridbourse.delivery import DeliveryCalendar
+from gridbourse.errors import ChainCorrupted
 from gridbourse.index.database import Database
 from gridbourse.index.index import Index
 from gridbourse.ledger.encryption_node import EncryptionNode
@@ -87,7 +88,9 @@ class Wiring:
 
     def assemble(self) -> tuple[MainChain, dict[str, Master], Regulator | None]:
         """Open all chains that are not open yet, and put the nodes on them with their newest keys."""
+        self._open_files()
         main = self.main()
+        self._require_anchored(main)
         enter_on_main_chain(self.keys, self.spec, main)
         masters = {
             spec.name: self._master(master_id, spec, main)
@@ -95,6 +98,33 @@ class Wiring:
             if self.keys.masters.holds(spec.name)
         }
         return main, masters, self._regulator(main, masters)
+
+    def _open_files(self) -> None:
+        """Open every chain of the folder, which compares them with each other, before anything is written to one."""
+        self._main_engine()
+        for master_id, name in self._own_slaves():
+            if self.engines.holds(name):
+                self.engines.slave(master_id, self.keys.masters.load_master(name).sealer)
+
+    def _require_anchored(self, main: MainChain) -> None:
+        """Refuse a slave chain of this folder that has lost blocks which the main chain holds an anchor of."""
+        for master_id, name in self._own_slaves():
+            anchor, chain = main.anchors.last_anchor(master_id), self.engines.files.get(name)
+            if anchor is None or chain is None or anchor.last_block <= chain.head().height:
+                continue
+            raise ChainCorrupted(
+                chain.path,
+                f"blocks {chain.head().height + 1} to {anchor.last_block}",
+                f"the main chain holds an anchor of them and of {anchor.leaf_count} records in all, but the file ends "
+                f"before: it was lost, shortened or replaced; {PUT_BACK}",
+            )
+
+    def _own_slaves(self) -> list[tuple[int, str]]:
+        """Number and name of every master whose keys lie in the folder."""
+        if self.spec.single_chain:
+            return []
+        numbered = enumerate(self.spec.masters, start=1)
+        return [(master_id, spec.name) for master_id, spec in numbered if self.keys.masters.holds(spec.name)]
 
     def _master(self, master_id: int, spec: MasterSpec, main: MainChain) -> Master:
         require_nodes(spec)
