@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gridbourse.chain.local import system_clock
+from gridbourse.chain.clock import system_clock
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import EnergyType, Offer, Role, Settings, Side
 from gridbourse.node.region import Region

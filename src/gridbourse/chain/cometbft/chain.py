@@ -19,11 +19,12 @@ from threading import Thread
 
 from gridbourse._native import Core, ProposedBlock
 from gridbourse.chain.block import Genesis
+from gridbourse.chain.clock import system_clock
 from gridbourse.chain.cometbft.bundle import MAX_BUNDLE_BYTES, BundleReader, encode_bundle
 from gridbourse.chain.cometbft.membership import Membership
 from gridbourse.chain.cometbft.ordering import Ordering
 from gridbourse.chain.cometbft.wire import Misbehaviour, OrderedBlock
-from gridbourse.chain.local import LocalChain, system_clock
+from gridbourse.chain.local import LocalChain
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import ChainCorrupted, ChainError, TransactionRejected

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from gridbourse.chain.block import Genesis
+from gridbourse.chain.clock import WatchedClock
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import PUT_BACK
@@ -183,6 +184,8 @@ class ChainSet:
     def _embedded(self, name: str, chain_id: int, sealer: SigningKey) -> Chain:
         genesis = Genesis(chain_id, sealer.address, gas_limit=BLOCK_GAS_LIMIT)
         opened = EmbeddedChain(self._path(name), genesis, sealer, clock=self._clock)
+        if isinstance(self._clock, WatchedClock):
+            self._clock.learn(opened.head().timestamp)
         kept, others = self._keep(name, opened), list(self._files.values())
         self._files[name] = opened
         for other in others:

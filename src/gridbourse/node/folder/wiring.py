@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from gridbourse.chain.clock import system_clock
 from gridbourse.chain.interface import Chain
-from gridbourse.chain.local import PUT_BACK, system_clock
+from gridbourse.chain.local import PUT_BACK
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.suite import suite_named
 from gridbourse.delivery import DeliveryCalendar
