@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gridbourse.chain.clock import system_clock
+from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import PUT_BACK
 from gridbourse.contracts.main_chain import MainChain
@@ -20,7 +21,7 @@ from gridbourse.ledger.encryption_node import EncryptionNode
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.merkle_log import Slave
 from gridbourse.market.types import Role
-from gridbourse.node.folder.chains import ChainSet
+from gridbourse.node.folder.chains import MAIN, ChainSet
 from gridbourse.node.folder.key_rotation import REGULATOR, RegionKeys, enter_on_main_chain
 from gridbourse.node.folder.setup import found, make_keys, require_nodes, set_up_slave
 from gridbourse.node.master import Master, Membership
@@ -44,6 +45,26 @@ def open_main_chain(folder: Path) -> Iterator[tuple[MainChain, RegionSpec, Regio
         engines.require_main()
         parts = Wiring(folder, spec, engines)
         yield parts.main(), spec, parts.keys
+    finally:
+        engines.close()
+
+
+@contextmanager
+def chain_files(folder: Path) -> Iterator[Mapping[str, EmbeddedChain]]:
+    """Open the chains whose files lie in a region's folder, and nothing else, by name.
+
+    Raises
+    ------
+    ChainLocked, ChainCorrupted
+        A node runs the region, or a file is not what was written.
+    InvalidValue
+        The folder holds no region, or lacks a key of a master whose chain lies there.
+    """
+    spec = read_region(folder / "region.toml")
+    engines = ChainSet(folder, spec, system_clock)
+    try:
+        Wiring(folder, spec, engines).open_files()
+        yield engines.files
     finally:
         engines.close()
 
@@ -89,7 +110,7 @@ class Wiring:
 
     def assemble(self) -> tuple[MainChain, dict[str, Master], Regulator | None]:
         """Open all chains that are not open yet, and put the nodes on them with their newest keys."""
-        self._open_files()
+        self.open_files()
         main = self.main()
         self._require_anchored(main)
         enter_on_main_chain(self.keys, self.spec, main)
@@ -100,9 +121,10 @@ class Wiring:
         }
         return main, masters, self._regulator(main, masters)
 
-    def _open_files(self) -> None:
-        """Open every chain of the folder, which compares them with each other, before anything is written to one."""
-        self._main_engine()
+    def open_files(self) -> None:
+        """Open every chain that lies in the folder; that compares them with each other, before anything is written."""
+        if self.engines.holds(MAIN):
+            self._main_engine()
         for master_id, name in self._own_slaves():
             if self.engines.holds(name):
                 self.engines.slave(master_id, self.keys.masters.load_master(name).sealer)
