@@ -23,9 +23,10 @@ from gridbourse.ledger.merkle_log import Slave
 from gridbourse.market.types import Role
 from gridbourse.node.folder.chains import MAIN, ChainSet
 from gridbourse.node.folder.key_rotation import REGULATOR, RegionKeys, enter_on_main_chain
-from gridbourse.node.folder.setup import found, make_keys, require_nodes, set_up_slave
+from gridbourse.node.folder.setup import found, make_keys, set_up_slave
 from gridbourse.node.master import Master, Membership
-from gridbourse.region.description import Engine, MasterSpec, RegionSpec, read_region, write_region
+from gridbourse.region.description import Engine, MasterSpec, RegionSpec
+from gridbourse.region.description_file import read_region, write_region
 from gridbourse.regulator.audit import Regulator
 from gridbourse.regulator.shelf import Shelf
 
@@ -150,7 +151,6 @@ class Wiring:
         return [(master_id, spec.name) for master_id, spec in numbered if self.keys.masters.holds(spec.name)]
 
     def _master(self, master_id: int, spec: MasterSpec, main: MainChain) -> Master:
-        require_nodes(spec)
         keys = self.keys.masters.load_master(spec.name)
         node_keys = {node: self.keys.nodes.load_node(node.node_id) for node in spec.nodes}
         registered = main.consortium.slave_chain(master_id)
