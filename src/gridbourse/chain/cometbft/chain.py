@@ -34,7 +34,7 @@ PREPARE_SECONDS = 0.4
 """A proposer stops taking transactions then, so that its proposal comes before the others give up waiting for it.
 CometBFT's `timeout_propose` is a multiple."""
 PROCESS_SECONDS = 10 * PREPARE_SECONDS
-"""A proposal that takes a validator longer is voted down, and another proposer is next. What is decided has no limit."""
+"""A proposal that takes a validator longer is voted down; another proposer is next. What is decided runs to its end."""
 MAX_NONCES_AHEAD = 20_000
 """How many transactions of one sender may wait; they may come in any order, by gossip."""
 GAP_SECONDS = 20.0
