@@ -15,9 +15,10 @@ from bench.report import Report, Row, Spread, output_folder
 from bench.scene import Scene
 from gridbourse._native import Core
 from gridbourse.chain.block import Receipt
+from gridbourse.chain.clock import system_clock
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.interface import Chain
-from gridbourse.chain.local import LocalChain, system_clock
+from gridbourse.chain.local import LocalChain
 from gridbourse.chain.transaction import SignedTransaction, Transaction
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.contracts.energy_market import EnergyMarket

@@ -9,8 +9,8 @@ from pathlib import Path
 from random import Random
 
 from gridbourse.chain.block import BLOCK_GAS_LIMIT, Genesis
+from gridbourse.chain.clock import system_clock
 from gridbourse.chain.embedded import EmbeddedChain
-from gridbourse.chain.local import system_clock
 from gridbourse.contracts.consortium import RegulatorKeys
 from gridbourse.contracts.energy_market import EnergyMarket
 from gridbourse.contracts.main_chain import MainChain

@@ -1,7 +1,7 @@
 //! The state transition: revm under a named fork, one journal per transaction, and all that is asked without a
 //! transaction.
 
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, map::HashMap};
+use alloy_primitives::{Address, B256, Bytes, U256, map::HashMap};
 use revm::{
     Context, Database, DatabaseRef, ExecuteEvm, MainBuilder, MainContext, MainnetEvm, SystemCallEvm,
     bytecode::Bytecode,
@@ -60,21 +60,6 @@ pub struct Execution {
     pub changes: Vec<AccountChange>,
     /// Gas of all transactions.
     pub gas_used: u64,
-}
-
-/// What to run without a transaction.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// Who calls, as far as contracts can see.
-    pub sender: Address,
-    /// Whom it calls, or that it creates a contract.
-    pub to: TxKind,
-    /// Call data, or the init code.
-    pub data: Bytes,
-    /// Wei that go along.
-    pub value: U256,
-    /// Most gas that it may use.
-    pub gas_limit: u64,
 }
 
 /// How a message ended.
@@ -360,56 +345,6 @@ impl<B: DatabaseRef<Error = Error>> OpenBlock<B> {
     }
 }
 
-/// Run a message as the only transaction of a block, and forget it.
-///
-/// # Errors
-///
-/// It cannot even start, or the base cannot be read.
-pub fn call<B: DatabaseRef<Error = Error>>(
-    environment: &Environment,
-    overlay: Overlay<B>,
-    message: &Message,
-) -> Result<Outcome> {
-    let mut environment = environment.clone();
-    environment.rules.disable_nonce_check = true;
-    environment.rules.disable_eip3607 = true;
-    environment.rules.disable_block_gas_limit = true;
-    environment.rules.disable_base_fee = true;
-    environment.rules.tx_gas_limit_cap = Some(u64::MAX);
-    let mut evm = evm(&environment, overlay);
-    Ok(Outcome::of(evm.transact(message_environment(message)).map_err(refusal)?.result))
-}
-
-/// Least gas limit with which a message succeeds, as far as halving finds it; what the last attempt said, otherwise.
-///
-/// # Errors
-///
-/// It cannot even start with the most gas, or the base cannot be read.
-pub fn estimate_gas<B: DatabaseRef<Error = Error>>(
-    mut attempt: impl FnMut() -> Result<Overlay<B>>,
-    environment: &Environment,
-    message: &Message,
-) -> Result<std::result::Result<u64, Outcome>> {
-    let mut enough = message.gas_limit;
-    let first = call(environment, attempt()?, message)?;
-    if !first.succeeded {
-        return Ok(Err(first));
-    }
-    // Refunds come at the end and a call inside gets 63/64 of the gas: it may take more than is used.
-    let mut candidate = first.gas_used;
-    let mut too_little = candidate - 1;
-    while enough - too_little > 1 {
-        let tried = call(environment, attempt()?, &Message { gas_limit: candidate, ..message.clone() });
-        match tried {
-            Ok(outcome) if outcome.succeeded => enough = candidate,
-            Ok(_) | Err(Error::Rejected(..)) => too_little = candidate,
-            Err(error) => return Err(error),
-        }
-        candidate = u64::midpoint(too_little, enough).min(too_little.saturating_mul(2));
-    }
-    Ok(Ok(enough))
-}
-
 fn evm<DB: Database<Error = Error>>(environment: &Environment, database: DB) -> MainnetEvm<MainnetContext<DB>> {
     context(environment, database).build_mainnet()
 }
@@ -523,19 +458,6 @@ pub fn transaction_environment(transaction: &Transaction, sender: Address, gas_i
         chain_id: transaction.chain_id,
         access_list: transaction.access_list.clone(),
         authorization_list: transaction.recovered_authorizations().map(Either::Right).collect(),
-        ..TxEnv::default()
-    }
-}
-
-fn message_environment(message: &Message) -> TxEnv {
-    TxEnv {
-        caller: message.sender,
-        gas_limit: message.gas_limit,
-        kind: message.to,
-        value: message.value,
-        data: message.data.clone(),
-        gas_price: 0,
-        chain_id: None,
         ..TxEnv::default()
     }
 }

@@ -19,6 +19,8 @@ const HEAD_BYTES: usize = 24;
 pub struct Journal {
     disk: Box<dyn Disk>,
     len: u64,
+    /// Records that go to the disk with the next one.
+    notes: Vec<u8>,
 }
 
 /// What a journal holds.
@@ -45,7 +47,10 @@ impl Journal {
             records.push((number, payload));
         }
         let behind = (place + 1..content.len()).find(|other| record(&content, *other).is_some());
-        Ok((Self { disk, len: place as u64 }, Found { records, damage: behind.map(|_| place as u64) }))
+        Ok((
+            Self { disk, len: place as u64, notes: Vec::new() },
+            Found { records, damage: behind.map(|_| place as u64) },
+        ))
     }
 
     /// How many bytes it has.
@@ -54,22 +59,27 @@ impl Journal {
         self.len
     }
 
-    /// Append a record; when this returns it survives a crash of the machine.
+    /// Append a record, and what was noted before; when this returns it survives a crash of the machine.
     ///
     /// # Errors
     ///
     /// The disk fails: whether the record is there is not known until the journal is opened again.
     pub fn append(&mut self, number: u64, payload: &[u8]) -> io::Result<()> {
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + payload.len());
-        bytes.extend_from_slice(&MARK);
-        bytes.extend_from_slice(&u32::try_from(payload.len()).map_err(io::Error::other)?.to_le_bytes());
-        bytes.extend_from_slice(&number.to_le_bytes());
-        bytes.extend_from_slice(&xxh3_64_with_seed(payload, number).to_le_bytes());
-        bytes.extend_from_slice(payload);
+        let mut bytes = std::mem::take(&mut self.notes);
+        put_record(&mut bytes, number, payload)?;
         self.disk.write(self.len, &bytes)?;
         self.disk.sync()?;
         self.len += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Let a record go to the disk with the next one that is appended: it costs no wait of its own.
+    ///
+    /// # Errors
+    ///
+    /// It is too long.
+    pub fn note(&mut self, number: u64, payload: &[u8]) -> io::Result<()> {
+        put_record(&mut self.notes, number, payload)
     }
 
     /// Forget all records: they are durable elsewhere.
@@ -81,8 +91,18 @@ impl Journal {
         self.disk.set_len(0)?;
         self.disk.sync()?;
         self.len = 0;
+        self.notes.clear();
         Ok(())
     }
+}
+
+fn put_record(bytes: &mut Vec<u8>, number: u64, payload: &[u8]) -> io::Result<()> {
+    bytes.extend_from_slice(&MARK);
+    bytes.extend_from_slice(&u32::try_from(payload.len()).map_err(io::Error::other)?.to_le_bytes());
+    bytes.extend_from_slice(&number.to_le_bytes());
+    bytes.extend_from_slice(&xxh3_64_with_seed(payload, number).to_le_bytes());
+    bytes.extend_from_slice(payload);
+    Ok(())
 }
 
 fn record(content: &Bytes, place: usize) -> Option<(u64, Bytes)> {

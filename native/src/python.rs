@@ -18,13 +18,13 @@ use revm::{DatabaseRef, primitives::hardfork::SpecId};
 use crate::{
     block::{self, Genesis, changes_root},
     error::{Error, Rejection},
-    execute::{self, Environment, Execution, Message, OpenBlock, Overlay},
+    execute::{self, Environment, Execution, OpenBlock, Overlay},
     history::StateAt,
     simulate,
     store::{Store, StoredBlock, StoredTransaction},
     transaction,
     trie::leaves::ordered_root,
-    verify,
+    verify::{self, Verification},
 };
 
 const UNPOISONED: &str = "nothing panics while it holds this lock";
@@ -702,6 +702,10 @@ fn propose(
     Ok(ProposedBlock { block, taken, receipts: done.receipts, hashes })
 }
 
+/// So much is checked before it is told how far the check has come.
+const PAGES_AT_A_TIME: u64 = 4_096;
+const BLOCKS_AT_A_TIME: u64 = 256;
+
 /// The open file of a chain.
 #[pyclass(frozen, module = "gridbourse._native")]
 struct Core {
@@ -733,7 +737,6 @@ type ProvenAccount<'py> = (
     Nodes<'py>,
     Vec<(Int, Int, Nodes<'py>)>,
 );
-type Ended<'py> = (bool, u64, Bound<'py, PyBytes>, String);
 
 #[pymethods]
 impl Core {
@@ -882,48 +885,6 @@ impl Core {
         Ok(bytes_of(python, value.to_be_bytes::<32>()))
     }
 
-    /// Run a message as the only transaction of a block, and forget it: whether it succeeded, its gas, what it
-    /// returned or said, and why the EVM stopped it.
-    #[pyo3(signature = (sender, to, data, gas_limit, timestamp, value = Int(U256::ZERO)))]
-    fn call<'py>(
-        &self,
-        python: Python<'py>,
-        sender: At,
-        to: Option<At>,
-        data: Vec<u8>,
-        gas_limit: u64,
-        timestamp: u64,
-        value: Int,
-    ) -> PyResult<Ended<'py>> {
-        let message = Message { sender: sender.0, to: kind_of(to), data: data.into(), value: value.0, gas_limit };
-        let done =
-            self.with(python, |store| execute::call(&environment(store, timestamp), Overlay::new(&*store), &message))?;
-        Ok((done.succeeded, done.gas_used, bytes_of(python, &done.output), done.halt))
-    }
-
-    /// Least gas limit with which a message succeeds, and otherwise how it fails with the most gas.
-    #[pyo3(signature = (sender, to, data, gas_limit, timestamp, value = Int(U256::ZERO)))]
-    fn estimate_gas<'py>(
-        &self,
-        python: Python<'py>,
-        sender: At,
-        to: Option<At>,
-        data: Vec<u8>,
-        gas_limit: u64,
-        timestamp: u64,
-        value: Int,
-    ) -> PyResult<Ended<'py>> {
-        let message = Message { sender: sender.0, to: kind_of(to), data: data.into(), value: value.0, gas_limit };
-        let done = self.with(python, |store| {
-            let store = &*store;
-            execute::estimate_gas(|| Ok(Overlay::new(store)), &environment(store, timestamp), &message)
-        })?;
-        Ok(match done {
-            Ok(gas) => (true, gas, bytes_of(python, []), String::new()),
-            Err(failed) => (false, failed.gas_used, bytes_of(python, &failed.output), failed.halt),
-        })
-    }
-
     /// Suppose a block behind that of a height.
     fn simulate(&self, height: u64, timestamp: u64) -> PyResult<Simulation> {
         let (parent_hash, genesis) = {
@@ -994,17 +955,28 @@ impl Core {
         Ok(Header(header))
     }
 
-    /// Read and run everything again.
-    fn verify(&self, python: Python<'_>) -> PyResult<()> {
-        self.with(python, |store| {
-            // Before anything is written: what is unused now may be used then.
-            let (damaged, _) =
-                verify::scrub(&store.pages(), 0, u64::MAX).map_err(|error| Error::Io(store.path().into(), error))?;
-            match damaged {
-                Some(place) => Err(store.corrupted(&place, &"not what was written")),
-                None => verify::verify(store),
-            }
-        })
+    /// Read everything again, and run it again if that is wanted; what is checked, how much and of how much is told.
+    #[pyo3(signature = (*, executes, report))]
+    fn verify(&self, python: Python<'_>, executes: bool, report: &Bound<'_, PyAny>) -> PyResult<()> {
+        // Before anything is written: what is unused now may be used then.
+        let (mut page, mut last) = (0, None);
+        while last != Some(page) {
+            last = Some(page);
+            page = self.scrub(python, page, PAGES_AT_A_TIME)?;
+            let pages = self.locked().pages().count()?;
+            report.call1(("pages", page, pages))?;
+        }
+        let mut verification = self.with(python, |store| Verification::new(store, executes))?;
+        while let Some(height) = self.with(python, |store| verification.go_on(store, BLOCKS_AT_A_TIME))? {
+            let head = self.locked().head().height;
+            report.call1(("blocks", height, head))?;
+        }
+        Ok(())
+    }
+
+    /// Check some blocks; returns the height to check next.
+    fn check_blocks(&self, python: Python<'_>, first: u64, most: u64) -> PyResult<u64> {
+        self.with(python, |store| verify::check_blocks(store, first, most))
     }
 
     /// Check some pages of the file; returns the first to check next.

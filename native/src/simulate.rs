@@ -6,6 +6,7 @@ use revm::{
     context::{ContextTr, TxEnv, result::ExecutionResult},
     context_interface::result::HaltReason,
     handler::{EthPrecompiles, MainnetContext, PrecompileProvider},
+    inspector::NoOpInspector,
     interpreter::{CallInputs, CallOutcome, CallScheme, CreateInputs, CreateOutcome, InterpreterResult},
     primitives::{AddressSet, hardfork::SpecId},
     state::{AccountInfo, EvmState},
@@ -84,7 +85,12 @@ impl<B: DatabaseRef<Error = Error>> Simulation<B> {
     ///
     /// It cannot even start, or the state cannot be read.
     pub fn call(&mut self, transaction: TxEnv, traces_transfers: bool, lasts: bool) -> Result<Simulated> {
-        let (done, state, transfers) = self.run(transaction, Transfers::default())?;
+        let (done, state, transfers) = if traces_transfers {
+            self.run(transaction, Transfers::default())?
+        } else {
+            let (done, state, _) = self.run(transaction, NoOpInspector)?;
+            (done, state, Transfers::default())
+        };
         let max_gas_used = done.gas().total_gas_spent().max(done.tx_gas_used());
         if lasts {
             let fork = self.environment.rules.spec;

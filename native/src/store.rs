@@ -13,7 +13,7 @@ use std::{
 };
 
 use alloy_primitives::{Address, B256, Bytes, U256, map::HashMap};
-use alloy_rlp::{Decodable, RlpDecodable, RlpEncodable};
+use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
 use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 
@@ -45,6 +45,10 @@ const CODES: TableDefinition<[u8; 32], &[u8]> = TableDefinition::new("codes");
 const JOURNAL_BYTES: u64 = 32 << 20;
 /// What the journal holds until a new file is whole.
 const BEING_MADE: &[u8] = b"being made";
+/// Stands in the file as long as a journal belongs to it.
+const HAS_JOURNAL: &str = "journal";
+/// Blocks are lists; a record whose first byte is below is a value that is kept beside them.
+const FIRST_OF_LIST: u8 = 0xc0;
 /// Memory for pages of the database.
 const PAGE_CACHE_BYTES: usize = 96 << 20;
 /// So many slots and accounts stay decoded, twice.
@@ -124,6 +128,8 @@ pub struct Store {
     /// None while the file is being made, and when it is closed.
     roots: Option<Roots>,
     journal: Journal,
+    /// Whether the file says that a journal belongs to it.
+    has_journal: bool,
     known: Mutex<Known>,
     head: Header,
     head_hash: B256,
@@ -167,10 +173,35 @@ impl Store {
             Err(TryLockError::Error(error)) => return Err(Error::Io(path.to_owned(), error)),
         }
         let main = Arc::new(Mutex::new(open(path)?));
+        let had_journal = journal_path(path).exists();
         let journal = Box::new(Mutex::new(open(&journal_path(path))?));
+        keep_names(path).map_err(|error| Error::Io(path.to_owned(), error))?;
         let mut store = Self::open_on(path, main, journal, genesis, genesis_header)?;
+        if !had_journal && store.has_journal {
+            let finding = "it is missing, and the chain was not closed: what it held is lost";
+            return Err(corrupted(&journal_path(path), "whole file".to_owned(), &finding));
+        }
         store.lock = Some(lock);
         Ok(store)
+    }
+
+    /// Write down whether a journal belongs to the file: before the first thing is written to it, and when it goes.
+    fn mark(&mut self, has_journal: bool) -> Result<()> {
+        if self.has_journal == has_journal {
+            return Ok(());
+        }
+        {
+            let mut table = self.open_transaction()?.open_table(META).map_err(|error| self.failed(error))?;
+            let kept: Option<&[u8]> = has_journal.then_some(&[]);
+            match kept {
+                Some(value) => table.insert(HAS_JOURNAL, value).map(|_| ()),
+                None => table.remove(HAS_JOURNAL).map(|_| ()),
+            }
+            .map_err(|error| self.failed(error))?;
+        }
+        self.checkpoint()?;
+        self.has_journal = has_journal;
+        Ok(())
     }
 
     /// Open a chain on disks; the path only names it.
@@ -205,6 +236,7 @@ impl Store {
             transaction: None,
             roots: None,
             journal,
+            has_journal: false,
             known: Mutex::new(known),
             head: genesis_header.clone(),
             head_hash: genesis_header.hash(),
@@ -234,8 +266,8 @@ impl Store {
     fn load(&mut self, genesis_header: &Header) -> Result<()> {
         let stored = self.meta("genesis")?;
         if stored.is_none() {
-            self.put_meta("genesis", genesis_header.hash().as_slice())?;
-            self.put_meta("genesis header", &genesis_header.bytes())?;
+            self.write_meta("genesis", genesis_header.hash().as_slice())?;
+            self.write_meta("genesis header", &genesis_header.bytes())?;
             let state = self.genesis.state();
             self.write_state(&state)?;
             Roots::create(self.open_transaction()?, &state).map_err(|error| self.failed(error))?;
@@ -255,6 +287,7 @@ impl Store {
             self.head_hash = self.head.hash();
         }
         self.progress = self.number("progress")?.unwrap_or_default();
+        self.has_journal = self.meta(HAS_JOURNAL)?.is_some();
         Ok(())
     }
 
@@ -272,6 +305,11 @@ impl Store {
         for (progress, payload) in found.records {
             if payload.is_empty() {
                 self.progress = self.progress.max(progress);
+                continue;
+            }
+            if payload[0] < FIRST_OF_LIST {
+                let (name, value) = read_note(&payload).map_err(|error| unreadable("journal", error))?;
+                self.write_meta(&name, &value)?;
                 continue;
             }
             let block = StoredBlock::decode(&mut &payload[..]).map_err(|error| unreadable("journal", error))?;
@@ -293,6 +331,7 @@ impl Store {
     ///
     /// The disk fails; the store must be opened anew.
     pub fn append(&mut self, block: StoredBlock, progress: u64) -> Result<()> {
+        self.mark(true)?;
         self.journal.append(progress, &alloy_rlp::encode(&block)).map_err(|error| self.disk_failed(error))?;
         self.take_in(block, progress)?;
         if self.journal.size() > JOURNAL_BYTES { self.checkpoint() } else { Ok(()) }
@@ -304,6 +343,7 @@ impl Store {
     ///
     /// The disk fails.
     pub fn set_progress(&mut self, progress: u64) -> Result<()> {
+        self.mark(true)?;
         self.journal.append(progress, &[]).map_err(|error| self.disk_failed(error))?;
         self.progress = progress;
         Ok(())
@@ -415,8 +455,8 @@ impl Store {
     ///
     /// The disk fails.
     pub fn checkpoint(&mut self) -> Result<()> {
-        self.put_meta("height", &self.head.height.to_le_bytes())?;
-        self.put_meta("progress", &self.progress.to_le_bytes())?;
+        self.write_meta("height", &self.head.height.to_le_bytes())?;
+        self.write_meta("progress", &self.progress.to_le_bytes())?;
         if let Some(transaction) = self.transaction.take() {
             let is_durable = match (&self.roots, &self.database) {
                 (Some(roots), Some(database)) => roots.write(database, transaction),
@@ -428,18 +468,20 @@ impl Store {
         self.begin()
     }
 
-    /// Write a copy of the file, with all that is durable.
+    /// Write a copy of the file, with all that is durable; no journal belongs to the copy.
     ///
     /// # Errors
     ///
     /// The disk fails.
     pub fn back_up(&mut self, path: &Path) -> Result<()> {
+        self.mark(false)?;
         self.checkpoint()?;
         let copy = || -> io::Result<()> {
             std::fs::copy(&self.path, path)?;
             File::open(path)?.sync_all()
         };
-        copy().map_err(|error| Error::Io(path.to_owned(), error))
+        let copied = copy().map_err(|error| Error::Io(path.to_owned(), error));
+        copied
     }
 
     /// Bring everything into one file, let go of it, and remove the journal.
@@ -451,7 +493,7 @@ impl Store {
         if self.database.is_none() {
             return Ok(());
         }
-        let kept = self.checkpoint();
+        let kept = self.mark(false).and_then(|()| self.checkpoint());
         // Whatever happens, the file is let go of.
         drop(self.transaction.take());
         self.roots = None;
@@ -543,12 +585,19 @@ impl Store {
         Ok(found.map(|value| value.value().to_vec()))
     }
 
-    /// Keep a value beside the blocks; it is durable with the next checkpoint.
+    /// Keep a value beside the blocks; it is durable with the next block or progress, and costs no wait of its own.
     ///
     /// # Errors
     ///
     /// The file is damaged, or the disk fails.
-    pub fn put_meta(&self, name: &str, value: &[u8]) -> Result<()> {
+    pub fn put_meta(&mut self, name: &str, value: &[u8]) -> Result<()> {
+        let mut note = alloy_rlp::encode(name);
+        value.encode(&mut note);
+        self.journal.note(self.progress, &note).map_err(|error| self.disk_failed(error))?;
+        self.write_meta(name, value)
+    }
+
+    fn write_meta(&self, name: &str, value: &[u8]) -> Result<()> {
         let mut table = self.open_transaction()?.open_table(META).map_err(|error| self.failed(error))?;
         table.insert(name, value).map_err(|error| self.failed(error))?;
         Ok(())
@@ -768,6 +817,16 @@ fn database_error(path: &Path, error: redb::Error) -> Error {
         redb::Error::Io(error) => Error::Io(path.to_owned(), error),
         other => corrupted(path, "database".to_owned(), &other),
     }
+}
+
+/// Make sure that files just made keep their names in a crash of the machine.
+fn keep_names(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn read_note(mut note: &[u8]) -> alloy_rlp::Result<(String, Bytes)> {
+    Ok((String::decode(&mut note)?, Bytes::decode(&mut note)?))
 }
 
 /// Say that the file is being made, so that after a crash on the way it is made again.

@@ -36,48 +36,103 @@ pub fn scrub(pages: &Pages<dyn Disk>, first: u64, most: u64) -> std::io::Result<
     Ok((None, last))
 }
 
-/// Read all blocks, check their links, roots, seals and indexes, run them again from the genesis, and compare what
-/// they do and the state they lead to with what is stored.
+/// Check everything, as `Verification`, and run all blocks again.
 ///
 /// # Errors
 ///
 /// Something is not what was sealed, or not what executing gives; the error names the place.
 pub fn verify(store: &Store) -> Result<()> {
-    let mut state = Replayed::default();
-    state.apply(&store.genesis().state());
-    let genesis_hash = store.block_hash_ref(0)?;
-    let (mut parent_hash, mut transactions) = (genesis_hash, 0);
-    state.hashes.push(genesis_hash);
-    let mut roots = ReplayedRoots::new(&store.genesis().state())?;
-    for height in 1..=store.head().height {
-        let place = format!("block {height}");
-        let header = store.header(height)?.ok_or_else(|| store.corrupted(&place, &"missing"))?;
-        let stored = store.transactions(height)?;
-        check_block(store, &header, parent_hash, &stored)?;
-        if header.state_height + 1 != height || Some(&header.state_root) != roots.known.last() {
-            return Err(store.corrupted(&place, &"its state root is not that of the state it found"));
-        }
-        execute_again(store, &header, parent_hash, &stored, &mut state)?;
-        roots.add(height, &store.changes(height)?)?;
-        transactions += stored.len() as u64;
-        parent_hash = header.hash();
+    let mut verification = Verification::new(store, true)?;
+    while verification.go_on(store, u64::MAX)?.is_some() {}
+    Ok(())
+}
+
+/// Reads all blocks from the genesis on, some at a time: their links, seals, roots and indexes, and the state that what
+/// they say they changed leads to. Whether that is what they had to change shows only who runs them again.
+pub struct Verification {
+    executes: bool,
+    state: Replayed,
+    roots: ReplayedRoots,
+    height: u64,
+    parent_hash: B256,
+    transactions: u64,
+}
+
+impl Verification {
+    /// Begin.
+    ///
+    /// # Errors
+    ///
+    /// The file is damaged, or the disk fails.
+    pub fn new(store: &Store, executes: bool) -> Result<Self> {
+        let mut state = Replayed::default();
+        state.apply(&store.genesis().state());
+        let parent_hash = store.block_hash_ref(0)?;
         state.hashes.push(parent_hash);
+        let roots = ReplayedRoots::new(&store.genesis().state())?;
+        Ok(Self { executes, state, roots, height: 0, parent_hash, transactions: 0 })
     }
-    if parent_hash != store.head_hash() {
-        return Err(store.corrupted("head", &"it is not the newest block"));
+
+    /// Check so many blocks more; returns up to which one, and None when that was all, with the state behind it.
+    ///
+    /// # Errors
+    ///
+    /// Something is not what was sealed, or not what executing gives; the error names the place.
+    pub fn go_on(&mut self, store: &Store, most: u64) -> Result<Option<u64>> {
+        let head = store.head().height;
+        if self.height == head {
+            return self.finish(store).map(|()| None);
+        }
+        let first = self.height + 1;
+        for height in first..=head.min(self.height.saturating_add(most)) {
+            let block = check_block(store, height, self.parent_hash)?;
+            if block.header.state_height + 1 != height || Some(&block.header.state_root) != self.roots.known.last() {
+                return Err(store.corrupted(&place(height), &"its state root is not that of the state it found"));
+            }
+            if self.executes {
+                execute_again(store, &block, &self.state)?;
+            }
+            self.state.apply(&block.changes);
+            self.roots.add(height, &block.changes)?;
+            self.transactions += block.stored.len() as u64;
+            self.parent_hash = block.header.hash();
+            self.state.hashes.push(self.parent_hash);
+            self.height = height;
+        }
+        Ok(Some(self.height))
     }
-    compare_state(store, &state)?;
-    let (height, root) = store.checked_trie()?;
-    if roots.known.get(usize::try_from(height).unwrap_or(usize::MAX)) != Some(&root) {
-        return Err(store.corrupted("state trie", &"its root is not that of the state"));
+
+    fn finish(&self, store: &Store) -> Result<()> {
+        if self.parent_hash != store.head_hash() {
+            return Err(store.corrupted("head", &"it is not the newest block"));
+        }
+        compare_state(store, &self.state)?;
+        let (height, root) = store.checked_trie()?;
+        if self.roots.known.get(usize::try_from(height).unwrap_or(usize::MAX)) != Some(&root) {
+            return Err(store.corrupted("state trie", &"its root is not that of the state"));
+        }
+        let slots: usize = self.state.accounts.values().map(|account| account.slots.len()).sum();
+        if store.counts()? == [self.height, self.height, self.transactions, self.transactions, slots as u64] {
+            Ok(())
+        } else {
+            Err(store.corrupted("database", &"a row stands outside the chain"))
+        }
     }
-    let blocks = store.head().height;
-    let slots: usize = state.accounts.values().map(|account| account.slots.len()).sum();
-    if store.counts()? == [blocks, blocks, transactions, transactions, slots as u64] {
-        Ok(())
-    } else {
-        Err(store.corrupted("database", &"a row stands outside the chain"))
+}
+
+/// Check some blocks from a height on, each by itself and its link; returns the height to check next.
+///
+/// # Errors
+///
+/// One is not what was sealed; the error names the place.
+pub fn check_blocks(store: &Store, first: u64, most: u64) -> Result<u64> {
+    let first = first.max(1);
+    let mut parent_hash = store.block_hash_ref(first - 1)?;
+    let end = first.saturating_add(most).min(store.head().height + 1);
+    for height in first..end {
+        parent_hash = check_block(store, height, parent_hash)?.header.hash();
     }
+    Ok(end.max(first))
 }
 
 /// Check a block that another node ran: it stands on the head and holds what its header commits to.
@@ -103,61 +158,81 @@ pub fn check_received(store: &Store, block: &StoredBlock) -> Result<()> {
     Err(store.corrupted(&format!("block {}", header.height), &"it does not stand on the head, or holds something else"))
 }
 
-fn check_block(store: &Store, header: &Header, parent: B256, stored: &[StoredTransaction]) -> Result<()> {
-    let place = format!("block {}", header.height);
-    let refuse = |finding: &str| Err(store.corrupted(&place, &finding));
-    if header.parent_hash != parent || header.sealer != store.genesis().sealer {
+/// A block that holds what its header commits to.
+struct Checked {
+    header: Header,
+    stored: Vec<StoredTransaction>,
+    changes: Vec<AccountChange>,
+}
+
+fn place(height: u64) -> String {
+    format!("block {height}")
+}
+
+fn check_block(store: &Store, height: u64, parent_hash: B256) -> Result<Checked> {
+    let refuse = |finding: &str| Err(store.corrupted(&place(height), &finding));
+    let Some(header) = store.header(height)? else { return refuse("missing") };
+    let (stored, changes) = (store.transactions(height)?, store.changes(height)?);
+    if header.height != height || header.parent_hash != parent_hash || header.sealer != store.genesis().sealer {
         return refuse("its header does not stand on the block before it");
     }
     if !header.is_sealed() {
         return refuse("its seal is not the sealer's");
     }
-    if store.height_of(header.hash())? != Some(header.height) {
+    if store.height_of(header.hash())? != Some(height) {
         return refuse("its hash does not lead to it");
     }
     let raws: Vec<_> = stored.iter().map(|transaction| &transaction.raw).collect();
     if ordered_root(&raws) != header.transactions_root {
         return refuse("its transactions are not those that were sealed");
     }
-    for transaction in stored {
-        let found = store.transaction(keccak256(&transaction.raw))?;
-        if found.is_none_or(|found| found.position != transaction.position || found.height != transaction.height) {
-            return refuse(&format!("transaction {}: its hash does not lead to it", transaction.position));
-        }
-        for emitter in Receipt::read(&transaction.receipt)?.emitters() {
-            let from = (transaction.height, transaction.position);
-            let found = store.transactions_with_logs(Some(emitter), from, transaction.height, 1)?;
-            if found.first() != Some(transaction) {
-                return refuse(&format!("transaction {}: the log index does not lead to it", transaction.position));
-            }
+    let mut receipts = Vec::with_capacity(stored.len());
+    for transaction in &stored {
+        let receipt = Receipt::read(&transaction.receipt)?;
+        check_indexes(store, transaction, &receipt)?;
+        receipts.push(receipt.consensus_bytes());
+    }
+    if ordered_root(&receipts) != header.receipts_root {
+        return refuse("its receipts are not those that were sealed");
+    }
+    if changes_root(&alloy_rlp::encode(&changes)) != header.changes_root {
+        return refuse("what it changed is not what was sealed");
+    }
+    Ok(Checked { header, stored, changes })
+}
+
+fn check_indexes(store: &Store, transaction: &StoredTransaction, receipt: &Receipt) -> Result<()> {
+    let refuse = |what: &str| {
+        let finding = format!("transaction {}: {what} does not lead to it", transaction.position);
+        Err(store.corrupted(&place(transaction.height), &finding))
+    };
+    let found = store.transaction(keccak256(&transaction.raw))?;
+    if found.is_none_or(|found| found.position != transaction.position || found.height != transaction.height) {
+        return refuse("its hash");
+    }
+    for emitter in receipt.emitters() {
+        let from = (transaction.height, transaction.position);
+        if store.transactions_with_logs(Some(emitter), from, transaction.height, 1)?.first() != Some(transaction) {
+            return refuse("the log index");
         }
     }
     Ok(())
 }
 
-fn execute_again(
-    store: &Store,
-    header: &Header,
-    parent_hash: B256,
-    stored: &[StoredTransaction],
-    state: &mut Replayed,
-) -> Result<()> {
-    let environment = Environment::of(store.genesis(), header.height, header.timestamp, parent_hash);
-    let mut block = OpenBlock::new(&environment, &*state)?;
+fn execute_again(store: &Store, Checked { header, stored, changes }: &Checked, state: &Replayed) -> Result<()> {
+    let environment = Environment::of(store.genesis(), header.height, header.timestamp, header.parent_hash);
+    let mut block = OpenBlock::new(&environment, state)?;
     let raws: Vec<_> = stored.iter().map(|transaction| transaction.raw.clone()).collect();
     SignedTransaction::decode_all(&raws, |signed| block.add(&signed))?;
     let done = block.finish();
-    let receipts: Vec<_> = done.receipts.iter().map(Receipt::consensus_bytes).collect();
+    // Its receipts hold more than their root covers: why it failed.
     let is_same = done.receipts.iter().zip(stored).all(|(receipt, stored)| receipt.bytes() == stored.receipt)
-        && ordered_root(&receipts) == header.receipts_root
-        && changes_root(&alloy_rlp::encode(&done.changes)) == header.changes_root
-        && done.changes == store.changes(header.height)?
+        && done.changes == *changes
         && done.gas_used == header.gas_used;
-    state.apply(&done.changes);
     if is_same {
         return Ok(());
     }
-    Err(store.corrupted(&format!("block {}", header.height), &"executing it gives something else"))
+    Err(store.corrupted(&place(header.height), &"executing it gives something else"))
 }
 
 fn compare_state(store: &Store, state: &Replayed) -> Result<()> {

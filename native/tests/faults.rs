@@ -17,6 +17,8 @@ use gridbourse_native::{
 use proptest::prelude::*;
 
 const BLOCKS: u64 = 12;
+/// Under this name the number of the next block is kept beside the blocks.
+const NOTED: &str = "noted";
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -118,6 +120,7 @@ fn work(world: &Arc<Mutex<World>>, acknowledged: &mut Vec<(B256, usize)>) -> Res
     let mut store = open_in(world)?;
     for height in 1..=BLOCKS {
         let block = next_block(&store)?;
+        store.put_meta(NOTED, &height.to_le_bytes())?;
         store.append(block, height)?;
         acknowledged.push((store.head_hash(), world.lock().unwrap().steps.len()));
         if height.is_multiple_of(4) {
@@ -146,6 +149,8 @@ fn reopened(images: [Vec<u8>; 2], hashes: &[(B256, usize)], acknowledged: usize,
     if height > 0 {
         assert_eq!(store.head_hash(), hashes[height - 1].0, "{when}");
     }
+    let noted = store.meta(NOTED).unwrap().map_or(0, |noted| u64::from_le_bytes(noted.try_into().unwrap())) as usize;
+    assert!((height..=height + 1).contains(&noted), "{when}: what was noted with block {noted} of {height}");
     verify(&store).unwrap_or_else(|error| panic!("{when}: {error}"));
 }
 

@@ -1,6 +1,6 @@
 """The chain core, compiled from ``native/``. Amounts are in wei, times in seconds since the epoch, slots numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
@@ -383,17 +383,6 @@ class Core:
     def balance(self, address: Address) -> int: ...
     def code(self, address: Address) -> bytes: ...
     def storage(self, address: Address, slot: int) -> bytes: ...
-    def call(
-        self, sender: Address, to: Address | None, data: bytes, gas_limit: int, timestamp: int, value: int = 0
-    ) -> tuple[bool, int, bytes, str]:
-        """Run a message as the only transaction of a block, and forget it.
-
-        Returns whether it succeeded, its gas, what it returned or said, and why the EVM stopped it.
-        """
-    def estimate_gas(
-        self, sender: Address, to: Address | None, data: bytes, gas_limit: int, timestamp: int, value: int = 0
-    ) -> tuple[bool, int, bytes, str]:
-        """Least gas limit with which a message succeeds; otherwise how it fails with the most gas, as of `call`."""
     def simulate(self, height: int, timestamp: int) -> Simulation:
         """Suppose a block behind that of a height.
 
@@ -422,13 +411,21 @@ class Core:
         ChainCorrupted
             It does not stand on the head, or does not hold what its header commits to.
         """
-    def verify(self) -> None:
-        """Read every page, and run every block again.
+    def verify(self, *, executes: bool, report: Callable[[str, int, int], None]) -> None:
+        """Read every page and every block, and run every block again if that is wanted.
 
         Raises
         ------
         ChainCorrupted
             Something is not what was written, or not right.
+        """
+    def check_blocks(self, first: int, most: int) -> int:
+        """Check some blocks, each by itself, from a height on; returns the next to check, which ends behind the head.
+
+        Raises
+        ------
+        ChainCorrupted
+            One is not what was sealed.
         """
     def scrub(self, first: int, most: int) -> int:
         """Check some pages of the file; returns the first to check next, which ends at their number.
@@ -442,7 +439,8 @@ class Core:
         """Write a copy of the file, with all that is durable."""
     def meta(self, name: str) -> bytes | None:
         """A value that is kept beside the blocks."""
-    def put_meta(self, name: str, value: bytes) -> None: ...
+    def put_meta(self, name: str, value: bytes) -> None:
+        """Keep a value beside the blocks; it is durable with the next block or progress, without a wait of its own."""
     def close(self) -> None:
         """Bring everything into one file and let go of it."""
 

@@ -11,6 +11,7 @@
     │   ├── ChainCorrupted      stored bytes do not hash to what was sealed; names file and place
     │   ├── ChainLocked         another process has the chain open
     │   ├── ChainReorganised    a network took back a block that counted as final
+    │   ├── ClockWrong          the machine's clock is not to be believed: nothing is sealed meanwhile
     │   ├── StateNotKept        the state behind an older block is not there any more
     │   └── RpcError            an error of Ethereum's JSON-RPC, answered or received
     ├── MarketError             the market's rules forbid a call; carries the rule's name and arguments
@@ -41,6 +42,7 @@ __all__ = [
     "ChainError",
     "ChainLocked",
     "ChainReorganised",
+    "ClockWrong",
     "Conflict",
     "ContractReverted",
     "EnvelopeError",
@@ -196,6 +198,10 @@ class ChainLocked(ChainError):
 
 class ChainReorganised(ChainError):
     """A network took back a block that counted as final; what was read since that block may be void."""
+
+
+class ClockWrong(ChainError):
+    """The machine's clock is not to be believed: nothing is sealed, and nothing was taken, until it is right."""
 
 
 class StateNotKept(ChainError):

@@ -9,6 +9,7 @@ import pytest
 from probe import BOB, GENESIS, SEALER, call_data, deploy, signed, stores
 
 from gridbourse.chain.embedded import EmbeddedChain
+from gridbourse.chain.local import ScrubPlace
 from gridbourse.errors import ChainCorrupted
 
 FLIPS = 150
@@ -92,12 +93,24 @@ def test_a_truncated_file_is_found(copy, kept):
         chain.verify()
 
 
-def test_the_scrub_finds_a_flipped_byte_without_reading_a_block(copy):
+def test_the_scrub_goes_round_and_finds_a_flipped_byte_in_a_page_that_nobody_reads(copy):
     page = next(page for page in range(20, 200) if _is_written(copy, page))
     with EmbeddedChain(copy, GENESIS, SEALER) as chain:
+        place = chain.scrub(ScrubPlace(), pages=1_000, blocks=5)
+        assert place.block == 6
+        assert chain.scrub(place, pages=1_000, blocks=1_000) == ScrubPlace(0, chain.head().height + 1)
         flip(copy, page * STORED_BYTES + 7, 1)
         with pytest.raises(ChainCorrupted, match=f"page {page},"):
-            chain.scrub()
+            chain.scrub(ScrubPlace(), pages=1_000)
+
+
+def test_a_verification_tells_how_far_it_is_and_executes_only_if_it_is_asked_to(copy):
+    told = []
+    with EmbeddedChain(copy, GENESIS, SEALER) as chain:
+        chain.verify(executes=False, report=lambda *progress: told.append(progress))
+        head = chain.head().height
+    assert told[0][0] == "pages"
+    assert told[-1] == ("blocks", head, head)
 
 
 def test_another_file_is_no_chain(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from contextlib import closing
 
 import pytest
 import rlp
@@ -17,12 +18,13 @@ from trie import HexaryTrie
 from trie.exceptions import BadTrieProof
 
 from gridbourse._native import ordered_key, ordered_proof, ordered_root, trie_proof, trie_root, verify_proof
-from gridbourse.chain.proof import prove_account, prove_transaction, verify_account, verify_transaction
+from gridbourse.chain.proof import prove_account, prove_transaction, read_header, verify_account, verify_transaction
 from gridbourse.chain.rpc.client import RpcClient
+from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.chain.transaction import Transaction
-from gridbourse.cli.chain import chain
+from gridbourse.cli.chain import chain as commands
 from gridbourse.crypto.keys import keccak256
-from gridbourse.errors import ChainError, InvalidValue
+from gridbourse.errors import ChainError, InvalidValue, RpcError
 
 CALLS = 40
 
@@ -207,7 +209,7 @@ def test_what_the_foreign_library_refuses_is_refused(leaves, draw):
 
 class TestCommands:
     def run(self, *arguments: str):
-        result = CliRunner().invoke(chain, arguments, catch_exceptions=False)
+        result = CliRunner().invoke(commands, arguments, catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return json.loads(result.output)
 
@@ -258,3 +260,71 @@ def test_the_next_header_proves_what_our_own_chain_holds(chain):
     _, nobody, nodes, _ = chain._core.proof(b"\x55" * 20, [])
     assert nobody is None
     assert verify_proof(chain._core.proof(probe, [])[0], keccak256(b"\x55" * 20), nodes) is None
+
+
+class TestHeldByItsHash:
+    """Somebody holds the hash of a header, and nothing else; whoever answers need not be trusted."""
+
+    @pytest.fixture
+    def served(self, chain):
+        self.probe = deploy(chain)
+        (self.raw,) = stores(self.probe, 1, 1)
+        chain.submit([self.raw])
+        chain.submit(stores(self.probe, 2, 1))
+        with RpcServer(chain, port=0) as server, closing(RpcClient(server.url)) as node:
+            yield chain, node
+
+    def test_the_bytes_of_a_header_hash_to_the_block(self, served):
+        chain, node = served
+        for height in range(chain.head().height + 1):
+            assert keccak256(data(node.ask("debug_getRawHeader", hex(height)))) == chain.header(height).hash
+        with pytest.raises(RpcError, match="header not found"):
+            node.ask("debug_getRawHeader", "0x99")
+
+    def test_a_transaction_is_proven_by_it(self, served):
+        chain, node = served
+        proof = prove_transaction(node, keccak256(self.raw))
+        proven = verify_transaction(proof, read_header(data(proof["header"]), chain.header(2).hash))
+        assert proven.raw == self.raw
+
+    def test_an_account_is_proven_by_the_next_header_when_that_is_sealed(self, served, tmp_path):
+        chain, node = served
+        proof = prove_account(node, self.probe, [0])
+        assert proof["header"] is None
+        path, header = tmp_path / "proof.json", tmp_path / "header.json"
+        path.write_text(json.dumps(proof))
+        chain.submit(stores(self.probe, 3, 1))
+        named = "0x" + chain.head().hash.hex()
+        with pytest.raises(InvalidValue, match="before it was sealed"):
+            TestCommands().run("verify-proof", str(path), "--hash", named)
+        raw = node.ask("debug_getRawHeader", proof["block"]["number"])
+        header.write_text(json.dumps({"jsonrpc": "2.0", "id": 1, "result": raw}))
+        proven = TestCommands().run("verify-proof", str(path), "--hash", named, "--header", str(header))
+        assert proven["account"] == "0x" + self.probe.hex()
+
+    def test_a_header_with_another_hash_or_a_byte_changed_is_refused(self, served):
+        chain, node = served
+        header = data(node.ask("debug_getRawHeader", "0x2"))
+        with pytest.raises(InvalidValue, match="hash"):
+            read_header(header, chain.header(1).hash)
+        for place in range(0, len(header), 5):
+            changed = header[:place] + bytes([header[place] ^ 1]) + header[place + 1 :]
+            with pytest.raises(InvalidValue, match="hash"):
+                read_header(changed, chain.header(2).hash)
+
+    def test_a_header_of_ethereum_is_read_in_its_own_form(self):
+        fields = [bytes([number]) * 32 for number in range(15)]
+        fields[8] = b"\x07"
+        raw = rlp.encode(fields)
+        found = read_header(raw, keccak256(raw))
+        assert found["number"] == "0x7"
+        assert [found[root][2:4] for root in ("stateRoot", "transactionsRoot", "receiptsRoot")] == ["03", "04", "05"]
+
+    def test_the_command_asks_for_one_of_both_and_takes_the_hash(self, served, tmp_path):
+        chain, node = served
+        path = tmp_path / "proof.json"
+        path.write_text(json.dumps(prove_transaction(node, keccak256(self.raw))))
+        named = "0x" + chain.header(2).hash.hex()
+        assert TestCommands().run("verify-proof", str(path), "--hash", named)["succeeded"]
+        with pytest.raises(InvalidValue, match="--hash or --header"):
+            TestCommands().run("verify-proof", str(path))

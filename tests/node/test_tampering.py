@@ -9,11 +9,12 @@ from collections import Counter
 from dataclasses import asdict, replace
 
 import pytest
+from eth_abi import encode
+from forged_chain import ChainFile, forge_receipts, vouch_for
 from small_region import DAY, SPEC, Clock, ask, bid, trade, trader, write
 
-from gridbourse.chain.block import BLOCK_GAS_LIMIT, Genesis
-from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.transaction import SignedTransaction, Transaction
+from gridbourse.contracts.slave_ledger import record_leaf
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.merkle import leaf_hash
 from gridbourse.crypto.node_keys import KeyFolder, NodeKeys
@@ -124,15 +125,13 @@ def reseal(folder, name, change):
     The master signs its own transactions again, so that they follow each other; a user's transaction after a gap in
     that user's sequence is lost.
     """
-    keys = KeyFolder(folder / "keys" / "masters").load_master(name)
-    master_id = [master.name for master in SPEC.masters].index(name) + 1
-    genesis = Genesis(SPEC.chain_id + master_id, keys.sealer.address, gas_limit=BLOCK_GAS_LIMIT)
-    with EmbeddedChain(folder / f"{name}.chain", genesis, keys.sealer, clock=Clock()) as chain:
+    file = ChainFile(folder, SPEC, name, Clock())
+    keys = file.keys
+    with file.open() as chain:
         raw_blocks = [chain.block(height).transactions for height in range(1, chain.head().height + 1)]
-    for file in folder.glob(f"{name}.chain*"):
-        file.unlink()
+    file.remove()
     nonces = Counter()
-    with EmbeddedChain(folder / f"{name}.chain", genesis, keys.sealer, clock=Clock()) as chain:
+    with file.open() as chain:
         for block in change([[SignedTransaction.decode(raw) for raw in block] for block in raw_blocks]):
             fitting = []
             for signed in block:
@@ -144,7 +143,12 @@ def reseal(folder, name, change):
                 else:
                     continue
                 nonces[signed.sender] += 1
-            chain.submit(fitting)
+            # A chain with fewer blocks than are anchored would not be opened.
+            filler = Transaction(chain.chain_id, nonces[keys.sealer.address], 30_000, keys.sealer.address)
+            if not fitting:
+                nonces[keys.sealer.address] += 1
+            chain.submit(fitting or [filler.sign(keys.sealer).raw])
+    vouch_for(folder, SPEC, name, Clock())
 
 
 def rewritten(signed, nonce, data):
@@ -223,11 +227,61 @@ def test_two_records_in_another_order_are_not_those_anchored(settled):
         require_traced(region, "whole slave chain as anchored", f"records {first.index} to {second.index}")
 
 
-def test_a_chain_cut_off_after_its_anchors_lacks_the_records_anchored(settled):
+def test_a_chain_cut_off_after_its_anchors_is_not_opened_and_lacks_the_records_anchored(settled, tmp_path):
     record = order_record(settled, "Anna", 1)
+    genuine = shutil.copytree(settled, tmp_path / "genuine")
     reseal(settled, "roofs", lambda blocks: blocks[: record.height - 1])
-    with Region.open(settled, clock=Clock()) as region:
-        require_audited(region, f"slave chain roofs, records {record.index} to ")
+    with pytest.raises(ChainCorrupted, match="the main chain holds an anchor of them") as caught:
+        Region.open(settled, clock=Clock())
+    assert caught.value.path == settled / "roofs.chain"
+    assert caught.value.place.startswith(f"blocks {record.height} to ")
+    with Region.open(genuine, clock=Clock()) as region, ChainFile(settled, SPEC, "roofs", Clock()).open() as cut:
+        ledger = region.masters["roofs"].slave.ledger
+        slaves = {1: Slave(cut, ledger.address), 2: region.masters["grid"].slave}
+        names = {1: "roofs", 2: "grid"}
+        keys = KeyFolder(settled / "keys").load_node(REGULATOR)
+        findings = Regulator(keys, region.main, slaves, names, DeliveryCalendar(), Shelf()).audit()
+    assert any(f"slave chain roofs, records {record.index} to " in finding for finding in findings), findings
+
+
+# --- receipts that lie ---
+
+
+@pytest.mark.parametrize("signed_by", ["Anna, something else", "the master, the same"])
+def test_a_record_that_a_receipt_states_and_its_author_did_not_sign(folder, signed_by):
+    """The chain's file holds a record that was never signed, under seals that are all genuine."""
+    with Region.open(folder, clock=Clock()) as region:
+        region.offer([("Bert", bid())])
+        roofs = region.masters["roofs"]
+        anna, ledger = roofs.nodes["Anna"], roofs.slave.ledger
+        forged = seal_record(ledger, anna.address, details_of(ask(price_ticks=10)), anna._readers)
+        leaf = record_leaf(anna.address, RecordKind.ORDER, forged)
+        if signed_by.startswith("Anna"):
+            write(region, "Anna", ask())
+        else:
+            roofs.slave_wallet.send(ledger.append(RecordKind.ORDER, forged))
+        lying_height = roofs.slave.chain.head().height
+
+    def lie(height, logs):
+        if height != lying_height:
+            return logs
+        ((address, topics, _),) = logs
+        stated = [*topics[:2], bytes(12) + anna.address, topics[3]]
+        return [[address, stated, encode(["bytes32", "bytes"], [leaf, forged])]]
+
+    file = ChainFile(folder, SPEC, "roofs", Clock())
+    forge_receipts(file, lie)
+    with file.open() as chain, pytest.raises(ChainCorrupted, match=f"block {lying_height}: executing it gives"):
+        chain.verify()
+    with pytest.raises(ChainCorrupted, match="the file holds another block"):
+        Region.open(folder, clock=Clock())
+    vouch_for(folder, SPEC, "roofs", Clock())
+    with Region.open(folder, clock=Clock()) as region:
+        wrong = (place_of("roofs", last_record(region.masters["roofs"])), "not what its author signed")
+        trade(region)
+        assert region.main.market.deal(1).price_ticks == 10
+        require_traced(region, "signature of the record", *wrong)
+        require_audited(region, *wrong)
 
 
 # --- orders that nobody gave ---

@@ -14,7 +14,7 @@ from dataclasses import replace
 import httpx
 from argon2 import PasswordHasher
 
-from gridbourse.chain.local import system_clock
+from gridbourse.chain.clock import system_clock
 from gridbourse.node.commands.requests import ReadHealth
 from gridbourse.node.folder.key_rotation import RegionKeys
 from gridbourse.node.hosting.node import Node

@@ -13,7 +13,8 @@ from threading import Thread
 
 from gridbourse._native import ProposedBlock
 from gridbourse.chain.block import Genesis, Receipt
-from gridbourse.chain.local import LocalChain, system_clock
+from gridbourse.chain.clock import require_not_behind, system_clock
+from gridbourse.chain.local import LocalChain
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ChainError, InvalidValue, Rejection, TransactionRejected
@@ -87,14 +88,22 @@ class EmbeddedChain(LocalChain):
             self._require_open()
             self._interval_seconds, self._block_gas = interval_seconds, gas_limit
             if interval_seconds is None and self._queue:
-                self._seal_queue()
+                self._seal_queue(self._sealing_time())
             if interval_seconds is not None and self._sealer is None:
                 self._sealer = Thread(target=self._seal_at_intervals, name=f"sealer of {self._path.name}", daemon=True)
                 self._sealer.start()
             self._changed.notify_all()
 
     def send(self, raw_transactions: Sequence[bytes]) -> list[bytes]:
-        """Check signed transactions and hand all of them in, or none; returns their hashes."""
+        """Check signed transactions and hand all of them in, or none; returns their hashes.
+
+        Raises
+        ------
+        TransactionRejected
+            One of them may not enter a block.
+        ClockWrong
+            The clock is not to be believed.
+        """
         is_whole_block = self._interval_seconds is None and self._block_gas == self._genesis.gas_limit
         if is_whole_block and 0 < len(raw_transactions) <= MAX_BLOCK_TRANSACTIONS:
             with suppress(_MoreThanABlock):
@@ -103,9 +112,10 @@ class EmbeddedChain(LocalChain):
         with self._changed:
             self._require_open()
             self._require_fitting(batch)
+            now = self._sealing_time()  # before anything is taken
             self._enqueue(batch)
             if self._interval_seconds is None:
-                self._seal_queue()
+                self._seal_queue(now)
             else:
                 self._changed.notify_all()
         return [signed.hash for signed in batch]
@@ -115,7 +125,7 @@ class EmbeddedChain(LocalChain):
         with self._changed:
             self._require_open()
             try:
-                proposed = self._core.execute_raw(raw_transactions, self._next_time())
+                proposed = self._core.execute_raw(raw_transactions, self._sealing_time())
             except TransactionRejected as error:
                 if error.reason is Rejection.BLOCK_GAS and len(raw_transactions) > 1:
                     raise _MoreThanABlock from error
@@ -130,6 +140,26 @@ class EmbeddedChain(LocalChain):
             self._newest_receipts = {receipt.transaction_hash: receipt for receipt in receipts}
             return list(self._newest_receipts)
 
+    def confirm_clock(self) -> None:
+        """Seal an empty block: after a long pause its time says that the clock is right.
+
+        Raises
+        ------
+        ClockWrong
+            The clock lies behind the newest block.
+        """
+        with self._changed:
+            self._require_open()
+            now = system_clock()
+            require_not_behind(now, self._core.head.timestamp)
+            self._append(self._core.execute([], max(now, self._core.head.timestamp)))
+
+    def _sealing_time(self) -> int:
+        """Time of a block that is sealed now."""
+        now, newest = self._clock(), self._core.head.timestamp
+        require_not_behind(now, newest)
+        return max(now, newest)
+
     def _stop(self) -> None:
         if self._sealer is not None:
             self._sealer.join()
@@ -139,19 +169,20 @@ class EmbeddedChain(LocalChain):
             while True:
                 self._changed.wait_for(lambda: self._queue or self._closed)
                 self._changed.wait_for(lambda: self._closed or self._interval_seconds is None, self._interval_seconds)
-                with suppress(ChainError):  # kept in _failure, which everyone who waits is told
-                    self._seal_queue()
+                # Kept in _failure, which all who wait are told; a wrong clock ends by itself.
+                with suppress(ChainError):
+                    self._seal_queue(self._sealing_time())
                 self._changed.notify_all()
                 if self._closed or self._failure:
                     return
 
-    def _seal_queue(self) -> None:
+    def _seal_queue(self, now: int) -> None:
         """Seal all that waits. If that is cut short, the chain takes nothing more until it is reopened."""
         queue, receipts = list(self._queue.values()), {}
         try:
             while queue:
                 size = self._block_size(queue)
-                for receipt in self._append(self._core.execute(queue[:size], self._next_time())):
+                for receipt in self._append(self._core.execute(queue[:size], now)):
                     receipts[receipt.transaction_hash] = receipt
                 del queue[:size]
         except BaseException as error:
@@ -183,6 +214,7 @@ class EmbeddedChain(LocalChain):
         return min(len(queue), MAX_BLOCK_TRANSACTIONS)
 
     def _append(self, proposed: ProposedBlock) -> list[Receipt]:
+        self._record_heads()
         self._core.append(proposed, self._key.sign(proposed.header.seal_digest))
         return proposed.receipts
 

@@ -6,15 +6,15 @@ core does the work. The engines that keep their blocks here add only where the b
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from threading import Condition
-from typing import Self
+from typing import NamedTuple, Self
 
 from gridbourse._native import Core
 from gridbourse.chain.block import Block, Genesis, Header, Log, Receipt
+from gridbourse.chain.clock import system_clock
 from gridbourse.chain.interface import (
     DEFAULT_TIMEOUT_SECONDS,
     EMPTY_ROOT,
@@ -26,18 +26,25 @@ from gridbourse.chain.interface import (
     StorageProof,
 )
 from gridbourse.chain.revert import contract_error
-from gridbourse.chain.simulation import Placed, Simulation
+from gridbourse.chain.simulation import Message, Outcome, Placed, Simulation
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address
-from gridbourse.errors import ChainError, InvalidValue, StateNotKept
+from gridbourse.errors import ChainCorrupted, ChainError, ClockWrong, InvalidValue, StateNotKept
+
+PUT_BACK = (
+    "put its newest copy back, with the -journal beside it if there is one, or restore the region's newest backup "
+    "(`gridbourse region restore`)"
+)
+"""What to do about a file that does not hold what it held."""
 
 _RECEIPTS_AT_A_TIME = 1_000
-_PAGES_AT_A_TIME = 256
 
 
-def system_clock() -> int:
-    """Seconds since the epoch."""
-    return int(time.time())
+class ScrubPlace(NamedTuple):
+    """The page and the block that a scrub checks next."""
+
+    page: int = 0
+    block: int = 1
 
 
 class LocalChain(Chain):
@@ -70,6 +77,7 @@ class LocalChain(Chain):
         self._queue: dict[bytes, SignedTransaction] = {}
         self._queued_nonces: dict[Address, int] = {}
         self._newest_receipts: dict[bytes, Receipt] = {}
+        self._watched: dict[LocalChain, int] = {}
         self._changed = Condition()
         self._closed = False
         self._failure: BaseException | None = None
@@ -105,25 +113,20 @@ class LocalChain(Chain):
         self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None
     ) -> bytes:
         """Run a call on the newest state, at the height and time of a block sealed now, and forget it."""
-        with self._changed:
-            self._require_open()
-            core, time = self._core, self._next_time()
-        succeeded, _, output, halt = core.call(sender, to, data, self._most_gas(gas_limit), time)
-        if not succeeded:
-            raise contract_error(output, halt)
-        return output
+        found = self.simulate(self.head().height).call(Message(self._most_gas(gas_limit), sender, to, data))
+        if not found.succeeded:
+            raise contract_error(found.output, found.halt)
+        return found.output
 
     def estimate_gas(
         self, to: Address | None, data: bytes, *, sender: Address = ZERO_ADDRESS, gas_limit: int | None = None
     ) -> int:
         """Gas limit with which a transaction succeeds on the newest state; ``to=None`` creates a contract."""
-        with self._changed:
-            self._require_open()
-            core, time = self._core, self._next_time()
-        succeeded, gas, output, halt = core.estimate_gas(sender, to, data, self._most_gas(gas_limit), time)
-        if not succeeded:
-            raise contract_error(output, halt)
-        return gas
+        message = Message(self._most_gas(gas_limit), sender, to, data)
+        found = self.simulate(self.head().height).estimate_gas(message)
+        if isinstance(found, Outcome):
+            raise contract_error(found.output, found.halt)
+        return found
 
     def prove(self, height: int, address: Address, slots: Sequence[int]) -> AccountProof:
         """What an account and some slots hold behind the newest block, proven (EIP-1186)."""
@@ -237,10 +240,17 @@ class LocalChain(Chain):
                     if address in {None, log.address} and _matches(log.topics, topics):
                         yield log
 
-    def verify(self) -> None:
-        """Read every byte of the file again, and run every block again from the genesis.
+    def verify(self, *, executes: bool = True, report: Callable[[str, int, int], None] = lambda *_: None) -> None:
+        """Read every byte of the file again, and check every block from the genesis on and the state they lead to.
 
-        What is read is always checked; this reads all, and proves that what was sealed is right.
+        What is read is always checked; this reads all, and proves that it is what was sealed.
+
+        Parameters
+        ----------
+        executes
+            Whether to run every block again, too: that proves that what was sealed is right.
+        report
+            Is told now and then what is checked ("pages", then "blocks"), how much is, and of how much.
 
         Raises
         ------
@@ -249,27 +259,87 @@ class LocalChain(Chain):
         """
         with self._changed:
             self._require_open()
-            self._core.verify()
+        self._core.verify(executes=executes, report=report)
 
-    def scrub(self) -> None:
-        """Check every page of the file, some at a time, beside the chain's work.
+    def scrub(self, place: ScrubPlace, *, pages: int = 256, blocks: int = 64) -> ScrubPlace:
+        """Check some pages and some blocks of the file beside the chain's work; returns where to go on.
+
+        Pages are checked against their sums, blocks as in `verify`, each by itself. Both begin anew at their end.
 
         Raises
         ------
         ChainCorrupted
-            A page is not what was written.
+            One is not what was written.
         """
-        page, last = 0, -1
-        while page != last:
-            with self._changed:
-                self._require_open()
-            page, last = self._core.scrub(page, _PAGES_AT_A_TIME), page
+        with self._changed:
+            self._require_open()
+        page, block = self._core.scrub(place.page, pages), self._core.check_blocks(place.block, blocks)
+        return ScrubPlace(page if page != place.page else 0, block if block != place.block else 1)
 
     def back_up(self, path: Path) -> None:
         """Write a copy of the chain's file, with all that is sealed; no block is sealed meanwhile."""
         with self._changed:
             self._require_open()
             self._core.back_up(path)
+
+    def watch_over(self, other: LocalChain) -> None:
+        """Record the head of another chain of the same folder with every block of this one from now on.
+
+        What was recorded before is compared first: so a file that was lost, shortened or replaced is noticed, and each
+        costs no wait for the disk. Both files would have to be set back together to deceive.
+
+        Raises
+        ------
+        ChainCorrupted
+            The other file does not hold the block that this one recorded.
+        """
+        recorded = self._core.meta(other.record_name)
+        if recorded is not None:
+            other.require_block(int.from_bytes(recorded[:8], "big"), recorded[8:], self._path)
+        self._watched[other] = -1
+
+    def keep_heads(self) -> None:
+        """Make the heads of the chains that are watched over durable in this file, if one is new."""
+        with self._changed:
+            self._require_open()
+            if self._record_heads():
+                self._core.set_progress(self._core.progress)
+
+    @property
+    def record_name(self) -> str:
+        """Under this name other files of the folder keep this chain's head."""
+        return f"head of {self._path.stem}"
+
+    def require_block(self, height: int, block_hash: bytes, witness: Path) -> None:
+        """Refuse a file that lacks a block which another file of the folder recorded.
+
+        Raises
+        ------
+        ChainCorrupted
+            The block is not there, or is another one.
+        """
+        head = self.head().height
+        if height <= head and self.header(height).hash == block_hash:
+            return
+        found = f"the file ends with block {head}" if height > head else "the file holds another block"
+        raise ChainCorrupted(
+            self._path,
+            f"block {height}",
+            f"{witness.name} records it with hash 0x{block_hash.hex()}, but {found}: it was lost, shortened or "
+            f"replaced; {PUT_BACK}",
+        )
+
+    def _record_heads(self) -> bool:
+        """Note heads that are newer than those recorded here, to be written with the next block; whether there are any.
+
+        What is recorded is durable in its own file already.
+        """
+        heads = [(chain, chain.head()) for chain in self._watched]
+        newer = [(chain, head) for chain, head in heads if head.height > self._watched[chain]]
+        for chain, head in newer:
+            self._core.put_meta(chain.record_name, head.height.to_bytes(8, "big") + head.hash)
+            self._watched[chain] = head.height
+        return bool(newer)
 
     def close(self) -> None:
         """Make what was sent durable and let go of the chain; closing twice is the same as once."""
@@ -327,8 +397,12 @@ class LocalChain(Chain):
         self._queued_nonces.update(nonces)
 
     def _next_time(self) -> int:
-        """Time of a block made now."""
-        return max(self._core.head.timestamp, self._clock())
+        """Time of a block made now, as far as questions go: they are answered under a wrong clock, too."""
+        newest = self._core.head.timestamp
+        try:
+            return max(newest, self._clock())
+        except ClockWrong:
+            return newest
 
     def _most_gas(self, wanted: int | None) -> int:
         return self._genesis.gas_limit if wanted is None else min(wanted, self._genesis.gas_limit)

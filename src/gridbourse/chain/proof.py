@@ -21,6 +21,10 @@ from gridbourse.crypto.keys import Address, keccak256
 from gridbourse.errors import ChainError, InvalidValue, RpcError
 
 _LEGACY = 0
+_ROOTS = {"stateRoot": 3, "transactionsRoot": 4, "receiptsRoot": 5, "number": 8}
+"""Places in the list that a header of Ethereum is, whose first item is the parent's hash (Yellow Paper, 4.4)."""
+_OWN_ROOTS = {"number": 1, "transactionsRoot": 4, "receiptsRoot": 5, "stateRoot": 8}
+"""The same in a header of this project's chains, whose first item is the chain's number."""
 _FIRST_OF_LIST = 0xC0
 
 
@@ -84,7 +88,8 @@ def prove_transaction(node: RpcClient, tx_hash: bytes) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``block`` (``number`` and ``hash``), ``transactionIndex``, ``transaction`` and ``receipt`` as the tries hold
+        ``block`` (``number`` and ``hash``), ``header`` (its bytes, or None if the node does not give them),
+        ``transactionIndex``, ``transaction`` and ``receipt`` as the tries hold
         them, ``transactionProof`` and ``receiptProof``.
 
     Raises
@@ -111,6 +116,7 @@ def prove_transaction(node: RpcClient, tx_hash: bytes) -> dict[str, Any]:
     index = read_quantity(found["transactionIndex"], "transactionIndex")
     return {
         "block": {"number": block["number"], "hash": block["hash"]},
+        "header": _raw_header(node, block["number"]),
         "transactionIndex": quantity(index),
         "transaction": data(transactions[index]),
         "transactionProof": [data(item) for item in ordered_proof(transactions, index)],
@@ -134,7 +140,8 @@ def prove_account(node: RpcClient, address: bytes, slots: Sequence[int], height:
     Returns
     -------
     dict
-        ``{"block": {"number", "hash"}, "account": the answer of eth_getProof}``: whose header proves it. Ethereum's
+        ``{"block": {"number", "hash"}, "header": its bytes or None, "account": the answer of eth_getProof}``: whose
+        header proves it. Ethereum's
         headers name the state behind their own block, those of this project's chains the one behind the block before:
         there it is the next block, whose hash is None as long as it is not sealed.
     """
@@ -150,7 +157,38 @@ def prove_account(node: RpcClient, address: bytes, slots: Sequence[int], height:
         number = quantity(read_quantity(block["number"], "number") + 1)
         [following] = _answers(node, [Call("eth_getBlockByNumber", (number, False))])
         block = following or {"number": number, "hash": None}
-    return {"block": {"number": block["number"], "hash": block["hash"]}, "account": account}
+    header = block["hash"] and _raw_header(node, block["number"])
+    return {"block": {"number": block["number"], "hash": block["hash"]}, "header": header, "account": account}
+
+
+def read_header(raw: bytes, block_hash: bytes) -> dict[str, Any]:
+    """The header whose bytes somebody gives, for somebody who holds no more than its hash.
+
+    Parameters
+    ----------
+    raw
+        The bytes, as ``debug_getRawHeader`` gives them and a proof brings them; of our chains or Ethereum's.
+    block_hash
+        The hash of the block, from somebody who is trusted.
+
+    Returns
+    -------
+    dict
+        ``number``, ``hash``, ``stateRoot``, ``transactionsRoot`` and ``receiptsRoot``, named as by
+        ``eth_getBlockByNumber``.
+
+    Raises
+    ------
+    InvalidValue
+        They have another hash, or are no header.
+    """
+    _require_same(data(keccak256(raw)), data(block_hash), "hash")
+    fields = rlp.to_list(rlp.decode(raw))
+    roots = _ROOTS if fields and len(rlp.to_bytes(fields[0])) == len(block_hash) else _OWN_ROOTS
+    if len(fields) <= max(roots.values()):
+        raise InvalidValue("header", data(raw), "the bytes of a block's head")
+    named = {name: data(rlp.to_bytes(fields[place], 32)) for name, place in roots.items() if name != "number"}
+    return {"number": quantity(rlp.to_int(fields[roots["number"]])), "hash": data(block_hash), **named}
 
 
 def verify_transaction(proof: Mapping[str, Any], header: Mapping[str, Any]) -> ProvenTransaction:
@@ -222,6 +260,12 @@ def verify_account(proof: Mapping[str, Any], header: Mapping[str, Any]) -> Prove
     return ProvenAccount(address, nonce, balance, code_hash, slots)
 
 
+def _raw_header(node: RpcClient, number: str) -> str | None:
+    """The bytes of a header; None where the node does not give them."""
+    [raw] = node.ask_all([Call("debug_getRawHeader", (number,))])
+    return None if isinstance(raw, RpcError) else raw
+
+
 def _answers(node: RpcClient, calls: Sequence[Call]) -> list[Any]:
     answers = node.ask_all(calls)
     for answer in answers:
@@ -272,6 +316,8 @@ def _field(given: object, name: str) -> Any:
 def _require_same_block(proof: Mapping[str, Any], header: Mapping[str, Any]) -> None:
     named = _field(proof, "block")
     for name in ("number", "hash"):
+        if name == "hash" and _field(named, name) is None:  # the block was not sealed when the proof was made
+            continue
         _require_same(str(_field(header, name)).lower(), str(_field(named, name)).lower(), f"block {name}")
 
 

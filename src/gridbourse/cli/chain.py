@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from gridbourse.api.chain_schema import BlockSummary, ChainSummary, RecordSummary, SearchHit
 from gridbourse.chain.block import Log
-from gridbourse.chain.proof import prove_account, prove_transaction, verify_account, verify_transaction
+from gridbourse.chain.embedded import EmbeddedChain
+from gridbourse.chain.proof import prove_account, prove_transaction, read_header, verify_account, verify_transaction
 from gridbourse.chain.rpc.client import RpcClient
-from gridbourse.chain.rpc.values import read_address, read_hash
+from gridbourse.chain.rpc.values import read_address, read_data, read_hash
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.cli.connection import Connection, RegionTimes, connected
 from gridbourse.cli.output import AS_JSON, Columns, moment, print_json, show, show_one
 from gridbourse.client import chains
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.crypto.merkle import MerkleLog
-from gridbourse.errors import InvalidValue
+from gridbourse.errors import ChainCorrupted, InvalidValue
+from gridbourse.node.folder.wiring import chain_files
 
 CONTRACTS = ("EnergyMarket", "Balancing", "Consortium", "SlaveAnchors", "SlaveLedger")
 """The contracts whose events are told by name."""
@@ -131,11 +138,68 @@ def records(connection: Connection, name: str, kind: str | None, *, as_json: boo
 
 
 @chain.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of a region that no node runs: read the files of its chains, or of chain NAME.",
+)
+@click.option("--execute", is_flag=True, help="With --folder: run every block again, too.")
 @AS_JSON
 @connected
-def verify(connection: Connection, name: str, *, as_json: bool) -> None:
-    """Rebuild the Merkle log of slave chain NAME here, and compare it with every anchor. Exit code 2 if one differs."""
+def verify(connection: Connection, name: str | None, folder: Path | None, *, execute: bool, as_json: bool) -> None:
+    """Check a chain. Exit code 2 if something is wrong.
+
+    Of slave chain NAME of a service the Merkle log is rebuilt here and compared with every anchor. With --folder every
+    byte of the files is read: sums of pages, links, seals, roots and indexes of blocks, and the state they lead to.
+    """
+    if folder is not None:
+        _verify_files(folder, name, execute=execute, as_json=as_json)
+    elif name is None or execute:
+        raise InvalidValue("name", name, "the name of a slave chain, or --folder, which --execute needs")
+    else:
+        _verify_anchors(connection, name, as_json=as_json)
+
+
+def _verify_files(folder: Path, wanted: str | None, *, execute: bool, as_json: bool) -> None:
+    found: dict[str, str | None] = {}
+    try:
+        with chain_files(folder) as files:
+            if wanted is not None and wanted not in files:
+                raise InvalidValue("name", wanted, f"one of {', '.join(files)}")
+            found |= _findings(files if wanted is None else {wanted: files[wanted]}, execute=execute)
+    except ChainCorrupted as error:  # not even to be opened: nothing else is, either
+        found[error.path.stem] = str(error)
+    if as_json:
+        print_json(found)
+    else:
+        for name, finding in found.items():
+            told = "is what was sealed" + (", and executing it gives the same" if execute else "")
+            click.secho(f"{name}: {finding or told}", fg="red" if finding else "green")
+    if any(found.values()):
+        sys.exit(2)
+
+
+def _findings(files: Mapping[str, EmbeddedChain], *, execute: bool) -> dict[str, str | None]:
+    """By chain, what is wrong first, or None."""
+    found: dict[str, str | None] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        for name, file in files.items():
+            report = partial(_tell, progress, progress.add_task(name), name)
+            try:
+                file.verify(executes=execute, report=report)
+                found[name] = None
+            except ChainCorrupted as error:
+                found[name] = str(error)
+    return found
+
+
+def _tell(progress: Progress, task: TaskID, name: str, what: str, done: int, total: int) -> None:
+    progress.update(task, description=f"{name}: {what}", completed=done, total=total)
+
+
+def _verify_anchors(connection: Connection, name: str, *, as_json: bool) -> None:
     leaves = {record.index: record.leaf for record in connection.entries(chains.records(name, limit=500))}
     log = MerkleLog(bytes.fromhex(leaves[index][2:]) for index in sorted(leaves))
     anchors = sorted(connection.entries(chains.anchors(name, limit=500)), key=lambda anchor: anchor.last_block)
@@ -180,17 +244,29 @@ def proof(
 
 @chain.command(name="verify-proof")
 @click.argument("proof_file", metavar="PROOF", type=click.File())
+@click.option("--hash", "block_hash", help="Hash of the block, from somebody you trust: the proof brings the header.")
 @click.option(
     "--header",
     "header_file",
-    required=True,
     type=click.File(),
-    help="The block, as eth_getBlockByNumber gives it, from somebody you trust.",
+    help="The block, as eth_getBlockByNumber gives it, from somebody you trust; with --hash, as debug_getRawHeader "
+    "gives it, from anybody.",
 )
-def verify_proof(proof_file: TextIO, header_file: TextIO) -> None:
-    """Check PROOF, a file that `chain proof` printed, against a header, and print what it proves. Asks nobody."""
-    proven, header = _read_json(proof_file, "PROOF"), _read_json(header_file, "--header")
-    header = header.get("result", header)
+def verify_proof(proof_file: TextIO, block_hash: str | None, header_file: TextIO | None) -> None:
+    """Check PROOF, a file that `chain proof` printed, against a header or its hash, and print what it proves.
+
+    Asks nobody.
+    """
+    proven = _read_json(proof_file, "PROOF")
+    given = _read_json(header_file, "--header") if header_file else {}
+    header = given.get("result", given)
+    if block_hash is not None:
+        raw = header or proven.get("header")
+        if raw is None:
+            raise InvalidValue("--header", None, "the header's bytes too: this proof was made before it was sealed")
+        header = read_header(read_data(raw, "header"), read_hash(block_hash, "--hash"))
+    elif not header:
+        raise InvalidValue("--hash", block_hash, "--hash or --header")
     if "account" in proven:
         found = verify_account(proven, header)
         print_json(

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from gridbourse.chain.clock import utc
 from gridbourse.chain.cometbft.folder import read_account_key
 from gridbourse.node.folder.backup import back_up, restore
 from gridbourse.node.folder.setup import PublicKeys, found_from, make_share
@@ -86,6 +87,16 @@ def backup(folder: Path, archive: Path) -> None:
     with Region.open(folder) as opened:
         back_up(opened, folder, archive)
     click.echo(f"{folder} is backed up in {archive}")
+
+
+@region.command(name="confirm-clock")
+@click.argument("folder", type=FOLDER)
+def confirm_clock(folder: Path) -> None:
+    """Say that this machine's clock is right though the chains in FOLDER stood still for long: each seals a block."""
+    with Region.open(folder) as opened:
+        for name, chain in opened.parts.engines.files.items():
+            chain.confirm_clock()
+            click.echo(f"{name}: block {chain.head().height} is of {utc(chain.head().timestamp)}")
 
 
 @region.command(name="restore")

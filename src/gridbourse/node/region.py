@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from gridbourse.chain.clock import WatchedClock, system_clock
 from gridbourse.chain.interface import Chain
-from gridbourse.chain.local import system_clock
 from gridbourse.crypto.keys import Address
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
@@ -110,6 +110,11 @@ class Region:
         return self.parts.folder
 
     @property
+    def shown_time(self) -> int:
+        """What the clock shows, right or wrong, for what is told only."""
+        return self.clock.shown() if isinstance(self.clock, WatchedClock) else self.clock()
+
+    @property
     def settles(self) -> bool:
         """Whether the settlement agent's keys lie in this folder."""
         agent = self.main.consortium.settlement_agent()
@@ -121,7 +126,7 @@ class Region:
         folder: Path,
         spec: RegionSpec,
         *,
-        clock: Callable[[], int] = system_clock,
+        clock: Callable[[], int] | None = None,
         observe: Observe = watch_nothing,
         rules: Path | None = None,
     ) -> Self:
@@ -136,7 +141,7 @@ class Region:
         spec
             Who takes part.
         clock
-            Source of block times.
+            Source of block times; the machine's by default, as long as it is to be believed.
         observe
             Looks on at every chain.
         rules
@@ -152,7 +157,7 @@ class Region:
                 shutil.copytree(rules, draft / RULES_FOLDER)
             spec = replace(spec, rules=pinned(spec.rules, draft / RULES_FOLDER))
             write_region(spec, draft / "region.toml")
-            engines = ChainSet(draft, spec, clock)
+            engines = ChainSet(draft, spec, clock or system_clock)
             try:
                 parts = Wiring(draft, spec, engines)
                 parts.found()
@@ -166,7 +171,7 @@ class Region:
         cls,
         folder: Path,
         *,
-        clock: Callable[[], int] = system_clock,
+        clock: Callable[[], int] | None = None,
         observe: Observe = watch_nothing,
         chains: Mapping[str, Chain] | None = None,
     ) -> Self:
@@ -180,7 +185,7 @@ class Region:
         folder
             The region's folder.
         clock
-            Source of block times.
+            Source of block times; the machine's by default, as long as it is to be believed.
         observe
             Looks on at every chain.
         chains
@@ -196,7 +201,7 @@ class Region:
         """
         if not (folder / "region.toml").exists():
             raise InvalidValue("folder", str(folder), "a folder that `gridbourse region init` made")
-        spec = read_region(folder / "region.toml")
+        spec, clock = read_region(folder / "region.toml"), clock or WatchedClock()
         engines = ChainSet(folder, spec, clock, observe, chains or {})
         try:
             engines.require_main()

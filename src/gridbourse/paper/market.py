@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gridbourse.chain.local import system_clock
+from gridbourse.chain.clock import system_clock
 from gridbourse.market.types import Deal, OrderId, Side
 from gridbourse.node.folder.chains import Observe
 from gridbourse.node.region import Region

@@ -22,9 +22,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from gridbourse.chain.clock import system_clock
 from gridbourse.chain.cometbft.process import find_cometbft
 from gridbourse.chain.ethereum import EthereumChain
-from gridbourse.chain.local import system_clock
 from gridbourse.contracts.balancing import ImbalancePrice, Publication
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.delivery import DeliveryCalendar, date_text

@@ -163,6 +163,12 @@ class TestProposals:
         assert peer.chain.next_nonce(SEALER.address) == 1, "the rest of the block took place"
         peer.chain.verify()
 
+    def test_a_proposal_that_takes_too_long_is_rejected_and_if_decided_runs_to_its_end(self, peer, probe, monkeypatch):
+        monkeypatch.setattr("gridbourse.chain.cometbft.chain.PROCESS_SECONDS", 0.0)
+        block = [bundle(*stores(probe, 1, 4))]
+        assert peer.process(block) == REJECTED
+        assert peer.finalize(block).contents(2) == [b""]
+
     def test_a_proposal_of_another_is_accepted_if_all_of_it_runs(self, peer, probe):
         assert peer.process([bundle(*stores(probe, 1, 4)), bundle(signed(BOB, 0, probe))]) == ACCEPTED
         assert peer.process([]) == ACCEPTED

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 from ordering_peer import Peer, bundle
-from probe import ALICE, deployment, stores
+from probe import ALICE, deployment, signed, store, stores
 
 from gridbourse.chain.cometbft import snapshot as module
 from gridbourse.chain.cometbft.wire import Message, Snapshot
 
-ACCEPT, REJECT, REJECT_FORMAT, REJECT_SNAPSHOT = 1, 3, 4, 5
+ACCEPT, REJECT, REJECT_FORMAT = 1, 3, 4
+RETRY, REJECT_SNAPSHOT = 3, 5
 
 
 @pytest.fixture
@@ -80,19 +81,55 @@ def test_a_snapshot_with_another_hash_or_format_is_not_begun(grown, joining):
     assert offer(joining, Snapshot(snapshot.height, 2, 1, snapshot.hash)) == REJECT_FORMAT
 
 
-def test_changed_chunks_are_found_and_their_sender_is_named(grown, joining):
+def apply_all(peer, pieces):
+    return [apply(peer, index, piece).number(1) for index, piece in enumerate(pieces)]
+
+
+@pytest.mark.parametrize("bad", [0, 1, -1])
+def test_a_bad_chunk_is_found_when_it_arrives_its_sender_is_banned_and_it_is_fetched_from_another(grown, joining, bad):
     snapshot = offered(grown)
     good = chunks(grown, snapshot)
-    for position in range(0, len(good[1]), 101):
-        changed = bytearray(good[1])
+    bad %= len(good)
+    assert offer(joining, snapshot) == ACCEPT
+    assert apply_all(joining, good[:bad]) == [ACCEPT] * bad
+    for position in range(0, len(good[bad]), 101):
+        changed = bytearray(good[bad])
         changed[position] ^= 1
-        offer(joining, snapshot)
-        answers = [apply(joining, index, c) for index, c in enumerate([good[0], bytes(changed), *good[2:]])]
-        assert answers[-1].number(1) != ACCEPT
-        refused = next(answer for answer in answers if answer.number(1) != ACCEPT)
-        assert refused.number(1) == REJECT_SNAPSHOT
-        assert refused.text(3) == "sender"
-        assert joining.info() == (0, b"")
+        refused = joining.ask(15, (1, bad), (2, bytes(changed)), (3, "liar"))
+        assert (refused.number(1), refused.content(2), refused.text(3)) == (RETRY, bytes([bad]), "liar")
+    for other in (b"", b"\x00", good[bad - 1]):
+        assert apply(joining, bad, other).number(1) == RETRY
+    for index in range(bad, len(good)):
+        assert apply(joining, index, good[index]).number(1) == ACCEPT
+    assert joining.info() == (10, grown.chain.block(10).header.hash)
+    joining.chain.verify()
+    assert [path.name for path in joining.chain.path.parent.glob("*-snapshot*")] == []
+
+
+def test_a_chunk_of_a_chain_that_the_validators_never_saw_is_refused_itself(grown, joining, tmp_path):
+    """All its blocks stand on each other, and its genesis is the same."""
+    snapshot = offered(grown)
+    other = Peer(tmp_path / "other.sqlite")
+    [receipt] = other.chain.submit([deployment()])
+    for nonce in range(1, 13):
+        other.order([bundle(signed(ALICE, nonce, receipt.contract_address, store(nonce, 7)))])
+    forged = chunks(other, offered(other))
+    good = chunks(grown, snapshot)
+    assert offer(joining, snapshot) == ACCEPT
+    assert apply(joining, 0, forged[0]).number(1) == RETRY
+    assert apply(joining, 0, good[0]).number(1) == ACCEPT
+    assert apply(joining, 1, forged[1]).number(1) == RETRY
+    other.chain.close()
+
+
+def test_what_a_killed_node_left_of_a_snapshot_is_no_hindrance(grown, joining):
+    snapshot = offered(grown)
+    good = chunks(grown, snapshot)
+    offer(joining, snapshot)
+    apply(joining, 0, good[0])
+    assert offer(joining, snapshot) == ACCEPT
+    assert apply_all(joining, good) == [ACCEPT] * len(good)
+    joining.chain.verify()
 
 
 def test_chunks_that_do_not_exist_are_empty(grown):

@@ -65,6 +65,7 @@ def asked(caller, chain, probe):
     numbers, hashes = ["0x0", "0x1", "0x2", "0x3", "0x99"], [second, genesis, UNKNOWN]
     return {
         "debug_getBadBlocks": [[]],
+        "debug_getRawHeader": [["0x0"], ["0x1"], ["latest"]],
         "debug_getRawTransaction": [[created], [UNKNOWN]],
         "debug_traceBlockByHash": [[second], [second, {"tracer": "callTracer"}]],
         "debug_traceBlockByNumber": [["0x3"], ["latest", {"tracer": "prestateTracer"}]],

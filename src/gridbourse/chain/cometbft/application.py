@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gridbourse.chain.cometbft.chain import CometChain
-from gridbourse.chain.cometbft.snapshot import Restoration, Snapshots
-from gridbourse.chain.cometbft.wire import Message, OrderedBlock, Snapshot, encode, repeated
+from gridbourse.chain.cometbft.snapshot import BadChunk, Restoration, Snapshots
+from gridbourse.chain.cometbft.wire import Message, OrderedBlock, Snapshot, encode, repeated, varint
 from gridbourse.errors import GridbourseError, InvalidValue, TransactionRejected
 
 APP_VERSION = 1
 _ACCEPT, _REJECT = 1, 2
 _ABORT, _REJECT_OFFER, _REJECT_FORMAT = 2, 3, 4
+_RETRY, _REJECT_SNAPSHOT = 3, 5
 _REFUSED = 1
 _PEER_BY_ID = "/p2p/filter/id/"
 
@@ -136,7 +137,10 @@ class Application:
             return encode((1, _ABORT))
         try:
             self._restoration.apply(request.number(1), request.content(2))
+        except BadChunk:
+            senders = [(3, sender) for sender in [request.text(3)] if sender]
+            return encode((1, _RETRY), (2, varint(request.number(1))), *senders)
         except GridbourseError:
             self._restoration = None
-            return encode((1, 5), *[(3, sender) for sender in [request.text(3)] if sender])
+            return encode((1, _REJECT_SNAPSHOT), *[(3, sender) for sender in [request.text(3)] if sender])
         return encode((1, _ACCEPT))

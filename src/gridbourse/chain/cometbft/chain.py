@@ -19,11 +19,12 @@ from threading import Thread
 
 from gridbourse._native import Core, ProposedBlock
 from gridbourse.chain.block import Genesis
+from gridbourse.chain.clock import system_clock
 from gridbourse.chain.cometbft.bundle import MAX_BUNDLE_BYTES, BundleReader, encode_bundle
 from gridbourse.chain.cometbft.membership import Membership
 from gridbourse.chain.cometbft.ordering import Ordering
 from gridbourse.chain.cometbft.wire import Misbehaviour, OrderedBlock
-from gridbourse.chain.local import LocalChain, system_clock
+from gridbourse.chain.local import LocalChain
 from gridbourse.chain.transaction import SignedTransaction
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import ChainCorrupted, ChainError, TransactionRejected
@@ -32,6 +33,8 @@ MAX_BLOCK_TRANSACTIONS = 5_000
 PREPARE_SECONDS = 0.4
 """A proposer stops taking transactions then, so that its proposal comes before the others give up waiting for it.
 CometBFT's `timeout_propose` is a multiple."""
+PROCESS_SECONDS = 10 * PREPARE_SECONDS
+"""A proposal that takes a validator longer is voted down; another proposer is next. What is decided runs to its end."""
 MAX_NONCES_AHEAD = 20_000
 """How many transactions of one sender may wait; they may come in any order, by gossip."""
 GAP_SECONDS = 20.0
@@ -260,13 +263,16 @@ class CometChain(LocalChain):
         return proposed
 
     def process(self, block: OrderedBlock) -> bool:
-        """Whether a proposed block is one that can be run without leaving anything out."""
+        """Whether a proposed block is one that can be run in time and without leaving anything out."""
         try:
             transactions = [s for bundle in block.transactions for s in self._bundles.read(bundle)]
             with self._changed:
                 key = self._time(block.timestamp), block.transactions
                 if key not in self._executed:
-                    self._executed = {key: self._core.execute(transactions, key[0])}
+                    made = self._core.execute_valid(transactions, key[0], PROCESS_SECONDS)
+                    if len(made.taken) < len(transactions):
+                        return False
+                    self._executed = {key: made}
         except TransactionRejected:
             return False
         return True

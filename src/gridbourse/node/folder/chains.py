@@ -6,13 +6,16 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from gridbourse.chain.block import BLOCK_GAS_LIMIT, Genesis
+from gridbourse.chain.clock import WatchedClock
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.interface import Chain
+from gridbourse.chain.local import PUT_BACK
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ChainError, InvalidValue
 from gridbourse.ledger.records import BlockSettings
@@ -113,7 +116,7 @@ class ChainSet:
         self._clock = clock
         self._observe = observe
         self._opened: list[Chain] = []
-        self._sealed: dict[str, EmbeddedChain] = {}
+        self._files: dict[str, EmbeddedChain] = {}
         self._chains = {name: observe(name, chain) for name, chain in chains.items()}
 
     def require_main(self) -> None:
@@ -124,6 +127,11 @@ class ChainSet:
     def require_slave(self, name: str) -> None:
         """Refuse a folder that has lost a master's slave chain."""
         self._require(name)
+
+    def holds(self, name: str) -> bool:
+        """Whether the folder has a file of a chain that is begun."""
+        path = self._path(name)
+        return path.exists() and path.stat().st_size > 0
 
     def main(self, sealer: SigningKey | None = None) -> Chain:
         """The main chain; `sealer` is the key of the master that operates it, who alone can open it from its file."""
@@ -144,7 +152,7 @@ class ChainSet:
 
     def set_blocks(self, name: str, settings: BlockSettings) -> None:
         """Make the blocks of a slave chain of this folder another way from now on."""
-        chain = self._sealed.get(name)
+        chain = self._files.get(name)
         if chain is not None:
             chain.set_blocks(settings.interval_ms / 1_000 or None, settings.gas_limit)
 
@@ -168,13 +176,28 @@ class ChainSet:
 
     def close(self) -> None:
         """Close every chain that was opened here."""
+        for file in self._files.values():
+            with suppress(ChainError, OSError):  # one that failed is closed with what it holds
+                file.keep_heads()
         for chain in self._opened:
             chain.close()
 
+    @property
+    def files(self) -> Mapping[str, EmbeddedChain]:
+        """The chains of this folder that were opened here, by name."""
+        return MappingProxyType(self._files)
+
     def _embedded(self, name: str, chain_id: int, sealer: SigningKey) -> Chain:
         genesis = Genesis(chain_id, sealer.address, gas_limit=BLOCK_GAS_LIMIT)
-        self._sealed[name] = EmbeddedChain(self._path(name), genesis, sealer, clock=self._clock)
-        return self._keep(name, self._sealed[name])
+        opened = EmbeddedChain(self._path(name), genesis, sealer, clock=self._clock)
+        if isinstance(self._clock, WatchedClock):
+            self._clock.learn(opened.head().timestamp)
+        kept, others = self._keep(name, opened), list(self._files.values())
+        self._files[name] = opened
+        for other in others:
+            opened.watch_over(other)
+            other.watch_over(opened)
+        return kept
 
     def _keep(self, name: str, engine: Chain) -> Chain:
         self._opened.append(engine)
@@ -182,8 +205,9 @@ class ChainSet:
         return self._chains[name]
 
     def _require(self, name: str) -> None:
-        if not self._path(name).exists():
-            raise InvalidValue("folder", str(self._folder), f"a folder in which {name}.chain is not missing")
+        if not self.holds(name):
+            remedy = f"a folder in which {name}.chain is not missing or empty: {PUT_BACK}"
+            raise InvalidValue("folder", str(self._folder), remedy)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.chain"

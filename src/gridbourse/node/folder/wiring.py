@@ -8,18 +8,21 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from gridbourse.chain.clock import system_clock
+from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.interface import Chain
-from gridbourse.chain.local import system_clock
+from gridbourse.chain.local import PUT_BACK
 from gridbourse.contracts.main_chain import MainChain
 from gridbourse.crypto.suite import suite_named
 from gridbourse.delivery import DeliveryCalendar
+from gridbourse.errors import ChainCorrupted
 from gridbourse.index.database import Database
 from gridbourse.index.index import Index
 from gridbourse.ledger.encryption_node import EncryptionNode
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.merkle_log import Slave
 from gridbourse.market.types import Role
-from gridbourse.node.folder.chains import ChainSet
+from gridbourse.node.folder.chains import MAIN, ChainSet
 from gridbourse.node.folder.key_rotation import REGULATOR, RegionKeys, enter_on_main_chain
 from gridbourse.node.folder.setup import found, make_keys, set_up_slave
 from gridbourse.node.master import Master, Membership
@@ -46,6 +49,26 @@ def open_main_chain(folder: Path) -> Iterator[tuple[MainChain, RegionSpec, Regio
         engines.require_main()
         parts = Wiring(folder, spec, engines)
         yield parts.main(), spec, parts.keys
+    finally:
+        engines.close()
+
+
+@contextmanager
+def chain_files(folder: Path) -> Iterator[Mapping[str, EmbeddedChain]]:
+    """Open the chains whose files lie in a region's folder, and nothing else, by name.
+
+    Raises
+    ------
+    ChainLocked, ChainCorrupted
+        A node runs the region, or a file is not what was written.
+    InvalidValue
+        The folder holds no region, or lacks a key of a master whose chain lies there.
+    """
+    spec = read_region(folder / "region.toml")
+    engines = ChainSet(folder, spec, system_clock)
+    try:
+        Wiring(folder, spec, engines).open_files()
+        yield engines.files
     finally:
         engines.close()
 
@@ -96,7 +119,9 @@ class Wiring:
 
     def assemble(self) -> tuple[MainChain, dict[str, Master], Regulator | None]:
         """Open all chains that are not open yet, and put the nodes on them with their newest keys."""
+        self.open_files()
         main = self.main()
+        self._require_anchored(main)
         enter_on_main_chain(self.keys, self.spec, main)
         masters = {
             spec.name: self._master(master_id, spec, main)
@@ -104,6 +129,34 @@ class Wiring:
             if self.keys.masters.holds(spec.name)
         }
         return main, masters, self._regulator(main, masters)
+
+    def open_files(self) -> None:
+        """Open every chain that lies in the folder; that compares them with each other, before anything is written."""
+        if self.engines.holds(MAIN):
+            self._main_engine()
+        for master_id, name in self._own_slaves():
+            if self.engines.holds(name):
+                self.engines.slave(master_id, self.keys.masters.load_master(name).sealer)
+
+    def _require_anchored(self, main: MainChain) -> None:
+        """Refuse a slave chain of this folder that has lost blocks which the main chain holds an anchor of."""
+        for master_id, name in self._own_slaves():
+            anchor, chain = main.anchors.last_anchor(master_id), self.engines.files.get(name)
+            if anchor is None or chain is None or anchor.last_block <= chain.head().height:
+                continue
+            raise ChainCorrupted(
+                chain.path,
+                f"blocks {chain.head().height + 1} to {anchor.last_block}",
+                f"the main chain holds an anchor of them and of {anchor.leaf_count} records in all, but the file ends "
+                f"before: it was lost, shortened or replaced; {PUT_BACK}",
+            )
+
+    def _own_slaves(self) -> list[tuple[int, str]]:
+        """Number and name of every master whose keys lie in the folder."""
+        if self.spec.single_chain:
+            return []
+        numbered = enumerate(self.spec.masters, start=1)
+        return [(master_id, spec.name) for master_id, spec in numbered if self.keys.masters.holds(spec.name)]
 
     def _master(self, master_id: int, spec: MasterSpec, main: MainChain) -> Master:
         keys = self.keys.masters.load_master(spec.name)

@@ -66,14 +66,14 @@ class Node:
         self._server = CommandServer(folder / SOCKET_FILE, self._execute, self._subscribe)
         self.worker = RegionWorker(
             region,
-            NodeStore(folder / NODE_FILE, region.clock()),
+            NodeStore(folder / NODE_FILE, region.shown_time),
             RegionLoop(region, job_schedule, jobs),
             job_schedule.step_seconds,
             publish=self._publish,
             report=self._report,
         )
         self._handlers = Handlers(region, folder, self.worker)
-        self._last_round = Round(float(region.clock()))
+        self._last_round = Round(float(region.shown_time))
         self._told_at = 0.0
 
     def start(self) -> None:

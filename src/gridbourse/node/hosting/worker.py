@@ -212,7 +212,7 @@ class RegionWorker:
         self._publish_if_possible()
         if is_over:
             self._round, self._next_round = None, time.monotonic() + self._step_seconds
-            self._report(Round(float(self._region.clock()), self._loop.failures))
+            self._report(Round(float(self._region.shown_time), self._loop.failures))
 
     def _publish_if_possible(self) -> None:
         """Whoever waits gets its answer, even if a chain cannot be read now; the next round tells what was missed."""

@@ -9,6 +9,8 @@ from threading import Event
 
 from gridbourse.errors import GridbourseError
 from gridbourse.node.jobs.anchor import Anchor
+from gridbourse.node.jobs.check_chains import CheckChains
+from gridbourse.node.jobs.check_clock import CheckClock
 from gridbourse.node.jobs.grid.grid_jobs import grid_jobs
 from gridbourse.node.jobs.job import REGION, Job, JobFailure, JobSchedule, Task
 from gridbourse.node.jobs.market.answer import Answer
@@ -65,9 +67,11 @@ class RegionLoop:
             hears_all=not any(isinstance(job, MeteredFiles) for job in jobs),
         )
         self._jobs: tuple[Job, ...] = (
+            CheckClock(),
             *jobs,
             *_member_jobs(self._job_schedule, metered, monotonic),
             *grid_jobs(region, readings, self._job_schedule.anchor_seconds),
+            CheckChains(self._job_schedule.anchor_seconds),
         )
         self._monotonic = monotonic
         self._due_at: dict[Job, float] = {}
@@ -126,7 +130,7 @@ class RegionLoop:
         except Exception as error:
             known = self._failures.get((job.name, subject))
             reason = str(error) if isinstance(error, GridbourseError) else repr(error)
-            since = known.since if known else self._region.clock()
+            since = known.since if known else self._region.shown_time
             self._failures[job.name, subject] = JobFailure(job.name, subject, reason, since)
             if known is None or known.reason != reason:
                 expected = isinstance(error, GridbourseError)

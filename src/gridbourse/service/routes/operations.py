@@ -20,12 +20,12 @@ async def health() -> dict[str, str]:
 
 @router.get("/ready")
 async def ready(exchange: ExchangeOf) -> JSONResponse:
-    """Say whether it takes orders: 503 while it starts or stops, and when the region does not run."""
-    is_ready = exchange.is_running
-    return JSONResponse(
-        {"status": "ready" if is_ready else "not ready", "main_height": exchange.index.chains.height()},
-        status_code=200 if is_ready else 503,
-    )
+    """Say whether it takes orders: 503, and why, while it starts or stops, and when the region does not run."""
+    obstacles = exchange.obstacles
+    height = exchange.index.chains.height()
+    if obstacles:
+        return JSONResponse({"status": "not ready", "main_height": height, "obstacles": obstacles}, status_code=503)
+    return JSONResponse({"status": "ready", "main_height": height})
 
 
 @router.get("/metrics")

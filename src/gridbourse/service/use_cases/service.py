@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gridbourse.api.chain_schema import Alarm
-from gridbourse.chain.local import system_clock
+from gridbourse.chain.clock import WatchedClock
 from gridbourse.crypto.keys import Address
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import GridbourseError
@@ -30,6 +30,7 @@ from gridbourse.node.commands.client import NodeClient
 from gridbourse.node.commands.codec import decode
 from gridbourse.node.commands.requests import Round
 from gridbourse.node.folder.key_rotation import REGULATOR, RegionKeys
+from gridbourse.node.jobs.check_clock import CheckClock
 from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.jobs.market.submit import Submit
 from gridbourse.node.rules import RulesInForce
@@ -135,7 +136,7 @@ class Exchange:
         *,
         job_schedule: JobSchedule,
         broker: Broker | None = None,
-        clock: Callable[[], int] = system_clock,
+        clock: Callable[[], int],
     ) -> None:
         self.node = node
         self.host = host
@@ -196,7 +197,7 @@ class Exchange:
         job_schedule: JobSchedule | None = None,
         broker: Broker | None = None,
         starts_node: bool = True,
-        clock: Callable[[], int] = system_clock,
+        clock: Callable[[], int] | None = None,
     ) -> Exchange:
         """Open the exchange of a region on disk.
 
@@ -211,7 +212,8 @@ class Exchange:
         starts_node
             Whether a node is started where none listens; else one that somebody else runs is waited for.
         clock
-            Seconds since the epoch, as the node's clock tells them.
+            Seconds since the epoch; by default what the machine's clock would show if nobody had set it: the node seals
+            nothing while it is wrong, and the market that is shown stays as it is.
 
         Raises
         ------
@@ -234,7 +236,7 @@ class Exchange:
                 database,
                 job_schedule=job_schedule,
                 broker=broker,
-                clock=clock,
+                clock=clock or WatchedClock().best,
             )
         except BaseException:
             if host is not None:
@@ -300,9 +302,17 @@ class Exchange:
     @property
     def is_running(self) -> bool:
         """Whether the node is reached, its rounds take place, and what users record gets to the market."""
-        is_late = self._clock() - self._last_round.ended_at >= STALLED_SECONDS
-        is_failing = any(own.job == Submit.name for own in self._last_round.failures)
-        return self.node.is_connected and not is_failing and not is_late
+        return not self.obstacles
+
+    @property
+    def obstacles(self) -> list[str]:
+        """Why what users record does not get to the market now."""
+        found = [own.reason for own in self._last_round.failures if own.job in {Submit.name, CheckClock.name}]
+        if not self.node.is_connected:
+            found.append("the node is not reached")
+        elif not found and self._clock() - self._last_round.ended_at >= STALLED_SECONDS:
+            found.append("the node's rounds do not take place; see the log")
+        return found
 
     @property
     def last_round_at(self) -> float:

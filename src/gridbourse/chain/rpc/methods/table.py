@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gridbourse import __version__
-from gridbourse.chain.block import Log, Receipt
+from gridbourse.chain.block import Header, Log, Receipt
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.rpc.client import EVENTS_METHOD, FAILURE_METHOD
 from gridbourse.chain.rpc.errors import Code
@@ -105,6 +105,7 @@ class Methods:
             "eth_getRawTransactionByHash": self.raw_transaction,
             "eth_getTransactionReceipt": self.receipt,
             "debug_getRawTransaction": lambda tx_hash: self.raw_transaction(tx_hash) or "0x",
+            "debug_getRawHeader": self.raw_header,
             "debug_getBadBlocks": self.bad_blocks,
             FAILURE_METHOD: self.failure,
         }
@@ -247,6 +248,16 @@ class Methods:
         """The bytes of a transaction in a block, or null."""
         signed = self._chain.transaction(read_hash(tx_hash, "transactionHash"))
         return data(signed.raw) if signed else None
+
+    def raw_header(self, block: object) -> str:
+        """The bytes of a block's head, whose Keccak-256 is the block's hash."""
+        height = self._numbered(block)
+        header = None if height is None else self._chain.header(height)
+        if not isinstance(header, Header):
+            raise RpcError(
+                Code.SERVER_ERROR, "header not found" if header is None else "another node keeps the headers"
+            )
+        return data(header.encode())
 
     def receipt(self, tx_hash: object) -> Any:
         """The receipt of a transaction in a block, or null."""
