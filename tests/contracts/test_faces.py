@@ -239,7 +239,7 @@ def test_the_consortium_is_read_as_it_was_created(scene):
 
 
 def test_settings_come_back_as_they_were_voted(scene):
-    wanted = Settings(0, 10, 20, 60, 3, frozenset({Role.SOURCE, Role.AGGREGATOR}), 15, 50, 7_200, 1_800)
+    wanted = Settings(0, 10, 20, 60, 3, frozenset({Role.SOURCE, Role.AGGREGATOR}), 15, 50, 7_200, 1_800, 25, 3)
     carry(scene.consortium, scene.consortium.change_settings(wanted), (scene.source, scene.grid))
     assert scene.consortium.settings() == wanted
 

@@ -136,7 +136,11 @@ def test_a_hash_that_another_master_copied_takes_neither_the_orders_place_nor_it
     index.apply([blocks.slave("roofs", A_BID)])
     copied = placed(bid_id(1), 2, 0)
     index.apply(
-        [blocks.main(*traders(1), *traders(2, master_id=2), OrderRefused(2, 0, leaf(0), Reason.ENERGY_ZERO), copied)]
+        [
+            blocks.main(
+                *traders(1), *traders(2, master_id=2), OrderRefused(2, 0, leaf(0), Reason.ENERGY_TOO_SMALL), copied
+            )
+        ]
     )
     reader = reader_of(index)
     assert reader.orders.with_leaf("roofs", leaf(0)).order.status is OrderStatus.RECORDED, "still to be taken up"

@@ -104,6 +104,10 @@ class MarketSettings:
     cap_ticks: PriceTicks
     gate_lead_seconds: Annotated[int, Field(description="How long before delivery a gate closes.", examples=[900])]
     trading_roles: list[str]
+    least_wh: Annotated[int, Field(description="The least energy of a new order, in Wh.", examples=[10])]
+    bid_multiple: Annotated[
+        int, Field(description="A new bid may be worth at most so many times its trader's free money.", examples=[2])
+    ]
 
 
 @dataclass(frozen=True, slots=True)

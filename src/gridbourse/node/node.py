@@ -261,7 +261,7 @@ class Region:
         offers
             Nodes' names and what each wants.
         energy_quota_wh
-            What each seller may sell in its period; just the offer by default.
+            What each seller may sell in its period; by default what all its asks there need.
 
         Returns
         -------
@@ -274,10 +274,12 @@ class Region:
         order_ids: dict[int, OrderId | None] = {}
         for name, turns in turns_by_master.items():
             master, relay = self.masters[name], self.relays[name]
+            own = [offers[turn] for turn in turns]
+            quotas_wh = relay.quotas_wh(own) if energy_quota_wh is None else [energy_quota_wh] * len(own)
             with master.signing():
                 signed = [
-                    master.nodes[node_id].offer(offer, energy_quota_wh=energy_quota_wh)
-                    for node_id, offer in (offers[turn] for turn in turns)
+                    master.nodes[node_id].offer(offer, energy_quota_wh=quota_wh)
+                    for (node_id, offer), quota_wh in zip(own, quotas_wh, strict=True)
                 ]
                 leaves = master.slave.submit_records(signed)
             relay.submit()

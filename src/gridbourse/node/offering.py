@@ -66,7 +66,7 @@ def decide(
     if surplus_wh is None:
         return Obstacle.NO_FORECAST
     offer = propose(limits, period, surplus_wh)
-    if offer is None:
+    if offer is None or offer.energy_wh < rules.least_wh:
         return Obstacle.NOTHING_LEFT
     if not rules.floor_ticks <= offer.price_ticks <= rules.cap_ticks:
         return Obstacle.PRICE_LIMIT

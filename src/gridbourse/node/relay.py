@@ -27,7 +27,7 @@ from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.records import Cancellation, Confirmation, OrderDetails, keeps_priority
 from gridbourse.market.events import Event, OrderPlaced
-from gridbourse.market.types import OrderId, Side
+from gridbourse.market.types import Offer, OrderId, Side
 from gridbourse.node.indexing import Indexing
 from gridbourse.node.master import Master
 from gridbourse.node.rematch import ReopenedOrders
@@ -171,6 +171,20 @@ class Relay(NewestRecords):
     def has_offered(self, node_id: str, period: int) -> bool:
         """Whether a node has signed any order for a delivery period, by itself or by hand."""
         return self._index.orders.has_ordered(node_id, period)
+
+    def quotas_wh(self, offers: Sequence[tuple[str, Offer]]) -> list[int]:
+        """What nodes must be allowed to sell for each of their new offers in turn, with what they offered before."""
+        self.catch_up()
+        needed_wh: dict[tuple[str, int], int] = {}
+        quotas_wh = []
+        for node_id, offer in offers:
+            place = node_id, offer.period
+            if place not in needed_wh:
+                needed_wh[place] = self._index.offered_wh(node_id, self._calendar.day_of(offer.period), offer.period)
+            if offer.side is Side.ASK:
+                needed_wh[place] += offer.energy_wh
+            quotas_wh.append(needed_wh[place])
+        return quotas_wh
 
     def rematch(self) -> list[Event]:
         """Match the nodes' own orders again that a deal which ended left crossed (`gridbourse.node.rematch`)."""

@@ -279,6 +279,8 @@ def write_region(spec: RegionSpec, path: Path) -> None:
         f"gate_closure_lead_seconds = {settings.gate_lead_seconds}",
         f"max_candidates = {settings.max_candidates}",
         f"apart_seconds = {settings.apart_seconds}",
+        f"least_wh = {settings.least_wh}",
+        f"bid_multiple = {settings.bid_multiple}",
         f"trading_roles = [{', '.join(_text(role.name.lower()) for role in sorted(settings.trading_roles))}]",
         "",
         "[settlement]",
@@ -370,6 +372,8 @@ def _settings(fields: _Fields, settlement: _Fields) -> Settings:
         incentive_permille=settlement.take("incentive_permille", int, 100),
         metering_due_seconds=settlement.take("metering_due_seconds", int, 86_400),
         apart_seconds=fields.take("apart_seconds", int, 86_400),
+        least_wh=fields.take("least_wh", int, 10),
+        bid_multiple=fields.take("bid_multiple", int, 2),
     )
     fields.require_empty()
     settlement.require_empty()
@@ -460,6 +464,8 @@ def _require_market(settings: Settings) -> None:
         ("market.gate_closure_lead_seconds", settings.gate_lead_seconds, 0, 2**32 - 1),
         ("market.max_candidates", settings.max_candidates, 1, 2**16 - 1),
         ("market.apart_seconds", settings.apart_seconds, 0, 2**32 - 1),
+        ("market.least_wh", settings.least_wh, 1, 2**16 - 1),
+        ("market.bid_multiple", settings.bid_multiple, 1, 2**8 - 1),
         ("settlement.incentive_permille", settings.incentive_permille, 0, 1_000),
         ("settlement.metering_due_seconds", settings.metering_due_seconds, 0, 2**32 - 1),
     )

@@ -349,12 +349,7 @@ class Trading:
         return entry.order
 
     def _offered_wh(self, node_id: str, period: int) -> int:
-        """What a node's asks in a period take up: what waits, what deals hold, and what is sold."""
-        trader = self._index.participants.trader(node_id, self._calendar.day_of(period))
-        if trader is None:
-            return 0
-        claims = self._index.accounts.position(trader, period)
-        return self._index.orders.open_asks_wh(trader, period) + claims.held_wh + claims.sold_wh
+        return self._index.offered_wh(node_id, self._calendar.day_of(period), period)
 
     def _node_of(self, principal: Principal) -> Participant:
         node = self._index.participants.node(principal.name)
