@@ -31,7 +31,7 @@ from gridbourse.chain.cometbft.description import NetworkSpec, Organisation
 from gridbourse.chain.cometbft.folder import NodeFolder, found_network
 from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.transaction import SignedTransaction
-from gridbourse.node.chains import BLOCK_GAS_LIMIT
+from gridbourse.node.folder.chains import BLOCK_GAS_LIMIT
 
 NODES = 4
 ROUNDS = 5

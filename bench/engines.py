@@ -26,7 +26,7 @@ from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.crypto.keys import SigningKey, keccak256
-from gridbourse.node.chains import BLOCK_GAS_LIMIT
+from gridbourse.node.folder.chains import BLOCK_GAS_LIMIT
 
 ANVIL = Path(__file__).parents[1] / "contracts" / "node_modules" / ".bin" / "anvil"
 

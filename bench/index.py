@@ -22,12 +22,12 @@ from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.blocks import Block, Head, MainBlock, SlaveBlock
 from gridbourse.index.database import Database
 from gridbourse.index.index import Index
-from gridbourse.index.reader import IndexReader
+from gridbourse.index.queries.reader import IndexReader
 from gridbourse.ledger.reader import SlaveRecord
 from gridbourse.ledger.records import OrderDetails
 from gridbourse.market.events import Deposited, Event, IntentRecorded, OrderPlaced, TraderRegistered
 from gridbourse.market.types import EnergyType, Offer, OrderId, Role, Settings, Side
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 
 GOAL_PER_S = 30_000
@@ -200,7 +200,10 @@ def starts(report: Report, folder: Path) -> Row:
                 ],
                 energy_quota_wh=2**40,
             )
-    with Stopwatch({"chains": ["gridbourse.node.chains.ChainSet._embedded"]}) as watch, Region.open(folder) as region:
+    with (
+        Stopwatch({"chains": ["gridbourse.node.folder.chains.ChainSet._embedded"]}) as watch,
+        Region.open(folder) as region,
+    ):
         opened = IndexReader(region.database).orders.placed_count()
     with Region.open(folder) as region:
         region.forget_index()

@@ -28,8 +28,8 @@ from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.database import Database
 from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.market.types import Role, Settings
-from gridbourse.node.key_rotation import RegionKeys
-from gridbourse.node.node import Region
+from gridbourse.node.folder.key_rotation import RegionKeys
+from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.region.layout import SERVICE_FILE
 from gridbourse.service.accounts import ServiceStore

@@ -17,7 +17,7 @@ from gridbourse.contracts.main_chain import MainChain
 from gridbourse.contracts.wallet import Wallet
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.market.types import EnergyType, OrderRequest, Role, Settings, Side
-from gridbourse.node.chains import BLOCK_GAS_LIMIT
+from gridbourse.node.folder.chains import BLOCK_GAS_LIMIT
 from gridbourse.units import PERIOD_SECONDS, money_units
 
 CHAIN_ID = 131_277_322_940_537

@@ -7,7 +7,7 @@ import pytest
 from browsing import CHROMIUM, EVIL, Visit, launched
 from small_market import DAY, SPEC
 
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.region.description import NodeKind, NodeSpec
 from gridbourse.service.rights import Kind
 from service import Service

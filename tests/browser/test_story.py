@@ -7,7 +7,7 @@ from test_metering import counted
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.delivery import date_text
 from gridbourse.metering.meter import Meter
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 
 def place(visitor, side, kwh, price, energy_type=None, period=PERIOD):
@@ -159,7 +159,7 @@ def test_who_keeps_a_key_in_a_wallet_signs_in_with_it(visit, service):
     from eth_account import Account
     from eth_account.messages import encode_defunct
 
-    from gridbourse.node.key_rotation import RegionKeys
+    from gridbourse.node.folder.key_rotation import RegionKeys
 
     secret = RegionKeys(service.folder).nodes.load_node("Arno").signing.secret
     wallet = Account.from_key(secret)

@@ -9,8 +9,8 @@ from gridbourse.crypto.keys import SigningKey
 from gridbourse.market.types import EnergyType, Offer, Side
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import AutoTradingLimits
-from gridbourse.node.node import Region
-from gridbourse.node.settle_day import settle_day
+from gridbourse.node.region import Region
+from gridbourse.node.settling.settle_day import settle_day
 from gridbourse.region.description import read_region
 from gridbourse.service.rights import Kind
 from gridbourse.simulation.profiles import Profiles

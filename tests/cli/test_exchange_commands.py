@@ -14,7 +14,7 @@ from gridbourse.crypto.keys import SigningKey
 from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import InvalidValue, ServiceProblem
 from gridbourse.metering.meter import Meter
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "console"))
 from small_market import DAY, PERIOD, SPEC

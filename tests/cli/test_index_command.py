@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from gridbourse.cli.main import gridbourse
 from gridbourse.errors import InvalidValue
 from gridbourse.index.database import Database
-from gridbourse.index.reader import IndexReader
+from gridbourse.index.queries.reader import IndexReader
 from gridbourse.market.types import Role, Settings
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.region.layout import INDEX_FILE
 

@@ -15,7 +15,7 @@ from gridbourse.cli.device import device
 from gridbourse.cli.region import region
 from gridbourse.cli.run import run
 from gridbourse.errors import InvalidValue
-from gridbourse.node.chains import read_token
+from gridbourse.node.folder.chains import read_token
 from gridbourse.region.description import Engine, MainChainSpec, read_region, write_region
 
 DESCRIPTION = """\
@@ -94,7 +94,7 @@ def test_a_founding_needs_everybodys_keys(grid, monkeypatch):
         def close(self):
             pass
 
-    monkeypatch.setattr("gridbourse.node.setup.reach_main_chain", Silent)
+    monkeypatch.setattr("gridbourse.node.folder.setup.reach_main_chain", Silent)
     with pytest.raises(InvalidValue, match="those of roofs, regulator too"):
         call(region, "found", grid, grid / "public.json")
 
@@ -111,7 +111,7 @@ def test_a_master_waits_for_the_main_chain_and_ends_when_it_is_told(grid):
 
 IMPATIENT = """
 import sys
-import gridbourse.node.chains as engines
+import gridbourse.node.folder.chains as engines
 engines.MAIN_PATIENCE_SECONDS = 0.1
 from gridbourse.cli.run import run
 sys.stdout.reconfigure(line_buffering=True)

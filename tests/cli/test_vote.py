@@ -13,9 +13,9 @@ from gridbourse.contracts.votes import open_votes
 from gridbourse.crypto.possession import proves_validator, validator_statement
 from gridbourse.errors import ContractReverted, InvalidValue
 from gridbourse.market.types import Role, Settings
-from gridbourse.node.node import Region
-from gridbourse.node.setup import PublicKeys
-from gridbourse.node.wiring import open_main_chain
+from gridbourse.node.folder.setup import PublicKeys
+from gridbourse.node.folder.wiring import open_main_chain
+from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 
 SETTINGS = Settings(300, 0, 9_000, 900, 64)

@@ -8,7 +8,7 @@ from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.blocks import Head, MainBlock, SlaveBlock
 from gridbourse.index.database import Database
 from gridbourse.index.index import Index
-from gridbourse.index.reader import IndexReader
+from gridbourse.index.queries.reader import IndexReader
 from gridbourse.ledger.reader import SlaveRecord
 from gridbourse.ledger.records import NodeRegistered
 from gridbourse.market.events import TraderRegistered

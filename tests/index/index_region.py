@@ -4,7 +4,7 @@ import time
 
 from sqlalchemy import select
 
-from gridbourse.index.reader import IndexReader
+from gridbourse.index.queries.reader import IndexReader
 from gridbourse.index.schema import changes, index_state, metadata
 from gridbourse.market.types import Role, Settings
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec

@@ -29,7 +29,7 @@ from gridbourse.market.events import (
     QuotaSet,
 )
 from gridbourse.market.types import DealState, EnergyType, Offer, OrderId, Reason, Side
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.region.layout import INDEX_FILE
 
 A_BID = OrderDetails.of("Bert", "House 3", Offer(Side.BID, EnergyType.any(), PERIOD, 100, 3_700))

@@ -7,8 +7,8 @@ from index_region import DAY, NODES, PERIOD, SPEC, everything, indexed
 
 from gridbourse.api.schema import DealStatus, OrderStatus
 from gridbourse.market.types import DealState, EnergyType, Offer, Side
-from gridbourse.node.node import Region
-from gridbourse.service.market import MarketQueries
+from gridbourse.node.region import Region
+from gridbourse.service.use_cases.market import MarketQueries
 
 PERIODS = range(PERIOD, PERIOD + 2)
 A_BID = Offer(Side.BID, EnergyType.any(), PERIOD, 100, 3_700)

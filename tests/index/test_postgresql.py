@@ -10,7 +10,7 @@ from gridbourse.index.database import Database
 from gridbourse.ledger.records import Confirmation, NodeReport, OrderDetails
 from gridbourse.market.events import Deposited
 from gridbourse.market.types import EnergyType, Offer, Side
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.region.layout import INDEX_URL_FILE
 
 PROGRAMS = programs()

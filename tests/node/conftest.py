@@ -3,7 +3,7 @@ import shutil
 import pytest
 from small_region import DAY, PAYMENT, SPEC, Clock
 
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 
 @pytest.fixture

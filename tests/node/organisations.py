@@ -9,10 +9,10 @@ from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.crypto.keys import SigningKey
-from gridbourse.node.chains import BLOCK_GAS_LIMIT, MAIN, make_token, read_token, token_file
-from gridbourse.node.key_rotation import REGULATOR
-from gridbourse.node.node import Region
-from gridbourse.node.setup import found, make_share
+from gridbourse.node.folder.chains import BLOCK_GAS_LIMIT, MAIN, make_token, read_token, token_file
+from gridbourse.node.folder.key_rotation import REGULATOR
+from gridbourse.node.folder.setup import found, make_share
+from gridbourse.node.region import Region
 from gridbourse.region.description import Engine, MainChainSpec, read_region, write_region
 
 NAMES = ("roofs", "grid", REGULATOR)

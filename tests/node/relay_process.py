@@ -7,10 +7,10 @@ from multiprocessing import get_context
 from small_region import DAY, PERIOD, Clock, ask, bid, records_of, trade, write
 
 from gridbourse.ledger.records import OrderDetails
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["gridbourse.node.node"])
+PROCESSES.set_forkserver_preload(["gridbourse.node.region"])
 
 
 class DeadlyChain:

@@ -4,7 +4,7 @@ from collections import Counter
 from contextlib import suppress
 
 from gridbourse.market.types import EnergyType, Offer, Role, Settings, Side
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 
 NOON = 1_700_006_400

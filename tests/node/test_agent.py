@@ -14,8 +14,8 @@ from gridbourse.market.types import DealState, EnergyType, Offer, Side
 from gridbourse.metering.intake import Intake, MeteringPoint
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import AutoTradingLimits
-from gridbourse.node.node import Region
 from gridbourse.node.offering import Agent, Obstacle, _allows, consents, decide, expect_from, offer_once
+from gridbourse.node.region import Region
 from gridbourse.node.relay import PendingConfirmation
 
 SELLER = AutoTradingLimits(

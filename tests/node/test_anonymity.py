@@ -20,7 +20,7 @@ from gridbourse.crypto.keys import keccak256
 from gridbourse.crypto.pseudonym import DayKey, Pseudonym, PseudonymKey
 from gridbourse.market.events import Deposited, OrderPlaced, QuotaSet, TraderRegistered
 from gridbourse.market.types import EnergyType, Role
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 
 USERS, DAYS = 20, 12

@@ -10,14 +10,14 @@ from gridbourse.contracts.balancing import ImbalancePrice
 from gridbourse.errors import InvalidValue
 from gridbourse.grid.dispatch import Line, PowerNetwork
 from gridbourse.ledger.balancing_records import MeteredDetails, MeteredTotal, StatementDetails
-from gridbourse.node.balancing import DUE_MARGIN_SECONDS, DaySettlement, record_metered
 from gridbourse.node.dispatch import Scheduling
+from gridbourse.node.folder.key_rotation import REGULATOR
 from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.jobs.loop import RegionLoop
-from gridbourse.node.jobs.metered_files import MeteredFiles
-from gridbourse.node.key_rotation import REGULATOR
-from gridbourse.node.node import Region
-from gridbourse.node.settle_day import settle_day, statement_of
+from gridbourse.node.jobs.metering.metered_files import MeteredFiles
+from gridbourse.node.region import Region
+from gridbourse.node.settling.balancing import DUE_MARGIN_SECONDS, DaySettlement, record_metered
+from gridbourse.node.settling.settle_day import settle_day, statement_of
 from gridbourse.region.description import NodeKind, NodeSpec
 
 PERIODS = range(PERIOD, PERIOD + 2)

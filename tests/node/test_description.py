@@ -12,7 +12,7 @@ from gridbourse.chain import ethereum
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role, Settings
-from gridbourse.node import chains as engines
+from gridbourse.node.folder import chains as engines
 from gridbourse.region.description import (
     KINDS_BELOW,
     Engine,

@@ -29,8 +29,8 @@ from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.records import OrderDetails
 from gridbourse.market.types import DealState, EnergyType, Side
 from gridbourse.node.disclosing import disclose_record
-from gridbourse.node.key_rotation import REGULATOR
-from gridbourse.node.node import Region
+from gridbourse.node.folder.key_rotation import REGULATOR
+from gridbourse.node.region import Region
 
 
 @pytest.fixture(scope="module")

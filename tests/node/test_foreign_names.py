@@ -10,7 +10,7 @@ from gridbourse.errors import InvalidValue
 from gridbourse.ledger.records import DealDetails
 from gridbourse.market.events import OrderPlaced, OrderRefused
 from gridbourse.market.types import OrderRequest, Role, Side
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 
 @pytest.fixture

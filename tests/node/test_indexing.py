@@ -7,12 +7,12 @@ from small_region import PERIOD, ask, bid, records_of, times_written, trade, wri
 
 from gridbourse.errors import ChainError, IndexUnavailable
 from gridbourse.index.index import Index
-from gridbourse.index.reader import IndexReader
+from gridbourse.index.queries.reader import IndexReader
 from gridbourse.ledger import encryption_node
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.records import DealDetails
 from gridbourse.market.types import DealState, Side
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.node.relay import Relay
 
 

@@ -23,11 +23,11 @@ from small_region import (
 )
 
 from gridbourse.errors import InvalidValue
-from gridbourse.index.reader import IndexReader
+from gridbourse.index.queries.reader import IndexReader
 from gridbourse.ledger.records import DayOpened, DealDetails
 from gridbourse.market.events import DealSettled, OrderPlaced, OrderRefused, PartyConfirmed, QuotaSet
 from gridbourse.market.types import DealState, Side
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.node.relay import Relay
 
 TRADE_SUBMISSIONS = 13

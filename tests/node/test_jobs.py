@@ -13,8 +13,8 @@ from gridbourse.market.events import IntentRecorded, OrderPlaced
 from gridbourse.market.types import Side
 from gridbourse.node.jobs.job import REGION, JobSchedule, Task
 from gridbourse.node.jobs.loop import RegionLoop
-from gridbourse.node.jobs.metered_files import MeteredFiles
-from gridbourse.node.jobs.payment_file import PaymentFile
+from gridbourse.node.jobs.metering.metered_files import MeteredFiles
+from gridbourse.node.jobs.money.payment_file import PaymentFile
 
 CASES = Path(__file__).parents[3] / "shared" / "data" / "cases"
 ALWAYS = JobSchedule(anchor_seconds=0.0)

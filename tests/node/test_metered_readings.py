@@ -10,11 +10,11 @@ from gridbourse.delivery import date_day
 from gridbourse.ledger.balancing_records import MeteredDetails, StatementDetails
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.meter import Meter
-from gridbourse.node.balancing import GRACE_SECONDS
 from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.jobs.loop import RegionLoop
-from gridbourse.node.node import Region
-from gridbourse.node.settle_day import statement_of
+from gridbourse.node.region import Region
+from gridbourse.node.settling.balancing import GRACE_SECONDS
+from gridbourse.node.settling.settle_day import statement_of
 from gridbourse.region.layout import READINGS_FILE
 
 AUTUMN, SPRING, SUMMER = map(date_day, ("2026-10-25", "2026-03-29", "2026-06-01"))

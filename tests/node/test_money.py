@@ -9,9 +9,9 @@ from gridbourse.ledger.purse import leading_digit
 from gridbourse.market.events import DepositMoved
 from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.jobs.loop import RegionLoop
-from gridbourse.node.jobs.pay_out import confirm_payout, open_payouts
-from gridbourse.node.jobs.payout_files import ConfirmationFile, PayoutFile
-from gridbourse.node.node import Region
+from gridbourse.node.jobs.money.pay_out import confirm_payout, open_payouts
+from gridbourse.node.jobs.money.payout_files import ConfirmationFile, PayoutFile
+from gridbourse.node.region import Region
 
 YUAN = 10**7
 PAYEE = "Bert Bird, DE02 1203 0000 0000 2020 51"

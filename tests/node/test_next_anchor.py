@@ -10,7 +10,7 @@ from small_region import ask, write
 
 from gridbourse.crypto.merkle import MerkleLog
 from gridbourse.ledger.merkle_log import Slave
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 LAST = 9
 

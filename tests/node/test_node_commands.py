@@ -36,10 +36,10 @@ from gridbourse.node.commands.codec import decode, read_line, write_line
 from gridbourse.node.commands.failures import decode_error, encode_error
 from gridbourse.node.commands.server import MAX_LINE_BYTES
 from gridbourse.node.commands.table import document
+from gridbourse.node.folder.key_rotation import RegionKeys
+from gridbourse.node.hosting.node import Node
 from gridbourse.node.jobs.job import JobSchedule
-from gridbourse.node.key_rotation import RegionKeys
-from gridbourse.node.node import Region
-from gridbourse.node.process import Node
+from gridbourse.node.region import Region
 from gridbourse.text import Message, say
 
 QUICK = JobSchedule(step_seconds=0.05, anchor_seconds=0.2)

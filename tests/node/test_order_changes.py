@@ -9,8 +9,8 @@ from gridbourse.errors import InvalidValue
 from gridbourse.ledger.records import Cancellation, NodeRevoked, OrderDetails
 from gridbourse.market.events import OrderCancelled, OrderPlaced, OrderRefused
 from gridbourse.market.types import DealState, OrderId, Reason, Side
-from gridbourse.node.node import Region
 from gridbourse.node.order_changes import amend, cancel
+from gridbourse.node.region import Region
 
 
 @pytest.fixture

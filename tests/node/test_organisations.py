@@ -7,10 +7,10 @@ from small_region import DAY, PAYMENT, SPEC, Fuse, PowerCut, ask, bid, records_o
 from gridbourse.errors import InvalidValue
 from gridbourse.ledger.records import DealDetails
 from gridbourse.market.types import DealState
-from gridbourse.node.chains import MAIN
-from gridbourse.node.key_rotation import REGULATOR
-from gridbourse.node.node import Region
-from gridbourse.node.setup import PublicKeys, found, share_of
+from gridbourse.node.folder.chains import MAIN
+from gridbourse.node.folder.key_rotation import REGULATOR
+from gridbourse.node.folder.setup import PublicKeys, found, share_of
+from gridbourse.node.region import Region
 
 
 @pytest.fixture

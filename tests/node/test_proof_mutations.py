@@ -15,7 +15,7 @@ from gridbourse.crypto.merkle import MerkleLog, leaf_hash, verify_consistency, v
 from gridbourse.errors import EnvelopeError, ProofError
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.sealing import open_record
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 COUNTS = pytest.mark.parametrize("count", [100_000, pytest.param(1_000_000, marks=pytest.mark.nightly)])
 SIZES = (1, 2, 3, 7, 8, 64, 65, 300, 511, 700)

@@ -7,7 +7,7 @@ from small_region import SPEC, Clock, PowerCut
 
 from gridbourse.errors import ChainLocked, GridbourseError, InvalidValue
 from gridbourse.market.types import Role
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 
 def test_a_region_is_a_folder_with_its_description_its_keys_and_its_chains(tmp_path, clock):
@@ -32,9 +32,9 @@ def test_a_region_that_cannot_be_made_leaves_nothing_behind(tmp_path, monkeypatc
         raise PowerCut
 
     name = {
-        "region.toml": "gridbourse.node.node.write_region",
+        "region.toml": "gridbourse.node.region.write_region",
         "keys": "gridbourse.crypto.node_keys.KeyFolder.save_node",
-        "chains": "gridbourse.node.chains.EmbeddedChain",
+        "chains": "gridbourse.node.folder.chains.EmbeddedChain",
         "contracts": "gridbourse.ledger.merkle_log.Slave.create",
     }[failing_at]
     monkeypatch.setattr(name, fail)

@@ -11,7 +11,7 @@ from small_region import DAY, Clock, opened_records
 from gridbourse.ledger.records import DayOpened, DealDetails, OrderDetails
 from gridbourse.market.events import DealSettled, OrderPlaced, OrderRefused, PartyConfirmed, TraderRegistered
 from gridbourse.market.types import DealState, Side
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 SUBMISSIONS = 21
 """How often naming a day's users and one round of trading hand something to a chain."""

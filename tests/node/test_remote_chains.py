@@ -11,11 +11,11 @@ from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.errors import ChainError, InvalidValue
 from gridbourse.market.types import DealState, EnergyType
 from gridbourse.metering.surplus import AutoTradingLimits
-from gridbourse.node.chains import nodes_of, read_token, token_file
 from gridbourse.node.device import Device
+from gridbourse.node.folder.chains import nodes_of, read_token, token_file
+from gridbourse.node.folder.key_rotation import REGULATOR
 from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.jobs.loop import RegionLoop
-from gridbourse.node.key_rotation import REGULATOR
 
 ALLOWS_ALL = AutoTradingLimits(
     active=True,

@@ -25,8 +25,8 @@ from gridbourse.ledger.records import NodeReport
 from gridbourse.ledger.sealing import open_record
 from gridbourse.market.events import CandidatePassedOver, DealPassedOver, OrderPassedOver
 from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Reason, Role, Side, ZonePair
-from gridbourse.node.key_rotation import REGULATOR
-from gridbourse.node.node import Region
+from gridbourse.node.folder.key_rotation import REGULATOR
+from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec
 from gridbourse.regulator.audit import Regulator
 from gridbourse.regulator.shelf import Shelf

@@ -11,8 +11,8 @@ from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.records import NodeRevoked, OrderDetails
 from gridbourse.ledger.sealing import open_record, seal_record
 from gridbourse.market.types import DealState, Side
-from gridbourse.node.key_rotation import REGULATOR
-from gridbourse.node.node import Region
+from gridbourse.node.folder.key_rotation import REGULATOR
+from gridbourse.node.region import Region
 
 EVERYBODY = ["Anna", "Bert", "roofs", "grid", "roofs/encryption", "grid/encryption", REGULATOR]
 

@@ -11,7 +11,7 @@ from gridbourse.grid.dispatch import Line, PowerNetwork
 from gridbourse.ledger.balancing_records import CapacityDetails, ScheduleDetails
 from gridbourse.market.types import EnergyType, Role, ZonePair
 from gridbourse.node.dispatch import Scheduling
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 
 NETWORK = PowerNetwork(("north", "south"), [Line("line", "north", "south", 5_000, 100)])

@@ -7,7 +7,7 @@ from small_region import DAY, PERIOD, ask, bid, records_of, trade, write
 
 from gridbourse.errors import InvalidValue
 from gridbourse.ledger.balancing_records import StatementDetails
-from gridbourse.node.settle_day import settle_day, statement_of
+from gridbourse.node.settling.settle_day import settle_day, statement_of
 
 PERIODS = range(PERIOD, PERIOD + 2)
 METERED = {"Anna": [900, 0], "Arno": [0, None], "Bert": [-1_000, -300], "Bea": [-50, 0]}

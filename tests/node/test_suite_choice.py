@@ -9,8 +9,8 @@ from small_region import DAY, PAYMENT, SPEC, Clock, ask, bid, opened_records, tr
 from gridbourse.crypto.suite import suite_named
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import DealState
-from gridbourse.node.key_rotation import REGULATOR
-from gridbourse.node.node import Region
+from gridbourse.node.folder.key_rotation import REGULATOR
+from gridbourse.node.region import Region
 from gridbourse.region.description import read_region, write_region
 
 pytest.importorskip("gmssl_pyx")

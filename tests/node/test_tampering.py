@@ -24,9 +24,9 @@ from gridbourse.ledger.merkle_log import Slave
 from gridbourse.ledger.records import Confirmation, DayOpened, NodeRegistered, NodeRevoked, OrderDetails
 from gridbourse.ledger.sealing import seal_record
 from gridbourse.market.types import DealState, EnergyType, Side
-from gridbourse.node.chains import BLOCK_GAS_LIMIT
-from gridbourse.node.key_rotation import REGULATOR
-from gridbourse.node.node import Region
+from gridbourse.node.folder.chains import BLOCK_GAS_LIMIT
+from gridbourse.node.folder.key_rotation import REGULATOR
+from gridbourse.node.region import Region
 from gridbourse.regulator.audit import Regulator
 from gridbourse.regulator.shelf import Shelf
 

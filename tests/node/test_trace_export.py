@@ -10,7 +10,7 @@ from small_region import PERIOD, Clock, ask, bid, trade
 
 from gridbourse.cli.main import gridbourse
 from gridbourse.market.types import Side
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.regulator.export import trace_document, trace_page
 from gridbourse.regulator.trace import Step
 from gridbourse.text import Message

@@ -27,7 +27,7 @@ from gridbourse.errors import EnvelopeError, InvalidValue
 from gridbourse.ledger.records import Confirmation, DayOpened, DealDetails, NodeRegistered, OrderDetails
 from gridbourse.market.events import OrderPlaced, OrderRefused, TraderRegistered
 from gridbourse.market.types import DealState, Reason, Side
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from gridbourse.chain.cometbft.process import find_cometbft
 from gridbourse.chain.ethereum import EthereumChain
 from gridbourse.errors import ChainError
-from gridbourse.node.key_rotation import REGULATOR
+from gridbourse.node.folder.key_rotation import REGULATOR
 from gridbourse.paper import report as paper_report
 from gridbourse.paper.organisations import DEVIATIONS_WH, MASTER_NAMES, SPEC, TRADES, Consortium
 from gridbourse.units import MONEY_UNITS_PER_YUAN

@@ -16,8 +16,8 @@ from gridbourse.market.types import DealState, Role, Side, ZonePair
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.intake import Anomaly
 from gridbourse.metering.mqtt import Broker
-from gridbourse.node.node import Region
-from gridbourse.node.settle_day import statement_of
+from gridbourse.node.region import Region
+from gridbourse.node.settling.settle_day import statement_of
 from gridbourse.region.description import NodeKind, read_region
 from gridbourse.simulation.day import DEPOSIT, LOSS_PERMILLE, run_day
 from gridbourse.simulation.day_meters import SPOILT, Meters

@@ -6,7 +6,7 @@ import pytest
 
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Side
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.simulation import random_market
 from gridbourse.simulation.random_market import DEPOSIT, MASTERS, ORDERS_PER_ROUND, SETTINGS, random_offers, run
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from small_market import DAY, PERIOD, SPEC
 
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.service.rights import Kind
 from gridbourse.units import PERIODS_IN_24_HOURS
 from service import Service

@@ -16,16 +16,16 @@ from argon2 import PasswordHasher
 
 from gridbourse.chain.local import system_clock
 from gridbourse.node.commands.requests import ReadHealth
+from gridbourse.node.folder.key_rotation import RegionKeys
+from gridbourse.node.hosting.node import Node
 from gridbourse.node.jobs.job import JobSchedule
-from gridbourse.node.key_rotation import RegionKeys
-from gridbourse.node.node import Region
-from gridbourse.node.process import Node
+from gridbourse.node.region import Region
 from gridbourse.service.app import create_app
 from gridbourse.service.auth import keystore
 from gridbourse.service.rights import Kind
-from gridbourse.service.service import Exchange
 from gridbourse.service.serving import server
 from gridbourse.service.settings import ServiceSettings
+from gridbourse.service.use_cases.service import Exchange
 from gridbourse.web import add_pages
 
 PASSWORD = "correct horse battery staple"

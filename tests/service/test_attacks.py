@@ -19,7 +19,7 @@ from gridbourse.api.schema import SigningContext
 from gridbourse.client import Client, orders, own_keys, session
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.market.types import EnergyType, Offer, Side
-from gridbourse.node.key_rotation import RegionKeys
+from gridbourse.node.folder.key_rotation import RegionKeys
 from gridbourse.service.auth import keystore
 from gridbourse.service.settings import ServiceSettings
 from service import PASSWORD, Service

@@ -15,8 +15,8 @@ from test_trade import place
 
 from gridbourse.cli.main import gridbourse
 from gridbourse.errors import ChainCorrupted, InvalidValue
-from gridbourse.node.backup import restore
-from gridbourse.node.node import Region
+from gridbourse.node.folder.backup import restore
+from gridbourse.node.region import Region
 from gridbourse.service.upgrade import upgrade
 from service import PATIENCE_SECONDS, Service, until
 

@@ -10,7 +10,7 @@ from test_pages import visitor
 
 from gridbourse.delivery import date_text
 from gridbourse.ledger import records
-from gridbourse.node.settle_day import settle_day
+from gridbourse.node.settling.settle_day import settle_day
 from gridbourse.text import read_translation
 from gridbourse.units import PERIODS_IN_24_HOURS
 from gridbourse.web import audit, chains, energy, home, market, network

@@ -10,7 +10,7 @@ from gridbourse.api.schema import OrderStatus
 from gridbourse.client import AsyncClient, Client, chains, market, orders, own_keys, session
 from gridbourse.errors import ServiceProblem
 from gridbourse.market.types import EnergyType, Offer, Side
-from gridbourse.node.key_rotation import RegionKeys
+from gridbourse.node.folder.key_rotation import RegionKeys
 from service import PASSWORD, PATIENCE_SECONDS, until
 
 

@@ -17,8 +17,8 @@ from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.market.types import EnergyType, Role, Settings
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import AutoTradingLimits
-from gridbourse.node.jobs.payout_files import ConfirmationFile, PayoutFile
-from gridbourse.node.node import Region
+from gridbourse.node.jobs.money.payout_files import ConfirmationFile, PayoutFile
+from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.region.grid import GridSpec, LineSpec
 from gridbourse.service.rights import Kind, Principal

@@ -4,7 +4,7 @@ import runpy
 import time
 from pathlib import Path
 
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "trade.py"
 

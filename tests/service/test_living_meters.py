@@ -19,7 +19,7 @@ from gridbourse.crypto.keys import SigningKey
 from gridbourse.errors import ChainLocked
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.meter import Meter
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.simulation import example_meters
 from gridbourse.simulation.example_meters import FILE, ExampleMeters
 from service import Service, until

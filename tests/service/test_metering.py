@@ -22,12 +22,12 @@ from gridbourse.metering.broker import local_broker
 from gridbourse.metering.journal import FRAME_BYTES
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.mqtt import Broker, Concentrator
-from gridbourse.node.backup import restore
-from gridbourse.node.node import Region
+from gridbourse.node.folder.backup import restore
+from gridbourse.node.region import Region
 from gridbourse.region.description import NodeKind, NodeSpec
 from gridbourse.region.layout import READINGS_FILE
 from gridbourse.service.rights import Kind
-from gridbourse.service.service import Exchange
+from gridbourse.service.use_cases.service import Exchange
 from service import Service, until
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "meter.py"

@@ -13,8 +13,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from gridbourse.service.app import create_app
-from gridbourse.service.service import Exchange
 from gridbourse.service.settings import ServiceSettings
+from gridbourse.service.use_cases.service import Exchange
 
 CHECKS = [
     not_a_server_error,

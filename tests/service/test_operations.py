@@ -13,7 +13,7 @@ from region_work import close_main_chain
 from test_trade import place
 
 from gridbourse.errors import InvalidValue
-from gridbourse.node.logging import JsonLines
+from gridbourse.node.hosting.logging import JsonLines
 from gridbourse.service.rate_limit import RateLimit
 from gridbourse.service.serving import require_safe
 from gridbourse.service.settings import ServiceSettings

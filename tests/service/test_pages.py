@@ -9,7 +9,7 @@ import pytest
 from small_market import DAY, PERIOD, ask, bid
 
 from gridbourse.delivery import date_text
-from gridbourse.node.settle_day import settle_day
+from gridbourse.node.settling.settle_day import settle_day
 from gridbourse.service.settings import ServiceSettings
 from gridbourse.text import read_translation
 from gridbourse.units import PERIODS_IN_24_HOURS

@@ -9,7 +9,7 @@ from gridbourse.errors import TransactionRejected
 from gridbourse.ledger.records import OrderDetails
 from gridbourse.market.types import EnergyType, Offer, Side
 from gridbourse.node.commands.requests import IdempotencyKey, ReadSigningContext, Submit
-from gridbourse.node.key_rotation import RegionKeys
+from gridbourse.node.folder.key_rotation import RegionKeys
 from gridbourse.service.signing import RecordSigner
 
 

@@ -11,9 +11,9 @@ from gridbourse.api.schema import SideName, Statement, StatementItem, StatementL
 from gridbourse.client import Client, orders
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
-from gridbourse.node.settle_day import settle_day
-from gridbourse.service.statement_pdf import MAX_PDF_LINES, statement_pdf
-from gridbourse.service.statement_text import statement_csv
+from gridbourse.node.settling.settle_day import settle_day
+from gridbourse.service.use_cases.statement_pdf import MAX_PDF_LINES, statement_pdf
+from gridbourse.service.use_cases.statement_text import statement_csv
 from gridbourse.text import read_translation
 from gridbourse.units import PERIODS_IN_24_HOURS
 from service import until

@@ -24,13 +24,13 @@ from gridbourse.ledger.records import OrderDetails
 from gridbourse.market.events import OrderPlaced
 from gridbourse.node.commands.client import ask_once
 from gridbourse.node.commands.requests import ReadHealth
-from gridbourse.node.key_rotation import RegionKeys
-from gridbourse.node.node import Region
+from gridbourse.node.folder.key_rotation import RegionKeys
+from gridbourse.node.region import Region
 from gridbourse.region.layout import SERVICE_FILE
 from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.auth.credentials import Credentials
 from gridbourse.service.rights import Kind, Principal, Scope
-from gridbourse.service.service import Exchange
+from gridbourse.service.use_cases.service import Exchange
 from service import PATIENCE_SECONDS, until
 
 GRIDBOURSE = str(Path(sys.executable).with_name("gridbourse"))

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.regulator.capacity_audit import CapacityTrace
 from gridbourse.text import say
 from gridbourse.units import PERIOD_SECONDS, format_kwh

@@ -18,11 +18,11 @@ from gridbourse.client import AsyncClient, Client, market
 from gridbourse.client.request import Request
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
-from gridbourse.node.key_rotation import RegionKeys
+from gridbourse.node.folder.key_rotation import RegionKeys
 from gridbourse.service.app import create_app
 from gridbourse.service.rights import Kind, Principal, Scope
-from gridbourse.service.service import Exchange
 from gridbourse.service.settings import ServiceSettings
+from gridbourse.service.use_cases.service import Exchange
 from gridbourse.units import PERIOD_SECONDS
 
 _Answer = TypeVar("_Answer")

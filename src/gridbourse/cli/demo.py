@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.paper import comparison
 from gridbourse.paper import report as paper_report
 from gridbourse.paper.comparison import Comparison

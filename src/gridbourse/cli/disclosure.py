@@ -20,7 +20,7 @@ from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue, ProofError
 from gridbourse.ledger.disclosure import Disclosed, Disclosure, verify_disclosure
 from gridbourse.node.disclosing import disclose_record
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.units import format_kwh, format_price, period_start
 
 REGION = click.option(

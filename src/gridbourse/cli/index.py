@@ -11,8 +11,8 @@ from rich.table import Table
 
 from gridbourse.errors import IndexUnavailable, InvalidValue
 from gridbourse.index.database import Database
-from gridbourse.index.reader import IndexReader
-from gridbourse.node.node import Region
+from gridbourse.index.queries.reader import IndexReader
+from gridbourse.node.region import Region
 from gridbourse.region.layout import DESCRIPTION_FILE
 
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 REGION = click.option(
     "--region", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the region."

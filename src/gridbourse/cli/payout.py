@@ -14,7 +14,7 @@ from gridbourse.client import payouts
 from gridbourse.delivery import date_text
 from gridbourse.files.reading import judge, read_lines, write_refused
 from gridbourse.files.writing import write_private_csv
-from gridbourse.node.jobs.payout_files import CONFIRMATION_FIELDS, PAYOUT_FIELDS, read_confirmation
+from gridbourse.node.jobs.money.payout_files import CONFIRMATION_FIELDS, PAYOUT_FIELDS, read_confirmation
 from gridbourse.units import format_yuan, money_units
 
 _PAYOUTS: Columns[PayoutEntry] = {

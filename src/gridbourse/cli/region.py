@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gridbourse.chain.cometbft.folder import read_account_key
-from gridbourse.node.backup import back_up, restore
-from gridbourse.node.node import Region
-from gridbourse.node.setup import PublicKeys, found_from, make_share
+from gridbourse.node.folder.backup import back_up, restore
+from gridbourse.node.folder.setup import PublicKeys, found_from, make_share
+from gridbourse.node.region import Region
 from gridbourse.region.description import read_region
 from gridbourse.service.upgrade import upgrade
 from gridbourse.units import format_price

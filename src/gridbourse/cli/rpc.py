@@ -10,7 +10,7 @@ import click
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.rpc.server import DEFAULT_PORT, LOOPBACK, RpcServer
 from gridbourse.errors import InvalidValue
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 _ENDING = {signal.SIGINT, signal.SIGTERM}
 

@@ -14,17 +14,17 @@ import click
 
 from gridbourse.chain.rpc.server import RpcServer
 from gridbourse.errors import ChainCorrupted, ChainError, ChainLocked, InvalidValue
-from gridbourse.node.chains import nodes_of, read_token
-from gridbourse.node.jobs.customer_file import CustomerFile
+from gridbourse.node.folder.chains import nodes_of, read_token
+from gridbourse.node.hosting.lifeline import Lifeline
+from gridbourse.node.hosting.logging import begin_process
+from gridbourse.node.hosting.node import Node
 from gridbourse.node.jobs.job import Job, JobSchedule
-from gridbourse.node.jobs.metered_files import MeteredFiles
-from gridbourse.node.jobs.payment_file import PaymentFile
-from gridbourse.node.jobs.payout_files import ConfirmationFile, PayoutFile
-from gridbourse.node.jobs.statement_file import StatementFile
-from gridbourse.node.lifeline import Lifeline
-from gridbourse.node.logging import begin_process
-from gridbourse.node.node import Region
-from gridbourse.node.process import Node
+from gridbourse.node.jobs.metering.metered_files import MeteredFiles
+from gridbourse.node.jobs.metering.statement_file import StatementFile
+from gridbourse.node.jobs.money.customer_file import CustomerFile
+from gridbourse.node.jobs.money.payment_file import PaymentFile
+from gridbourse.node.jobs.money.payout_files import ConfirmationFile, PayoutFile
+from gridbourse.node.region import Region
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 _WAIT_SECONDS = 0.5

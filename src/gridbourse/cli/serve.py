@@ -20,12 +20,12 @@ from gridbourse.cli.service_file import take_from_file
 from gridbourse.errors import GridbourseError, InvalidValue
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.mqtt import Broker
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.region.description import read_region
 from gridbourse.service.app import create_app
-from gridbourse.service.service import Exchange
 from gridbourse.service.serving import is_loopback, require_safe, run
 from gridbourse.service.settings import ServiceSettings
+from gridbourse.service.use_cases.service import Exchange
 from gridbourse.simulation.example import ExampleAccount, ExampleMarket, open_accounts
 from gridbourse.simulation.example_meters import ExampleMeters
 from gridbourse.web import add_pages

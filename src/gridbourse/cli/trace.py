@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.regulator.export import PARTY, trace_document, trace_page
 from gridbourse.regulator.trace import Trace
 from gridbourse.text import Language, read_translation, say

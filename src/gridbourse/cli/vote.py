@@ -21,9 +21,9 @@ from gridbourse.crypto.keys import Address, SigningKey
 from gridbourse.crypto.possession import validator_statement
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role
-from gridbourse.node.key_rotation import RegionKeys
-from gridbourse.node.setup import PublicKeys
-from gridbourse.node.wiring import open_main_chain
+from gridbourse.node.folder.key_rotation import RegionKeys
+from gridbourse.node.folder.setup import PublicKeys
+from gridbourse.node.folder.wiring import open_main_chain
 from gridbourse.region.description import RegionSpec
 from gridbourse.units import price_ticks
 

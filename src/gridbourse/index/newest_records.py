@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from gridbourse.index.reader import IndexReader
+from gridbourse.index.queries.reader import IndexReader
 from gridbourse.index.records import DayRecord
 from gridbourse.ledger.balancing_records import CapacityDetails, MeteredDetails, ScheduleDetails, StatementDetails
 from gridbourse.ledger.kinds import RecordKind

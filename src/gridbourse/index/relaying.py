@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 
 from gridbourse.api.schema import DealStatus, OrderStatus
 from gridbourse.index.database import Database
-from gridbourse.index.orders import details_of, id_of
+from gridbourse.index.queries.orders import details_of, id_of
 from gridbourse.index.schema import (
     IS_OPEN,
     IS_RECORDED,

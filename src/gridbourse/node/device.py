@@ -20,9 +20,9 @@ from gridbourse.ledger.merkle_log import Slave
 from gridbourse.ledger.records import LimitsSet
 from gridbourse.market.types import Offer, OrderId, Reason, Side
 from gridbourse.metering.surplus import AutoTradingLimits
-from gridbourse.node.chains import nodes_of, reach_main_chain, read_token
-from gridbourse.node.key_rotation import RegionKeys
-from gridbourse.node.setup import PublicKeys
+from gridbourse.node.folder.chains import nodes_of, reach_main_chain, read_token
+from gridbourse.node.folder.key_rotation import RegionKeys
+from gridbourse.node.folder.setup import PublicKeys
 from gridbourse.region.description import Engine, read_region
 
 _POLL_SECONDS = 0.2

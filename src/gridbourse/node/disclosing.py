@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gridbourse.errors import InvalidValue
 from gridbourse.ledger.disclosure import Disclosure, disclose
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 
 def disclose_record(region: Region, master: str, index: int, fields: Sequence[str], *, holder: str) -> Disclosure:

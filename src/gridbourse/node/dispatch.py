@@ -29,7 +29,7 @@ from gridbourse.ledger.balancing_records import CapacityDetails, Nomination, Sch
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.market.types import ZonePair
 from gridbourse.node.master import Master
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.node.relay import Relay
 from gridbourse.region.description import NodeKind
 from gridbourse.regulator.balance_view import newest_nominations

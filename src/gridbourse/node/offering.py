@@ -14,7 +14,7 @@ from gridbourse.crypto.keys import Address
 from gridbourse.market.types import Offer, Settings, Side
 from gridbourse.metering.intake import Intake
 from gridbourse.metering.surplus import AutoTradingLimits, propose
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.node.relay import PendingConfirmation
 from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gridbourse.market.types import Offer, OrderId, Side
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 
 def amend(

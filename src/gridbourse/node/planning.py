@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from gridbourse.node.node import Region
 from gridbourse.node.readings import Readings
+from gridbourse.node.region import Region
 from gridbourse.region.description import NodeKind
 from gridbourse.region.grid import GridSpec
 from gridbourse.units import PERIODS_IN_24_HOURS

@@ -15,8 +15,8 @@ from gridbourse.crypto.keys import Address
 from gridbourse.ledger.records import MeterRegistered
 from gridbourse.metering.intake import Intake, MeteredEnergy
 from gridbourse.metering.journal import JournalReader
-from gridbourse.node.node import Region
 from gridbourse.node.offering import HISTORY_PERIODS
+from gridbourse.node.region import Region
 from gridbourse.units import PERIODS_IN_24_HOURS
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from gridbourse.contracts.wallet import Wallet, send_together
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import ContractReverted, InvalidValue, TransactionRejected
 from gridbourse.index.newest_records import NewestRecords
-from gridbourse.index.reader import IndexReader
+from gridbourse.index.queries.reader import IndexReader
 from gridbourse.index.records import RecordEntry
 from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.function_node import FunctionNode

@@ -12,7 +12,7 @@ from gridbourse.contracts.consortium import Master
 from gridbourse.crypto.keys import Address
 from gridbourse.index.schema import MAIN
 from gridbourse.market.types import Settings
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,10 @@ from gridbourse.crypto.keys import Address
 from gridbourse.errors import GridbourseError, InvalidValue, KeyReused, Rejection, TransactionRejected
 from gridbourse.ledger.records import OrderDetails
 from gridbourse.node.commands.requests import IdempotencyKey, Submit, SubmittedDetails, SubmittedRecord
+from gridbourse.node.folder.store import NodeStore, Submission
 from gridbourse.node.master import Master
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.node.relay import submit
-from gridbourse.node.store import NodeStore, Submission
 from gridbourse.text import Message
 from gridbourse.units import PERIOD_SECONDS
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from gridbourse.chain.local import system_clock
 from gridbourse.market.types import Deal, EnergyType, Offer, OrderId, Role, Settings, Side
-from gridbourse.node.chains import Observe
-from gridbourse.node.node import Region
+from gridbourse.node.folder.chains import Observe
+from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.regulator.trace import Trace
 from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS, energy_wh, money_units, price_ticks

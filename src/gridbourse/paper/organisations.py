@@ -31,10 +31,10 @@ from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import ChainError, InvalidValue
 from gridbourse.files.writing import write_private_csv
 from gridbourse.market.types import DealState, OrderId, Side
-from gridbourse.node.chains import token_file
-from gridbourse.node.jobs.metered_files import METERED_FIELDS
-from gridbourse.node.key_rotation import REGULATOR
-from gridbourse.node.setup import PublicKeys, share_of
+from gridbourse.node.folder.chains import token_file
+from gridbourse.node.folder.key_rotation import REGULATOR
+from gridbourse.node.folder.setup import PublicKeys, share_of
+from gridbourse.node.jobs.metering.metered_files import METERED_FIELDS
 from gridbourse.paper.market import ARRIVALS, DEPOSIT, ORDERS, PaperOrder, Row, Trade, region_spec
 from gridbourse.region.description import Engine, MainChainSpec, RegionSpec, write_region
 from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS, format_kwh, format_price, format_yuan

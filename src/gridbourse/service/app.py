@@ -27,8 +27,8 @@ from gridbourse.service.routes import (
     statements,
     stream,
 )
-from gridbourse.service.service import Exchange
 from gridbourse.service.settings import ServiceSettings
+from gridbourse.service.use_cases.service import Exchange
 
 API_PREFIX = "/api/v1"
 

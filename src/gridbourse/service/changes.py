@@ -19,7 +19,7 @@ from gridbourse.errors import GridbourseError
 from gridbourse.index.blocks import Head
 from gridbourse.index.chains import AnchorEntry
 from gridbourse.index.naming import side_name, type_name
-from gridbourse.index.reader import Change, IndexReader
+from gridbourse.index.queries.reader import Change, IndexReader
 from gridbourse.market.types import EnergyType, Side
 from gridbourse.service.rights import NOBODY, Kind, Principal
 

@@ -23,8 +23,8 @@ from gridbourse.service.language import language_of
 from gridbourse.service.metrics import Metrics
 from gridbourse.service.problems import answer, problem
 from gridbourse.service.rate_limit import RateLimit
-from gridbourse.service.service import Exchange
 from gridbourse.service.settings import ServiceSettings
+from gridbourse.service.use_cases.service import Exchange
 from gridbourse.text import Message
 
 logger = logging.getLogger("gridbourse.access")

@@ -2,8 +2,8 @@
 
 The node has a process of its own, so that what runs contracts, opens records and audits takes no time from those who
 watch and ask: Python runs one thread of a process at a time. A pair of sockets ties the two together
-(`gridbourse.node.lifeline`): when the web server is gone, however that came, its node finishes what it has taken,
-anchors, and ends. One that somebody else runs, by `gridbourse run`, is found and left running.
+(`node.hosting.lifeline`): when the web server is gone, however that came, its node finishes what it has taken, anchors,
+and ends. One that somebody else runs, by `gridbourse run`, is found and left running.
 """
 
 from __future__ import annotations

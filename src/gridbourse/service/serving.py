@@ -11,9 +11,9 @@ from fastapi import FastAPI
 
 from gridbourse.chain.rpc.connections import ConnectionLimits, bounded
 from gridbourse.errors import InvalidValue
-from gridbourse.node.logging import begin_process
-from gridbourse.service.service import Exchange
+from gridbourse.node.hosting.logging import begin_process
 from gridbourse.service.settings import ServiceSettings
+from gridbourse.service.use_cases.service import Exchange
 
 GRACE_SECONDS = 10
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from gridbourse.crypto.node_keys import with_sum
 from gridbourse.crypto.suite import HPKE
 from gridbourse.errors import InvalidValue
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.region.layout import SERVICE_FILE
 from gridbourse.service.accounts import ServiceStore
 

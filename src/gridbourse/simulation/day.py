@@ -24,10 +24,10 @@ from gridbourse.market.types import DealState, Offer, OrderId, Reason, Role, Sid
 from gridbourse.metering.forecast import forecast
 from gridbourse.metering.mqtt import Broker
 from gridbourse.node.dispatch import Scheduling
-from gridbourse.node.node import Region
 from gridbourse.node.offering import Agent, consents
+from gridbourse.node.region import Region
 from gridbourse.node.relay import PendingConfirmation
-from gridbourse.node.settle_day import settle_day
+from gridbourse.node.settling.settle_day import settle_day
 from gridbourse.region.description import NodeKind
 from gridbourse.regulator.market_view import MarketView
 from gridbourse.regulator.shelf import Shelf

@@ -14,10 +14,10 @@ from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.errors import GridbourseError
 from gridbourse.market.types import EnergyType, Offer, Side
 from gridbourse.node.commands.requests import Credit
-from gridbourse.node.key_rotation import RegionKeys
+from gridbourse.node.folder.key_rotation import RegionKeys
 from gridbourse.region.description import NodeKind
 from gridbourse.service.rights import Kind, Principal
-from gridbourse.service.service import Exchange
+from gridbourse.service.use_cases.service import Exchange
 from gridbourse.units import PERIODS_IN_24_HOURS, money_units
 
 logger = logging.getLogger(__name__)

@@ -24,11 +24,11 @@ from gridbourse.metering.mqtt import Broker, Concentrator
 from gridbourse.metering.reading import Reading, SignedReading
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.commands.requests import RegisterMeter
-from gridbourse.node.key_rotation import RegionKeys
+from gridbourse.node.folder.key_rotation import RegionKeys
 from gridbourse.node.offering import HISTORY_PERIODS
 from gridbourse.region.description import NodeKind, NodeSpec
 from gridbourse.service.rights import Kind, Principal
-from gridbourse.service.service import Exchange
+from gridbourse.service.use_cases.service import Exchange
 from gridbourse.simulation.profiles import Profiles
 from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS
 

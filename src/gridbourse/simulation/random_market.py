@@ -17,7 +17,7 @@ from pathlib import Path
 from gridbourse.chain.local import system_clock
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import EnergyType, Offer, Role, Settings, Side
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
 from gridbourse.simulation.stopwatch import Stopwatch
 from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS, money_units

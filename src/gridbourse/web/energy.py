@@ -14,8 +14,8 @@ from gridbourse.errors import InvalidValue, NotFound
 from gridbourse.index.naming import types_of
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.service.rights import Kind
-from gridbourse.service.statement_text import statement_notes
-from gridbourse.service.views import limits_view
+from gridbourse.service.use_cases.statement_text import statement_notes
+from gridbourse.service.use_cases.views import limits_view
 from gridbourse.units import energy_wh, format_kwh, format_price, money_units, price_ticks
 from gridbourse.web.frame import Frame, PageFrame, page_router
 

@@ -21,7 +21,7 @@ from gridbourse.service.auth.current import current_user, exchange_of
 from gridbourse.service.language import language_of
 from gridbourse.service.problems import explanation, faults_of, heading, status_of
 from gridbourse.service.rights import NOBODY, Principal
-from gridbourse.service.service import Exchange
+from gridbourse.service.use_cases.service import Exchange
 from gridbourse.text import DEFAULT_LANGUAGE, LANGUAGES, Message, Translation, read_translation, say
 from gridbourse.web.formats import filters
 

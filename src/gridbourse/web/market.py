@@ -18,7 +18,7 @@ from gridbourse.errors import InvalidValue
 from gridbourse.index.naming import side_of, types_of
 from gridbourse.market.types import Offer, Side
 from gridbourse.service.rights import Kind, Right, require
-from gridbourse.service.service import Exchange
+from gridbourse.service.use_cases.service import Exchange
 from gridbourse.units import MAX_PERIOD, energy_wh, price_ticks
 from gridbourse.web.frame import Frame, PageFrame, page_router
 

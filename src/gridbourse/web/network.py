@@ -12,8 +12,8 @@ from gridbourse.crypto.keys import Address
 from gridbourse.delivery import date_day
 from gridbourse.errors import InvalidValue
 from gridbourse.service.metering import Metering
-from gridbourse.service.participants import role_of
 from gridbourse.service.rights import RIGHTS, Kind, Right
+from gridbourse.service.use_cases.participants import role_of
 from gridbourse.units import energy_wh, money_units, price_ticks
 from gridbourse.web.frame import PageFrame, page_router
 

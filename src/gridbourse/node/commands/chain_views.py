@@ -22,7 +22,7 @@ from gridbourse.node.commands.requests import (
     ReadBlock,
     ReadTransaction,
 )
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 from gridbourse.text import Message
 
 

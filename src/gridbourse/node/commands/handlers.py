@@ -14,15 +14,15 @@ from gridbourse.contracts.abi import Call
 from gridbourse.contracts.consortium import Consortium
 from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.errors import InvalidValue, NodeUnreachable
-from gridbourse.node.backup import back_up
 from gridbourse.node.commands import chain_views, requests
 from gridbourse.node.commands.requests import TraceReport
-from gridbourse.node.jobs.pay_out import confirm_payout
-from gridbourse.node.node import Region
+from gridbourse.node.folder.backup import back_up
+from gridbourse.node.hosting.worker import RegionWorker
+from gridbourse.node.jobs.money.pay_out import confirm_payout
 from gridbourse.node.offering import offer_once
-from gridbourse.node.payouts import payout_entries
+from gridbourse.node.region import Region
 from gridbourse.node.rules import RulesInForce, read_rules_in_force
-from gridbourse.node.worker import RegionWorker
+from gridbourse.node.settling.payouts import payout_entries
 from gridbourse.regulator.export import trace_document, trace_page, trace_view
 from gridbourse.text import Message
 from gridbourse.units import format_price

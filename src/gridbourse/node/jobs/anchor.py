@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from gridbourse.node.jobs.job import Task
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 
 class Anchor:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from gridbourse.node.node import Region
+from gridbourse.node.region import Region
 
 REGION = "region"
 """The subject of what is done for all masters at once."""

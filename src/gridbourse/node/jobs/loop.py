@@ -9,23 +9,23 @@ from threading import Event
 
 from gridbourse.errors import GridbourseError
 from gridbourse.node.jobs.anchor import Anchor
-from gridbourse.node.jobs.answer import Answer
-from gridbourse.node.jobs.balance import Balance
-from gridbourse.node.jobs.collect_money import CollectMoney
-from gridbourse.node.jobs.deliver import Deliver
-from gridbourse.node.jobs.grid_jobs import grid_jobs
+from gridbourse.node.jobs.grid.grid_jobs import grid_jobs
 from gridbourse.node.jobs.job import REGION, Job, JobFailure, JobSchedule, Task
-from gridbourse.node.jobs.metered_files import MeteredFiles
-from gridbourse.node.jobs.metered_readings import MeteredReadings
-from gridbourse.node.jobs.open_days import OpenDays
-from gridbourse.node.jobs.order_payouts import OrderPayouts
-from gridbourse.node.jobs.pay_out import PayOut
-from gridbourse.node.jobs.place_money import PlaceMoney
-from gridbourse.node.jobs.rematch import Rematch
-from gridbourse.node.jobs.settle import Settle
-from gridbourse.node.jobs.submit import Submit
-from gridbourse.node.node import Region
+from gridbourse.node.jobs.market.answer import Answer
+from gridbourse.node.jobs.market.deliver import Deliver
+from gridbourse.node.jobs.market.open_days import OpenDays
+from gridbourse.node.jobs.market.rematch import Rematch
+from gridbourse.node.jobs.market.settle import Settle
+from gridbourse.node.jobs.market.submit import Submit
+from gridbourse.node.jobs.metering.balance import Balance
+from gridbourse.node.jobs.metering.metered_files import MeteredFiles
+from gridbourse.node.jobs.metering.metered_readings import MeteredReadings
+from gridbourse.node.jobs.money.collect_money import CollectMoney
+from gridbourse.node.jobs.money.order_payouts import OrderPayouts
+from gridbourse.node.jobs.money.pay_out import PayOut
+from gridbourse.node.jobs.money.place_money import PlaceMoney
 from gridbourse.node.readings import Readings
+from gridbourse.node.region import Region
 from gridbourse.region.layout import READINGS_FILE
 
 logger = logging.getLogger(__name__)

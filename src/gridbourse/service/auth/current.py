@@ -10,8 +10,8 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 
 from gridbourse.errors import Forbidden, NotSignedIn
 from gridbourse.service.rights import NOBODY, Principal, Right, require
-from gridbourse.service.service import Exchange
 from gridbourse.service.settings import ServiceSettings
+from gridbourse.service.use_cases.service import Exchange
 from gridbourse.text import Message
 
 COOKIE = "gridbourse_session"

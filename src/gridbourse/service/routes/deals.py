@@ -25,7 +25,7 @@ from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.rights import Right
 from gridbourse.service.routes.parameters import Cursor, Limit, NodeFilter
 from gridbourse.service.routes.routing import operation
-from gridbourse.service.views import limits_view
+from gridbourse.service.use_cases.views import limits_view
 
 router = APIRouter()
 _ANSWER = operation(Right.TRADE, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)

@@ -12,10 +12,10 @@ from gridbourse.api.chain_schema import MasterView, NodeView, ReportView, VoteVi
 from gridbourse.api.schema import Account, AddressText, Day, MasterName, NodeId, Page
 from gridbourse.crypto.keys import Address
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
-from gridbourse.service.participants import role_of
 from gridbourse.service.rights import Right
 from gridbourse.service.routes.parameters import Cursor, Limit
 from gridbourse.service.routes.routing import operation
+from gridbourse.service.use_cases.participants import role_of
 
 router = APIRouter()
 _VOTE: dict[str, Any] = {

@@ -15,7 +15,7 @@ from gridbourse.service.language import language_of
 from gridbourse.service.rights import Right
 from gridbourse.service.routes.parameters import NodeFilter
 from gridbourse.service.routes.routing import operation
-from gridbourse.service.statement_text import statement_csv
+from gridbourse.service.use_cases.statement_text import statement_csv
 from gridbourse.text import Language, Translation, read_translation
 
 router = APIRouter(prefix="/statements", tags=["money and energy"])
@@ -64,7 +64,7 @@ async def read_statement(
 
 
 def _pdf(statement: Statement, region: str, calendar: DeliveryCalendar, t: Translation) -> bytes:
-    from gridbourse.service.statement_pdf import statement_pdf  # noqa: PLC0415 - for those who ask for one
+    from gridbourse.service.use_cases.statement_pdf import statement_pdf  # noqa: PLC0415 - for those who ask for one
 
     return statement_pdf(statement, region, calendar, t)
 

@@ -1,0 +1,4 @@
+"""The grid's services: schedules, nominations, capacities, reports.
+
+May import what `jobs` may.
+"""

@@ -1,0 +1,4 @@
+"""From what meters say to statements.
+
+May import what `jobs` may.
+"""
