@@ -66,6 +66,8 @@ class OrderStatus(StrEnum):
 
     RECORDED = "recorded"
     WAITING = "waiting"
+    LAPSED = "lapsed"
+    """The gate of its period closed before it was filled."""
     FILLED = "filled"
     CANCELLED = "cancelled"
     REFUSED = "refused"

@@ -44,6 +44,8 @@ class Unanswered:
     deal_id: int
     energy_wh: int
     price_ticks: int
+    automatic: bool
+    """Whether the node placed the order by itself."""
 
 
 class MarketReader:
@@ -225,7 +227,7 @@ class MarketReader:
     def unanswered(self, chain: str) -> list[Unanswered]:
         """The deals that wait for answers of a chain's nodes, by their numbers."""
         found = [
-            Unanswered(row.node_id, side, row.deal_id, row.energy_wh, row.price_ticks)
+            Unanswered(row.node_id, side, row.deal_id, row.energy_wh, row.price_ticks, bool(row.automatic))
             for side in Side
             for row in self._database.rows(_UNANSWERED[side], chain=chain)
         ]
@@ -251,6 +253,10 @@ class MarketReader:
 _PARTIES: dict[Side, tuple[ColumnElement[int], ColumnElement[str | None]]] = {
     Side.ASK: (trades.c.seller, trades.c.seller_due),
     Side.BID: (trades.c.buyer, trades.c.buyer_due),
+}
+_PLACES = {
+    Side.ASK: (trades.c.ask_price_ticks, trades.c.ask_turn),
+    Side.BID: (trades.c.bid_price_ticks, trades.c.bid_turn),
 }
 
 
@@ -283,10 +289,18 @@ def _intents(side: Side, *, is_answered: bool) -> Select[Any]:
         answers.c.side == int(side),
         answers.c.node_id == day_accounts.c.node_id,
     )
+    price_ticks, turn = _PLACES[side]
+    order = and_(
+        orders.c.period == trades.c.period,
+        orders.c.side == int(side),
+        orders.c.price_ticks == price_ticks,
+        orders.c.turn == turn,
+    )
     return (
-        select(trades, day_accounts.c.node_id, answers.c.confirmed)
+        select(trades, day_accounts.c.node_id, answers.c.confirmed, orders.c.automatic)
         .join(day_accounts, day_accounts.c.trader == party)
         .outerjoin(answers, own)
+        .outerjoin(orders, order)
         .where(
             IS_OPEN,
             trades.c.status == DealStatus.INTENT.value,

@@ -251,7 +251,9 @@ class Region:
         """
         self.relays[self.settlement_agent().membership.name].credit(moneys, payment_reference)
 
-    def offer(self, offers: Sequence[tuple[str, Offer]], *, energy_quota_wh: int | None = None) -> list[OrderId | None]:
+    def offer(
+        self, offers: Sequence[tuple[str, Offer]], *, energy_quota_wh: int | None = None, automatic: bool = False
+    ) -> list[OrderId | None]:
         """Let nodes sign offers and write them to their slave chains, then take them up to the main chain.
 
         Orders of one slave chain keep their sequence; those of different ones arrive master by master.
@@ -262,6 +264,8 @@ class Region:
             Nodes' names and what each wants.
         energy_quota_wh
             What each seller may sell in its period; by default what all its asks there need.
+        automatic
+            Whether the nodes do it by themselves, within their owners' limits.
 
         Returns
         -------
@@ -278,7 +282,7 @@ class Region:
             quotas_wh = relay.quotas_wh(own) if energy_quota_wh is None else [energy_quota_wh] * len(own)
             with master.signing():
                 signed = [
-                    master.nodes[node_id].offer(offer, energy_quota_wh=quota_wh)
+                    master.nodes[node_id].offer(offer, energy_quota_wh=quota_wh, automatic=automatic)
                     for (node_id, offer), quota_wh in zip(own, quotas_wh, strict=True)
                 ]
                 leaves = master.slave.submit_records(signed)

@@ -49,6 +49,8 @@ class PendingConfirmation:
     deal_id: int
     energy_wh: int
     price_ticks: int
+    automatic: bool
+    """Whether the node placed the order by itself."""
 
 
 class Relay(NewestRecords):
@@ -214,7 +216,10 @@ class Relay(NewestRecords):
         """The deals that wait for an answer, of some nodes or of all, in the order of their numbers."""
         asked = (self._master.nodes.keys() if node_ids is None else set(node_ids)) - self._master.revoked
         return [
-            PendingConfirmation(self._master.nodes[own.node_id], own.side, own.deal_id, own.energy_wh, own.price_ticks)
+            PendingConfirmation(
+                *(self._master.nodes[own.node_id], own.side, own.deal_id),
+                *(own.energy_wh, own.price_ticks, own.automatic),
+            )
             for own in self._market.unanswered(self._name)
             if own.node_id in asked and own.node_id in self._master.nodes
         ]
