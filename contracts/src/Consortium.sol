@@ -299,8 +299,9 @@ contract Consortium is IConsortium {
 
     function _changeSettings(Settings memory settings_) private {
         bool trades = settings_.maxCandidates != 0 && settings_.tradingRoles != 0;
+        bool bounded = settings_.leastWh != 0 && settings_.bidMultiple != 0;
         bool priced = settings_.floorTicks <= settings_.fallbackTicks && settings_.fallbackTicks <= settings_.capTicks;
-        if (!trades || !priced || settings_.incentivePermille > 1_000) revert SettingsInvalid();
+        if (!trades || !bounded || !priced || settings_.incentivePermille > 1_000) revert SettingsInvalid();
         _settings = settings_;
         _countTradingMasters();
         emit SettingsChanged(settings_);

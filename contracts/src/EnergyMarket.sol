@@ -108,6 +108,7 @@ contract EnergyMarket is ExchangeStorage, IEnergyMarket {
         Standing memory standing = _consortium.standing(msg.sender);
         OrderWord waiting = orderAt(id);
         if (OrderWord.unwrap(waiting) == 0) revert NotYourOrder(id);
+        if (waiting.openWh() == 0) revert Refused(Reason.EnergyTooSmall);
         Request request = toRequest(id, waiting.energyTypes(), waiting.trader(), waiting.openWh());
         Reason reason = _refusal(traderAt(waiting.trader()).masterId, request, standing);
         if (reason != Reason.None) revert Refused(reason);
@@ -234,9 +235,10 @@ contract EnergyMarket is ExchangeStorage, IEnergyMarket {
     /// @dev Gives a request its turn, or says why it may not enter.
     function _admit(Request request, Standing memory standing) private returns (OrderId id, Reason reason) {
         reason = _refusal(standing.masterId, request, standing);
+        if (reason == Reason.None) reason = _oversight(request, standing.rules);
         if (reason != Reason.None) return (id, reason);
         bool full;
-        (id, full) = OrderBook.issue(request);
+        (id, full) = OrderBook.issue(request, standing.masterId);
         if (full) reason = Reason.QueueFull;
     }
 
@@ -283,7 +285,10 @@ contract EnergyMarket is ExchangeStorage, IEnergyMarket {
                 stopped = reason;
                 break;
             }
-            if (reason != Reason.None) emit CandidatePassedOver(id, candidateId, reason);
+            if (reason != Reason.None) {
+                emit CandidatePassedOver(id, candidateId, reason);
+                if (energyWh == 0 && _lacksAll(candidateId, candidate, reason)) _drop(candidateId);
+            }
             if (openWh != 0) line.advance();
         }
         if (stopped != Reason.None) emit MatchingStopped(id, stopped);
@@ -330,11 +335,22 @@ contract EnergyMarket is ExchangeStorage, IEnergyMarket {
         if (standing.tradingMasters >> masterId & 1 == 0) return Reason.PartySuspended;
         if (block.timestamp + rules.gateLeadSeconds() >= request.period() * PERIOD_SECONDS) return Reason.GateClosed;
         if (!rules.allowPrice(request.priceTicks())) return Reason.PriceOutOfBounds;
-        if (request.energyWh() == 0) return Reason.EnergyZero;
         uint256 types = request.energyTypes();
         if (types == 0) return Reason.EnergyTypesInvalid;
         if (request.side() == uint8(Side.Ask) && types & (types - 1) != 0) return Reason.EnergyTypesInvalid;
         return Reason.None;
+    }
+
+    /// @dev What is asked of a new order only: that it is no dust, and a bid no more than its money makes likely.
+    /// Energy below 2^40 times a price below 2^16, money below 2^96 times a multiple below 2^8: neither can overflow.
+    function _oversight(Request request, Rules rules) private view returns (Reason) {
+        unchecked {
+            uint256 energyWh = request.energyWh();
+            if (energyWh < rules.leastWh()) return Reason.EnergyTooSmall;
+            if (request.side() == uint8(Side.Ask)) return Reason.None;
+            uint256 mostMoney = traderAt(request.trader()).freeMoney * rules.bidMultiple();
+            return energyWh * request.priceTicks() > mostMoney ? Reason.DepositTooSmall : Reason.None;
+        }
     }
 
     /// @dev Checks a candidate and, if it is legal, holds what the deal needs: money, energy and the way between zones.
@@ -362,6 +378,9 @@ contract EnergyMarket is ExchangeStorage, IEnergyMarket {
         if (wantedWh < energyWh) energyWh = wantedWh;
         uint8 zone = account.zone;
         if (zone != search.zone) {
+            if (masterId == search.masterId && !_isLast(search.id, standing.rules)) {
+                return (0, Reason.OthersFirst, false);
+            }
             uint256 free = _free(search, zone);
             if (free < energyWh) (energyWh, reason) = (free, Reason.NoTransferCapacity);
         }
@@ -399,6 +418,24 @@ contract EnergyMarket is ExchangeStorage, IEnergyMarket {
             }
         }
         if (zone != search.zone) _between(search, zone).usedWh += uint64(energyWh);
+    }
+
+    /// @dev True if a candidate that was passed over has means for nothing, also if all its open deals ended: it stands
+    /// for nothing, and loses its turn. What deals hold of it counts as its own, so nobody takes a turn by holding it.
+    function _lacksAll(OrderId id, OrderWord candidate, Reason reason) private view returns (bool) {
+        uint32 number = candidate.trader();
+        if (reason == Reason.DepositTooSmall) {
+            Trader storage account = traderAt(number);
+            return uint256(account.freeMoney) + account.heldMoney < id.priceTicks();
+        }
+        Position storage claims = positionAt(number, id.period());
+        return reason == Reason.BeyondQuota && claims.quotaWh == claims.soldWh;
+    }
+
+    /// @dev True in the last period before the gate closes. A master costs itself nothing by trading between zones with
+    /// itself: what it could take from others so, it may take only when they had the time to.
+    function _isLast(OrderId id, Rules rules) private view returns (bool) {
+        return block.timestamp + rules.gateLeadSeconds() + PERIOD_SECONDS >= id.period() * PERIOD_SECONDS;
     }
 
     /// @dev What a deal with a candidate of another zone may carry at most.

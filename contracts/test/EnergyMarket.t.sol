@@ -7,12 +7,14 @@ import {DealState, IEnergyMarket, Reason} from "../src/interfaces/IEnergyMarket.
 import {Order} from "../src/types/Order.sol";
 import {OrderId, Side, halfBookOf, toOrderId} from "../src/types/OrderId.sol";
 import {Request} from "../src/types/Request.sol";
-import {NEXT_TURNS} from "../src/libraries/Slots.sol";
+import {NEXT_TURNS, RESERVED_TURNS} from "../src/libraries/Slots.sol";
 import {MarketTest, toRequest} from "./support/MarketTest.sol";
 import {vm} from "./support/Vm.sol";
 
 /// @title Orders: application, the search for a counterpart, legality
 contract EnergyMarketTest is MarketTest {
+    uint256 private constant OWN_TURNS = 128;
+
     // Matching
 
     function test_anOrderWithoutACounterpartWaits() public {
@@ -169,7 +171,7 @@ contract EnergyMarketTest is MarketTest {
     }
 
     function test_refusesAnOrderWithoutEnergy() public {
-        _expectRefused(Reason.EnergyZero);
+        _expectRefused(Reason.EnergyTooSmall);
         _ask(SELLER, TICKS, 0);
     }
 
@@ -194,7 +196,7 @@ contract EnergyMarketTest is MarketTest {
         requests[2] = toRequest(SELLER, Side.Ask, SOLAR, PERIOD, TICKS, 2 * WH);
         records[1] = "bad record";
         vm.expectEmit(address(market));
-        emit IEnergyMarket.OrderRefused(1, 1, "bad record", Reason.EnergyZero);
+        emit IEnergyMarket.OrderRefused(1, 1, "bad record", Reason.EnergyTooSmall);
         vm.prank(SOURCE);
         market.placeOrders(requests, records);
         (OrderId[] memory ids,) = market.waitingOrders(PERIOD, Side.Ask, SOLAR, 0, 3);
@@ -330,13 +332,13 @@ contract EnergyMarketTest is MarketTest {
 
     function test_aSearchThatWentThroughBeginsAgainAtTheBestPrice() public {
         OrderId ask = _ask(OTHER_SELLER, TICKS, WH);
-        _setQuota(OTHER_SELLER, 0);
+        _setQuota(OTHER_SELLER, 1);
         OrderId bid = _bid(BUYER, TICKS, WH);
-        assertEq(market.dealCount(), 0, "no quota yet");
+        assertEq(market.deal(1).energyWh, 1, "no more quota yet");
         _setQuota(OTHER_SELLER, QUOTA);
         vm.prank(GRID);
         market.matchOrder(bid);
-        _assertDeal(1, ask, bid, WH);
+        _assertDeal(2, ask, bid, WH - 1);
     }
 
     function test_legalCandidatesCountTowardsTheLimit() public {
@@ -373,21 +375,21 @@ contract EnergyMarketTest is MarketTest {
     function test_matchOrderRefusesAnOrderThatIsAllTaken() public {
         OrderId id = _ask(SELLER, TICKS, WH);
         _bid(BUYER, TICKS, WH);
-        _expectRefused(Reason.EnergyZero);
+        _expectRefused(Reason.EnergyTooSmall);
         vm.prank(GRID);
         market.matchOrder(id);
     }
 
     function test_matchOrderServesAWaitingOrderOfAFullQueue() public {
         OrderId bid = _bid(BUYER, TICKS, WH);
-        _leaveMoney(BUYER, 0);
+        _leaveMoney(BUYER, TICKS);
         OrderId ask = _ask(SELLER, TICKS, WH);
         _fillQueue(Side.Bid, TICKS);
         vm.prank(USER);
         market.moveDeposit(BUYER + 4, BUYER, DEPOSIT);
         vm.prank(GRID);
         market.matchOrder(bid);
-        _assertDeal(1, ask, bid, WH);
+        _assertDeal(2, ask, bid, WH - 1);
     }
 
     // Amending and cancelling
@@ -482,7 +484,11 @@ contract EnergyMarketTest is MarketTest {
     /// @dev Pretends that the queue gave out all its turns.
     function _fillQueue(Side side, uint16 ticks) private {
         uint256 slot = NEXT_TURNS | halfBookOf(PERIOD, side) << 12 | ticks >> 4;
-        uint256 word = uint256(type(uint16).max) << ((ticks & 15) << 4);
+        uint256 word = uint256(type(uint16).max - 255 * OWN_TURNS) << ((ticks & 15) << 4);
         vm.store(address(market), bytes32(slot), bytes32(word));
+        for (uint256 masterId = 1; masterId <= 4; ++masterId) {
+            slot = RESERVED_TURNS | halfBookOf(PERIOD, side) << 32 | uint256(ticks) << 16 | masterId;
+            vm.store(address(market), bytes32(slot), bytes32(OWN_TURNS));
+        }
     }
 }

@@ -3,10 +3,20 @@ pragma solidity ^0.8.28;
 
 import {OrderBook} from "../src/libraries/OrderBook.sol";
 import {OrderId, Side, halfBookOf, orderIdAt, toOrderId} from "../src/types/OrderId.sol";
-import {toRequest} from "../src/types/Request.sol";
+import {Request, toRequest} from "../src/types/Request.sol";
 import {BookHarness} from "./support/BookHarness.sol";
 import {Test} from "./support/Test.sol";
 import {vm} from "./support/Vm.sol";
+
+/// @title The order book with orders of several masters
+contract SharedBook is BookHarness {
+    function restBelow(uint16 masterId, Request request) external returns (OrderId id) {
+        bool full;
+        (id, full) = OrderBook.issue(request, masterId);
+        if (full) revert QueueFull();
+        OrderBook.put(id, request, request.energyWh());
+    }
+}
 
 contract OrderBookTest is Test {
     uint24 private constant PERIOD = 2_000_000;
@@ -15,6 +25,8 @@ contract OrderBookTest is Test {
     uint8 private constant HYDRO = 1 << 7;
     uint16 private constant TICKS = 3_700;
     uint256 private constant OPERATIONS = 60;
+    uint16 private constant OWN_TURNS = 128;
+    uint16 private constant COMMON_TURNS = type(uint16).max - 255 * OWN_TURNS;
 
     /// @dev What the naive model knows of an order; its number in the list is the order of arrival.
     struct Known {
@@ -27,11 +39,11 @@ contract OrderBookTest is Test {
         bool removed;
     }
 
-    BookHarness private _book;
+    SharedBook private _book;
     Known[] private _known;
 
     function setUp() public {
-        _book = new BookHarness();
+        _book = new SharedBook();
     }
 
     function test_anEmptyBookHasNoNextOrder() public view {
@@ -90,15 +102,47 @@ contract OrderBookTest is Test {
         assertEq(_book.next(PERIOD, Side.Ask, SOLAR, from), OrderBook.NONE, "no order");
     }
 
-    function test_aQueueThatGaveOutAllItsTurnsIsFull() public {
-        _book.skipTurns(PERIOD, Side.Ask, TICKS, type(uint16).max - 1);
-        OrderId last = _rest(Side.Ask, SOLAR, TICKS, 10);
-        assertEq(last.turn(), type(uint16).max - 1, "the last turn");
+    function test_aQueueWhoseCommonTurnsAreUsedUpGivesEachMasterItsOwn() public {
+        _book.skipTurns(PERIOD, Side.Ask, TICKS, COMMON_TURNS - 1);
+        OrderId last;
+        for (uint256 i; i <= OWN_TURNS; ++i) {
+            last = _rest(Side.Ask, SOLAR, TICKS, 10);
+        }
+        assertEq(last.turn(), COMMON_TURNS + OWN_TURNS - 1, "the last turn that is its own");
         vm.expectRevert(abi.encodeWithSelector(BookHarness.QueueFull.selector));
         _rest(Side.Ask, SOLAR, TICKS, 10);
         assertEq(_rest(Side.Bid, SOLAR, TICKS, 10).turn(), 0, "the other side has turns");
-        assertEq(_first(Side.Ask, SOLAR), last, "the last turn is found");
         assertEq(_rest(Side.Ask, SOLAR, TICKS + 1, 10).turn(), 0, "the neighbouring price has turns");
+    }
+
+    /// @dev Whoever places how much, and takes it away again: the 128 turns of somebody else are still there.
+    function testFuzz_nobodyUsesUpTheTurnsOfAnother(uint256 seed) public {
+        _book.skipTurns(PERIOD, Side.Ask, TICKS, uint16(COMMON_TURNS - seed % 4));
+        uint16 victim = uint16(1 + (seed >> 8) % 255);
+        uint256 served;
+        for (uint256 i; served < OWN_TURNS; ++i) {
+            uint256 entropy = random(seed, i);
+            uint16 masterId = entropy & 3 == 0 ? victim : uint16(1 + (entropy >> 8) % 255);
+            try _book.restBelow(masterId, toRequest(toOrderId(PERIOD, Side.Ask, TICKS, 0), SOLAR, 1, 10)) returns (
+                OrderId id
+            ) {
+                if (masterId == victim) ++served;
+                if (entropy >> 16 & 1 == 0) _book.remove(id);
+            } catch {
+                assertTrue(masterId != victim, "its own turns are there");
+            }
+        }
+    }
+
+    /// @dev 255 masters take all that is their own: every turn is given out once, and the counter runs over nowhere.
+    function test_theTurnsOfAllMastersFitIntoAQueue() public {
+        _book.skipTurns(PERIOD, Side.Ask, TICKS, COMMON_TURNS);
+        OrderId last;
+        for (uint256 i; i < 255 * OWN_TURNS; ++i) {
+            last = _book.restBelow(uint16(1 + i % 255), toRequest(toOrderId(PERIOD, Side.Ask, TICKS, 0), SOLAR, 1, 10));
+        }
+        assertEq(last.turn(), type(uint16).max - 1, "the last turn of all");
+        assertEq(_rest(Side.Ask, SOLAR, TICKS + 1, 10).turn(), 0, "the neighbouring price has all its turns");
     }
 
     function testFuzz_ordersAreFoundInPriceTimeOrder(uint256 seed) public {

@@ -143,12 +143,12 @@ def test_a_trade_tells_what_happened_from_the_order_to_the_settlement(traders):
 
 def test_orders_are_read_as_they_stand(agreed):
     market = agreed.market
-    waiting = OrderRequest(SELLER, Side.ASK, EnergyType.PV, PERIOD, 3_900, 7)
+    waiting = OrderRequest(SELLER, Side.ASK, EnergyType.PV, PERIOD, 3_900, 70)
     agreed.source.send(market.place_order(waiting, LEAF))
     waiting_id = OrderId(PERIOD, Side.ASK, 3_900, 0)
     assert market.waiting_orders(PERIOD, Side.ASK) == [waiting_id]
     assert market.waiting_orders(PERIOD, Side.ASK, energy_types=EnergyType.WIND) == []
-    assert market.order(waiting_id) == Order(SELLER, EnergyType.PV, 7, 7)
+    assert market.order(waiting_id) == Order(SELLER, EnergyType.PV, 70, 70)
     assert market.order(OrderId(PERIOD, Side.ASK, 3_900, 9)) is None
 
 
@@ -177,12 +177,12 @@ def test_a_batch_tells_which_order_was_refused_and_why(traders):
 
 def test_a_search_tells_whom_it_passed_over_and_why_it_stopped(traders):
     market = traders.market
-    traders.source.send(market.set_quotas({(SELLER, PERIOD): 0}))
+    traders.source.send(market.set_quotas({(SELLER, PERIOD): 1}))
     traders.source.send(market.place_order(ASK, LEAF))
     found = happened(traders, traders.user, market.place_order(BID, LEAF))
-    assert found[1:] == [CandidatePassedOver(BID_ID, ASK_ID, Reason.BEYOND_QUOTA)]
+    assert found[2:] == [CandidatePassedOver(BID_ID, ASK_ID, Reason.BEYOND_QUOTA)]
     traders.source.send(market.set_quotas({(SELLER, PERIOD): 1_000}))
-    traders.grid.send(market.withdraw(BUYER, 10**7, PAYMENT))
+    traders.grid.send(market.withdraw(BUYER, market.trader(BUYER).free_money, PAYMENT))
     assert happened(traders, traders.user, market.match_order(BID_ID)) == [
         MatchingStopped(BID_ID, Reason.DEPOSIT_TOO_SMALL)
     ]
@@ -239,7 +239,7 @@ def test_the_consortium_is_read_as_it_was_created(scene):
 
 
 def test_settings_come_back_as_they_were_voted(scene):
-    wanted = Settings(0, 10, 20, 60, 3, frozenset({Role.SOURCE, Role.AGGREGATOR}), 15, 50, 7_200, 1_800)
+    wanted = Settings(0, 10, 20, 60, 3, frozenset({Role.SOURCE, Role.AGGREGATOR}), 15, 50, 7_200, 1_800, 25, 3)
     carry(scene.consortium, scene.consortium.change_settings(wanted), (scene.source, scene.grid))
     assert scene.consortium.settings() == wanted
 

@@ -15,7 +15,7 @@ NODES = ["Anna", "Arno", "Bert", "Bea"]
 SPEC = RegionSpec(
     "small",
     500,
-    Settings(300, floor_ticks=100, cap_ticks=9_000, gate_lead_seconds=900, max_candidates=64),
+    Settings(300, floor_ticks=100, cap_ticks=9_000, gate_lead_seconds=900, max_candidates=64, least_wh=1),
     (
         MasterSpec(
             "roofs",

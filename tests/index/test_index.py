@@ -111,6 +111,17 @@ def test_what_a_deal_did_stands_in_orders_accounts_and_positions(tmp_path):
     assert reader.accounts.position(2, PERIOD).sold_wh == reader.accounts.position(1, PERIOD).bought_wh == 60
 
 
+@pytest.mark.parametrize("is_placed", [False, True])
+def test_what_was_not_filled_when_its_gate_closed_has_lapsed(tmp_path, is_placed):
+    index, blocks = index_in(tmp_path), Blocks()
+    index.apply([blocks.slave("roofs", A_BID), *([blocks.main(*traders(1), placed(A_BID_ID, 1, 0))] * is_placed)])
+    orders, before = reader_of(index).orders, OrderStatus.WAITING if is_placed else OrderStatus.RECORDED
+    for open_from, status in ((PERIOD, before), (PERIOD + 1, OrderStatus.LAPSED)):
+        for wanted in (before, OrderStatus.LAPSED):
+            found = orders.newest(node_id="Bert", status=wanted, open_from=open_from, limit=9)
+            assert [entry.order.status for entry in found] == ([status] if wanted is status else [])
+
+
 def test_a_record_that_is_read_after_its_order_was_placed_is_the_orders(tmp_path):
     index, blocks = index_in(tmp_path), Blocks()
     index.apply([blocks.main(*traders(1), placed(A_BID_ID, 1, 0))])
@@ -136,7 +147,11 @@ def test_a_hash_that_another_master_copied_takes_neither_the_orders_place_nor_it
     index.apply([blocks.slave("roofs", A_BID)])
     copied = placed(bid_id(1), 2, 0)
     index.apply(
-        [blocks.main(*traders(1), *traders(2, master_id=2), OrderRefused(2, 0, leaf(0), Reason.ENERGY_ZERO), copied)]
+        [
+            blocks.main(
+                *traders(1), *traders(2, master_id=2), OrderRefused(2, 0, leaf(0), Reason.ENERGY_TOO_SMALL), copied
+            )
+        ]
     )
     reader = reader_of(index)
     assert reader.orders.with_leaf("roofs", leaf(0)).order.status is OrderStatus.RECORDED, "still to be taken up"

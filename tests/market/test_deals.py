@@ -283,7 +283,7 @@ class TestCancelling:
 
 
 def test_every_number_of_a_reason_or_state_is_one_the_contract_has():
-    assert [*Reason] == [*range(19)]
+    assert [*Reason] == [*range(20)]
     assert [*DealState] == [*range(6)]
 
 

@@ -4,13 +4,14 @@ import pytest
 from examples import GRID, NOW, PERIOD, RECORD, SOURCE, USER
 
 from gridbourse.errors import MarketError, OrderRefused
-from gridbourse.market.book import MAX_TURNS
+from gridbourse.market.book import COMMON_TURNS, OWN_TURNS
 from gridbourse.market.events import (
     CandidatePassedOver,
     DealConfirmed,
     IntentRecorded,
     MatchingStopped,
     OrderPlaced,
+    TurnLost,
 )
 from gridbourse.market.events import OrderRefused as OrderRefusedInBatch
 from gridbourse.market.types import DealState, EnergyType, OrderId, OrderRequest, Position, Reason, Role, Side
@@ -130,7 +131,7 @@ class TestRefusedOrders:
         assert market.buy(5, 100, price_ticks).price_ticks == price_ticks
 
     def test_no_energy(self, market):
-        assert refusal(market.buy, 5, 0, 2_000) is Reason.ENERGY_ZERO
+        assert refusal(market.buy, 5, 0, 2_000) is Reason.ENERGY_TOO_SMALL
 
     def test_ask_of_two_types(self, market):
         assert refusal(market.sell, 1, 100, 2_000, PV | WIND) is Reason.ENERGY_TYPES_INVALID
@@ -142,10 +143,32 @@ class TestRefusedOrders:
 
     def test_full_queue_refuses_newcomers_and_matches_those_in_it(self, market):
         bid = market.buy(5, 100, 2_000)
-        for _ in range(MAX_TURNS - 1):
-            market.book.issue(PERIOD, Side.BID, 2_000)
+        for _ in range(COMMON_TURNS + OWN_TURNS - 1):
+            market.book.issue(PERIOD, Side.BID, 2_000, USER)
         assert refusal(market.buy, 6, 100, 2_000) is Reason.QUEUE_FULL
         market.match(USER, bid, NOW)
+
+    def test_one_member_does_not_use_up_the_turns_of_another(self, market):
+        for _ in range(COMMON_TURNS + OWN_TURNS):
+            market.book.issue(PERIOD, Side.BID, 2_000, USER)
+        assert refusal(market.buy, 5, 100, 2_000) is Reason.QUEUE_FULL
+        for _ in range(OWN_TURNS):
+            market.buy(1, 100, 2_000)
+        assert refusal(market.buy, 1, 100, 2_000) is Reason.QUEUE_FULL
+
+    def test_dust(self, market):
+        market.change_settings(least_wh=100)
+        assert refusal(market.buy, 5, 99, 2_000) is Reason.ENERGY_TOO_SMALL
+        ask = market.sell(1, 150, 2_000)
+        market.buy(5, 100, 2_000)
+        market.buy(5, 100, 2_000)
+        assert [deal.energy_wh for deal in market.deals()] == [100, 50]
+        assert market.book[ask].open_wh == 0
+
+    def test_a_bid_for_85_million_of_a_household_with_a_hundred_thousand(self, market):
+        assert refusal(market.buy, 5, 10**9, 6_000) is Reason.DEPOSIT_TOO_SMALL
+        market.buy(5, 333_333, 6_000)
+        assert refusal(market.buy, 5, 333_334, 6_000) is Reason.DEPOSIT_TOO_SMALL
 
     def test_one_refused_order_of_a_batch_does_not_stop_the_others(self, market):
         good = OrderRequest(5, Side.BID, PV, PERIOD, 2_000, 100)
@@ -153,7 +176,9 @@ class TestRefusedOrders:
         records = [bytes([turn]) * 32 for turn in range(3)]
         first, refused, last = market.place_many(USER, [good, bad, good], records, NOW)
         assert (first.turn, refused, last.turn) == (0, None, 1)
-        assert market.happened(OrderRefusedInBatch) == [OrderRefusedInBatch(USER, 1, records[1], Reason.ENERGY_ZERO)]
+        assert market.happened(OrderRefusedInBatch) == [
+            OrderRefusedInBatch(USER, 1, records[1], Reason.ENERGY_TOO_SMALL)
+        ]
 
     def test_each_order_of_a_batch_needs_its_record(self, market):
         with pytest.raises(MarketError, match="LengthsDiffer"):
@@ -167,7 +192,7 @@ class TestRefusedOrders:
     def test_an_amendment_that_is_refused_leaves_the_order_as_it_was(self, market):
         bid = market.buy(5, 100, 2_000)
         assert market.amend(USER, bid, 0, 2_000, RECORD, NOW) is None
-        assert market.events[-1] == OrderRefusedInBatch(USER, 0, RECORD, Reason.ENERGY_ZERO)
+        assert market.events[-1] == OrderRefusedInBatch(USER, 0, RECORD, Reason.ENERGY_TOO_SMALL)
         assert market.book[bid].open_wh == 100
 
 
@@ -179,7 +204,7 @@ class TestLegality:
         bid = market.buy(5, 100, 5_000)
         assert market.happened(CandidatePassedOver) == [CandidatePassedOver(bid, illegal, reason)]
         assert market.asks_of_deals() == [legal]
-        assert market.book[illegal].open_wh == 100
+        assert (illegal in market.book) is (reason is not Reason.BEYOND_QUOTA)
 
     def test_own_order_is_passed_over(self, market):
         self.expect_passed_over(market, market.sell(5, 100, 2_000), Reason.SAME_USER)
@@ -206,6 +231,23 @@ class TestLegality:
         assert market.happened(CandidatePassedOver) == [CandidatePassedOver(ask, poor, Reason.DEPOSIT_TOO_SMALL)]
         assert [deal.bid for deal in market.deals()] == [rich]
 
+    def test_who_has_no_means_left_loses_the_turn(self, market):
+        poor = market.buy(5, 100, 3_000)
+        market.withdraw(GRID, 5, market.trader(5).free_money - 2_999, RECORD)
+        market.sell(1, 100, 3_000)
+        assert market.happened(TurnLost) == [TurnLost(poor)]
+        market.deposit(GRID, {5: 10**9}, RECORD)
+        market.sell(1, 100, 2_000)
+        assert market.deals() == []
+
+    def test_means_that_deals_hold_are_not_lost(self, market):
+        market.withdraw(GRID, 5, market.trader(5).free_money - 100 * 2_000, RECORD)
+        market.buy(5, 100, 2_000)
+        other = market.buy(5, 100, 2_000)
+        market.sell(1, 100, 2_000)
+        market.sell(1, 100, 2_000)
+        assert market.book[other].open_wh == 100
+
     def test_a_deposit_that_just_covers_the_sellers_price_is_enough(self, market):
         market.withdraw(GRID, 5, market.trader(5).free_money - 100 * 2_000, RECORD)
         market.sell(1, 100, 2_000)
@@ -215,10 +257,10 @@ class TestLegality:
 
     def test_a_bid_stops_at_the_first_ask_that_its_own_deposit_does_not_cover(self, market):
         market.sell(1, 100, 2_000)
-        market.withdraw(GRID, 5, market.trader(5).free_money, RECORD)
+        market.withdraw(GRID, 5, market.trader(5).free_money - 99 * 2_000, RECORD)
         bid = market.buy(5, 100, 3_000)
         assert market.happened(MatchingStopped) == [MatchingStopped(bid, Reason.DEPOSIT_TOO_SMALL)]
-        assert market.book[bid].open_wh == 100
+        assert market.book[bid].open_wh == 1
 
     def test_an_ask_stops_when_its_own_quota_is_used_up(self, market):
         market.buy(5, 100, 2_000)
@@ -288,7 +330,7 @@ class TestCandidateLimit:
     def test_nothing_is_matched_for_an_order_that_has_nothing_open(self, market):
         bid = market.buy(5, 10, 2_000)
         market.sell(1, 10, 2_000)
-        assert refusal(market.match, USER, bid, NOW) is Reason.ENERGY_ZERO
+        assert refusal(market.match, USER, bid, NOW) is Reason.ENERGY_TOO_SMALL
 
     def test_an_order_that_never_was_is_nobodys(self, market):
         with pytest.raises(MarketError, match="NotYourOrder"):

@@ -7,6 +7,7 @@ from gridbourse.errors import MarketError
 from gridbourse.market.consortium import Consortium
 from gridbourse.market.events import CandidatePassedOver, TransferCapacityPublished
 from gridbourse.market.types import Reason, Role, Side, TransferCapacity, ZonePair
+from gridbourse.units import PERIOD_SECONDS
 
 NORTH, CITY = 0, 7
 WAY, WAY_BACK = ZonePair(PERIOD, NORTH, CITY), ZonePair(PERIOD, CITY, NORTH)
@@ -122,3 +123,15 @@ def test_a_zone_has_no_limit_within_itself(market):
 
 def test_every_trader_needs_a_zone(market):
     assert refused_rule(market.register_traders, USER, [b"\x71" * 32, b"\x72" * 32], [NORTH]) == ("LengthsDiffer",)
+
+
+def test_a_masters_own_trades_take_what_others_leave(market):
+    """A master's own pair in two zones took all the capacity, and its money came back to it."""
+    publish(market, 100, WAY_BACK)
+    ask, bid = market.sell(CITY_SELLER, 100, 2_000), market.buy(3, 100, 2_000)
+    assert market.events[-1] == CandidatePassedOver(bid, ask, Reason.OTHERS_FIRST)
+    gate = PERIOD * PERIOD_SECONDS - SETTINGS.gate_lead_seconds
+    market.match(GRID, bid, gate - PERIOD_SECONDS - 1)
+    assert market.transfer_capacity(WAY_BACK).used_wh == 0
+    market.match(GRID, bid, gate - PERIOD_SECONDS)
+    assert [deal.energy_wh for deal in market.deals()] == [100]

@@ -15,7 +15,7 @@ PAYMENT = b"\x01" * 32
 SPEC = RegionSpec(
     "small",
     500,
-    Settings(cooling_off_seconds=COOLING_OFF, floor_ticks=0, cap_ticks=9_000, gate_lead_seconds=900, max_candidates=64),
+    Settings(COOLING_OFF, floor_ticks=0, cap_ticks=9_000, gate_lead_seconds=900, max_candidates=64, least_wh=1),
     (
         MasterSpec(
             "roofs",

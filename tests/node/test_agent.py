@@ -70,7 +70,7 @@ def test_who_set_no_limits_or_expects_nothing_or_is_switched_off_does_not_trade(
 
 def test_a_deal_is_left_to_its_owner_who_switched_the_node_off_meanwhile(trading):
     acting = agent(trading)
-    trading.offer(acting.proposals(PERIOD))
+    trading.offer(acting.proposals(PERIOD), automatic=True)
     trading.set_limits({"Anna": replace(SELLER, active=False)})
     pending_confirmations = trading.deliver()
     assert {question.side for question in pending_confirmations} == set(Side)
@@ -82,8 +82,17 @@ def test_a_deal_is_left_to_its_owner_who_switched_the_node_off_meanwhile(trading
 )
 def test_no_deal_outside_the_limits_is_consented_to(lowest, highest, price, side):
     limits = replace(SELLER, lowest_sell_ticks=lowest, highest_buy_ticks=highest)
-    allowed = _allows(limits, PendingConfirmation(None, side, 1, 1_000, price))
+    allowed = _allows(limits, PendingConfirmation(None, side, 1, 1_000, price, automatic=True))
     assert allowed == (price >= lowest if side is Side.ASK else price <= highest)
+    assert not _allows(limits, PendingConfirmation(None, side, 1, 1_000, price, automatic=False))
+
+
+def test_what_an_owner_ordered_by_hand_waits_for_the_owner(trading):
+    trading.offer([("Anna", Offer(Side.ASK, EnergyType.PV, PERIOD, 1_000, 3_200))])
+    agent(trading).act(PERIOD)
+    assert states(trading) == [DealState.INTENT]
+    deal = trading.main.market.deal(1)
+    assert (deal.seller_confirmed, deal.buyer_confirmed) == (False, True)
 
 
 def test_who_ordered_by_hand_is_left_alone(trading):

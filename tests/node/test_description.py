@@ -56,6 +56,7 @@ seen = st.characters(exclude_categories=["Cs", "Cc", "Cf", "Co", "Cn", "Zl", "Zp
 names = st.text(seen, min_size=1, max_size=26).filter(is_name)
 texts = st.one_of(st.just(""), names)
 words = st.integers(0, 2**32 - 1)
+bounds = st.tuples(st.integers(1, 2**16 - 1), st.integers(1, 2**8 - 1))
 ticks = st.tuples(st.integers(0, 2**16 - 1), st.integers(0, 2**16 - 1)).map(sorted)
 
 
@@ -64,7 +65,7 @@ def market_settings(draw):
     floor, cap = draw(ticks)
     roles = draw(st.frozensets(st.sampled_from(Role), min_size=1))
     market = draw(words), floor, cap, draw(words), draw(st.integers(1, 2**16 - 1)), roles
-    return Settings(*market, cap, draw(st.integers(0, 1_000)), draw(words), draw(words))
+    return Settings(*market, cap, draw(st.integers(0, 1_000)), draw(words), draw(words), *draw(bounds))
 
 
 display_names = st.builds(DisplayName, st.just("") | names, st.just("") | names)

@@ -123,7 +123,8 @@ def test_changes_that_are_interrupted_take_place_once(folder, blows_at, after, r
     fuse = Fuse(after=after)
     with Region.open(folder, clock=Clock(), observe=fuse.observe) as region:
         first, second = region.offer([("Anna", ask(price_ticks=3_800)), ("Anna", ask(price_ticks=3_900))])
-        write(region, lambda node: node.offer(ask(energy_wh=1_700), replaces=first))
+        amended = ask(energy_wh=1_700)
+        write(region, lambda node: node.offer(amended, energy_quota_wh=2_700, replaces=first))
         write(region, lambda node: node.cancel(second))
         fuse.submissions, fuse.blows_at = 0, blows_at
         with pytest.raises(PowerCut):
@@ -255,12 +256,13 @@ def test_who_abandons_loses_the_turn_and_the_other_is_kept_from_the_same_master(
 
 
 def test_an_order_trades_as_soon_as_its_buyer_has_the_money(region, waiting):
+    region.deposit({"Arno": 500 * 3_700}, DAY, b"\x03" * 32)
     (poor,) = region.offer([("Arno", bid())])
     region.rematch()
-    assert region.main.market.deal_count() == 0
-    region.deposit({"Arno": 10**9}, DAY, b"\x03" * 32)
+    assert region.main.market.deal(1).energy_wh == 500 * 3_700 // 3_600
+    region.deposit({"Arno": 10**9}, DAY, b"\x04" * 32)
     region.rematch()
-    assert region.main.market.deal(1).bid == poor
+    assert region.main.market.deal(2).bid == poor
 
 
 def test_an_order_behind_more_candidates_than_a_search_looks_at_is_reached(region, clock):

@@ -31,6 +31,7 @@ ORDER = {
     "energy_wh": 1_000,
     "price_ticks": 3_600,
     "replaces": 0,
+    "automatic": False,
 }
 DECISION = {"user_id": "Anna", "deal_id": 1, "side": 0, "confirmed": True}
 ANYTHING = st.recursive(

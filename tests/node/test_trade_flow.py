@@ -212,6 +212,13 @@ def test_orders_of_one_slave_chain_keep_their_sequence(region):
     assert (first.turn, second.turn) == (0, 1)
 
 
+def test_several_asks_of_one_node_in_one_period_are_all_alive(region):
+    region.offer([("Anna", ask(600)), ("Anna", ask(400))])
+    region.offer([("Anna", ask(500))])
+    region.offer([("Bert", bid(1_500))])
+    assert region.main.market.position(trader(region, "Anna"), PERIOD).held_wh == 1_500
+
+
 def test_offers_that_cannot_be_orders_are_refused_before_they_are_written(region):
     with pytest.raises(InvalidValue, match="energy_wh"):
         region.offer([("Anna", ask()), ("Anna", ask(energy_wh=2**40))])

@@ -30,7 +30,14 @@ PERIODS = (3, 40)
 # Some steps of the clock lead exactly to the gate of period 3, and to the last moment of a cooling-off time.
 CLOCK_STEPS = (1, 60, 300, 300, 2_000)
 FIRST_SETTINGS = Settings(
-    cooling_off_seconds=300, floor_ticks=10, cap_ticks=14, gate_lead_seconds=60, max_candidates=2, fallback_ticks=12
+    cooling_off_seconds=300,
+    floor_ticks=10,
+    cap_ticks=14,
+    gate_lead_seconds=60,
+    max_candidates=2,
+    fallback_ticks=12,
+    least_wh=1,
+    bid_multiple=1,
 )
 REGULATOR = RegulatorKeys(SigningKey(b"\x0e" * 32).address, b"\x0e" * 32)
 SEALER = SigningKey(b"\x0f" * 32)
@@ -105,6 +112,8 @@ changed_settings = st.builds(
     trading_roles=st.sampled_from([frozenset(Role)] * 5 + [frozenset(Role) - {Role.USER}]),
     fallback_ticks=st.just(12),
     apart_seconds=st.sampled_from([0, 600, 86_400]),
+    least_wh=st.sampled_from([1, 1, 3]),
+    bid_multiple=st.sampled_from([1, 2, 255]),
 )
 
 

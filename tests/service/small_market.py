@@ -11,7 +11,7 @@ COOLING_OFF = 300
 SPEC = RegionSpec(
     "small",
     500,
-    Settings(COOLING_OFF, floor_ticks=100, cap_ticks=9_000, gate_lead_seconds=900, max_candidates=64),
+    Settings(COOLING_OFF, floor_ticks=100, cap_ticks=9_000, gate_lead_seconds=900, max_candidates=64, least_wh=1),
     (
         MasterSpec(
             "roofs",

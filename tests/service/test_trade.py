@@ -1,7 +1,7 @@
 """A trade from order to settlement, as two browsers see it."""
 
 import pytest
-from small_market import DAY, ask, bid
+from small_market import DAY, PERIOD, ask, bid
 
 from service import Service, until
 
@@ -138,3 +138,21 @@ def test_an_owner_sets_what_its_node_may_do_by_itself(shared, bert):
         assert arno.put("/limits", json=limits).status_code == 204
         assert limits.items() <= arno.get("/nodes/Arno/limits").json().items()
         assert bert.get("/nodes/Arno/limits").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("order", "remedy"),
+    [
+        (ask(period=0), "still open"),
+        (bid(period=PERIOD - 2 * 96), "still open"),
+        (bid(period=2**24 - 1), "twelve months"),
+    ],
+    ids=["of 1970", "of yesterday", "of 2448"],
+)
+def test_an_order_of_which_nothing_can_come_is_refused_before_it_is_recorded(anna, order, remedy):
+    before = anna.get("/orders").json()["items"]
+    answer = anna.post("/orders", json=order)
+    assert answer.status_code == 422
+    assert "period" in answer.text
+    assert remedy in answer.text
+    assert anna.get("/orders").json()["items"] == before

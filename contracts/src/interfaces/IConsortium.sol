@@ -27,6 +27,8 @@ enum Role {
 /// @param meteringDueSeconds How long after a delivery day masters may take to submit what they metered.
 /// @param apartSeconds What letting a deal end costs: for so long the order of the other party is not brought together
 /// with orders of the same master again.
+/// @param leastWh The least energy of a new order; at least 1. What is left of an order may be less.
+/// @param bidMultiple A new bid may be worth at most so many times the free money of its trader; at least 1.
 struct Settings {
     uint32 coolingOffSeconds;
     uint16 floorTicks;
@@ -38,6 +40,8 @@ struct Settings {
     uint16 incentivePermille;
     uint32 meteringDueSeconds;
     uint32 apartSeconds;
+    uint16 leastWh;
+    uint8 bidMultiple;
 }
 
 /// @notice A master node, the member of the main chain.
@@ -143,7 +147,8 @@ interface IConsortium {
     error MasterNeeded(uint16 masterId);
     /// @notice A consortium has at most 255 masters.
     error TooManyMasters();
-    /// @notice Floor above cap, a fallback price outside of them, no candidate allowed, or nobody allowed to trade.
+    /// @notice Floor above cap, a fallback price outside of them, no candidate allowed, nobody allowed to trade, or
+    /// no least order or multiple of money.
     error SettingsInvalid();
     /// @notice The key that is to act for a master did not sign that it does.
     error ConsentMissing(address account);

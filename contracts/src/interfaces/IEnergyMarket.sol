@@ -27,7 +27,8 @@ interface IEnergyMarket is IBatches {
     /// @notice A deal of a batch was left as it is, the others were not. A deal is no item of a batch alone: it may be another
     /// member's, and no member's deal keeps another's from being settled.
     event DealPassedOver(uint64 indexed dealId, Reason reason);
-    /// @notice An order left the market for good because its party let a deal end.
+    /// @notice An order left the market for good: its party let a deal end, or a search met it and its trader had means for
+    /// nothing, not even if all its open deals ended.
     event TurnLost(OrderId indexed id);
     /// @notice An order left the market for good.
     event OrderCancelled(OrderId indexed id);
@@ -59,7 +60,8 @@ interface IEnergyMarket is IBatches {
     error Refused(Reason reason);
     /// @notice There is no such order, or it is not the caller's.
     error NotYourOrder(OrderId id);
-    /// @notice Place one order and match it.
+    /// @notice Place one order and match it. It has the least energy that the settings ask for, and a bid is worth no more
+    /// than so many times the free money of its trader.
     function placeOrder(Request request, bytes32 recordHash) external returns (OrderId id);
 
     /// @notice Place many orders, each matched in its turn. One that is refused does not stop the others. The events

@@ -7,7 +7,8 @@ import {FreeCapacity, TransferCapacity} from "../types/TransferCapacity.sol";
 /// @title Transfer capacity between the zones of the grid
 /// @notice Energy goes from the seller's zone to the buyer's. Within a zone there is no limit; between two zones the deals
 /// of a delivery period may together carry what the dispatcher has published for this ordered pair, and nothing
-/// before it has. An intent takes of the capacity, an abandoned or expired deal gives back, a settled one keeps it.
+/// before it has. Deals of a master with itself come last: between zones they are made only in the last period before the
+/// gate closes. An intent takes of the capacity, an abandoned or expired deal gives back, a settled one keeps it.
 interface ITransfers is IAccounts {
     /// @notice The dispatcher published a capacity.
     event TransferCapacityPublished(

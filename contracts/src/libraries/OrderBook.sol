@@ -6,7 +6,7 @@ import {OPEN_SHIFT, OrderWord, orderAt} from "../types/Order.sol";
 import {OrderId, Side, orderIdAt} from "../types/OrderId.sol";
 import {Places} from "./Places.sol";
 import {Request} from "../types/Request.sol";
-import {NEXT_TURNS, ORDERS, WAITING_MASKS, load, store} from "./Slots.sol";
+import {NEXT_TURNS, ORDERS, RESERVED_TURNS, WAITING_MASKS, load, store} from "./Slots.sol";
 
 /// @notice The waiting orders that a search meets, first served first.
 /// @param halfBook Where they wait.
@@ -37,14 +37,19 @@ library OrderBook {
     /// never given out, so that it cannot run over into its neighbour.
     uint256 private constant MAX_TURNS = type(uint16).max;
 
+    /// @dev So many turns of every queue are each master's own: the last 255 times 128, a share for each of as many
+    /// masters as there can be. So nobody, and not all others together, can use up what a master may need.
+    uint256 private constant OWN_TURNS = 128;
+    uint256 private constant COMMON_TURNS = MAX_TURNS - 255 * OWN_TURNS;
+
     /// @notice Take the next turn in the queue for a request.
     /// @return id What the order is named, unless the queue is full.
-    /// @return full True if the queue gives out no more turns.
-    function issue(Request request) internal returns (OrderId id, bool full) {
+    /// @return full True if the queue gives out no more turns to this master.
+    function issue(Request request, uint16 masterId) internal returns (OrderId id, bool full) {
         (uint256 slot, uint256 shift) = (_turnsSlot(request), _turnsShift(request));
         uint256 turns = load(slot);
         uint256 turn = turns >> shift & MAX_TURNS;
-        if (turn == MAX_TURNS) return (id, true);
+        if (turn >= COMMON_TURNS && !_takeOwn(request, masterId)) return (id, true);
         unchecked {
             store(slot, turns + (1 << shift));
         }
@@ -107,6 +112,15 @@ library OrderBook {
                 _open(self, Bitmap.lowest(waiting), from);
             }
         }
+    }
+
+    /// @dev Counts against a master's own turns of a queue whose common ones are used up.
+    function _takeOwn(Request request, uint16 masterId) private returns (bool taken) {
+        uint256 slot =
+            RESERVED_TURNS | uint256(request.halfBook()) << 32 | uint256(request.priceTicks()) << 16 | masterId;
+        uint256 used = load(slot);
+        taken = used < OWN_TURNS;
+        if (taken) store(slot, used + 1);
     }
 
     function _open(Line memory self, uint256 mask, uint256 from) private view {

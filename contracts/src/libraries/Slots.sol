@@ -20,6 +20,7 @@ uint256 constant WAITING_PLACES = 8 << 72;
 uint256 constant LATER_TURNS = 9 << 72;
 uint256 constant TRANSFERS = 10 << 72;
 uint256 constant APART = 11 << 72;
+uint256 constant RESERVED_TURNS = 12 << 72;
 
 function load(uint256 slot) view returns (uint256 word) {
     assembly ("memory-safe") {

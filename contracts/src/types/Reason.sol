@@ -9,7 +9,7 @@ enum Reason {
     PartySuspended,
     GateClosed,
     PriceOutOfBounds,
-    EnergyZero,
+    EnergyTooSmall,
     EnergyTypesInvalid,
     QueueFull,
     SameUser,
@@ -21,5 +21,6 @@ enum Reason {
     NotYourDeal,
     WrongState,
     ConfirmedAlready,
-    LetDown
+    LetDown,
+    OthersFirst
 }

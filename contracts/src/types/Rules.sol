@@ -4,7 +4,15 @@ pragma solidity ^0.8.28;
 /// @notice The market settings in one word, the fields of `Settings` from the lowest up, as a contract stores them.
 type Rules is uint256;
 
-using {coolingOffSeconds, gateLeadSeconds, maxCandidates, apartSeconds, allowPrice} for Rules global;
+using {
+    coolingOffSeconds,
+    gateLeadSeconds,
+    maxCandidates,
+    apartSeconds,
+    leastWh,
+    bidMultiple,
+    allowPrice
+} for Rules global;
 
 function coolingOffSeconds(Rules rules) pure returns (uint256) {
     return uint32(Rules.unwrap(rules));
@@ -20,6 +28,14 @@ function maxCandidates(Rules rules) pure returns (uint256) {
 
 function apartSeconds(Rules rules) pure returns (uint256) {
     return uint32(Rules.unwrap(rules) >> 184);
+}
+
+function leastWh(Rules rules) pure returns (uint256) {
+    return uint16(Rules.unwrap(rules) >> 216);
+}
+
+function bidMultiple(Rules rules) pure returns (uint256) {
+    return uint8(Rules.unwrap(rules) >> 232);
 }
 
 /// @notice True if a price is neither below the floor nor above the cap.

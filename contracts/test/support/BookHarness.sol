@@ -11,6 +11,8 @@ import {NEXT_TURNS, store} from "../../src/libraries/Slots.sol";
 contract BookHarness {
     using OrderBook for Line;
 
+    uint16 private constant MASTER = 1;
+
     error QueueFull();
 
     /// @notice Match an order against the other side; what finds no counterpart waits.
@@ -79,7 +81,7 @@ contract BookHarness {
 
     function _issue(Request request) private returns (OrderId id) {
         bool full;
-        (id, full) = OrderBook.issue(request);
+        (id, full) = OrderBook.issue(request, MASTER);
         if (full) revert QueueFull();
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IExchange} from "../../src/interfaces/IExchange.sol";
-import {Position} from "../../src/interfaces/IAccounts.sol";
+import {Position, Trader} from "../../src/interfaces/IAccounts.sol";
 import {IConsortium, Master, Settings} from "../../src/interfaces/IConsortium.sol";
 import {Deal, DealState, IEnergyMarket} from "../../src/interfaces/IEnergyMarket.sol";
 import {FreeCapacity, TransferCapacity} from "../../src/interfaces/ITransfers.sol";
@@ -47,11 +47,17 @@ struct Ending {
 /// @param energiesWh Over how much.
 /// @param count How many deals.
 /// @param resumeAt Where it must stop because of the candidate limit, else 0.
+/// @param lost Numbers of the orders that stand for nothing, and must lose their turn.
+/// @param lostWh What of them is open.
+/// @param lostCount How many these are.
 struct Expected {
     uint256[] candidates;
     uint40[] energiesWh;
     uint256 count;
     uint256 resumeAt;
+    uint256[] lost;
+    uint40[] lostWh;
+    uint256 lostCount;
 }
 
 /// @notice What the deals of a search have taken so far.
@@ -159,7 +165,7 @@ contract MarketHandler is Test {
         }
         Known storage known = _orders[number];
         uint40 openWh = _openWh(known);
-        bool legal = openWh != 0 && _mayEnter(known);
+        bool legal = openWh != 0 && _mayStand(known);
         Expected memory expected = _search(known, openWh, known.resumeAt);
         uint64 dealsBefore = _market.dealCount();
         if (!legal) vm.expectRevert();
@@ -295,6 +301,8 @@ contract MarketHandler is Test {
         settings.capTicks = seed >> 5 & 3 == 0 ? 3_709 : 3_712;
         settings.fallbackTicks = settings.floorTicks;
         settings.apartSeconds = seed >> 7 & 3 == 0 ? 0 : 30 minutes;
+        settings.leastWh = seed >> 9 & 1 == 0 ? 1 : 100;
+        settings.bidMultiple = seed >> 10 & 1 == 0 ? 1 : 4;
         _carry(abi.encodeCall(IConsortium.changeSettings, (settings)));
     }
 
@@ -312,6 +320,8 @@ contract MarketHandler is Test {
         Settings memory settings = _consortium.settings();
         expected.candidates = new uint256[](_orders.length);
         expected.energiesWh = new uint40[](_orders.length);
+        expected.lost = new uint256[](_orders.length);
+        expected.lostWh = new uint40[](_orders.length);
         Taken memory taken = Taken(new uint256[](TRADERS + 1), new uint256[](TRADERS + 1), 0);
         for (uint256 looked; openWh != 0; ++looked) {
             uint256 number = _best(incoming, from);
@@ -326,7 +336,12 @@ contract MarketHandler is Test {
             uint40 energyWh = _openWh(candidate);
             if (openWh < energyWh) energyWh = openWh;
             bool goesOn;
-            (energyWh, goesOn) = _legalPart(incoming, candidate, energyWh, settings, taken);
+            bool lacks;
+            (energyWh, goesOn, lacks) = _legalPart(incoming, candidate, energyWh, settings, taken);
+            if (energyWh == 0 && lacks && _hasNothing(candidate)) {
+                (expected.lost[expected.lostCount], expected.lostWh[expected.lostCount]) = (number, _openWh(candidate));
+                ++expected.lostCount;
+            }
             if (energyWh != 0) {
                 expected.candidates[expected.count] = number;
                 expected.energiesWh[expected.count++] = energyWh;
@@ -343,31 +358,45 @@ contract MarketHandler is Test {
         uint40 energyWh,
         Settings memory settings,
         Taken memory taken
-    ) private view returns (uint40, bool goesOn) {
-        if (candidate.trader == incoming.trader) return (0, true);
-        if (candidate.ticks < settings.floorTicks || candidate.ticks > settings.capTicks) return (0, true);
-        if (!_mayTrade(candidate.trader)) return (0, true);
-        if (_isApart(incoming, candidate) || _isApart(candidate, incoming)) return (0, true);
+    ) private view returns (uint40, bool goesOn, bool lacks) {
+        if (candidate.trader == incoming.trader) return (0, true, false);
+        if (candidate.ticks < settings.floorTicks || candidate.ticks > settings.capTicks) return (0, true, false);
+        if (!_mayTrade(candidate.trader)) return (0, true, false);
+        if (_isApart(incoming, candidate) || _isApart(candidate, incoming)) return (0, true, false);
         bool sells = incoming.side == Side.Ask;
         uint32 seller = sells ? incoming.trader : candidate.trader;
         uint32 buyer = sells ? candidate.trader : incoming.trader;
         uint256 most = energyWh;
         goesOn = true;
         if (zoneOf(seller) != zoneOf(buyer)) {
+            if (_masterOf(seller) == _masterOf(buyer) && !_isLast(incoming.period, settings)) return (0, true, false);
             uint256 free = _freeTransfer(incoming.period, seller);
             free = free > taken.carriedWh ? free - taken.carriedWh : 0;
             if (free < most) most = free;
         }
         Position memory claims = _market.position(seller, incoming.period);
         uint256 room = claims.quotaWh - claims.heldWh - claims.soldWh - taken.soldWh[seller];
-        if (room < most) (most, goesOn) = (room, !sells);
+        if (room < most) (most, goesOn, lacks) = (room, !sells, !sells);
         uint256 ticks = sells ? incoming.ticks : candidate.ticks;
         uint256 affordable = (_market.trader(buyer).freeMoney - taken.spent[buyer]) / ticks;
-        if (affordable < most) (most, goesOn) = (affordable, sells);
+        if (affordable < most) (most, goesOn, lacks) = (affordable, sells, sells);
         taken.soldWh[seller] += most;
         taken.spent[buyer] += most * ticks;
         if (zoneOf(seller) != zoneOf(buyer)) taken.carriedWh += most;
-        return (uint40(most), goesOn);
+        return (uint40(most), goesOn, lacks);
+    }
+
+    /// @dev Whether an order has no means behind it, also if all open deals of its trader ended.
+    function _hasNothing(Known memory known) private view returns (bool) {
+        Trader memory account = _market.trader(known.trader);
+        if (known.side == Side.Bid) return account.freeMoney + account.heldMoney < known.ticks;
+        Position memory claims = _market.position(known.trader, known.period);
+        return claims.quotaWh == claims.soldWh;
+    }
+
+    /// @dev Whether the gate closes within a period.
+    function _isLast(uint24 period, Settings memory settings) private view returns (bool) {
+        return block.timestamp + 900 >= uint256(period) * 900 - settings.gateLeadSeconds;
     }
 
     /// @dev From the seller's zone to the other one; less than nothing is free where less was published than is taken.
@@ -397,10 +426,18 @@ contract MarketHandler is Test {
         return rank << 32 | number;
     }
 
+    /// @dev A new order must be no dust, and a bid no more than its money makes likely.
     function _mayEnter(Known memory known) private view returns (bool) {
         Settings memory settings = _consortium.settings();
+        if (!_mayStand(known) || known.energyWh < settings.leastWh) return false;
+        uint256 mostMoney = uint256(_market.trader(known.trader).freeMoney) * settings.bidMultiple;
+        return known.side == Side.Ask || uint256(known.energyWh) * known.ticks <= mostMoney;
+    }
+
+    function _mayStand(Known memory known) private view returns (bool) {
+        Settings memory settings = _consortium.settings();
         return _mayTrade(known.trader) && known.ticks >= settings.floorTicks && known.ticks <= settings.capTicks
-            && known.energyWh != 0 && block.timestamp + settings.gateLeadSeconds < uint256(known.period) * 900;
+            && block.timestamp + settings.gateLeadSeconds < uint256(known.period) * 900;
     }
 
     // What happened
@@ -449,6 +486,13 @@ contract MarketHandler is Test {
             assertEq(_askOf(agreed), sells ? known.id : candidate, "the ask in price-time order");
             assertEq(_bidOf(agreed), sells ? candidate : known.id, "the bid in price-time order");
             assertEq(agreed.energyWh, expected.energiesWh[i], "energy of the deal");
+        }
+        for (uint256 i; i < expected.lostCount; ++i) {
+            Known storage lost = _orders[expected.lost[i]];
+            assertEq(_market.order(lost.id).energyTypes, 0, "what has nothing behind it leaves the market");
+            _remove(lost, expected.lostWh[i], _market.dealCount());
+            lost.resumeAt = 0;
+            ++times["empty orders"];
         }
         times["deals"] += expected.count;
         if (expected.resumeAt != 0) ++times["searches stopped"];

@@ -95,7 +95,9 @@ abstract contract MarketTest is Test {
             fallbackTicks: 4_000,
             incentivePermille: 100,
             meteringDueSeconds: 1 days,
-            apartSeconds: 1 days
+            apartSeconds: 1 days,
+            leastWh: 1,
+            bidMultiple: 255
         });
     }
 

@@ -68,6 +68,8 @@ class OrderStatus(StrEnum):
 
     RECORDED = "recorded"
     WAITING = "waiting"
+    LAPSED = "lapsed"
+    """The gate of its period closed before it was filled."""
     FILLED = "filled"
     CANCELLED = "cancelled"
     REFUSED = "refused"
@@ -107,6 +109,10 @@ class MarketSettings:
     gate_lead_seconds: Annotated[int, Field(description="How long before delivery a gate closes.", examples=[900])]
     trading_roles: list[str]
     region_display_name: DisplayName
+    least_wh: Annotated[int, Field(description="The least energy of a new order, in Wh.", examples=[10])]
+    bid_multiple: Annotated[
+        int, Field(description="A new bid may be worth at most so many times its trader's free money.", examples=[2])
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,8 @@ def regulator(public: Path, region: Path, voter: str | None) -> None:
 @click.option(
     "--apart-seconds", type=click.IntRange(0, 2**32 - 1), help="So long an order is kept from who let it down."
 )
+@click.option("--least-wh", type=click.IntRange(1, 2**16 - 1), help="Least energy of a new order.")
+@click.option("--bid-multiple", type=click.IntRange(1, 2**8 - 1), help="A bid is worth so many times the free money.")
 @REGION
 @VOTER
 def settings(
@@ -154,6 +156,8 @@ def settings(
     incentive_permille: int | None,
     metering_due_seconds: int | None,
     apart_seconds: int | None,
+    least_wh: int | None,
+    bid_multiple: int | None,
     region: Path,
     voter: str | None,
 ) -> None:
@@ -169,6 +173,8 @@ def settings(
         "incentive_permille": incentive_permille,
         "metering_due_seconds": metering_due_seconds,
         "apart_seconds": apart_seconds,
+        "least_wh": least_wh,
+        "bid_multiple": bid_multiple,
     }
     changes = {name: value for name, value in wanted.items() if value is not None}
     if not changes:

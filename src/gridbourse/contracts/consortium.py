@@ -259,13 +259,15 @@ def _settings_tuple(settings: Settings) -> tuple[int, ...]:
         settings.incentive_permille,
         settings.metering_due_seconds,
         settings.apart_seconds,
+        settings.least_wh,
+        settings.bid_multiple,
     )
 
 
 def _settings(fields: Sequence[int]) -> Settings:
-    cooling, floor, cap, gate, candidates, roles, fallback, incentive, due, apart = fields
+    cooling, floor, cap, gate, candidates, roles, *others = fields
     trading = frozenset(role for role in Role if roles >> role & 1)
-    return Settings(cooling, floor, cap, gate, candidates, trading, fallback, incentive, due, apart)
+    return Settings(cooling, floor, cap, gate, candidates, trading, *others)
 
 
 def _numbers(bits: int) -> tuple[int, ...]:

@@ -145,6 +145,7 @@ class _Fold(MarketRows):
         order.node_id, order.location = details.user_id, stored_text(details.location)
         order.quota_wh = details.energy_quota_wh
         order.replaces = f"{details.replaces:016x}" if details.replaces else None
+        order.automatic = details.automatic
         if order.turn is None:
             order.side, order.energy_types = int(details.side), int(details.energy_types)
             order.period, order.energy_wh, order.price_ticks = details.period, details.energy_wh, details.price_ticks

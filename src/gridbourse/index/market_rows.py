@@ -55,6 +55,7 @@ class OrderRow:
     location: str | None = None
     quota_wh: int | None = None
     replaces: str | None = None
+    automatic: bool | None = None
     side: int | None = None
     energy_types: int | None = None
     period: int | None = None

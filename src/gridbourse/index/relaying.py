@@ -61,6 +61,8 @@ class Unanswered:
     deal_id: int
     energy_wh: int
     price_ticks: int
+    automatic: bool
+    """Whether the node placed the order by itself."""
 
 
 class MarketReader:
@@ -318,8 +320,8 @@ class MarketReader:
     def _unanswered(self) -> dict[str, list[Unanswered]]:
         found: dict[str, list[Unanswered]] = defaultdict(list)
         for row in sorted(self._database.rows(_UNANSWERED), key=lambda row: (row.deal_id, row.party_side)):
-            waiting = Unanswered(row.node_id, Side(row.party_side), row.deal_id, row.energy_wh, row.price_ticks)
-            found[row.chain].append(waiting)
+            deal = row.deal_id, row.energy_wh, row.price_ticks
+            found[row.chain].append(Unanswered(row.node_id, Side(row.party_side), *deal, bool(row.automatic)))
         return found
 
     def unsubmitted_answers(self, chain: str) -> list[Confirmation]:
@@ -344,6 +346,10 @@ class MarketReader:
 _PARTIES: dict[Side, tuple[ColumnElement[int], ColumnElement[str | None]]] = {
     Side.ASK: (trades.c.seller, trades.c.seller_due),
     Side.BID: (trades.c.buyer, trades.c.buyer_due),
+}
+_PLACES = {
+    Side.ASK: (trades.c.ask_price_ticks, trades.c.ask_turn),
+    Side.BID: (trades.c.bid_price_ticks, trades.c.bid_turn),
 }
 
 
@@ -393,11 +399,18 @@ def _deals(side: Side) -> Select[Any]:
 def _unanswered(side: Side) -> Select[Any]:
     """Deals that wait for a party that has not answered on its slave chain."""
     answered = answers.c.deal_id == trades.c.deal_id, answers.c.side == int(side)
-    return _deals(side).where(
-        IS_OPEN,
-        trades.c.status == DealStatus.INTENT.value,
-        (trades.c.seller_confirmed if side is Side.ASK else trades.c.buyer_confirmed).is_(False),
-        ~select(answers.c.deal_id).where(*answered, answers.c.node_id == day_accounts.c.node_id).exists(),
+    price_ticks, turn = _PLACES[side]
+    own = (orders.c.period == trades.c.period, orders.c.side == int(side))
+    return (
+        _deals(side)
+        .add_columns(orders.c.automatic)
+        .outerjoin(orders, and_(*own, orders.c.price_ticks == price_ticks, orders.c.turn == turn))
+        .where(
+            IS_OPEN,
+            trades.c.status == DealStatus.INTENT.value,
+            (trades.c.seller_confirmed if side is Side.ASK else trades.c.buyer_confirmed).is_(False),
+            ~select(answers.c.deal_id).where(*answered, answers.c.node_id == day_accounts.c.node_id).exists(),
+        )
     )
 
 

@@ -128,6 +128,7 @@ orders = Table(
     Column("location", Text),
     Column("quota_wh", BigInteger),
     Column("replaces", Text),
+    Column("automatic", Boolean),
     Column("side", SmallInteger),
     Column("energy_types", SmallInteger),
     Column("period", Integer),

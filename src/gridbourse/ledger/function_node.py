@@ -37,7 +37,14 @@ class FunctionNode:
         self._readers = (keys.encryption.public_bytes, *readers)
         self._wallet = Wallet(slave.chain, keys.signing)
 
-    def offer(self, offer: Offer, *, energy_quota_wh: int | None = None, replaces: OrderId | None = None) -> bytes:
+    def offer(
+        self,
+        offer: Offer,
+        *,
+        energy_quota_wh: int | None = None,
+        replaces: OrderId | None = None,
+        automatic: bool = False,
+    ) -> bytes:
         """Sign the record of an order.
 
         Parameters
@@ -48,20 +55,27 @@ class FunctionNode:
             What the node may sell in the period; just the offer by default.
         replaces
             The node's order that this one takes the place of, of the same side, energy types and period.
+        automatic
+            Whether the node does it by itself.
 
         Returns
         -------
         bytes
             The raw slave-chain transaction, to be handed to the slave chain.
         """
-        return self.sign(self.order(offer, energy_quota_wh=energy_quota_wh, replaces=replaces))
+        return self.sign(self.order(offer, energy_quota_wh=energy_quota_wh, replaces=replaces, automatic=automatic))
 
     def order(
-        self, offer: Offer, *, energy_quota_wh: int | None = None, replaces: OrderId | None = None
+        self,
+        offer: Offer,
+        *,
+        energy_quota_wh: int | None = None,
+        replaces: OrderId | None = None,
+        automatic: bool = False,
     ) -> OrderDetails:
         """What `offer` signs."""
         place = self.spec.node_id, self.spec.location
-        return OrderDetails.of(*place, offer, energy_quota_wh=energy_quota_wh, replaces=replaces)
+        return OrderDetails.of(*place, offer, energy_quota_wh=energy_quota_wh, replaces=replaces, automatic=automatic)
 
     def cancel(self, order_id: OrderId) -> bytes:
         """Sign the record that an order of this node is to leave the market."""

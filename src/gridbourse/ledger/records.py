@@ -50,6 +50,9 @@ class OrderDetails:
     replaces
         The order on the main chain whose open rest this one takes the place of, of the same side, energy types and
         period; 0 for a new order.
+    automatic
+        Whether the node placed it by itself, within its owner's limits: only what comes of such an order it answers by
+        itself, too.
 
     Raises
     ------
@@ -70,6 +73,7 @@ class OrderDetails:
     energy_wh: int
     price_ticks: int
     replaces: int = 0
+    automatic: bool = False
 
     def __post_init__(self) -> None:
         self.request(trader=0)
@@ -86,6 +90,7 @@ class OrderDetails:
         *,
         energy_quota_wh: int | None = None,
         replaces: OrderId | None = None,
+        automatic: bool = False,
     ) -> OrderDetails:
         """What a node states to get what it wants; its quota is just the offer if none is named."""
         sells = offer.side is Side.ASK
@@ -99,6 +104,7 @@ class OrderDetails:
             energy_wh=offer.energy_wh,
             price_ticks=offer.price_ticks,
             replaces=replaces.pack() if replaces else 0,
+            automatic=automatic,
         )
 
     def request(self, trader: int) -> OrderRequest:

@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 from gridbourse.market.types import EnergyType, Order, OrderId, Side
 
-MAX_TURNS = 2**16 - 1
-"""So many orders fit into the queue of one period, side and price, ever."""
+OWN_TURNS = 128
+"""So many turns of every queue are each master's own, whatever the others have used up."""
+COMMON_TURNS = 2**16 - 1 - 255 * OWN_TURNS
+"""So many orders of the queue of one period, side and price come before those turns."""
 
 
 class Place(NamedTuple):
@@ -51,6 +53,7 @@ class OrderBook:
     def __init__(self) -> None:
         self._orders: dict[OrderId, Order] = {}
         self._turns_taken: Counter[tuple[int, Side, int]] = Counter()
+        self._own_turns_taken: Counter[tuple[int, Side, int, int]] = Counter()
         self._queues: defaultdict[tuple[int, Side, EnergyType], list[Place]] = defaultdict(list)
 
     def __contains__(self, order_id: OrderId) -> bool:
@@ -59,14 +62,18 @@ class OrderBook:
     def __getitem__(self, order_id: OrderId) -> Order:
         return self._orders[order_id]
 
-    def is_full(self, period: int, side: Side, price_ticks: int) -> bool:
-        """Tell whether the queue for a period, side and price gives out no more turns."""
-        return self._turns_taken[period, side, price_ticks] == MAX_TURNS
+    def is_full(self, period: int, side: Side, price_ticks: int, master_id: int) -> bool:
+        """Tell whether the queue for a period, side and price gives out no more turns to a master."""
+        if self._turns_taken[period, side, price_ticks] < COMMON_TURNS:
+            return False
+        return self._own_turns_taken[period, side, price_ticks, master_id] == OWN_TURNS
 
-    def issue(self, period: int, side: Side, price_ticks: int) -> OrderId:
-        """Take the next turn at a price; turns count over all energy types."""
+    def issue(self, period: int, side: Side, price_ticks: int, master_id: int) -> OrderId:
+        """Take the next turn at a price for a master; turns count over all energy types."""
         turn = self._turns_taken[period, side, price_ticks]
         self._turns_taken[period, side, price_ticks] += 1
+        if turn >= COMMON_TURNS:
+            self._own_turns_taken[period, side, price_ticks, master_id] += 1
         return OrderId(period, side, price_ticks, turn)
 
     def put(self, order_id: OrderId, order: Order) -> None:

@@ -97,7 +97,7 @@ class OrderCancelled:
 
 @dataclass(frozen=True, slots=True)
 class TurnLost:
-    """An order left the market for good because its party let a deal end."""
+    """An order left the market for good: its party let a deal end, or had no means left when a search met it."""
 
     order_id: OrderId
 

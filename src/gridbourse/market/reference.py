@@ -81,11 +81,13 @@ class ReferenceMarket(Transfers):
         Raises
         ------
         OrderRefused
-            With the reason; see ``_refusal`` for the order in which the rules are checked.
+            With the reason; see ``_refusal`` and ``_entry_refusal`` for the order in which the rules are checked.
         """
         self.consortium.require_active(caller)
-        self._require_acceptable(caller, request, now)
-        return self._enter(request, record_hash, now)
+        reason = self._entry_refusal(caller, request, now)
+        if reason is not Reason.NONE:
+            raise OrderRefused(reason)
+        return self._enter(caller, request, record_hash, now)
 
     def place_many(
         self, caller: int, requests: Sequence[OrderRequest], record_hashes: Sequence[bytes], now: int
@@ -104,9 +106,9 @@ class ReferenceMarket(Transfers):
         self.consortium.require_active(caller)
         order_ids: list[OrderId | None] = []
         for index, (request, record_hash) in enumerate(zip(requests, record_hashes, strict=True)):
-            reason = self._refusal(caller, request, now)
+            reason = self._entry_refusal(caller, request, now)
             if reason is Reason.NONE:
-                order_ids.append(self._enter(request, record_hash, now))
+                order_ids.append(self._enter(caller, request, record_hash, now))
             else:
                 order_ids.append(None)
                 self.events.append(events.OrderRefused(caller, index, record_hash, reason))
@@ -129,12 +131,12 @@ class ReferenceMarket(Transfers):
         self.consortium.require_active(caller)
         old = self._own_order(caller, order_id)
         request = OrderRequest(old.trader, order_id.side, old.energy_types, order_id.period, price_ticks, energy_wh)
-        reason = self._refusal(caller, request, now)
+        reason = self._entry_refusal(caller, request, now)
         if reason is not Reason.NONE:
             self.events.append(events.OrderRefused(caller, 0, record_hash, reason))
             return None
         self._remove(order_id)
-        return self._enter(request, record_hash, now)
+        return self._enter(caller, request, record_hash, now)
 
     def cancel(self, caller: int, order_ids: Sequence[OrderId]) -> None:
         """Withdraw what is open of orders. Deals that they already have stand.
@@ -158,19 +160,25 @@ class ReferenceMarket(Transfers):
             return Reason.GATE_CLOSED
         if not self._in_bounds(request.price_ticks):
             return Reason.PRICE_OUT_OF_BOUNDS
-        if request.energy_wh == 0:
-            return Reason.ENERGY_ZERO
         types_named = len(list(each(request.energy_types)))
         if types_named == 0 or (request.side is Side.ASK and types_named > 1):
             return Reason.ENERGY_TYPES_INVALID
-        if self.book.is_full(request.period, request.side, request.price_ticks):
-            return Reason.QUEUE_FULL
         return Reason.NONE
 
-    def _require_acceptable(self, master_id: int, request: OrderRequest, now: int) -> None:
+    def _entry_refusal(self, master_id: int, request: OrderRequest, now: int) -> Reason:
+        """Why a new order is not taken: it must be no dust, and a bid no more than its money makes likely."""
         reason = self._refusal(master_id, request, now)
         if reason is not Reason.NONE:
-            raise OrderRefused(reason)
+            return reason
+        settings = self.consortium.settings
+        if request.energy_wh < settings.least_wh:
+            return Reason.ENERGY_TOO_SMALL
+        most_money = self.trader(request.trader).free_money * settings.bid_multiple
+        if request.side is Side.BID and request.energy_wh * request.price_ticks > most_money:
+            return Reason.DEPOSIT_TOO_SMALL
+        if self.book.is_full(request.period, request.side, request.price_ticks, master_id):
+            return Reason.QUEUE_FULL
+        return Reason.NONE
 
     def _own_order(self, caller: int, order_id: OrderId) -> Order:
         if not self._is_own(caller, order_id):
@@ -180,8 +188,8 @@ class ReferenceMarket(Transfers):
     def _is_own(self, caller: int, order_id: OrderId) -> bool:
         return order_id in self.book and self.trader(self.book[order_id].trader).master_id == caller
 
-    def _enter(self, request: OrderRequest, record_hash: bytes, now: int) -> OrderId:
-        order_id = self.book.issue(request.period, request.side, request.price_ticks)
+    def _enter(self, master_id: int, request: OrderRequest, record_hash: bytes, now: int) -> OrderId:
+        order_id = self.book.issue(request.period, request.side, request.price_ticks, master_id)
         self.events.append(
             events.OrderPlaced(order_id, request.trader, request.energy_types, request.energy_wh, record_hash)
         )
@@ -208,16 +216,18 @@ class ReferenceMarket(Transfers):
         MarketError
             ``NotYourOrder`` if there is no such order.
         OrderRefused
-            Nothing of the order waits, or it would not be taken today. A full queue refuses newcomers only.
+            Nothing of the order waits, or it may not trade today. What is asked of newcomers only is not asked again.
         """
         self.consortium.require_active(caller)
         if order_id not in self.book:
             raise MarketError("NotYourOrder", order_id)
         order = self.book[order_id]
+        if order.open_wh == 0:
+            raise OrderRefused(Reason.ENERGY_TOO_SMALL)
         period, side, price_ticks, _ = order_id
         request = OrderRequest(order.trader, side, order.energy_types, period, price_ticks, order.open_wh)
         reason = self._refusal(self.trader(order.trader).master_id, request, now)
-        if reason not in {Reason.NONE, Reason.QUEUE_FULL}:
+        if reason is not Reason.NONE:
             raise OrderRefused(reason)
         open_wh = self._search(order_id, request, self._resume_at.pop(order_id, BEST), now)
         if open_wh < order.open_wh:
@@ -249,7 +259,21 @@ class ReferenceMarket(Transfers):
                 break
             if reason is not Reason.NONE:
                 self.events.append(events.CandidatePassedOver(order_id, candidate_id, reason))
+                if energy_wh == 0 and self._lacks_all(candidate_id, reason):
+                    self._remove(candidate_id, events.TurnLost)
         return open_wh
+
+    def _lacks_all(self, order_id: OrderId, reason: Reason) -> bool:
+        """Whether an order has means for nothing, also if all open deals of its trader ended: it stands for nothing.
+
+        What deals hold of it counts as its own, so that nobody takes its turn by holding its means in deals.
+        """
+        trader = self.book[order_id].trader
+        if reason is Reason.DEPOSIT_TOO_SMALL:
+            account = self.trader(trader)
+            return account.free_money + account.held_money < order_id.price_ticks
+        claims = self.position(trader, order_id.period)
+        return reason is Reason.BEYOND_QUOTA and claims.quota_wh == claims.sold_wh
 
     def _draft(self, order_id: OrderId, trader: int, open_wh: int, candidate_id: OrderId, now: int) -> Deal:
         candidate = self.book[candidate_id]
@@ -300,7 +324,18 @@ class ReferenceMarket(Transfers):
             return Reason.PARTY_SUSPENDED
         if self._is_apart(deal.ask, deal.buyer, now) or self._is_apart(deal.bid, deal.seller, now):
             return Reason.LET_DOWN
+        if self._is_inner(deal) and now + PERIOD_SECONDS < self._gate(deal.ask.period):
+            return Reason.OTHERS_FIRST
         return Reason.NONE
+
+    def _is_inner(self, deal: Deal) -> bool:
+        """Whether a deal between zones is one of a master with itself.
+
+        Such a deal costs the master nothing: what it could take from others so, it may take only in the last period
+        before the gate closes, when they had the time to.
+        """
+        seller, buyer = self.trader(deal.seller), self.trader(deal.buyer)
+        return seller.zone != buyer.zone and seller.master_id == buyer.master_id
 
     def _is_apart(self, order_id: OrderId, other: int, now: int) -> bool:
         """Whether the master of another party let an order down, and that still counts."""

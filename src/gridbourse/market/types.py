@@ -59,7 +59,7 @@ class Reason(IntEnum):
     PARTY_SUSPENDED = 3
     GATE_CLOSED = 4
     PRICE_OUT_OF_BOUNDS = 5
-    ENERGY_ZERO = 6
+    ENERGY_TOO_SMALL = 6
     ENERGY_TYPES_INVALID = 7
     QUEUE_FULL = 8
     SAME_USER = 9
@@ -72,6 +72,7 @@ class Reason(IntEnum):
     WRONG_STATE = 16
     CONFIRMED_ALREADY = 17
     LET_DOWN = 18
+    OTHERS_FIRST = 19
 
 
 class DealState(IntEnum):
@@ -111,6 +112,10 @@ class Settings:
     apart_seconds
         What letting a deal end costs: for so long the other party's order is not brought together with orders of the
         same master again.
+    least_wh
+        The least energy of a new order; what is left of an order may be less.
+    bid_multiple
+        A new bid may be worth at most so many times the free money of its trader.
     """
 
     cooling_off_seconds: int
@@ -123,6 +128,8 @@ class Settings:
     incentive_permille: int = 100
     metering_due_seconds: int = 86_400
     apart_seconds: int = 86_400
+    least_wh: int = 10
+    bid_multiple: int = 2
 
 
 class OrderId(NamedTuple):

@@ -66,7 +66,7 @@ def decide(
     if surplus_wh is None:
         return Obstacle.NO_FORECAST
     offer = propose(limits, period, surplus_wh)
-    if offer is None:
+    if offer is None or offer.energy_wh < rules.least_wh:
         return Obstacle.NOTHING_LEFT
     if not rules.floor_ticks <= offer.price_ticks <= rules.cap_ticks:
         return Obstacle.PRICE_LIMIT
@@ -100,7 +100,7 @@ class Agent:
         `Region.settle`.
         """
         self._region.submit()  # what was written and not taken up when somebody pulled the plug
-        self._region.offer(self.proposals(period))
+        self._region.offer(self.proposals(period), automatic=True)
         self._region.answer(consents(self._region, self._region.deliver()), confirmed=True)
 
     def proposals(self, period: int) -> list[tuple[str, Offer]]:
@@ -138,12 +138,15 @@ def offer_once(region: Region, offers: Sequence[tuple[str, Offer]]) -> list[bool
     for node_id, offer in offers:
         if (node_id, offer.period) not in placing and _may_offer(region, node_id, offer.period):
             placing[node_id, offer.period] = offer
-    region.offer([(node_id, offer) for (node_id, _), offer in placing.items()])
+    region.offer([(node_id, offer) for (node_id, _), offer in placing.items()], automatic=True)
     return [placing.get((node_id, offer.period)) == offer for node_id, offer in offers]
 
 
 def consents(region: Region, pending_confirmations: Sequence[PendingConfirmation]) -> list[PendingConfirmation]:
-    """The deals that the owners' limits allow as they are now; the others wait for the owners' own answers."""
+    """The deals of orders that nodes placed by themselves, if the owners' limits allow them as they are now.
+
+    The others wait for the owners' own answers: who typed an order has the time to abandon what came of it.
+    """
     limits = {node_id: own for relay in region.relays.values() for node_id, own in relay.limits.items()}
     return [question for question in pending_confirmations if _allows(limits.get(question.node.spec.node_id), question)]
 
@@ -180,7 +183,7 @@ def _may_offer(region: Region, node_id: str, period: int) -> bool:
 
 
 def _allows(limits: AutoTradingLimits | None, question: PendingConfirmation) -> bool:
-    if limits is None or not limits.active:
+    if limits is None or not limits.active or not question.automatic:
         return False
     if question.side is Side.ASK:
         return question.price_ticks >= limits.lowest_sell_ticks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gridbourse.market.types import Offer, OrderId
+from gridbourse.market.types import Offer, OrderId, Side
 from gridbourse.node.region import Region
 
 
@@ -18,7 +18,7 @@ def amend(
     energy_wh, price_ticks
         What takes its place, at the end of the new queue.
     energy_quota_wh
-        What a seller may sell in its period; by default what it has sold already and the new quantity.
+        What a seller may sell in its period; by default what all its asks there need.
 
     Returns
     -------
@@ -32,11 +32,12 @@ def amend(
         No node of this folder has such an order.
     """
     master, node, placed = region.placed(order_id)
+    relay = region.relays[master.membership.name]
     offer = Offer(order_id.side, placed.energy_types, order_id.period, energy_wh, price_ticks)
     if energy_quota_wh is None:
-        claims = region.main.market.position(placed.trader, order_id.period)
-        energy_quota_wh = claims.held_wh + claims.sold_wh + energy_wh
-    relay = region.relays[master.membership.name]
+        (needed_wh,) = relay.quotas_wh([(node.spec.node_id, offer)])
+        replaced = region.main.market.order(order_id)
+        energy_quota_wh = needed_wh - (replaced.open_wh if replaced and offer.side is Side.ASK else 0)
     with master.signing():
         signed = node.offer(offer, energy_quota_wh=energy_quota_wh, replaces=order_id)
         (leaf,) = master.slave.submit_records([signed])

@@ -273,7 +273,9 @@ class Region:
         """
         self.relays[self.settlement_agent().membership.name].credit(moneys, payment_reference)
 
-    def offer(self, offers: Sequence[tuple[str, Offer]], *, energy_quota_wh: int | None = None) -> list[OrderId | None]:
+    def offer(
+        self, offers: Sequence[tuple[str, Offer]], *, energy_quota_wh: int | None = None, automatic: bool = False
+    ) -> list[OrderId | None]:
         """Let nodes sign offers and write them to their slave chains, then take them up to the main chain.
 
         Orders of one slave chain keep their sequence; those of different ones arrive master by master.
@@ -283,7 +285,9 @@ class Region:
         offers
             Nodes' names and what each wants.
         energy_quota_wh
-            What each seller may sell in its period; just the offer by default.
+            What each seller may sell in its period; by default what all its asks there need.
+        automatic
+            Whether the nodes do it by themselves, within their owners' limits.
 
         Returns
         -------
@@ -296,10 +300,12 @@ class Region:
         order_ids: dict[int, OrderId | None] = {}
         for name, turns in turns_by_master.items():
             master, relay = self.masters[name], self.relays[name]
+            own = [offers[turn] for turn in turns]
+            quotas_wh = relay.quotas_wh(own) if energy_quota_wh is None else [energy_quota_wh] * len(own)
             with master.signing():
                 signed = [
-                    master.nodes[node_id].offer(offer, energy_quota_wh=energy_quota_wh)
-                    for node_id, offer in (offers[turn] for turn in turns)
+                    master.nodes[node_id].offer(offer, energy_quota_wh=quota_wh, automatic=automatic)
+                    for (node_id, offer), quota_wh in zip(own, quotas_wh, strict=True)
                 ]
                 leaves = master.slave.submit_records(signed)
             relay.submit()

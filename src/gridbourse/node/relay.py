@@ -27,7 +27,7 @@ from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.records import BlockSettings, Cancellation, Confirmation, OrderDetails, keeps_priority
 from gridbourse.market.events import Event, OrderPlaced, OrderRefused
-from gridbourse.market.types import OrderId, Side
+from gridbourse.market.types import Offer, OrderId, Side
 from gridbourse.node.indexing import Indexing
 from gridbourse.node.master import Master
 from gridbourse.node.rematch import ReopenedOrders
@@ -49,6 +49,8 @@ class PendingConfirmation:
     deal_id: int
     energy_wh: int
     price_ticks: int
+    automatic: bool
+    """Whether the node placed the order by itself."""
 
 
 class Relay(NewestRecords):
@@ -197,6 +199,20 @@ class Relay(NewestRecords):
         """Whether a node has signed any order for a delivery period, by itself or by hand."""
         return self._index.orders.has_ordered(node_id, period)
 
+    def quotas_wh(self, offers: Sequence[tuple[str, Offer]]) -> list[int]:
+        """What nodes must be allowed to sell for each of their new offers in turn, with what they offered before."""
+        self.catch_up()
+        needed_wh: dict[tuple[str, int], int] = {}
+        quotas_wh = []
+        for node_id, offer in offers:
+            place = node_id, offer.period
+            if place not in needed_wh:
+                needed_wh[place] = self._index.offered_wh(node_id, self._calendar.day_of(offer.period), offer.period)
+            if offer.side is Side.ASK:
+                needed_wh[place] += offer.energy_wh
+            quotas_wh.append(needed_wh[place])
+        return quotas_wh
+
     def rematch(self) -> list[Event]:
         """Match the nodes' own orders again that a deal which ended left crossed (`gridbourse.node.rematch`)."""
         self.catch_up()
@@ -227,7 +243,10 @@ class Relay(NewestRecords):
         if not asked:
             return []
         return [
-            PendingConfirmation(self._master.nodes[own.node_id], own.side, own.deal_id, own.energy_wh, own.price_ticks)
+            PendingConfirmation(
+                *(self._master.nodes[own.node_id], own.side, own.deal_id),
+                *(own.energy_wh, own.price_ticks, own.automatic),
+            )
             for own in self._market.unanswered(self._name)
             if own.node_id in asked and own.node_id in self._master.nodes
         ]

@@ -19,12 +19,17 @@ from gridbourse.contracts.slave_ledger import LedgerRecord, record_leaf
 from gridbourse.contracts.wallet import GAS_LIMIT
 from gridbourse.crypto.keys import Address
 from gridbourse.errors import GridbourseError, InvalidValue, KeyReused, Rejection, TransactionRejected
+from gridbourse.ledger.records import OrderDetails
 from gridbourse.node.commands.requests import IdempotencyKey, Submit, SubmittedDetails, SubmittedRecord
 from gridbourse.node.folder.store import NodeStore, Submission
 from gridbourse.node.master import Master
 from gridbourse.node.region import Region
 from gridbourse.node.relay import submit
 from gridbourse.text import Message
+from gridbourse.units import PERIOD_SECONDS
+
+FARTHEST_DAYS = 366
+"""Orders are taken for so many delivery days ahead."""
 
 
 class RecordWriter:
@@ -87,6 +92,7 @@ class _Batch:
         self._region = region
         self._store = store
         self._next_nonces: dict[Address, int] = {}
+        self._first_open: int | None = None
         self._place_of: dict[bytes, int] = {}
         self.raw: dict[int, bytes] = {}
         self.places_by_master: dict[str, list[int]] = {}
@@ -99,7 +105,7 @@ class _Batch:
         Raises
         ------
         InvalidValue, EnvelopeError
-            It is no record that its node may submit.
+            It is no record that its node may submit, or an order of which nothing can come.
         KeyReused
             Its key stands for something else.
         TransactionRejected
@@ -126,6 +132,8 @@ class _Batch:
             reason = Rejection.NONCE_TOO_LOW if signed.transaction.nonce < nonce else Rejection.NONCE_TOO_HIGH
             text = f"nonce: {signed.transaction.nonce} is not the node's next; sign with {nonce}"
             raise TransactionRejected(text, reason)
+        if isinstance(record.details, OrderDetails):
+            self._require_tradable(record.details.period)
         self._next_nonces[signed.sender] = nonce + 1
         self._place_of[signed.hash] = place
         self.raw[place] = command.transaction
@@ -133,6 +141,17 @@ class _Batch:
         if (key := command.idempotency) is not None:
             self.submissions[key.principal, key.key] = Submission(key, record.leaf, signed.hash)
         return record
+
+    def _require_tradable(self, period: int) -> None:
+        """Let no order in that would lie on the chain for ever and never trade."""
+        now, calendar = self._region.clock(), self._region.calendar
+        if self._first_open is None:
+            lead_seconds = self._region.main.consortium.settings().gate_lead_seconds
+            self._first_open = (now + lead_seconds) // PERIOD_SECONDS + 1
+        if period < self._first_open:
+            raise InvalidValue("period", period, "a delivery period whose gate is still open")
+        if calendar.day_of(period) > calendar.day_at(now) + FARTHEST_DAYS:
+            raise InvalidValue("period", period, "a delivery period of the next twelve months")
 
     def _known(self, key: IdempotencyKey) -> Submission | None:
         found = self.submissions.get((key.principal, key.key)) or self._store.submission(key)

@@ -254,6 +254,8 @@ def _require_market(settings: Settings) -> None:
         ("market.gate_closure_lead_seconds", settings.gate_lead_seconds, 0, 2**32 - 1),
         ("market.max_candidates", settings.max_candidates, 1, 2**16 - 1),
         ("market.apart_seconds", settings.apart_seconds, 0, 2**32 - 1),
+        ("market.least_wh", settings.least_wh, 1, 2**16 - 1),
+        ("market.bid_multiple", settings.bid_multiple, 1, 2**8 - 1),
         ("settlement.incentive_permille", settings.incentive_permille, 0, 1_000),
         ("settlement.metering_due_seconds", settings.metering_due_seconds, 0, 2**32 - 1),
     )

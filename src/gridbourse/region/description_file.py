@@ -85,6 +85,8 @@ def write_region(spec: RegionSpec, path: Path) -> None:
         f"gate_closure_lead_seconds = {settings.gate_lead_seconds}",
         f"max_candidates = {settings.max_candidates}",
         f"apart_seconds = {settings.apart_seconds}",
+        f"least_wh = {settings.least_wh}",
+        f"bid_multiple = {settings.bid_multiple}",
         f"trading_roles = [{', '.join(toml_text(role.name.lower()) for role in sorted(settings.trading_roles))}]",
         "",
         "[settlement]",
@@ -194,6 +196,8 @@ def _settings(fields: Fields, settlement: Fields) -> Settings:
         incentive_permille=settlement.take("incentive_permille", int, 100),
         metering_due_seconds=settlement.take("metering_due_seconds", int, 86_400),
         apart_seconds=fields.take("apart_seconds", int, 86_400),
+        least_wh=fields.take("least_wh", int, 10),
+        bid_multiple=fields.take("bid_multiple", int, 2),
     )
     fields.require_empty()
     settlement.require_empty()

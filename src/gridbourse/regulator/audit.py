@@ -7,12 +7,13 @@ that does not hold names the chain and the record at fault.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial, reduce
 from typing import TypeVar
 
 from gridbourse.contracts.consortium import SlaveChain
 from gridbourse.contracts.main_chain import MainChain
+from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.contracts.slave_ledger import LedgerRecord, SlaveLedger
 from gridbourse.crypto.node_keys import NodeKeys
 from gridbourse.delivery import DeliveryCalendar, date_text
@@ -53,6 +54,9 @@ from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_he
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.rules.rule_set import RuleHistory
 from gridbourse.text import Message
+
+MOST_READINGS = 50
+"""So often chains are read on before one moment of all of them is given up; each time only what is new."""
 
 _Value = TypeVar("_Value")
 
@@ -111,6 +115,8 @@ class Regulator:
         self._answers: dict[tuple[int, Side], bool] = {}
         self._conduct = ConductAudit(main, self._registered, self._view.deals, self._answers, self._name)
         self._published: list[tuple[ZonePair, int]] = []
+        self._anchors: dict[int, list[Anchor]] = {}
+        self._unread: dict[int, ChainError] = {}
         self._states: dict[int, set[DealState]] = {}
 
     def open(self, ledger: SlaveLedger, record: LedgerRecord) -> Details:
@@ -130,9 +136,12 @@ class Regulator:
             The main chain has no such deal.
         """
         self._catch_up()
-        if deal_id not in self._view.deals:
+        if deal_id in self._view.deals:
+            asked = self._view.deals[deal_id]
+            self._read_together({self._view.master_of[trader] for trader in (asked.seller, asked.buyer)})
+        else:
             raise InvalidValue("deal", deal_id, f"the number of a deal, 1 to {len(self._view.deals)}")
-        deal = self._main.market.deal(deal_id)
+        deal = self._view.deals[deal_id]
         seller, buyer = self._party(deal.ask), self._party(deal.bid)
         for party in (seller, buyer):
             self._walk(party, deal_id, deal)
@@ -143,7 +152,7 @@ class Regulator:
 
         What is merely not done yet is not wrong: an order without its anchor, a deal's end not yet on the slave chains.
         """
-        self._catch_up()
+        self._read_together(self._readings)
         findings: list[str] = []
         for master_id in self._main.consortium.masters():
             try:
@@ -230,7 +239,7 @@ class Regulator:
         )
 
     def _step_newest_record(self, party: PartyTrace) -> str:
-        self._reading(party).catch_up()
+        self._require_read(self._reading(party).master_id)
         return self._step_record(party)
 
     def _step_record(self, party: PartyTrace) -> str:
@@ -255,7 +264,7 @@ class Regulator:
         return place
 
     def _step_inclusion(self, party: PartyTrace) -> str:
-        anchors = self._main.anchors.anchors(self._master_id(party.placed))
+        anchors = self._anchors[self._master_id(party.placed)]
         anchor = party.anchor = self._reading(party).require_included(_reached(party.order).record, anchors)
         return Message(
             "the anchor of blocks {first} to {last}, {count} records, root {root}",
@@ -343,13 +352,14 @@ class Regulator:
     # What an audit looks for
 
     def _wrong_slave(self, master_id: int) -> Iterator[str]:
-        """Read a slave chain up to its newest block; returns what is wrong with its records."""
+        """What is wrong with the records of a slave chain."""
         reading = self._open_reading(master_id)
-        reading.catch_up()
+        self._require_read(master_id)
         yield from reading.findings
         yield from self._wrong_chain(master_id)
-        yield from self._changes.dropped_orders(master_id)
-        yield from self._changes.dropped_cancellations(master_id)
+        newest = self._anchors[master_id][-1] if self._anchors[master_id] else None
+        yield from self._changes.dropped_orders(master_id, newest)
+        yield from self._changes.dropped_cancellations(master_id, newest)
         records = (opened for of_deal in reading.deals.values() for opened in of_deal)
         yield from (found for opened in records if (found := self._mismatch(reading, opened)))
 
@@ -359,7 +369,7 @@ class Regulator:
         chain = reading.slave.chain
         if registered != SlaveChain(chain.chain_id, chain.header(0).hash, reading.slave.ledger.address):
             yield Message("slave chain {name} is not the one that its master registered", name=reading.name)
-        yield from reading.wrong_anchors(self._main.anchors.anchors(master_id))
+        yield from reading.wrong_anchors(self._anchors[master_id])
 
     def _wrong_order(self, placed: OrderPlaced) -> Iterator[str]:
         """Find the first thing that is wrong with an order of the main chain."""
@@ -423,6 +433,29 @@ class Regulator:
 
     def _master_id(self, placed: OrderPlaced) -> int:
         return self._registered[placed.trader].master_id
+
+    def _read_together(self, masters: Collection[int]) -> None:
+        """Read chains until they belong together, whatever is written meanwhile.
+
+        What the main chain tells of orders and answers was on a slave chain before; what a slave chain tells of deals,
+        on the main chain. So both hold only of slave chains that were read while the main chain stood still.
+        """
+        for _ in range(MOST_READINGS):
+            self._catch_up()
+            self._unread.clear()
+            for master_id in sorted(self._readings.keys() & set(masters)):
+                self._anchors[master_id] = self._main.anchors.anchors(master_id)
+                try:
+                    self._readings[master_id].catch_up()
+                except ChainError as error:
+                    self._unread[master_id] = error
+            if self._main.chain.head().height == self._view.height:
+                return
+        raise ChainError("the main chain grows faster than it can be checked; try again when less happens")
+
+    def _require_read(self, master_id: int) -> None:
+        if master_id in self._unread:
+            raise self._unread[master_id]
 
     def _catch_up(self) -> None:
         """Read the main chain, always before the slave chains: what it holds was on one of them before."""

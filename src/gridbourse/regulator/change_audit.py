@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gridbourse.contracts.main_chain import MainChain
+from gridbourse.contracts.slave_anchors import Anchor
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.ledger.records import Cancellation, OrderDetails, keeps_priority
 from gridbourse.market.types import OrderId
@@ -42,9 +43,9 @@ class ChangeAudit:
         self._readings = readings
         self._calendar = calendar
 
-    def dropped_orders(self, master_id: int) -> Iterator[str]:
+    def dropped_orders(self, master_id: int, anchor: Anchor | None) -> Iterator[str]:
         """Find orders that the master anchored, had named the user for, and did not place as they are."""
-        reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
+        reading = self._readings[master_id]
         market, some_refused = self._main.market, bool(self._view.refused)
         refused = set(market.refused_requests(master_id)) if some_refused else set()
         refused_amendments = set(market.refused_amendments(master_id)) if some_refused else set()
@@ -65,9 +66,9 @@ class ChangeAudit:
                 place = reading.place(order.record)
                 yield Message("{place}: the master did not take this order up to the main chain", place=place)
 
-    def dropped_cancellations(self, master_id: int) -> Iterator[str]:
+    def dropped_cancellations(self, master_id: int, anchor: Anchor | None) -> Iterator[str]:
         """Find cancellations that the master anchored and did not take up."""
-        reading, anchor = self._readings[master_id], self._main.anchors.last_anchor(master_id)
+        reading = self._readings[master_id]
         for order_id, cancellations in reading.cancellations.items():
             for opened in cancellations:
                 if opened.is_anchored(anchor) and self._could_be_changed(reading, order_id, opened.details):

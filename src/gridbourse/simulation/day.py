@@ -199,7 +199,7 @@ class _Day:
             offers = self._offers(period)
         self._clock.now += 30
         with self._timed("offers"):
-            region.offer(offers)
+            region.offer(offers, automatic=True)
         self._clock.now += 30
         with self._timed("deals"):
             self._answer(region.deliver())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
@@ -66,6 +66,7 @@ _OPEN_ASKS = select(func.sum(orders.c.open_wh)).where(_SIDE, orders.c.trader == 
 _HAS_ORDERED = select(orders.c.number).where(
     orders.c.node_id == bindparam("node_id"), orders.c.period == bindparam("period")
 )
+_UNFILLED = (OrderStatus.RECORDED, OrderStatus.WAITING)
 _COUNTS = select(orders.c.node_id, func.count()).where(orders.c.node_id.is_not(None)).group_by(orders.c.node_id)
 _PLACED_COUNT = select(func.count()).select_from(orders).where(orders.c.turn.is_not(None))
 _AT_ONCE = 500
@@ -150,10 +151,20 @@ class Orders:
         period: int | None = None,
         status: OrderStatus | None = None,
         before: int | None = None,
+        open_from: int = 0,
         limit: int,
     ) -> list[OrderEntry]:
-        """Recorded orders of a node, of a master's nodes, or of all, newest first, from before a number on."""
+        """Recorded orders of a node, of a master's nodes, or of all, newest first, from before a number on.
+
+        `open_from` is the first period whose gate takes orders: what was not filled before it has lapsed.
+        """
         statement = select(orders).where(orders.c.node_id.is_not(None))
+        if status is OrderStatus.LAPSED:
+            unfilled = [unfilled.value for unfilled in _UNFILLED]
+            statement = statement.where(orders.c.status.in_(unfilled), orders.c.period < open_from)
+            status = None
+        elif status in _UNFILLED:
+            statement = statement.where(orders.c.period >= open_from)
         for column, wanted in (
             (orders.c.node_id, node_id),
             (orders.c.chain, master),
@@ -164,7 +175,8 @@ class Orders:
                 statement = statement.where(column == wanted)
         if before is not None:
             statement = statement.where(orders.c.number < before)
-        return list(map(_entry, self._database.rows(statement.order_by(orders.c.number.desc()).limit(limit))))
+        rows = self._database.rows(statement.order_by(orders.c.number.desc()).limit(limit))
+        return [replace(entry, order=entry.order and as_of(entry.order, open_from)) for entry in map(_entry, rows)]
 
     def counts(self) -> dict[str, int]:
         """How many orders each node recorded."""
@@ -239,6 +251,12 @@ def id_of(row: Any) -> OrderId | None:
     return None if row.turn is None else OrderId(row.period, Side(row.side), row.price_ticks, row.turn)
 
 
+def as_of(order: Order, open_from: int) -> Order:
+    """An order as it stands when `open_from` is the first period whose gate takes orders."""
+    has_lapsed = order.status in _UNFILLED and order.period < open_from
+    return replace(order, status=OrderStatus.LAPSED) if has_lapsed else order
+
+
 def details_of(row: Any) -> OrderDetails:
     """What a node recorded, as it is known here."""
     return OrderDetails(
@@ -251,6 +269,7 @@ def details_of(row: Any) -> OrderDetails:
         row.energy_wh,
         row.price_ticks,
         int(row.replaces, 16) if row.replaces else 0,
+        bool(row.automatic),
     )
 
 

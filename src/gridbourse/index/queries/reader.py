@@ -86,6 +86,14 @@ class IndexReader:
         found: int = self.database.value(_SEQUENCE) or 0
         return found
 
+    def offered_wh(self, node_id: str, day: int, period: int) -> int:
+        """What a node's asks in a period of a delivery day take up: what waits, what deals hold, and what is sold."""
+        trader = self.participants.trader(node_id, day)
+        if trader is None:
+            return 0
+        claims = self.accounts.position(trader, period)
+        return self.orders.open_asks_wh(trader, period) + claims.held_wh + claims.sold_wh
+
     def changes(self, after: int, last: int) -> list[Change] | None:
         """Changes behind a number, up to another; None if they are not all remembered."""
         if after == last:

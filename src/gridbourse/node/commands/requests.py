@@ -210,6 +210,8 @@ class ChangeSettings:
     cap_ticks: Annotated[int, Between(0, 2**16 - 1)] | None = None
     gate_lead_seconds: Annotated[int, Between(0, 2**32 - 1)] | None = None
     max_candidates: Annotated[int, Between(1, 2**16 - 1)] | None = None
+    least_wh: Annotated[int, Between(1, 2**16 - 1)] | None = None
+    bid_multiple: Annotated[int, Between(1, 2**8 - 1)] | None = None
 
 
 @dataclass(frozen=True, slots=True)

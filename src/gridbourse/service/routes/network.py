@@ -37,6 +37,8 @@ class SettingsVote(_Body):
     cap_ticks: Annotated[int | None, Field(ge=0, lt=2**16)] = None
     gate_lead_seconds: Annotated[int | None, Field(ge=0, lt=2**32)] = None
     max_candidates: Annotated[int | None, Field(ge=1, lt=2**16)] = None
+    least_wh: Annotated[int | None, Field(ge=1, lt=2**16)] = None
+    bid_multiple: Annotated[int | None, Field(ge=1, lt=2**8)] = None
 
 
 class AdmissionVote(_Body):

@@ -72,6 +72,8 @@ class MarketQueries:
             gate_lead_seconds=settings.gate_lead_seconds,
             trading_roles=sorted(role.name.lower() for role in settings.trading_roles),
             region_display_name=self._region.display_name,
+            least_wh=settings.least_wh,
+            bid_multiple=settings.bid_multiple,
         )
 
     def periods(self, day: int | None = None, *, active_only: bool = False) -> list[PeriodSummary]:
@@ -160,20 +162,23 @@ class MarketQueries:
             quota_wh=None if own is None or offer.side is Side.BID else self._free_quota(own, offer.period),
             cooling_off_seconds=self._settings().cooling_off_seconds,
             gate_closes_at=self.gate_closes_at(offer.period),
-            obstacles=[reason.name.lower() for reason in self.obstacles(offer)],
+            obstacles=[reason.name.lower() for reason in self.obstacles(offer, free)],
             warnings=[Reason.DEPOSIT_TOO_SMALL.name.lower()] if needed_money > (free or 0) else [],
         )
 
-    def obstacles(self, offer: Offer) -> list[Reason]:
-        """Why the market would refuse an order as things stand."""
+    def obstacles(self, offer: Offer, free_money: int | None = None) -> list[Reason]:
+        """Why the market would refuse an order as things stand, of a trader with so much free money if it is known."""
         settings = self._settings()
         found = []
         if self._clock() >= self.gate_closes_at(offer.period):
             found.append(Reason.GATE_CLOSED)
         if not settings.floor_ticks <= offer.price_ticks <= settings.cap_ticks:
             found.append(Reason.PRICE_OUT_OF_BOUNDS)
-        if offer.energy_wh == 0:
-            found.append(Reason.ENERGY_ZERO)
+        if offer.energy_wh < settings.least_wh:
+            found.append(Reason.ENERGY_TOO_SMALL)
+        most_money = None if free_money is None else free_money * settings.bid_multiple
+        if offer.side is Side.BID and most_money is not None and offer.energy_wh * offer.price_ticks > most_money:
+            found.append(Reason.DEPOSIT_TOO_SMALL)
         if offer.side is Side.ASK and offer.energy_types.bit_count() != 1:
             found.append(Reason.ENERGY_TYPES_INVALID)
         return found

@@ -188,7 +188,8 @@ class Offering:
     def _told(self, node_id: str, row: Row) -> AutomaticOffer | None:
         """A decision as it turned out; None of an offer that did not get to the chain: it will be decided anew."""
         period, outcome = row["period"], OfferOutcome(row["outcome"])
-        entries = self._index.orders.newest(node_id=node_id, period=period, limit=MOST_ORDERS)
+        open_from = self._next_periods().start
+        entries = self._index.orders.newest(node_id=node_id, period=period, open_from=open_from, limit=MOST_ORDERS)
         orders = [entry.order for entry in reversed(entries) if entry.order]
         own = next((order for order in orders if _is_of(order, row)), None)
         if outcome is OfferOutcome.OFFERED and own is None:

@@ -157,7 +157,8 @@ class Exchange:
         keys, chain_id = RegionKeys(folder), rules_in_force.kept_chain_ids[MAIN]
         self.market = MarketQueries(self.index, self.calendar, self._settings, spec, chain_id, clock)
         self._signer = RecordSigner(node)
-        self.trading = Trading(self.index, self.calendar, node, self._signer, clock)
+        first_open_period = self.market.first_open_period
+        self.trading = Trading(self.index, self.calendar, node, self._signer, first_open_period, clock)
         self.metering = Metering(folder / READINGS_FILE, spec.name, self.directory, broker, clock)
         self.offering = Offering(self.index, self.calendar, self.metering, node, self.store, self._settings, clock)
         self.statements = Statements(self.trading, self.index, self.calendar, spec)

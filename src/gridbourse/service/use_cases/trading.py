@@ -28,7 +28,7 @@ from gridbourse.errors import (
 )
 from gridbourse.index.naming import order_text, side_name, side_of, type_names, types_of
 from gridbourse.index.participants import Participant
-from gridbourse.index.queries.orders import OrderEntry
+from gridbourse.index.queries.orders import OrderEntry, as_of
 from gridbourse.index.queries.reader import IndexReader
 from gridbourse.index.queries.trades import deal_place
 from gridbourse.ledger.records import Cancellation, Confirmation, LimitsSet, OrderDetails
@@ -56,6 +56,8 @@ class Trading:
         Writes what nodes signed themselves.
     signer
         Signs for those whose keys are kept.
+    first_open_period
+        The first delivery period whose gate takes orders.
     clock
         Seconds since the epoch.
     """
@@ -66,12 +68,14 @@ class Trading:
         calendar: DeliveryCalendar,
         node: NodeClient,
         signer: RecordSigner,
+        first_open_period: Callable[[], int],
         clock: Callable[[], int],
     ) -> None:
         self._index = index
         self._calendar = calendar
         self._node = node
         self._signer = signer
+        self._first_open_period = first_open_period
         self._clock = clock
 
     # Orders
@@ -222,7 +226,10 @@ class Trading:
         require(principal, Right.READ_NODE)
         own = self._own(principal, node_id)
         before = read_cursor(cursor)
-        found = self._index.orders.newest(**own, period=period, status=status, before=before, limit=limit + 1)
+        open_from = self._first_open_period()
+        found = self._index.orders.newest(
+            **own, period=period, status=status, before=before, open_from=open_from, limit=limit + 1
+        )
         return page_of(found, limit, place=lambda entry: entry.number, view=_shown)
 
     def order(self, principal: Principal, order_id: str) -> Order:
@@ -236,7 +243,7 @@ class Trading:
         if entry is None or entry.order is None:
             raise NotFound(otherwise)
         self._require_reach(principal, entry.order.node_id, otherwise)
-        return entry.order
+        return as_of(entry.order, self._first_open_period())
 
     # Deals
 
@@ -349,12 +356,7 @@ class Trading:
         return entry.order
 
     def _offered_wh(self, node_id: str, period: int) -> int:
-        """What a node's asks in a period take up: what waits, what deals hold, and what is sold."""
-        trader = self._index.participants.trader(node_id, self._calendar.day_of(period))
-        if trader is None:
-            return 0
-        claims = self._index.accounts.position(trader, period)
-        return self._index.orders.open_asks_wh(trader, period) + claims.held_wh + claims.sold_wh
+        return self._index.offered_wh(node_id, self._calendar.day_of(period), period)
 
     def _node_of(self, principal: Principal) -> Participant:
         node = self._index.participants.node(principal.name)
