@@ -91,5 +91,5 @@ def test_what_there_is_not_is_named(run, day, arguments, words):
 
 def test_a_day_that_is_no_date_is_refused(run, day):
     outcome = run("statement", "x", "--day", "yesterday", "--region", day[0])
-    assert outcome.exit_code == 2
-    assert "%Y-%m-%d" in outcome.output or "YYYY-MM-DD" in outcome.output
+    assert outcome.exit_code == 1
+    assert "day: 'yesterday' is not valid; give a date as 2026-11-30" in str(outcome.exception)

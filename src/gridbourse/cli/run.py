@@ -51,7 +51,13 @@ _LOCK_SECONDS = 20.0
 @click.option(
     "--anchor-seconds", type=click.FloatRange(min=0.0), default=20.0, show_default=True, help="Between two anchors."
 )
-@click.option("--log-level", type=int, default=logging.INFO, hidden=True)
+@click.option(
+    "--log-level",
+    type=int,
+    default=logging.INFO,
+    hidden=True,
+    help="The least severe that is logged: 20 what happens, 30 what is wrong.",
+)
 @click.option("--lifeline", "descriptor", type=int, hidden=True, help="What ties the node to the web server beside it.")
 def run(
     folder: Path,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from gridbourse.index.queries.reader import IndexReader
-from gridbourse.index.records import DayRecord
+from gridbourse.index.queries.records import DayRecord
 from gridbourse.ledger.balancing_records import CapacityDetails, MeteredDetails, ScheduleDetails, StatementDetails
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.payout_records import PayoutInstruction

@@ -22,7 +22,7 @@ from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import ContractReverted, InvalidValue, TransactionRejected
 from gridbourse.index.newest_records import NewestRecords
 from gridbourse.index.queries.reader import IndexReader
-from gridbourse.index.records import RecordEntry
+from gridbourse.index.queries.records import RecordEntry
 from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.records import BlockSettings, Cancellation, Confirmation, OrderDetails, keeps_priority

@@ -73,7 +73,7 @@ def test_transactions_as_large_as_they_may_be_reach_every_node(network, probe):
     chain = network["hydro"].chain
     nonce = chain.next_nonce(BOB.address)
     large = [
-        signed(BOB, nonce + turn, probe, store(turn, 1) + bytes(990_000), gas_limit=5_000_000) for turn in range(3)
+        signed(BOB, nonce + turn, probe, store(turn, 1) + bytes(990_000), gas_limit=10_000_000) for turn in range(3)
     ]
     assert all(receipt.succeeded for receipt in chain.submit(large))
     network.wait_equal()
@@ -174,7 +174,8 @@ def test_a_damaged_chain_is_refused_and_fetched_again(network, probe):
     network.stop("industry")
     folder = NodeFolder(network.folder / "industry")
     content = bytearray(folder.chain.read_bytes())
-    content[len(content) // 2] ^= 1
+    for page in range(len(content) // 8_192):
+        content[8_192 * page + 4_000] ^= 1
     folder.chain.write_bytes(content)
     with pytest.raises(ChainCorrupted):
         Node(folder.path)

@@ -16,8 +16,8 @@ from gridbourse.index.participants import ParticipantRegistry
 from gridbourse.index.queries.accounts import Accounts
 from gridbourse.index.queries.months import Months
 from gridbourse.index.queries.orders import Orders
+from gridbourse.index.queries.records import Records
 from gridbourse.index.queries.trades import Trades
-from gridbourse.index.records import Records
 from gridbourse.index.schema import changes, index_state
 
 _SEQUENCE = select(index_state.c.sequence)

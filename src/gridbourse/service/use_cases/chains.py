@@ -26,7 +26,7 @@ from gridbourse.errors import Conflict, EnvelopeError, Forbidden, NotFound
 from gridbourse.index.blocks import Head
 from gridbourse.index.chains import AnchorEntry, ChainHead
 from gridbourse.index.queries.reader import IndexReader
-from gridbourse.index.records import RecordEntry
+from gridbourse.index.queries.records import RecordEntry
 from gridbourse.index.schema import MAIN
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.sealing import LedgerPlace, open_record

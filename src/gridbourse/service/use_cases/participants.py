@@ -11,7 +11,7 @@ from gridbourse.contracts.abi import contract_abi
 from gridbourse.contracts.consortium import Consortium
 from gridbourse.index.chains import VoteEntry
 from gridbourse.index.queries.reader import IndexReader
-from gridbourse.index.records import ReportEntry
+from gridbourse.index.queries.records import ReportEntry
 from gridbourse.index.schema import MAIN
 from gridbourse.ledger.balancing_records import StatementDetails
 from gridbourse.market.types import Role
