@@ -14,6 +14,7 @@ from gridbourse.market.types import DealState, EnergyType, Offer, Side
 from gridbourse.metering.intake import Intake, MeteringPoint
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import AutoTradingLimits
+from gridbourse.node.connections import register_meter
 from gridbourse.node.offering import Agent, Obstacle, _allows, consents, decide, expect_from, offer_once
 from gridbourse.node.region import Region
 from gridbourse.node.relay import PendingConfirmation
@@ -179,7 +180,7 @@ def test_a_revoked_node_offers_nothing(trading):
 def test_a_meter_is_a_record_of_its_master_and_entered_once(region):
     old, new = Address(b"\x01" * 20), Address(b"\x02" * 20)
     for meter in (old, old, new, old):
-        region.register_meter("Anna", meter, 17_000)
+        register_meter(region, "Anna", meter, 17_000)
     entered = records_of(region, "roofs", MeterRegistered)
     assert [record.meter_hex for record in entered] == [old.hex(), new.hex(), old.hex()]
     assert entered[0].point == MeteringPoint(old, 17_000)
@@ -190,9 +191,9 @@ def test_a_meter_is_a_record_of_its_master_and_entered_once(region):
 
 
 def test_a_meter_of_one_node_is_never_another_ones(region):
-    region.register_meter("Anna", Address(b"\x01" * 20), 17_000)
+    register_meter(region, "Anna", Address(b"\x01" * 20), 17_000)
     for other in ("Arno", "Bert"):
         with pytest.raises(InvalidValue, match="no other node"):
-            region.register_meter(other, Address(b"\x01" * 20), 17_000)
+            register_meter(region, other, Address(b"\x01" * 20), 17_000)
     with pytest.raises(InvalidValue, match="limit_w"):
-        region.register_meter("Bert", Address(b"\x02" * 20), 0)
+        register_meter(region, "Bert", Address(b"\x02" * 20), 0)

@@ -11,6 +11,7 @@ from gridbourse.ledger.balancing_records import MeteredDetails
 from gridbourse.ledger.records import DealDetails
 from gridbourse.market.events import IntentRecorded, OrderPlaced
 from gridbourse.market.types import Side
+from gridbourse.node.connections import register_meter
 from gridbourse.node.jobs.job import REGION, JobSchedule, Task
 from gridbourse.node.jobs.loop import RegionLoop
 from gridbourse.node.jobs.metering.metered_files import MeteredFiles
@@ -248,7 +249,7 @@ def test_a_day_in_two_files_is_one_day_and_a_correction_counts(region, tmp_path)
 def test_a_reading_above_what_the_meter_can_count_is_refused(region, tmp_path):
     from gridbourse.crypto.keys import Address
 
-    region.register_meter("Anna", Address(bytes(19) + b"\x01"), 8_000)
+    register_meter(region, "Anna", Address(bytes(19) + b"\x01"), 8_000)
     path = tmp_path / "day.csv"
     path.write_text(f"node,period,metered_wh\nAnna,{PERIOD},2001\nAnna,{PERIOD + 1},2002\n")
     assert metered(region, tmp_path) == {("Anna", PERIOD): 2_001}

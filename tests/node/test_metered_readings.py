@@ -10,6 +10,7 @@ from gridbourse.delivery import date_day
 from gridbourse.ledger.balancing_records import MeteredDetails, StatementDetails
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.meter import Meter
+from gridbourse.node.connections import register_meter
 from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.jobs.loop import RegionLoop
 from gridbourse.node.region import Region
@@ -36,7 +37,7 @@ class Street:
         self.journal = Journal(folder / READINGS_FILE)
         self.meters = {name: Meter(SigningKey.generate()) for name in METERED}
         for name, meter in self.meters.items():
-            self.region.register_meter(name, meter.address, 100_000)
+            register_meter(self.region, name, meter.address, 100_000)
         self.loop = RegionLoop(self.region, ALWAYS)
 
     def round(self):

@@ -9,6 +9,7 @@ from gridbourse.market.types import EnergyType, Side
 from gridbourse.metering.journal import Journal
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import AutoTradingLimits
+from gridbourse.node.connections import register_meter
 from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.jobs.loop import RegionLoop
 from gridbourse.region.layout import READINGS_FILE
@@ -30,7 +31,7 @@ def limits(**changes):
 def scene(region, folder, clock):
     """Anna's meter has told for three days that she feeds in 2 kWh in every period; nobody offers anything."""
     meter = Meter(SigningKey.generate())
-    region.register_meter("Anna", meter.address, 100_000)
+    register_meter(region, "Anna", meter.address, 100_000)
     last = clock.now // 900 - 1
     journal = Journal(folder / READINGS_FILE)
     for period in range(last - 3 * 96, last + 1):

@@ -19,7 +19,6 @@ from typing import Self
 
 from gridbourse.chain.clock import WatchedClock, system_clock
 from gridbourse.chain.interface import Chain
-from gridbourse.crypto.keys import Address
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue
 from gridbourse.index.balance import Balance
@@ -29,7 +28,7 @@ from gridbourse.index.money import Money
 from gridbourse.index.queries.reader import IndexReader
 from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.function_node import FunctionNode
-from gridbourse.ledger.records import BlockSettings, LimitsSet, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
+from gridbourse.ledger.records import BlockSettings, LimitsSet, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import Offer, OrderId
 from gridbourse.metering.surplus import AutoTradingLimits
@@ -322,33 +321,6 @@ class Region:
         A node is switched off by limits that are not active (`gridbourse.node.offering`).
         """
         self.write([LimitsSet.of(node_id, allowed) for node_id, allowed in limits.items()])
-
-    def register_meter(self, node_id: str, meter: Address, limit_w: int) -> None:
-        """Let a master record which meter stands at the connection of one of its nodes. Repeated, it records nothing.
-
-        Parameters
-        ----------
-        node_id
-            The node.
-        meter
-            Address of the meter's key. A meter that is exchanged is another one; the readings of the old one stay.
-        limit_w
-            The most that the connection carries, in W.
-
-        Raises
-        ------
-        InvalidValue
-            Nobody has such a node, the meter is or was another node's, or the limit is out of range.
-        """
-        master, stated = self.master_of(node_id), MeterRegistered(node_id, meter.hex(), limit_w)
-        for relay in self.relays.values():
-            relay.catch_up()
-            known = relay.meters.get(stated.meter_hex, stated)
-            if known.node_id != node_id:
-                raise InvalidValue("meter", f"0x{stated.meter_hex}", "a meter that no other node has or had")
-        own = [known for known in self.relays[master.membership.name].meters.values() if known.node_id == node_id]
-        if own[-1:] != [stated]:
-            master.write([(stated, (master.nodes[node_id].encryption_public,))])
 
     def set_blocks(self, name: str, settings: BlockSettings) -> None:
         """Let a master say how its slave chain makes blocks. Raises `InvalidValue` if it has none here."""

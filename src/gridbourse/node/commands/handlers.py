@@ -17,6 +17,7 @@ from gridbourse.errors import InvalidValue, NodeUnreachable
 from gridbourse.ledger.records import BlockSettings
 from gridbourse.node.commands import chain_views, requests
 from gridbourse.node.commands.requests import TraceReport
+from gridbourse.node.connections import register_meter
 from gridbourse.node.folder.backup import back_up
 from gridbourse.node.hosting.worker import RegionWorker
 from gridbourse.node.jobs.money.pay_out import confirm_payout
@@ -104,7 +105,7 @@ def _confirm_payout(region: Region, command: requests.ConfirmPayout) -> None:
 
 
 def _register_meter(region: Region, command: requests.RegisterMeter) -> None:
-    region.register_meter(command.node_id, command.meter, command.limit_w)
+    register_meter(region, command.node_id, command.meter, command.limit_w)
 
 
 def _set_blocks(region: Region, command: requests.SetBlocks) -> None:
