@@ -99,6 +99,7 @@ bench: $(VENV)/bench contracts/node_modules
 	$(BIN)/python -m bench.million out/bench
 	$(BIN)/python -m bench.records out/bench
 	$(BIN)/python -m bench.index out/bench
+	$(BIN)/python -m bench.node out/bench
 	$(BIN)/python -m bench.auction out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.against_others out/bench
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.rpc out/bench
