@@ -12,6 +12,8 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import Field
 
+from gridbourse.text import DisplayName
+
 _Item = TypeVar("_Item")
 
 Period = Annotated[
@@ -104,6 +106,7 @@ class MarketSettings:
     cap_ticks: PriceTicks
     gate_lead_seconds: Annotated[int, Field(description="How long before delivery a gate closes.", examples=[900])]
     trading_roles: list[str]
+    region_display_name: DisplayName
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +341,9 @@ class Statement:
     open_periods: Annotated[int, Field(description="Not settled, for want of a reading; summed over the nodes.")]
     unsettled_nodes: Annotated[
         list[NodeId], Field(description="Not settled against their meters yet: for these the lines are deals only.")
+    ]
+    display_names: Annotated[
+        dict[str, DisplayName], Field(description="What people call the nodes of the lines, by node id.")
     ]
 
 

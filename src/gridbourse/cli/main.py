@@ -54,6 +54,7 @@ SECTIONS = {
     "Take part": {
         "account": _Entry("account", "Accounts of a master's nodes"),
         "token": _Entry("account", "API tokens"),
+        "member": _Entry("member", "Masters, their names and what they publish"),
         "key": _Entry("key", "Rotate and revoke keys"),
         "vote": _Entry("vote", "Vote as a master"),
         "device": _Entry("device", "Act as a function node, with its own key"),

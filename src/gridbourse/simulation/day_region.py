@@ -17,7 +17,8 @@ from gridbourse.errors import InvalidValue
 from gridbourse.grid.dispatch import Line
 from gridbourse.market.types import EnergyType, Role
 from gridbourse.metering.surplus import AutoTradingLimits
-from gridbourse.region.description import NodeKind, NodeSpec, RegionSpec, read_region
+from gridbourse.region.description import NodeKind, NodeSpec, RegionSpec
+from gridbourse.region.description_file import read_region
 from gridbourse.simulation.scenario.description import REGION_FILE
 from gridbourse.simulation.scenario.shipped import shipped
 from gridbourse.units import price_ticks

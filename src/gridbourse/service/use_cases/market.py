@@ -71,6 +71,7 @@ class MarketQueries:
             cap_ticks=settings.cap_ticks,
             gate_lead_seconds=settings.gate_lead_seconds,
             trading_roles=sorted(role.name.lower() for role in settings.trading_roles),
+            region_display_name=self._region.display_name,
         )
 
     def periods(self, day: int | None = None, *, active_only: bool = False) -> list[PeriodSummary]:

@@ -23,7 +23,8 @@ from gridbourse.errors import InvalidValue
 from gridbourse.grid.dispatch import Line, PowerNetwork
 from gridbourse.market.auction import Rationing, TieRule
 from gridbourse.market.types import EnergyType
-from gridbourse.region.description import RegionSpec, read_region
+from gridbourse.region.description import RegionSpec
+from gridbourse.region.description_file import read_region
 from gridbourse.simulation.scenario import profiles as profile_files
 from gridbourse.simulation.scenario import wants as want_files
 from gridbourse.simulation.scenario.participants import FILE as PARTICIPANTS_FILE
