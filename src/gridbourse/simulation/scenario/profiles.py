@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -63,7 +64,7 @@ class ProfileBook:
     def __init__(self, table: ProfileTable | None, periods: range, zone: ZoneInfo) -> None:
         self._table = table
         self._periods = periods
-        self._simbench = Profiles.load()
+        self._simbench = _simbench()
         self._places = [_simbench_place(self._simbench, period, zone) for period in periods]
 
     def names(self) -> list[str]:
@@ -166,6 +167,12 @@ def _candidates(line: Line, zone: ZoneInfo) -> list[int]:
     if not shown:
         raise line.wrong(TIME, "a time that clocks show: they are put forward then")
     return [int(moment.timestamp()) // PERIOD_SECONDS for moment in shown]
+
+
+@cache
+def _simbench() -> Profiles:
+    """Read once in a process: it takes longer than all else of a small scenario."""
+    return Profiles.load()
 
 
 def _simbench_place(profiles: Profiles, period: int, zone: ZoneInfo) -> int:
