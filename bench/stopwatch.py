@@ -20,10 +20,13 @@ class Stopwatch:
     ----------
     parts
         For each part the dotted names of its functions.
+    clock
+        Seconds since any moment.
     """
 
-    def __init__(self, parts: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, parts: Mapping[str, Sequence[str]], clock: Callable[[], float] = time.perf_counter) -> None:
         self._parts = parts
+        self._clock = clock
         self._inner = 0.0
         self._patches = ExitStack()
         self.seconds = dict.fromkeys([*parts, "rest"], 0.0)
@@ -32,21 +35,21 @@ class Stopwatch:
         for part, names in self._parts.items():
             for name in names:
                 self._patches.enter_context(patch(name, self._timed(part, resolve_name(name))))
-        self._begin = time.perf_counter()
+        self._begin = self._clock()
         return self
 
     def __exit__(self, *_: object) -> None:
-        elapsed = time.perf_counter() - self._begin
+        elapsed = self._clock() - self._begin
         self._patches.close()
         self.seconds["rest"] = elapsed - sum(self.seconds.values())
 
     def _timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            begin, outer, self._inner = time.perf_counter(), self._inner, 0.0
+            begin, outer, self._inner = self._clock(), self._inner, 0.0
             try:
                 return function(*args, **kwargs)
             finally:
-                elapsed = time.perf_counter() - begin
+                elapsed = self._clock() - begin
                 self.seconds[part] += elapsed - self._inner
                 self._inner = outer + elapsed
 

@@ -50,6 +50,27 @@ class Message(str):
 
 
 @dataclass(frozen=True, slots=True)
+class DisplayName:
+    """What people call somebody in each language, beside the short name that everything is filed under.
+
+    Parameters
+    ----------
+    en, zh
+        The name in English and in Chinese; empty where there is none.
+    """
+
+    en: str = ""
+    zh: str = ""
+
+    def read(self, language: Language, short: str) -> str:
+        """The name in a language; else that in the other one, or the short name."""
+        return (self.zh if language == "zh" else self.en) or self.en or self.zh or short
+
+
+NO_DISPLAY_NAME = DisplayName()
+
+
+@dataclass(frozen=True, slots=True)
 class Translation:
     """The texts of one language.
 

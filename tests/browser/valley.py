@@ -11,7 +11,7 @@ from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.region import Region
 from gridbourse.node.settling.settle_day import settle_day
-from gridbourse.region.description import read_region
+from gridbourse.region.description_file import read_region
 from gridbourse.service.rights import Kind
 from gridbourse.simulation.profiles import Profiles
 from service import Service, until

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from gridbourse import __version__
+from gridbourse.cli.main import COMMANDS as LISTED
 from gridbourse.cli.main import gridbourse, main
 
 DESCRIPTION = """\
@@ -121,6 +122,23 @@ def test_every_command_says_what_it_does_and_what_it_takes(run, command, option)
     usage, description, *_ = result.output.split("\n\n")
     assert usage.startswith(f"Usage: gridbourse {' '.join(command)}".rstrip())
     assert description.endswith(".")
+
+
+def test_the_list_of_commands_loads_none_of_them():
+    """Half of them take a second or more to load; who looks for a command waits for nothing."""
+    listing = (
+        "import sys; from gridbourse.cli.main import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", listing, "--help"], capture_output=True, text=True, check=True)
+    assert all(f"\n  {name} " in done.stdout for name in LISTED)
+    loaded = {module for module in done.stderr.split() if module.startswith("gridbourse.")}
+    assert not {module for module in loaded if module.startswith("gridbourse.cli.")} - {"gridbourse.cli.main"}
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_every_command_in_the_list_is_one(run, name):
+    assert run(name, "--help").output.startswith(f"Usage: gridbourse {name}")
 
 
 def test_every_option_of_the_demo_says_what_it_is_for(run):

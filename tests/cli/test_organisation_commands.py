@@ -16,7 +16,8 @@ from gridbourse.cli.region import region
 from gridbourse.cli.run import run
 from gridbourse.errors import InvalidValue
 from gridbourse.node.folder.chains import read_token
-from gridbourse.region.description import Engine, MainChainSpec, read_region, write_region
+from gridbourse.region.description import Engine, MainChainSpec
+from gridbourse.region.description_file import read_region, write_region
 
 DESCRIPTION = """\
 name = "valley"
@@ -74,8 +75,8 @@ def test_keys_are_made_for_one_member_and_what_it_hands_in_is_named(description,
     with pytest.raises(InvalidValue, match="new or empty folder"):
         call(region, "keys", description, tmp_path / "grid", "--name", "grid")
     with pytest.raises(InvalidValue, match="roofs"):
-        call(region, "keys", description, tmp_path / "roofs", "--name", "roofs")
-    assert not (tmp_path / "roofs").exists(), "its file lists no function node"
+        call(region, "keys", description, tmp_path / "cellars", "--name", "cellars")
+    assert not (tmp_path / "cellars").exists(), "nobody of this name takes part"
 
 
 def test_an_embedded_chain_is_founded_with_its_region(grid):

@@ -7,6 +7,7 @@ from index_region import DAY, NODES, PERIOD, SPEC, everything, indexed
 
 from gridbourse.api.schema import DealStatus, OrderStatus
 from gridbourse.market.types import DealState, EnergyType, Offer, Side
+from gridbourse.node.order_changes import amend, cancel
 from gridbourse.node.region import Region
 from gridbourse.service.use_cases.market import MarketQueries
 
@@ -51,9 +52,9 @@ def do_something(region, fold, chance):
         offers = [(chance.choice(NODES), an_offer(chance)) for _ in range(chance.randrange(1, 6))]
         region.offer(offers, energy_quota_wh=600)
     elif what < 0.6 and (waiting := [entry for entry in fold.orders() if entry.order.open_wh]):
-        region.cancel(chance.choice(waiting).order_id)
+        cancel(region, chance.choice(waiting).order_id)
     elif what < 0.7 and (waiting := [entry for entry in fold.orders() if entry.order.open_wh]):
-        region.amend(chance.choice(waiting).order_id, energy_wh=chance.randrange(1, 300), price_ticks=3_600)
+        amend(region, chance.choice(waiting).order_id, energy_wh=chance.randrange(1, 300), price_ticks=3_600)
     elif what < 0.9:
         questions = region.deliver()
         region.answer(chance.sample(questions, len(questions) // 2), confirmed=chance.random() < 0.7)

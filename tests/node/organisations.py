@@ -13,7 +13,8 @@ from gridbourse.node.folder.chains import BLOCK_GAS_LIMIT, MAIN, make_token, rea
 from gridbourse.node.folder.key_rotation import REGULATOR
 from gridbourse.node.folder.setup import found, make_share
 from gridbourse.node.region import Region
-from gridbourse.region.description import Engine, MainChainSpec, read_region, write_region
+from gridbourse.region.description import Engine, MainChainSpec
+from gridbourse.region.description_file import read_region, write_region
 
 NAMES = ("roofs", "grid", REGULATOR)
 

@@ -13,18 +13,10 @@ from gridbourse.crypto.keys import Address
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Role, Settings
 from gridbourse.node.folder import chains as engines
-from gridbourse.region.description import (
-    KINDS_BELOW,
-    Engine,
-    MainChainSpec,
-    MasterSpec,
-    NodeKind,
-    NodeSpec,
-    RegionSpec,
-    read_region,
-    write_region,
-)
+from gridbourse.region.description import KINDS_BELOW, Engine, MainChainSpec, MasterSpec, NodeKind, NodeSpec, RegionSpec
+from gridbourse.region.description_file import read_region, write_region
 from gridbourse.region.names import comparable, require_name
+from gridbourse.text import DisplayName
 
 TEXT = """\
 name = "Mianyang"
@@ -76,6 +68,14 @@ def market_settings(draw):
     return Settings(*market, cap, draw(st.integers(0, 1_000)), draw(words), draw(words), *draw(bounds))
 
 
+display_names = st.builds(DisplayName, st.just("") | names, st.just("") | names)
+
+
+def others_below(role):
+    """What a master may have below it any number of times."""
+    return KINDS_BELOW[role] - {NodeKind.OWN}
+
+
 confirmations = st.one_of(st.just("finalized"), st.integers(0, 1_000))
 
 
@@ -90,11 +90,12 @@ def regions(draw):
             name,
             role,
             tuple(
-                NodeSpec(next(node_ids), draw(st.sampled_from(sorted(KINDS_BELOW[role]))), draw(texts))
-                for _ in range(draw(st.integers(0, 2)))
+                NodeSpec(next(node_ids), draw(st.sampled_from(sorted(kinds))), draw(texts))
+                for kinds in draw(st.sampled_from([(), (KINDS_BELOW[role],), (KINDS_BELOW[role], others_below(role))]))
             ),
             draw(st.sampled_from(["", "http://127.0.0.1:8546"])),
             draw(confirmations),
+            DisplayName(f"{name} & sons", f"公司{name}") if draw(st.booleans()) else DisplayName(),
         )
         for name, role in zip(master_names, roles, strict=True)
     )
@@ -111,6 +112,7 @@ def regions(draw):
         draw(st.booleans()),
         main_chain=main_chain,
         time_zone=draw(st.sampled_from(["UTC", "Asia/Shanghai", "America/Argentina/Buenos_Aires"])),
+        display_name=draw(display_names),
     )
 
 

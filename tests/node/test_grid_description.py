@@ -7,7 +7,7 @@ from small_region import SPEC
 
 from gridbourse.errors import InvalidValue
 from gridbourse.node.planning import power_network
-from gridbourse.region.description import read_region, write_region
+from gridbourse.region.description_file import read_region, write_region
 from gridbourse.region.grid import GridSpec, LineSpec
 
 LINE = LineSpec("pass", "hills", "river", 400, 500)

@@ -24,6 +24,7 @@ from small_region import (
 
 from gridbourse.errors import InvalidValue
 from gridbourse.index.queries.reader import IndexReader
+from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.records import DayOpened, DealDetails
 from gridbourse.market.events import DealSettled, OrderPlaced, OrderRefused, PartyConfirmed, QuotaSet
 from gridbourse.market.types import DealState, Side
@@ -138,8 +139,9 @@ def test_another_up_link_over_the_same_chains_finds_nothing_left_to_do(region):
     heights = [region.main.chain.head().height, *(slave_height(master) for master in region.masters.values())]
     region.forget_index()
     region.catch_up()
+    market = MarketReader(region.database, lambda: region._indexing.sequence)
     region.relays = {
-        name: Relay(master, region._indexing, IndexReader(region.database), region.calendar)
+        name: Relay(master, region._indexing, IndexReader(region.database), market, region.calendar)
         for name, master in region.masters.items()
     }
     trade(region)

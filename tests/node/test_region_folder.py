@@ -56,13 +56,6 @@ def test_what_is_there_already_is_not_touched(tmp_path, kind):
     assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]
 
 
-def test_a_master_without_a_node_is_named_before_anything_is_made(tmp_path):
-    roofs, grid = SPEC.masters
-    with pytest.raises(InvalidValue, match="roofs"):
-        Region.create(tmp_path / "region", replace(SPEC, masters=(replace(roofs, nodes=()), grid)))
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_folder_without_a_region_is_named(tmp_path):
     with pytest.raises(InvalidValue, match=str(tmp_path)):
         Region.open(tmp_path)

@@ -11,7 +11,7 @@ from gridbourse.errors import InvalidValue
 from gridbourse.market.types import DealState
 from gridbourse.node.folder.key_rotation import REGULATOR
 from gridbourse.node.region import Region
-from gridbourse.region.description import read_region, write_region
+from gridbourse.region.description_file import read_region, write_region
 
 pytest.importorskip("gmssl_pyx")
 

@@ -18,7 +18,8 @@ from gridbourse.metering.intake import Anomaly
 from gridbourse.metering.mqtt import Broker
 from gridbourse.node.region import Region
 from gridbourse.node.settling.settle_day import statement_of
-from gridbourse.region.description import NodeKind, read_region
+from gridbourse.region.description import NodeKind
+from gridbourse.region.description_file import read_region
 from gridbourse.simulation.day import DEPOSIT, LOSS_PERMILLE, run_day
 from gridbourse.simulation.day_meters import SPOILT, Meters
 from gridbourse.simulation.day_region import ZONES, prosumers, region_spec

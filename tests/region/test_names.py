@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridbourse.errors import InvalidValue
-from gridbourse.region.description import read_region
+from gridbourse.region.description_file import read_region
 from gridbourse.region.names import comparable, require_name
+from gridbourse.region.shown_names import ShownNames
+from gridbourse.text import DisplayName
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "region.toml"
 CASES = Path(__file__).parents[3] / "shared" / "data" / "cases" / "node-names.json"
@@ -98,3 +100,41 @@ def test_the_names_that_went_wrong_are_refused_or_harmless():
             continue
         with pytest.raises(InvalidValue):
             require_name("node", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "shown"),
+    [
+        (DisplayName("Roof of the school", "学校屋顶"), "en", "Roof of the school"),
+        (DisplayName("Roof of the school", "学校屋顶"), "zh", "学校屋顶"),
+        (DisplayName(zh="学校屋顶"), "en", "学校屋顶"),
+        (DisplayName("Roof of the school"), "zh", "Roof of the school"),
+        (DisplayName(), "zh", "roof"),
+    ],
+)
+def test_a_name_is_shown_in_the_readers_language_if_it_has_one(name, language, shown):
+    assert name.read(language, "roof") == shown
+
+
+def test_a_region_says_what_everybody_is_called():
+    shown = ShownNames.of(read_region(EXAMPLE), "zh")
+    assert (shown.region, shown.master("grid"), shown.node("Roof 01")) == ("小河谷", "河谷电网公司", "1号屋顶")
+    assert shown.node("of another organisation") == "of another organisation"
+
+
+@pytest.mark.parametrize("name", [DisplayName(zh="电网"), DisplayName(en="source"), DisplayName(zh="ＳＯＵＲＣＥ")])
+def test_no_two_masters_are_called_the_same(name):
+    source, grid, user = read_region(EXAMPLE).masters[:3]
+    masters = (
+        replace(source, display_name=DisplayName()),
+        replace(grid, display_name=DisplayName(zh="电网")),
+        replace(user, display_name=name),
+    )
+    with pytest.raises(InvalidValue, match=r"master\.display_name.*looks like"):
+        replace(read_region(EXAMPLE), masters=masters)
+
+
+@pytest.mark.parametrize("hidden", [text for text in HIDDEN if text])
+def test_a_display_name_hides_nothing(hidden):
+    with pytest.raises(InvalidValue, match="display_name"):
+        replace(read_region(EXAMPLE), display_name=DisplayName(zh=hidden))

@@ -14,7 +14,7 @@ from gridbourse.errors import InvalidValue
 from gridbourse.node.settling.settle_day import settle_day
 from gridbourse.service.use_cases.statement_pdf import MAX_PDF_LINES, statement_pdf
 from gridbourse.service.use_cases.statement_text import statement_csv
-from gridbourse.text import read_translation
+from gridbourse.text import DisplayName, read_translation
 from gridbourse.units import PERIODS_IN_24_HOURS
 from service import until
 
@@ -88,13 +88,13 @@ def test_the_client_reads_all_three(settled):
 
 
 def test_times_in_files_are_local_and_no_cell_is_a_formula():
-    stated = Statement(DAY, None, [LINE], 3_600_000, 0, 0, [])
-    row = statement_csv(stated, DeliveryCalendar("Asia/Shanghai")).decode("utf-8-sig").splitlines()[1]
-    assert row.startswith("'=Bert,deal,1,")
+    stated = Statement(DAY, None, [LINE], 3_600_000, 0, 0, [], {LINE.node_id: DisplayName(zh="一号屋顶")})
+    row = statement_csv(stated, DeliveryCalendar("Asia/Shanghai"), "zh").decode("utf-8-sig").splitlines()[1]
+    assert row.startswith("'=Bert,一号屋顶,deal,1,")
     assert "T20:00+08:00,bid,,1,0.36,0.36," in row
 
 
 def test_a_pdf_of_more_pages_than_anybody_reads_is_refused():
-    stated = Statement(DAY, None, [replace(LINE)] * (MAX_PDF_LINES + 1), 0, 0, 0, [])
+    stated = Statement(DAY, None, [replace(LINE)] * (MAX_PDF_LINES + 1), 0, 0, 0, [], {})
     with pytest.raises(InvalidValue, match="take CSV"):
-        statement_pdf(stated, "small", DeliveryCalendar("UTC"), read_translation("en"))
+        statement_pdf(stated, {"en": "small"}, DeliveryCalendar("UTC"), read_translation("en"))

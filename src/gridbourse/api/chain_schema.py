@@ -23,6 +23,7 @@ from gridbourse.api.schema import (
     Seconds,
     SideName,
 )
+from gridbourse.text import DisplayName
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class ChainSummary:
     record_count: Annotated[int | None, Field(description="Leaves of its Merkle log; null for the main chain.")]
     anchored_count: Annotated[int | None, Field(description="Leaves that the newest anchor covers.")]
     anchored_block: Annotated[int | None, Field(description="Newest block that an anchor covers.")]
+    display_name: Annotated[DisplayName | None, Field(description="Its master's; null for the main chain.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,30 @@ class MasterView:
     slave_chain_id: int
     unanchored_records: Annotated[int, Field(description="Records that no anchor covers yet.")]
     last_anchor_at: Annotated[Seconds | None, Field(description="Time of its newest anchor.")]
+    display_name: DisplayName
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRow:
+    """Function nodes of one kind in one zone, summed."""
+
+    kind: Annotated[str, Field(examples=["pv"])]
+    zone: Annotated[int, Field(description="Number of the zone of the grid.", examples=[0])]
+    node_count: int
+    capacity_w: Annotated[
+        int, Field(description="What their connections carry together, as far as meters are entered.")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class AssetsView:
+    """What a master has to trade, as it published it, and where on the main chain that stands."""
+
+    master: MasterName
+    rows: list[AssetRow]
+    leaf: HashText
+    height: Annotated[int, Field(description="Block of the main chain.")]
+    transaction: HashText
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +199,7 @@ class NodeView:
     is_revoked: bool
     order_count: int
     deal_count: int
+    display_name: DisplayName
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import Field
 
+from gridbourse.text import DisplayName
+
 _Item = TypeVar("_Item")
 
 Period = Annotated[
@@ -110,6 +112,7 @@ class MarketSettings:
     bid_multiple: Annotated[
         int, Field(description="A new bid may be worth at most so many times its trader's free money.", examples=[2])
     ]
+    region_display_name: DisplayName
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +347,9 @@ class Statement:
     open_periods: Annotated[int, Field(description="Not settled, for want of a reading; summed over the nodes.")]
     unsettled_nodes: Annotated[
         list[NodeId], Field(description="Not settled against their meters yet: for these the lines are deals only.")
+    ]
+    display_names: Annotated[
+        dict[str, DisplayName], Field(description="What people call the nodes of the lines, by node id.")
     ]
 
 

@@ -27,6 +27,7 @@ CONTRACTS = ("EnergyMarket", "Balancing", "Consortium", "SlaveAnchors", "SlaveLe
 
 _CHAINS: Columns[ChainSummary] = {
     "chain": lambda found: found.name,
+    "name": lambda found: found.display_name.read("en", found.name) if found.display_name else "",
     "id": lambda found: found.chain_id,
     "blocks": lambda found: found.height,
     "newest": lambda found: moment(found.timestamp),

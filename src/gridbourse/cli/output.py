@@ -20,6 +20,14 @@ _Value = TypeVar("_Value")
 Columns = Mapping[str, Callable[[_Value], object]]
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+LANGUAGE = click.option(
+    "--lang",
+    "language",
+    type=click.Choice(["en", "zh"]),
+    default="en",
+    show_default=True,
+    help="Language of names and texts.",
+)
 
 
 class Times(Protocol):

@@ -12,8 +12,10 @@ from gridbourse.chain.cometbft.folder import read_account_key
 from gridbourse.node.folder.backup import back_up, restore
 from gridbourse.node.folder.setup import PublicKeys, found_from, make_share
 from gridbourse.node.region import Region
-from gridbourse.region.description import read_region
+from gridbourse.region.description_file import read_region
+from gridbourse.region.shown_names import ShownNames
 from gridbourse.service.upgrade import upgrade
+from gridbourse.text import DEFAULT_LANGUAGE
 from gridbourse.units import format_price
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -102,20 +104,22 @@ def upgrade_region(folder: Path) -> None:
 def _show(console: Console, shown: Region) -> None:
     main = shown.main
     settings = main.consortium.settings()
-    console.print(f"[bold]{shown.spec.name}[/bold]: {main.market.deal_count()} deals")
+    names = ShownNames.of(shown.spec, DEFAULT_LANGUAGE)
+    console.print(f"[bold]{names.region}[/bold]: {main.market.deal_count()} deals")
     console.print(
         f"prices {format_price(settings.floor_ticks)} to {format_price(settings.cap_ticks)} yuan/kWh, "
         f"cooling-off {settings.cooling_off_seconds} s, gate closes {settings.gate_lead_seconds} s before delivery"
     )
     table = Table()
-    for column in ("chain", "master", "id", "blocks", "nodes", "records", "anchored"):
-        table.add_column(column, justify="left" if column in {"chain", "master"} else "right")
+    for column in ("chain", "name", "role", "id", "blocks", "nodes", "records", "anchored"):
+        table.add_column(column, justify="left" if column in {"chain", "name", "role"} else "right")
     head = main.chain.head().height
-    table.add_row("main", "all", str(main.chain.chain_id), str(head), "", "", "")
+    table.add_row("main", "", "all", str(main.chain.chain_id), str(head), "", "", "")
     for name, master in shown.masters.items():
         anchor = main.anchors.last_anchor(master.membership.master_id)
         table.add_row(
             name,
+            names.master(name),
             master.membership.role.name.lower(),
             str(master.slave.chain.chain_id),
             str(master.slave.chain.head().height),

@@ -21,7 +21,7 @@ from gridbourse.errors import GridbourseError, InvalidValue
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.mqtt import Broker
 from gridbourse.node.region import Region
-from gridbourse.region.description import read_region
+from gridbourse.region.description_file import read_region
 from gridbourse.service.app import create_app
 from gridbourse.service.serving import is_loopback, require_safe, run
 from gridbourse.service.settings import ServiceSettings

@@ -8,11 +8,11 @@ import click
 
 from gridbourse.api.schema import MeteredPeriod, SideName, Statement, StatementLine
 from gridbourse.cli.connection import Connection, RegionTimes, connected
-from gridbourse.cli.output import AS_JSON, Columns, kwh, period, price, read_day, show, show_one, yuan
+from gridbourse.cli.output import AS_JSON, LANGUAGE, Columns, kwh, period, price, read_day, show, show_one, yuan
 from gridbourse.client import orders
+from gridbourse.text import Language
 
 _LINES: Columns[StatementLine] = {
-    "node": lambda line: line.node_id,
     "item": lambda line: f"{line.item} {line.deal_id or ''}".rstrip(),
     "delivery": lambda line: period(line.period),
     "side": lambda line: line.side,
@@ -51,9 +51,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @DAY
 @click.option("--csv", "csv_file", type=_FILE, help="Also write it there as CSV, in the region's local time.")
 @click.option("--pdf", "pdf_file", type=_FILE, help="Also write it there as PDF.")
-@click.option(
-    "--lang", "language", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the PDF."
-)
+@LANGUAGE
 @AS_JSON
 @connected
 def statement(
@@ -62,17 +60,20 @@ def statement(
     day: int,
     csv_file: Path | None,
     pdf_file: Path | None,
-    language: str,
+    language: Language,
     *,
     as_json: bool,
 ) -> None:
     """Show what NODE, or all nodes that are yours, paid and received for delivery on a day: deals and imbalances."""
     found = connection.send(orders.statement(day, node_id=node))
     if not as_json:
-        show(found.lines, _LINES, times=RegionTimes(connection), as_json=False)
+        named: Columns[StatementLine] = {
+            "node": lambda line: found.display_names[line.node_id].read(language, line.node_id)
+        }
+        show(found.lines, {**named, **_LINES}, times=RegionTimes(connection), as_json=False)
     show_one(found, _sums(found), times=RegionTimes(connection), as_json=as_json)
     if csv_file:
-        csv_file.write_bytes(connection.send(orders.statement_csv(day, node_id=node)))
+        csv_file.write_bytes(connection.send(orders.statement_csv(day, node_id=node, language=language)))
     if pdf_file:
         pdf_file.write_bytes(connection.send(orders.statement_pdf(day, node_id=node, language=language)))
 

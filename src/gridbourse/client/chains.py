@@ -7,6 +7,7 @@ from urllib.parse import quote
 from gridbourse.api.chain_schema import (
     Alarm,
     AnchorView,
+    AssetsView,
     AuditReport,
     BlockSummary,
     BlockView,
@@ -69,6 +70,11 @@ def proof(chain: str, index: int) -> Request[InclusionProof]:
 def masters() -> Request[list[MasterView]]:
     """The members of the main chain."""
     return get("/masters", list[MasterView])
+
+
+def assets() -> Request[list[AssetsView]]:
+    """What each master has to trade, as it published it to all masters."""
+    return get("/assets", list[AssetsView])
 
 
 def nodes() -> Request[list[NodeView]]:

@@ -88,9 +88,9 @@ def statement(day: int, *, node_id: str | None = None) -> Request[Statement]:
     return get(f"/statements/{day}", Statement, node_id=node_id)
 
 
-def statement_csv(day: int, *, node_id: str | None = None) -> Request[bytes]:
-    """The statement as CSV."""
-    return get(f"/statements/{day}.csv", bytes, node_id=node_id)
+def statement_csv(day: int, *, node_id: str | None = None, language: str = "en") -> Request[bytes]:
+    """The statement as CSV, with the nodes' names in English (``en``) or Chinese (``zh``)."""
+    return get(f"/statements/{day}.csv", bytes, node_id=node_id, language=language)
 
 
 def statement_pdf(day: int, *, node_id: str | None = None, language: str = "en") -> Request[bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
 from gridbourse.contracts.abi import DecodedEvent
 from gridbourse.contracts.slave_anchors import Anchor
@@ -17,7 +17,6 @@ from gridbourse.index.database import Database, insert_rows, is_integer, update_
 from gridbourse.index.schema import MAIN, anchors, blocks, heads, records, votes
 
 _OLDEST = 2**63 - 1
-_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +230,6 @@ _NEWEST = (
     .order_by(blocks.c.height.desc())
     .limit(bindparam("limit"))
 )
-_AT_PLACES = (
-    select(blocks.c.chain, *_BLOCK)
-    .where(tuple_(blocks.c.chain, blocks.c.height).in_(bindparam("places", expanding=True)))
-    .order_by(blocks.c.chain, blocks.c.height)
-)
 _BY_HASH = select(blocks.c.chain, blocks.c.height).where(
     blocks.c.hash >= bindparam("first"), blocks.c.hash <= bindparam("last")
 )
@@ -247,11 +241,6 @@ _ANCHOR = (
     anchors.c.root,
     anchors.c.height,
     anchors.c.timestamp,
-)
-_ANCHORS_AT = (
-    select(*_ANCHOR)
-    .where(tuple_(anchors.c.chain, anchors.c.last_block).in_(bindparam("places", expanding=True)))
-    .order_by(anchors.c.height, anchors.c.chain)
 )
 _NEWEST_ANCHORS = (
     select(*_ANCHOR)
@@ -304,15 +293,16 @@ class Chains:
 
     def blocks_at(self, places: Sequence[tuple[str, int]]) -> Iterator[tuple[str, Head]]:
         """Blocks by their chains and heights, in that order of both."""
-        for first in range(0, len(places), _AT_ONCE):
-            for chain, *head in self._database.rows(_AT_PLACES, places=list(places[first : first + _AT_ONCE])):
-                yield chain, Head(*head)
+        for chain, *head in sorted(self._database.rows_with(blocks, ("chain", "height"), places)):
+            yield chain, Head(*head)
 
     def anchors_at(self, places: Sequence[tuple[str, int]]) -> Iterator[AnchorEntry]:
         """Anchors by their chains and last blocks."""
-        for first in range(0, len(places), _AT_ONCE):
-            rows = self._database.rows(_ANCHORS_AT, places=list(places[first : first + _AT_ONCE]))
-            yield from map(_anchor, rows)
+        rows = self._database.rows_with(anchors, ("chain", "last_block"), places)
+        made = [_Anchor(*row) for row in rows]
+        for row in sorted(made, key=lambda row: (row.height, row.chain)):
+            anchor = Anchor(row.first_block, row.last_block, row.leaf_count, row.root)
+            yield AnchorEntry(row.chain, anchor, row.height, row.timestamp)
 
     def blocks_by_hash(self, digits: str, chains: Iterable[str]) -> list[tuple[str, int]]:
         """Chain and height of the blocks whose hash begins with some digits."""

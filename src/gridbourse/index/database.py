@@ -10,7 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, make_url
+from sqlalchemy import ColumnElement, Connection, Engine, Executable, Table, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from gridbourse.errors import IndexUnavailable, InvalidValue
@@ -25,6 +25,8 @@ _PRAGMAS = (
     "cache_size = -16384",
 )
 _INTEGER_BITS = 63
+KEYS_AT_ONCE = 512
+"""So many rows are looked up by one query."""
 
 
 class Database:
@@ -94,6 +96,8 @@ class Database:
                 yield connection
         except OperationalError as error:
             raise IndexUnavailable(f"the index cannot be written: {error.orig}") from error
+        except self._engine.dialect.loaded_dbapi.OperationalError as error:
+            raise IndexUnavailable(f"the index cannot be written: {error}") from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -103,6 +107,8 @@ class Database:
                 yield connection
         except OperationalError as error:
             raise IndexUnavailable(f"the index cannot be read: {error.orig}") from error
+        except self._engine.dialect.loaded_dbapi.OperationalError as error:
+            raise IndexUnavailable(f"the index cannot be read: {error}") from error
 
     def rows(self, statement: Executable, **parameters: object) -> Sequence[Any]:
         """All rows of a query."""
@@ -118,6 +124,13 @@ class Database:
         """The first column of a query's first row; None if there is none."""
         with self.reading() as connection:
             return connection.execute(statement, parameters).scalar()
+
+    def rows_with(
+        self, table: Table, key: Sequence[str], keys: Iterable[Any], condition: ColumnElement[bool] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Rows by many keys: as the function of this name."""
+        with self.reading() as connection:
+            return list(rows_with(connection, table, key, keys, condition))
 
     @property
     def name(self) -> str:
@@ -147,7 +160,11 @@ def is_integer(number: int) -> bool:
 
 
 def insert_rows(connection: Connection, table: Table, rows: Iterable[object]) -> None:
-    """Insert values that have the table's columns as attributes: many cost little, for they go to the driver as one."""
+    """Insert values that have the table's columns as attributes.
+
+    What every block needs goes to the driver as it is, many rows at once: SQLAlchemy's own way takes several times as
+    long as the database for the few rows of a step.
+    """
     _execute_many(connection, _insertion(table, connection.dialect.name), rows)
 
 
@@ -156,13 +173,66 @@ def update_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     _execute_many(connection, _update(table, tuple(columns), connection.dialect.name), rows)
 
 
+def rows_with(
+    connection: Connection,
+    table: Table,
+    key: Sequence[str],
+    keys: Iterable[Any],
+    condition: ColumnElement[bool] | None = None,
+) -> Iterator[tuple[Any, ...]]:
+    """Rows whose columns `key` have one of some values, as the driver tells them, in the order of the table's columns.
+
+    Parameters
+    ----------
+    connection
+        To the database.
+    table, key
+        Where, and by which columns.
+    keys
+        Values: of several columns tuples.
+    condition
+        That of the partial index over these columns.
+    """
+    wanted = list(dict.fromkeys(keys))
+    for first in range(0, len(wanted), KEYS_AT_ONCE):
+        portion = wanted[first : first + KEYS_AT_ONCE]
+        parameters = portion if len(key) == 1 else [value for values in portion for value in values]
+        # Padded by what nothing equals, so that a few statements do for every number of keys, and stay prepared.
+        count = 1 << (len(portion) - 1).bit_length()
+        parameters += [None] * ((count - len(portion)) * len(key))
+        cursor = connection.connection.cursor()
+        cursor.execute(_selection(table, tuple(key), count, connection.dialect.name, condition), parameters)
+        yield from cursor.fetchall()
+
+
 _Statement = tuple[str, "attrgetter[Any]"]
 
 
 def _execute_many(connection: Connection, statement: _Statement, rows: Iterable[object]) -> None:
     sql, values = statement
     if parameters := [values(row) for row in rows]:
-        connection.exec_driver_sql(sql, parameters)
+        connection.connection.cursor().executemany(sql, parameters)
+
+
+@cache
+def _selection(
+    table: Table, key: tuple[str, ...], count: int, dialect: str, condition: ColumnElement[bool] | None
+) -> str:
+    """The text of a query by many keys.
+
+    SQLite goes through the whole table where it is asked whether several columns are among rows of values; joined to
+    them it uses an index (https://www.sqlite.org/optoverview.html#manual_control_of_query_plans_using_cross_join).
+    """
+    columns = ", ".join(str(column) for column in table.c)
+    one = ", ".join([_mark(dialect)] * len(key))
+    many = ", ".join([one if len(key) == 1 else f"({one})"] * count)
+    if len(key) > 1 and dialect == "sqlite":
+        places = [f"{table.name}.{column} = column{number}" for number, column in enumerate(key, start=1)]
+        found = f"(VALUES {many}) CROSS JOIN {table.name} ON {' AND '.join(places)}"
+    else:
+        place = ", ".join(key) if len(key) == 1 else f"({', '.join(key)})"
+        found = f"{table.name} WHERE {place} IN ({many})"
+    return f"SELECT {columns} FROM {found}" + (f" AND {condition}" if condition is not None else "")  # noqa: S608
 
 
 @cache

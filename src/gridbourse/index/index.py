@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, insert, inspect, select, update
+from sqlalchemy import Connection, delete, insert, inspect, select
 from sqlalchemy.exc import DatabaseError
 
 from gridbourse.delivery import DeliveryCalendar
@@ -20,7 +20,7 @@ from gridbourse.errors import IndexMismatch, InvalidValue
 from gridbourse.index import balance, chains, market, participants, records
 from gridbourse.index.blocks import Block, MainBlock
 from gridbourse.index.chains import AnchorEntry, HeadRow, name_of
-from gridbourse.index.database import Database, insert_rows
+from gridbourse.index.database import Database, insert_rows, update_rows
 from gridbourse.index.market import MarketChanges
 from gridbourse.index.market_rows import NextNumbers, next_numbers
 from gridbourse.index.schema import SCHEMA_VERSION, changes, heads, index_state, metadata
@@ -151,6 +151,7 @@ class Index:
         changed = market.apply(connection, new, self._names, self._kept, standing.numbers)
         counts = {name: head.record_count for name, head in standing.heads.items()}
         records.apply(connection, new, self._calendar, counts)
+        records.note_submitted(connection, new)
         balance.apply(connection, new)
         standing.sequence += 1
         _publish(connection, standing.sequence, _content(new, made, changed))
@@ -221,7 +222,7 @@ def _publish(connection: Connection, sequence: int, content: Mapping[str, object
     insert_rows(connection, changes, [_Change(sequence, json.dumps(content, separators=(",", ":")))])
     if sequence % FORGOTTEN_TOGETHER == 0:
         connection.execute(delete(changes).where(changes.c.sequence <= sequence - KEPT_CHANGES))
-    connection.execute(_NEW_SEQUENCE, {"newest": sequence})
+    update_rows(connection, index_state, ("sequence",), [_State(SCHEMA_VERSION, sequence)])
 
 
 @dataclass(slots=True)
@@ -232,4 +233,9 @@ class _Change:
     content: str
 
 
-_NEW_SEQUENCE = update(index_state).values(sequence=bindparam("newest"))
+@dataclass(slots=True)
+class _State:
+    """What changes of the row of `index_state`."""
+
+    schema_version: int
+    sequence: int

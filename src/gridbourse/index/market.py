@@ -332,8 +332,8 @@ class _Fold(MarketRows):
 
     def _move_money(self, trader: int, *, free: int = 0, held: int = 0) -> None:
         account = self._changed_accounts[trader] = self._accounts[trader]
-        account.free_money += free
-        account.held_money += held
+        account.free += free
+        account.held += held
 
     def _claim(self, trader: int, period: int) -> PositionRow:
         place = trader, period

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, select
 
 from gridbourse.index.blocks import Block, MainBlock
-from gridbourse.index.database import insert_rows, is_integer, update_rows
+from gridbourse.index.database import KEYS_AT_ONCE, insert_rows, is_integer, rows_with, update_rows
 from gridbourse.index.schema import (
+    IS_PLACED,
     cancellations,
     day_accounts,
     deposit_moves,
@@ -41,11 +42,6 @@ from gridbourse.market.events import (
     Withdrawn,
 )
 from gridbourse.market.types import OrderId, Side
-
-_AT_ONCE = 500
-"""So many rows are looked up by one query."""
-
-_Key = TypeVar("_Key")
 
 
 @dataclass(slots=True)
@@ -122,8 +118,18 @@ class AccountRow:
 
     trader: int
     chain: str
-    free_money: int
-    held_money: int
+    free: int
+    held: int
+
+    @property
+    def free_money(self) -> str:
+        """What is free, as both databases take a number of more than 64 bits."""
+        return str(self.free)
+
+    @property
+    def held_money(self) -> str:
+        """The same of what is held."""
+        return str(self.held)
 
 
 @dataclass(slots=True)
@@ -138,29 +144,21 @@ class PositionRow:
     bought_wh: int = 0
 
 
+_ORDER_ID = ("period", "side", "price_ticks", "turn")
 _STANDING = ("status", "open_wh", "withdrawn_wh", "stopped_height")
 """What the market changes of an order that it has."""
 _COMPLETED = tuple(column.name for column in orders.columns if column.name != "number")
 _TRADE_STANDING = ("status", "seller_confirmed", "buyer_confirmed", "seller_due", "buyer_due")
 _CLAIMS = ("quota_wh", "held_wh", "sold_wh", "bought_wh")
 
-_ORDERS_BY_RECORD = select(orders).where(orders.c.record_hash.in_(bindparam("keys", expanding=True)))
-_ORDER_ID = (orders.c.period, orders.c.side, orders.c.price_ticks, orders.c.turn)
-_ORDERS_BY_ID = select(orders).where(
-    tuple_(*_ORDER_ID).in_(bindparam("keys", expanding=True)), orders.c.turn.is_not(None)
-)
-_TRADES = select(trades).where(trades.c.deal_id.in_(bindparam("keys", expanding=True)))
-_ACCOUNTS = select(
-    day_accounts.c.trader, day_accounts.c.chain, day_accounts.c.free_money, day_accounts.c.held_money
-).where(day_accounts.c.trader.in_(bindparam("keys", expanding=True)))
-_POSITIONS = select(positions).where(
-    tuple_(positions.c.trader, positions.c.period).in_(bindparam("keys", expanding=True))
-)
-_NEW_MONEY = (
-    update(day_accounts)
-    .where(day_accounts.c.trader == bindparam("of"))
-    .values(free_money=bindparam("free"), held_money=bindparam("held"))
-)
+_MONEY = ("free_money", "held_money")
+
+
+def _trade(*row: Any) -> TradeRow:
+    """A row as the driver tells it: SQLite's truth is a number."""
+    trade = TradeRow(*row)
+    trade.seller_confirmed, trade.buyer_confirmed = bool(trade.seller_confirmed), bool(trade.buyer_confirmed)
+    return trade
 
 
 @dataclass(slots=True)
@@ -221,15 +219,16 @@ class MarketRows:
         leaves = {event.record_hash for event in events if isinstance(event, OrderPlaced | OrderRefused)}
         leaves |= {found.record.leaf for found in details if isinstance(found.details, OrderDetails)}
         # Of several rows with one record the first stands for it; later ones are others' who wrote its hash again.
-        for order in sorted(self._rows(_ORDERS_BY_RECORD, leaves, OrderRow), key=lambda order: -order.number):
+        named = [OrderRow(*row) for row in rows_with(self._connection, orders, ("record_hash",), leaves)]
+        for order in sorted(named, key=lambda order: -order.number):
             self._keep(order)
             self._by_record[order.chain, order.record_hash] = order
         told = {found.details.deal_id for found in details if isinstance(found.details, DealDetails)}
         told = {deal_id for deal_id in told if is_integer(deal_id)}
-        changed = {event.deal_id for event in events if isinstance(event, _DEAL_CHANGES)}
+        changed = {event.deal_id for event in events if isinstance(event, DEAL_CHANGES)}
         new = {event.deal_id for event in events if isinstance(event, IntentRecorded)}
-        for trade in self._rows(_TRADES, (told | changed) - new, TradeRow):
-            self._trades[trade.deal_id] = trade
+        for row in rows_with(self._connection, trades, ("deal_id",), (told | changed) - new):
+            self._trades[row[0]] = _trade(*row)
         cancelled = {found.details.order for found in details if isinstance(found.details, Cancellation)}
         self._fetch_orders(events, cancelled)
         self._fetch_claims(events)
@@ -239,8 +238,8 @@ class MarketRows:
         wanted = {order_id for event in events for order_id in _orders_of(event)} | set(cancelled)
         wanted |= {order_id for trade in self._trades.values() for order_id in (trade.ask, trade.bid)}
         wanted -= placed | self._by_id.keys()
-        for order in self._rows(_ORDERS_BY_ID, {_place(order_id) for order_id in wanted}, OrderRow):
-            self._keep(order)
+        for row in rows_with(self._connection, orders, _ORDER_ID, map(_place, wanted), IS_PLACED):
+            self._keep(OrderRow(*row))
 
     def _fetch_claims(self, events: Iterable[Event]) -> None:
         traders = {order.trader for order in self._by_id.values()}
@@ -248,20 +247,16 @@ class MarketRows:
         for event in events:
             if isinstance(event, DepositMoved):
                 traders |= {event.from_trader, event.to_trader}
-        for account in self._rows(_ACCOUNTS, traders - {None}, AccountRow):
-            self._accounts[account.trader] = account
+        for trader, _, _, _, chain, _, _, free, held in rows_with(
+            self._connection, day_accounts, ("trader",), traders - {None}
+        ):
+            self._accounts[trader] = AccountRow(trader, chain, int(free), int(held))
         claims = {(event.trader, event.period) for event in events if isinstance(event, QuotaSet)}
         if any(isinstance(event, IntentRecorded | DealAbandoned | DealExpired | DealSettled) for event in events):
             claims |= {(order.trader, order.period) for order in self._by_id.values()}  # type: ignore[misc]
             claims |= {(event.trader, event.order_id.period) for event in events if isinstance(event, OrderPlaced)}
-        for position in self._rows(_POSITIONS, claims, PositionRow):
-            self._positions[position.trader, position.period] = position
-
-    def _rows(self, statement: Any, keys: Collection[Any], row: Callable[..., _Key]) -> Iterator[_Key]:
-        wanted = list(keys)
-        for first in range(0, len(wanted), _AT_ONCE):
-            for found in self._connection.execute(statement, {"keys": wanted[first : first + _AT_ONCE]}):
-                yield row(*found)
+        for row in rows_with(self._connection, positions, ("trader", "period"), claims):
+            self._positions[row[0], row[1]] = PositionRow(*row)
 
     def _keep(self, order: OrderRow) -> None:
         if order.turn is not None:
@@ -291,14 +286,9 @@ class MarketRows:
         insert_rows(self._connection, positions, self._new_positions.values())
         claimed = [claim for place, claim in self._changed_positions.items() if place not in self._new_positions]
         update_rows(self._connection, positions, _CLAIMS, claimed)
-        if self._changed_accounts:
-            money = [
-                {"of": account.trader, "free": account.free_money, "held": account.held_money}
-                for account in self._changed_accounts.values()
-            ]
-            self._connection.execute(_NEW_MONEY, money)
-        for first in range(0, len(self._cancelled), _AT_ONCE):
-            done = cancellations.c.order_id.in_(self._cancelled[first : first + _AT_ONCE])
+        update_rows(self._connection, day_accounts, _MONEY, self._changed_accounts.values())
+        for first in range(0, len(self._cancelled), KEYS_AT_ONCE):
+            done = cancellations.c.order_id.in_(self._cancelled[first : first + KEYS_AT_ONCE])
             self._connection.execute(delete(cancellations).where(done))
         if self._cancellations:
             self._connection.execute(insert(cancellations), self._cancellations)
@@ -312,7 +302,7 @@ class MarketRows:
             self._connection.execute(insert(transfer_capacities), {**key, "capacity_wh": capacity_wh})
 
 
-_DEAL_CHANGES = (PartyConfirmed, DealConfirmed, DealAbandoned, DealExpired, DealSettled)
+DEAL_CHANGES = (PartyConfirmed, DealConfirmed, DealAbandoned, DealExpired, DealSettled)
 
 
 def _orders_of(event: Event) -> tuple[int, ...]:

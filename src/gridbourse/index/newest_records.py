@@ -25,13 +25,18 @@ class NewestRecords:
         The index.
     chain
         Name of the slave chain.
+    sequence
+        Tells the number of the newest change in the index: as long as it stays, nothing is read again.
     """
 
-    def __init__(self, index: IndexReader, chain: str) -> None:
+    def __init__(self, index: IndexReader, chain: str, sequence: Callable[[], int]) -> None:
         self._index = index
         self._chain = chain
+        self._sequence = sequence
         self._read: dict[RecordKind, int] = {}
-        self._fresh: set[RecordKind] = set()
+        self._as_of: dict[RecordKind, int] = {}
+        self._limits: dict[str, AutoTradingLimits] = {}
+        self._meters: dict[str, MeterRegistered] = {}
         self._metered: dict[int, dict[str, MeteredDetails]] = {}
         self._metered_versions: dict[tuple[int, str], int] = {}
         self._statements: dict[tuple[str, int], StatementDetails] = {}
@@ -40,6 +45,8 @@ class NewestRecords:
         self._instructions: dict[bytes, PayoutInstruction] = {}
         self._reported: set[tuple[str, str]] = set()
         self._readers: dict[RecordKind, Callable[[], None]] = {
+            RecordKind.MANDATE: self._read_limits,
+            RecordKind.METER: self._read_meters,
             RecordKind.METERED: self._read_metered,
             RecordKind.STATEMENT: self._read_statements,
             RecordKind.SCHEDULE: self._read_schedules,
@@ -48,23 +55,17 @@ class NewestRecords:
             RecordKind.REPORT: self._read_reports,
         }
 
-    def refresh(self) -> None:
-        """Let what is asked for from now on be as new as the index."""
-        self._fresh.clear()
-
     @property
     def limits(self) -> dict[str, AutoTradingLimits]:
         """What each node may do by itself, as its owner said last."""
-        return self._index.participants.all_limits(self._chain)
+        self._require(RecordKind.MANDATE)
+        return self._limits
 
     @property
     def meters(self) -> dict[str, MeterRegistered]:
         """Every meter of the nodes, by its address in hexadecimal; of a node's several, the last one stands there."""
-        return {
-            meter.meter.hex(): MeterRegistered(meter.node_id, meter.meter.hex(), meter.limit_w)
-            for meter in self._index.participants.meters()
-            if meter.master == self._chain
-        }
+        self._require(RecordKind.METER)
+        return self._meters
 
     @property
     def statements(self) -> dict[tuple[str, int], StatementDetails]:
@@ -112,10 +113,21 @@ class NewestRecords:
         return self._reported
 
     def _require(self, kind: RecordKind) -> None:
-        if kind not in self._fresh:
+        sequence = self._sequence()
+        if self._as_of.get(kind) != sequence:
             self._read.setdefault(kind, -1)
             self._readers[kind]()
-            self._fresh.add(kind)
+            self._as_of[kind] = sequence
+
+    def _read_limits(self) -> None:
+        self._limits = self._index.participants.all_limits(self._chain)
+
+    def _read_meters(self) -> None:
+        self._meters = {
+            meter.meter.hex(): MeterRegistered(meter.node_id, meter.meter.hex(), meter.limit_w)
+            for meter in self._index.participants.meters()
+            if meter.master == self._chain
+        }
 
     def _of_days(self, kind: RecordKind) -> list[DayRecord]:
         found = self._index.records.of_days(kind, self._chain, self._read[kind])

@@ -10,14 +10,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, or_, select, update
 
+from gridbourse.api.schema import DealStatus
 from gridbourse.crypto.keys import Address
 from gridbourse.crypto.merkle import MerkleFrontier, inclusion_proof, root_of_leaves
 from gridbourse.delivery import DeliveryCalendar
-from gridbourse.index.blocks import Block, SlaveBlock
+from gridbourse.index.blocks import Block, MainBlock, SlaveBlock
 from gridbourse.index.database import Database, insert_rows, is_integer
-from gridbourse.index.schema import answers, day_records, kept_records, records, reports, subtrees
+from gridbourse.index.market_rows import DEAL_CHANGES
+from gridbourse.index.schema import (
+    IS_PENDING,
+    answers,
+    day_records,
+    kept_records,
+    records,
+    reports,
+    subtrees,
+    trades,
+)
 from gridbourse.index.stored_text import stored_text
 from gridbourse.ledger.balancing_records import CapacityDetails, MeteredDetails, ScheduleDetails, StatementDetails
 from gridbourse.ledger.kinds import RecordKind
@@ -189,7 +200,26 @@ def _answer(connection: Connection, details: Confirmation) -> None:
         return
     key = {"deal_id": details.deal_id, "side": int(details.side), "node_id": details.user_id}
     if connection.execute(select(answers).filter_by(**key)).first() is None:
-        connection.execute(insert(answers), {**key, "confirmed": details.confirmed})
+        connection.execute(insert(answers), {**key, "confirmed": details.confirmed, "is_pending": True})
+
+
+def note_submitted(connection: Connection, blocks: Sequence[Block]) -> None:
+    """Let answers that the market knows, or whose deal has ended, not be pending any more.
+
+    Parameters
+    ----------
+    connection
+        In a transaction, in which what the blocks say of deals and answers stands already.
+    blocks
+        New blocks.
+    """
+    if any(
+        any(isinstance(event, DEAL_CHANGES) for event in block.events)
+        if isinstance(block, MainBlock)
+        else any(isinstance(found.details, Confirmation) for found in block.records)
+        for block in blocks
+    ):
+        connection.execute(_SUBMITTED)
 
 
 def _report(connection: Connection, block: SlaveBlock, index: int, details: NodeReport) -> None:
@@ -270,6 +300,18 @@ class _Log:
         first, stop = number << below, number + 1 << below
         return root_of_leaves(_hashes(self._connection, self._chain, level - below, first, stop))
 
+
+_ASKED = case((answers.c.side == int(Side.ASK), trades.c.seller_confirmed), else_=trades.c.buyer_confirmed)
+_SUBMITTED = (
+    update(answers)
+    .where(
+        IS_PENDING,
+        select(trades.c.deal_id)
+        .where(trades.c.deal_id == answers.c.deal_id, or_(trades.c.status != DealStatus.INTENT.value, _ASKED))
+        .exists(),
+    )
+    .values(is_pending=False)
+)
 
 # Queries
 

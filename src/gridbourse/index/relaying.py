@@ -1,18 +1,35 @@
-"""What masters ask of the market as the index knows it: what is to be submitted, delivered, answered and ended."""
+"""What masters ask of the market as the index knows it: what is to be submitted, delivered, answered and ended.
+
+All masters of a folder ask the same, batch after batch and round after round. So a question is put for all chains at
+once, and its answer holds as long as nothing new is in the index.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 
 from gridbourse.api.schema import DealStatus, OrderStatus
 from gridbourse.index.database import Database
 from gridbourse.index.queries.orders import details_of, id_of
 from gridbourse.index.schema import (
     IS_OPEN,
+    IS_PENDING,
     IS_RECORDED,
     IS_STOPPED,
     IS_WAITING,
@@ -32,7 +49,7 @@ from gridbourse.ledger.records import Cancellation, Confirmation, DealDetails, O
 from gridbourse.market.events import OrderPlaced
 from gridbourse.market.types import Deal, DealState, EnergyType, OrderId, Side
 
-_AT_ONCE = 500
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +72,30 @@ class MarketReader:
     ----------
     database
         The index.
+    sequence
+        Tells the number of the newest change in it.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sequence: Callable[[], int]) -> None:
         self._database = database
+        self._sequence = sequence
+        self._known: tuple[int, dict[Hashable, Any]] = (-1, {})
+
+    def _as_it_stands(self, question: Hashable, ask: Callable[[], _Answer]) -> _Answer:
+        """An answer, which is kept as long as nothing new is in the index."""
+        sequence = self._sequence()
+        as_of, answers = self._known
+        if as_of != sequence:
+            _, answers = self._known = sequence, {}
+        if question not in answers:
+            answers[question] = ask()
+        answer: _Answer = answers[question]
+        return answer
 
     @property
     def height(self) -> int:
         """The newest block of the main chain that was read."""
-        return int(self._database.value(select(heads.c.height).where(heads.c.chain == MAIN)) or 0)
+        return self._as_it_stands("height", lambda: int(self._database.value(_HEIGHT) or 0))
 
     @property
     def master_of(self) -> dict[int, int]:
@@ -88,9 +120,10 @@ class MarketReader:
             found[trader] = found.get(trader, 0) + money
         return found
 
-    def quota_wh(self, trader: int, period: int) -> int:
-        """What a trader may sell in a period."""
-        return int(self._database.value(_QUOTA, trader=trader, period=period) or 0)
+    def quotas_wh(self, places: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
+        """What traders may sell in periods, as far as that was ever said."""
+        rows = self._database.rows_with(positions, ("trader", "period"), places)
+        return {(trader, period): quota_wh for trader, period, quota_wh, *_ in rows}
 
     # Orders
 
@@ -106,24 +139,50 @@ class MarketReader:
 
     def order_of(self, chain: str, leaf: bytes) -> OrderId | None:
         """The order that a record of a slave chain became; None if it became none."""
-        statement = select(orders).filter_by(chain=chain, record_hash=leaf).order_by(orders.c.number).limit(1)
-        row = self._database.first(statement)
+        row = self._database.first(_ORDER_OF, chain=chain, leaf=leaf)
         return id_of(row) if row else None
 
     def unsubmitted(self, chain: str) -> dict[bytes, OrderDetails]:
         """New orders on a slave chain that the market has neither taken nor refused, by leaf."""
-        return {row.record_hash: details_of(row) for row in self._database.rows(_UNSUBMITTED, chain=chain)}
+        recorded = self._recorded().get(chain, {})
+        return {leaf: details for leaf, details in recorded.items() if not details.replaces}
 
     def changes(self, chain: str) -> list[tuple[bytes, OrderDetails | Cancellation]]:
         """Amendments and cancellations on a slave chain that nothing came of yet, as their users signed them."""
-        found: list[tuple[int, bytes, OrderDetails | Cancellation]] = [
-            (row.record, row.record_hash, details_of(row)) for row in self._database.rows(_AMENDED, chain=chain)
+        return self._as_it_stands("changes", self._changes).get(chain, [])
+
+    def _recorded(self) -> dict[str, dict[bytes, OrderDetails]]:
+        """Orders and amendments that the market has neither taken nor refused, by chain and leaf."""
+        return self._as_it_stands("recorded", self._read_recorded)
+
+    def _read_recorded(self) -> dict[str, dict[bytes, OrderDetails]]:
+        found: dict[str, dict[bytes, OrderDetails]] = defaultdict(dict)
+        # Asked for in that order, they would be looked for among all orders.
+        for row in sorted(self._database.rows(_RECORDED), key=lambda row: row.number):
+            found[row.chain][row.record_hash] = details_of(row)
+        return found
+
+    def _changes(self) -> dict[str, list[tuple[bytes, OrderDetails | Cancellation]]]:
+        wanted: list[tuple[str, int, bytes, OrderDetails | Cancellation]] = [
+            (row.chain, row.number, row.record_hash, Cancellation(row.node_id, int(row.order_id, 16)))
+            for row in self._database.rows(_CANCELLED)
         ]
-        found += [
-            (row.number, row.record_hash, Cancellation(row.node_id, int(row.order_id, 16)))
-            for row in self._database.rows(_CANCELLED, chain=chain)
-        ]
-        return [(leaf, wanted) for _, leaf, wanted in sorted(found, key=lambda entry: entry[0])]
+        amended = {
+            (chain, leaf): details
+            for chain, recorded in self._recorded().items()
+            for leaf, details in recorded.items()
+            if details.replaces
+        }
+        leaves = {leaf for _, leaf in amended}
+        for chain, number, *_, leaf in sorted(
+            row[: _LEAF + 1] for row in self._database.rows_with(record_rows, ("leaf",), leaves)
+        ):
+            if details := amended.pop((chain, leaf), None):
+                wanted.append((chain, number, leaf, details))
+        found: dict[str, list[tuple[bytes, OrderDetails | Cancellation]]] = defaultdict(list)
+        for chain, _, leaf, change in sorted(wanted, key=lambda entry: entry[:2]):
+            found[chain].append((leaf, change))
+        return found
 
     def bound_or_waiting(self, chain: str, node_ids: Iterable[str]) -> list[OrderId]:
         """Orders of nodes that wait, or would again if a deal of theirs ended."""
@@ -158,17 +217,19 @@ class MarketReader:
 
         Each with the block of the last time.
         """
-        statement = select(orders).where(
-            IS_STOPPED, orders.c.open_wh > 0, orders.c.period >= first_period, orders.c.chain == chain
-        )
-        found = ((id_of(row), row.stopped_height) for row in self._database.rows(statement))
-        return [(order_id, height) for order_id, height in found if order_id is not None]
+        return self._as_it_stands(("reopened", first_period), lambda: self._reopened(first_period)).get(chain, [])
+
+    def _reopened(self, first_period: int) -> dict[str, list[tuple[OrderId, int]]]:
+        found: dict[str, list[tuple[OrderId, int]]] = defaultdict(list)
+        for row in self._database.rows(_REOPENED, first_period=first_period):
+            if (order_id := id_of(row)) is not None:
+                found[row.chain].append((order_id, row.stopped_height))
+        return found
 
     def means(self) -> tuple[int, int]:
         """Other numbers whenever money came in or was moved: what had too little may trade now."""
-        newest = (select(func.max(table.c.number)) for table in (payments, deposit_moves))
-        paid, moved = (int(self._database.value(statement) or 0) for statement in newest)
-        return paid, moved
+        paid, moved = self._as_it_stands("means", lambda: self._database.first(_MEANS))
+        return int(paid or 0), int(moved or 0)
 
     def requests(self, after: int) -> dict[int, int]:
         """The highest price of the bids that wait and were placed in blocks behind one, by delivery period."""
@@ -185,6 +246,11 @@ class MarketReader:
         """A deal; None if there is none of that number."""
         row = self._database.first(select(trades).where(trades.c.deal_id == deal_id))
         return deal_of(row) if row else None
+
+    def next_ending(self) -> int | None:
+        """From when on a deal is to be ended, in seconds since the epoch: 0 for one that is binding, None for none."""
+        first = self._as_it_stands("next ending", lambda: self._database.value(_NEXT_ENDING))
+        return None if first is None else int(first)
 
     def confirmed(self) -> list[int]:
         """The deals that are binding and not settled."""
@@ -214,32 +280,35 @@ class MarketReader:
 
     def undelivered(self, chain: str) -> list[DealDetails]:
         """What a slave chain is to be told of its nodes' deals: of each the newest state, which says it all."""
-        found = []
-        for side, (party, due) in _PARTIES.items():
-            statement = (
-                select(trades, day_accounts.c.node_id, due.label("due"))
-                .join(day_accounts, day_accounts.c.trader == party)
-                .where(due.is_not(None), day_accounts.c.chain == chain, day_accounts.c.node_id.is_not(None))
-            )
-            found += [(row.deal_id, _details(row, side)) for row in self._database.rows(statement)]
-        return [details for _, details in sorted(found, key=lambda entry: entry[0])]
+        return self._as_it_stands("undelivered", self._undelivered).get(chain, [])
+
+    def _undelivered(self) -> dict[str, list[DealDetails]]:
+        found: dict[str, list[DealDetails]] = defaultdict(list)
+        for row in sorted(self._database.rows(_UNDELIVERED), key=lambda row: row.deal_id):
+            found[row.chain].append(_details(row))
+        return found
 
     def unanswered(self, chain: str) -> list[Unanswered]:
         """The deals that wait for answers of a chain's nodes, by their numbers."""
-        found = [
-            Unanswered(row.node_id, side, row.deal_id, row.energy_wh, row.price_ticks, bool(row.automatic))
-            for side in Side
-            for row in self._database.rows(_UNANSWERED[side], chain=chain)
-        ]
-        return sorted(found, key=lambda entry: (entry.deal_id, entry.side))
+        return self._as_it_stands("unanswered", self._unanswered).get(chain, [])
+
+    def _unanswered(self) -> dict[str, list[Unanswered]]:
+        found: dict[str, list[Unanswered]] = defaultdict(list)
+        for row in sorted(self._database.rows(_UNANSWERED), key=lambda row: (row.deal_id, row.party_side)):
+            deal = row.deal_id, row.energy_wh, row.price_ticks
+            waiting = Unanswered(row.node_id, Side(row.party_side), *deal, bool(row.automatic))
+            found[row.chain].append(waiting)
+        return found
 
     def unsubmitted_answers(self, chain: str) -> list[Confirmation]:
         """Answers of a chain's nodes that the market does not know."""
-        return [
-            Confirmation(row.node_id, row.deal_id, side, row.confirmed)
-            for side in Side
-            for row in self._database.rows(_ANSWERED[side], chain=chain)
-        ]
+        return self._as_it_stands("answers", self._unsubmitted_answers).get(chain, [])
+
+    def _unsubmitted_answers(self) -> dict[str, list[Confirmation]]:
+        found: dict[str, list[Confirmation]] = defaultdict(list)
+        for row in self._database.rows(_ANSWERED):
+            found[row.chain].append(Confirmation(row.node_id, row.deal_id, Side(row.side), row.confirmed))
+        return found
 
     def _numbers(self, *conditions: ColumnElement[bool]) -> list[int]:
         statement = select(trades.c.deal_id).where(*conditions).order_by(trades.c.deal_id)
@@ -262,33 +331,50 @@ _PLACES = {
 
 # Made once: to make a statement takes as long as to run it, and these are run with every batch of orders.
 
-_RECORDED = select(orders).where(IS_RECORDED, orders.c.chain == bindparam("chain"), orders.c.node_id.is_not(None))
-_UNSUBMITTED = _RECORDED.where(orders.c.replaces.is_(None)).order_by(orders.c.number)
-_AMENDED = (
-    _RECORDED.where(orders.c.replaces.is_not(None))
-    .join(record_rows, and_(record_rows.c.chain == orders.c.chain, record_rows.c.leaf == orders.c.record_hash))
-    .add_columns(record_rows.c.number.label("record"))
-)
-_CANCELLED = select(cancellations).where(cancellations.c.chain == bindparam("chain"))
-_QUOTA = select(positions.c.quota_wh).where(
-    positions.c.trader == bindparam("trader"), positions.c.period == bindparam("period")
-)
+_HEIGHT = select(heads.c.height).where(heads.c.chain == MAIN)
+_RECORDED = select(orders).where(IS_RECORDED, orders.c.node_id.is_not(None))
+_LEAF = record_rows.c.keys().index("leaf")
+_CANCELLED = select(cancellations)
 _ORDER = select(orders).where(
     orders.c.period == bindparam("period"),
     orders.c.side == bindparam("side"),
     orders.c.price_ticks == bindparam("price_ticks"),
     orders.c.turn == bindparam("turn"),
 )
+_ORDER_OF = (
+    select(orders)
+    .where(orders.c.chain == bindparam("chain"), orders.c.record_hash == bindparam("leaf"))
+    .order_by(orders.c.number)
+    .limit(1)
+)
+_REOPENED = select(orders).where(IS_STOPPED, orders.c.open_wh > 0, orders.c.period >= bindparam("first_period"))
+_MEANS = select(
+    select(func.max(payments.c.number)).scalar_subquery(), select(func.max(deposit_moves.c.number)).scalar_subquery()
+)
+_NEXT_ENDING = select(
+    func.min(case((trades.c.status == DealStatus.CONFIRMED.value, 0), else_=trades.c.confirm_before + 1))
+).where(IS_OPEN)
 
 
-def _intents(side: Side, *, is_answered: bool) -> Select[Any]:
-    """Deals that wait for a side of a chain's nodes, whether its answer stands on the slave chain or not."""
-    party, _ = _PARTIES[side]
-    own = and_(
-        answers.c.deal_id == trades.c.deal_id,
-        answers.c.side == int(side),
-        answers.c.node_id == day_accounts.c.node_id,
+def _deals(side: Side) -> Select[Any]:
+    """Deals whose party on a side is a node of a chain that is read here."""
+    party, due = _PARTIES[side]
+    return (
+        select(
+            trades,
+            due.label("due"),
+            literal_column(str(int(side))).label("party_side"),
+            day_accounts.c.node_id,
+            day_accounts.c.chain,
+        )
+        .join(day_accounts, day_accounts.c.trader == party)
+        .where(day_accounts.c.node_id.is_not(None))
     )
+
+
+def _unanswered(side: Side) -> Select[Any]:
+    """Deals that wait for a party that has not answered on its slave chain."""
+    answered = answers.c.deal_id == trades.c.deal_id, answers.c.side == int(side)
     price_ticks, turn = _PLACES[side]
     order = and_(
         orders.c.period == trades.c.period,
@@ -297,24 +383,32 @@ def _intents(side: Side, *, is_answered: bool) -> Select[Any]:
         orders.c.turn == turn,
     )
     return (
-        select(trades, day_accounts.c.node_id, answers.c.confirmed, orders.c.automatic)
-        .join(day_accounts, day_accounts.c.trader == party)
-        .outerjoin(answers, own)
+        _deals(side)
+        .add_columns(orders.c.automatic)
         .outerjoin(orders, order)
         .where(
             IS_OPEN,
             trades.c.status == DealStatus.INTENT.value,
             (trades.c.seller_confirmed if side is Side.ASK else trades.c.buyer_confirmed).is_(False),
-            day_accounts.c.chain == bindparam("chain"),
-            day_accounts.c.node_id.is_not(None),
-            answers.c.confirmed.is_not(None) if is_answered else answers.c.confirmed.is_(None),
+            ~select(answers.c.deal_id).where(*answered, answers.c.node_id == day_accounts.c.node_id).exists(),
         )
-        .order_by(trades.c.deal_id)
     )
 
 
-_ANSWERED = {side: _intents(side, is_answered=True) for side in Side}
-_UNANSWERED = {side: _intents(side, is_answered=False) for side in Side}
+_UNDELIVERED = union_all(*(_deals(side).where(due.is_not(None)) for side, (_, due) in _PARTIES.items()))
+_UNANSWERED = union_all(*map(_unanswered, Side))
+_ANSWERED = (
+    select(answers.c.node_id, answers.c.deal_id, answers.c.side, answers.c.confirmed, day_accounts.c.chain)
+    .join(trades, trades.c.deal_id == answers.c.deal_id)
+    .join(
+        day_accounts,
+        and_(
+            day_accounts.c.trader == case((answers.c.side == int(Side.ASK), trades.c.seller), else_=trades.c.buyer),
+            day_accounts.c.node_id == answers.c.node_id,
+        ),
+    )
+    .where(IS_PENDING)
+)
 
 
 def deal_of(row: Any) -> Deal:
@@ -338,8 +432,8 @@ def _placed(row: Any) -> OrderPlaced:
     return OrderPlaced(order_id, row.trader, EnergyType(row.energy_types), row.energy_wh, row.record_hash)
 
 
-def _details(row: Any, side: Side) -> DealDetails:
-    deal = deal_of(row)
+def _details(row: Any) -> DealDetails:
+    deal, side = deal_of(row), Side(row.party_side)
     own, other = (deal.ask, deal.bid) if side is Side.ASK else (deal.bid, deal.ask)
     return DealDetails(
         user_id=row.node_id,

@@ -33,7 +33,7 @@ from sqlalchemy.types import TypeEngine
 MAIN = "main"
 """The main chain's name."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """An index of another version is not migrated but built again: nothing is in it that the chains do not hold."""
 
 metadata = MetaData()
@@ -146,7 +146,8 @@ orders = Table(
 )
 _id = (orders.c.period, orders.c.side, orders.c.price_ticks, orders.c.turn)
 Index("orders_by_record", orders.c.record_hash)
-_partial("orders_by_id", *_id, where=orders.c.turn.is_not(None), is_unique=True)
+IS_PLACED = orders.c.turn.is_not(None)
+_partial("orders_by_id", *_id, where=IS_PLACED, is_unique=True)
 Index("orders_by_node", orders.c.node_id, orders.c.number)
 
 IS_WAITING = orders.c.open_wh > literal_column("0")
@@ -195,9 +196,12 @@ answers = Table(
     Column("side", SmallInteger, nullable=False),
     Column("node_id", Text, nullable=False),
     Column("confirmed", Boolean, nullable=False),
+    Column("is_pending", Boolean, nullable=False),
     PrimaryKeyConstraint("deal_id", "side", "node_id"),
     sqlite_with_rowid=False,
 )
+IS_PENDING = answers.c.is_pending.is_(True)
+_partial("answers_pending", answers.c.deal_id, where=IS_PENDING)
 
 cancellations = Table(
     "cancellations",

@@ -207,8 +207,30 @@ class StatementDetails:
     price_ticks: tuple[int, ...]
 
 
-Submitted = Nomination | MeteredTotal | PayoutOrder | PayoutResult
-"""What masters submit to another organisation, on the main chain."""
+@dataclass(frozen=True, slots=True)
+class TradeAssets:
+    """What a master has to trade, published to all masters on the main chain: sums, no persons (paper, Fig. 2 and 3).
+
+    Parameters
+    ----------
+    asset_kinds, asset_zones
+        Shape (rows,): the kind of the function nodes that a row sums, and the number of their zone.
+    node_counts
+        Shape (rows,): how many they are.
+    capacities_w
+        Shape (rows,): the most that their connections carry together, as far as meters are entered.
+    """
+
+    KIND: ClassVar[RecordKind] = RecordKind.ASSETS
+
+    asset_kinds: tuple[str, ...]
+    asset_zones: tuple[int, ...]
+    node_counts: tuple[int, ...]
+    capacities_w: tuple[int, ...]
+
+
+Submitted = Nomination | MeteredTotal | PayoutOrder | PayoutResult | TradeAssets
+"""What masters submit to other organisations, on the main chain."""
 
 Duty = ScheduleDetails | CapacityDetails | MeteredDetails | StatementDetails
 """What is stated on a slave chain beside the market."""

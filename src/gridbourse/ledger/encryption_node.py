@@ -70,8 +70,8 @@ class EncryptionNode:
         self.remember(author, content, details)
         return details.KIND, content
 
-    def seal_submission(self, author: Address, details: Submitted, reader_public: bytes) -> tuple[int, bytes]:
-        """Encrypt details for another organisation; returns kind and content."""
+    def seal_submission(self, author: Address, details: Submitted, *reader_publics: bytes) -> tuple[int, bytes]:
+        """Encrypt details for other organisations; returns kind and content."""
         # Who submits to itself is one reader, not two.
-        readers = list(dict.fromkeys((reader_public, *self.readers)))
+        readers = list(dict.fromkeys((*reader_publics, *self.readers)))
         return details.KIND, seal_record(self._balancing, author, details, readers, self._suite)

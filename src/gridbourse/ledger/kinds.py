@@ -27,3 +27,4 @@ class RecordKind(IntEnum):
     PAYOUT_INSTRUCTION = 17
     PAYOUT_ORDER = 18
     PAYOUT_RESULT = 19
+    ASSETS = 20

@@ -23,7 +23,8 @@ from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.folder.chains import nodes_of, reach_main_chain, read_token
 from gridbourse.node.folder.key_rotation import RegionKeys
 from gridbourse.node.folder.setup import PublicKeys
-from gridbourse.region.description import Engine, read_region
+from gridbourse.region.description import Engine
+from gridbourse.region.description_file import read_region
 
 _POLL_SECONDS = 0.2
 

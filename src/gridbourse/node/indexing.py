@@ -94,6 +94,10 @@ class Indexing:
         """The newest block of the main chain that the index has."""
         return self._heights[MAIN]
 
+    def height_of(self, chain: str) -> int:
+        """The newest block of a chain that the index has."""
+        return self._heights[chain]
+
     @property
     def sequence(self) -> int:
         """Number of the newest change in the index."""

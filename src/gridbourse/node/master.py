@@ -180,28 +180,27 @@ class Master:
         receipts = self.slave_wallet.send_many(calls) if calls else []
         return [ledger.record(log) for receipt in receipts for log in receipt.logs]
 
-    def submit(self, statements: Sequence[Submitted], reader: int) -> None:
-        """Submit sums to another organisation on the main chain.
+    def submit(self, statements: Sequence[Submitted], *readers: int) -> None:
+        """Submit sums to other organisations on the main chain.
 
         Parameters
         ----------
         statements
             What is submitted.
-        reader
-            Number of the master whose encryption node may open it, besides the own one and the regulator.
+        readers
+            Numbers of the masters whose encryption nodes may open it, besides the own one and the regulator.
 
         Raises
         ------
         InvalidValue
-            The other master has not registered its key yet.
+            One of the other masters has not registered its key yet.
         """
         balancing = self.main.balancing
-        public = balancing.encryption_key(reader)
-        if not public:
-            raise InvalidValue("reader", reader, "a master that has registered its encryption node's key")
-        sealed = [
-            self.encryption_node.seal_submission(self.main_wallet.address, details, public) for details in statements
-        ]
+        publics = {reader: balancing.encryption_key(reader) for reader in readers}
+        if missing := [reader for reader, public in publics.items() if not public]:
+            raise InvalidValue("reader", missing[0], "a master that has registered its encryption node's key")
+        author, keys = self.main_wallet.address, publics.values()
+        sealed = [self.encryption_node.seal_submission(author, details, *keys) for details in statements]
         self.main_wallet.send_many([balancing.submit(*record) for record in sealed])
 
     def is_named(self, node_id: str, day: int) -> bool:

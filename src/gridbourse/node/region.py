@@ -25,6 +25,7 @@ from gridbourse.index.database import Database
 from gridbourse.index.index import Index, Notice
 from gridbourse.index.money import Money
 from gridbourse.index.queries.reader import IndexReader
+from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.records import LimitsSet, MeterRegistered, NodeDetails, NodeReport, NodeRevoked
 from gridbourse.market.events import OrderPlaced
@@ -38,7 +39,8 @@ from gridbourse.node.indexing import Indexing
 from gridbourse.node.master import Master
 from gridbourse.node.relay import PendingConfirmation, Relay, submit
 from gridbourse.node.settling.payouts import PayoutBook, Purse
-from gridbourse.region.description import RegionSpec, read_region, write_region
+from gridbourse.region.description import RegionSpec
+from gridbourse.region.description_file import read_region, write_region
 from gridbourse.regulator.audit import Regulator
 
 
@@ -94,6 +96,11 @@ class Region:
         return self._regulator
 
     @property
+    def has_regulator(self) -> bool:
+        """Whether the regulator's keys lie in this folder."""
+        return self._regulator is not None
+
+    @property
     def folder(self) -> Path:
         """Where it lies."""
         return self.parts.folder
@@ -131,7 +138,7 @@ class Region:
         Raises
         ------
         InvalidValue
-            The folder is not empty, or a master has no function node.
+            The folder is not empty.
         """
         with new_folder(folder) as draft:
             write_region(spec, draft / "region.toml")
@@ -376,6 +383,12 @@ class Region:
         self.end_deals()
         self.deliver()
 
+    def has_deals_to_end(self) -> bool:
+        """Whether a deal waits to be settled, or was not answered in time."""
+        self._indexing.catch_up()
+        ending = self._market.next_ending()
+        return ending is not None and ending <= self.clock()
+
     def end_deals(self) -> None:
         """As settlement agent: end the deals that nobody answered in time, and settle the confirmed ones.
 
@@ -422,8 +435,9 @@ class Region:
             Nobody has such a node.
         """
         master = self.master_of(node_id)
-        master.finish_days()
-        self.relays[master.membership.name].submit()
+        relay = self.relays[master.membership.name]
+        relay.finish_days()
+        relay.submit()
         if node_id not in master.revoked:
             record = master.encryption_node.seal(master.slave_wallet.address, NodeRevoked(node_id))
             master.slave_wallet.send(master.slave.ledger.append(*record))
@@ -439,8 +453,10 @@ class Region:
         self._indexing = Indexing(self._index, self.main, self.masters)
         self._indexing.catch_up()
         reader = IndexReader(self._index.database)
+        indexing, market = self._indexing, MarketReader(reader.database, lambda: indexing.sequence)
+        self._market = market
         self.relays = {
-            name: Relay(master, self._indexing, reader, self.calendar) for name, master in self.masters.items()
+            name: Relay(master, indexing, reader, market, self.calendar) for name, master in self.masters.items()
         }
         money, self.balance = Money(reader.database), Balance(reader.database)
         self.payouts = PayoutBook(self.main, self.balance, money, self.masters)

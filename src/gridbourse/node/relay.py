@@ -26,7 +26,7 @@ from gridbourse.index.records import RecordEntry
 from gridbourse.index.relaying import MarketReader
 from gridbourse.ledger.function_node import FunctionNode
 from gridbourse.ledger.records import Cancellation, Confirmation, OrderDetails, keeps_priority
-from gridbourse.market.events import Event, OrderPlaced
+from gridbourse.market.events import Event, OrderPlaced, OrderRefused
 from gridbourse.market.types import Offer, OrderId, Side
 from gridbourse.node.indexing import Indexing
 from gridbourse.node.master import Master
@@ -64,27 +64,35 @@ class Relay(NewestRecords):
         Keeps the index up with both chains.
     index
         The index, which tells what both chains hold.
+    market
+        What it tells of the market; all masters of a folder share it.
     calendar
         The region's delivery days.
     """
 
-    def __init__(self, master: Master, indexing: Indexing, index: IndexReader, calendar: DeliveryCalendar) -> None:
-        super().__init__(index, master.membership.name)
+    def __init__(
+        self,
+        master: Master,
+        indexing: Indexing,
+        index: IndexReader,
+        market: MarketReader,
+        calendar: DeliveryCalendar,
+    ) -> None:
+        super().__init__(index, master.membership.name, lambda: indexing.sequence)
         self._master = master
         self._name = master.membership.name
         self._indexing = indexing
-        self._market = MarketReader(index.database)
+        self._market = market
         self._calendar = calendar
         self._reopened = ReopenedOrders(master, self._market)
         self._in_vain: set[bytes | tuple[int, Side]] = set()
         """Changes of orders, and answers, of which nothing can come: they stand in the index as they are."""
-        self._sequence = 0
         self._recall()
 
     @property
     def slave_height(self) -> int:
         """The newest block of the slave chain that was read: what it holds is known here."""
-        return self._index.chains.height(self._name)
+        return self._indexing.height_of(self._name)
 
     @property
     def record_count(self) -> int:
@@ -105,12 +113,6 @@ class Relay(NewestRecords):
     def catch_up(self) -> None:
         """Read what both chains hold since the last time. Every other step does this first."""
         self._indexing.catch_up()
-        if self._sequence != self._indexing.sequence:
-            for day in self._index.participants.days(self._name):
-                if day not in self._master.recorded_days:
-                    self._master.recall_day(day)
-            self.refresh()
-            self._sequence = self._indexing.sequence
 
     def _recall(self) -> None:
         """Let the master know which days it opened, who its nodes are on the main chain, and what is anchored."""
@@ -125,8 +127,13 @@ class Relay(NewestRecords):
 
     def open_day(self, day: int) -> None:
         """Name the function nodes on the main chain for a delivery day; those that are named already stay."""
-        self.catch_up()
+        self._recall_days()
         self._master.open_day(day)
+
+    def finish_days(self) -> None:
+        """Go on with every opening of a day that was interrupted."""
+        self._recall_days()
+        self._master.finish_days()
 
     def submit(self) -> list[Event]:
         """Take new orders, their amendments and cancellations, and answers from the slave chain up to the main chain.
@@ -147,21 +154,34 @@ class Relay(NewestRecords):
         unsubmitted = self._market.unsubmitted(self._name)
         return {leaf: order for leaf, order in unsubmitted.items() if self._is_named(order)}
 
-    def calls_for(self, orders: Mapping[bytes, OrderDetails]) -> list[tuple[Wallet, Call]]:
-        """What raises sellers' quotas, and then places orders."""
+    def offered(self, orders: Iterable[OrderDetails]) -> dict[tuple[int, int], int]:
+        """What sellers are to be allowed to sell, in Wh by trader and period, as their orders state."""
+        offered: dict[tuple[int, int], int] = {}
+        for order in orders:
+            if order.side is Side.ASK:
+                place = self._trader(order), order.period
+                offered[place] = max(order.energy_quota_wh, offered.get(place, 0))
+        return offered
+
+    def calls_for(
+        self, orders: Mapping[bytes, OrderDetails], quotas_wh: Mapping[tuple[int, int], int]
+    ) -> list[tuple[Wallet, Call]]:
+        """What raises sellers' quotas from what they are, and then places orders."""
         batches = _batches(list(orders.items()), ORDERS_PER_TRANSACTION)
-        calls = [*self._quota_calls(orders.values()), *map(self._place_call, batches)]
+        calls = [*self._quota_calls(orders.values(), quotas_wh), *map(self._place_call, batches)]
         return [(self._master.main_wallet, call) for call in calls]
 
     def read(self, receipt: Receipt) -> list[Event]:
         """What a transaction did on the market."""
         return self._master.main.market.events(receipt.logs)
 
-    def finish(self, orders: Mapping[bytes, OrderDetails]) -> list[Event]:
-        """Place what is missing of orders, then take changes and answers up."""
-        self.catch_up()
-        unsubmitted = self._market.unsubmitted(self._name)
-        missing = {leaf: order for leaf, order in orders.items() if leaf in unsubmitted}
+    def finish(self, orders: Mapping[bytes, OrderDetails], met: Collection[bytes]) -> list[Event]:
+        """Place those orders of which the market has not met the records, then take changes and answers up."""
+        missing = {leaf: order for leaf, order in orders.items() if leaf not in met}
+        if missing:
+            self.catch_up()
+            unsubmitted = self._market.unsubmitted(self._name)
+            missing = {leaf: order for leaf, order in missing.items() if leaf in unsubmitted}
         self._raise_quotas(missing.values())
         placed = self._send_batches(list(missing.items()), ORDERS_PER_TRANSACTION, self._place_call)
         changes = self._changes()
@@ -215,6 +235,8 @@ class Relay(NewestRecords):
     def pending_confirmations(self, node_ids: Collection[str] | None = None) -> list[PendingConfirmation]:
         """The deals that wait for an answer, of some nodes or of all, in the order of their numbers."""
         asked = (self._master.nodes.keys() if node_ids is None else set(node_ids)) - self._master.revoked
+        if not asked:
+            return []
         return [
             PendingConfirmation(
                 *(self._master.nodes[own.node_id], own.side, own.deal_id),
@@ -285,21 +307,14 @@ class Relay(NewestRecords):
 
     # From the slave chain to the main chain
 
-    def _quota_calls(self, orders: Iterable[OrderDetails]) -> list[Call]:
+    def _quota_calls(self, orders: Iterable[OrderDetails], quotas_wh: Mapping[tuple[int, int], int]) -> list[Call]:
         """Raise what sellers may sell to what their records state."""
-        raised: dict[tuple[int, int], int] = {}
-        for order in orders:
-            key = self._trader(order), order.period
-            if order.side is Side.BID:
-                continue
-            known_wh = raised[key] if key in raised else self._market.quota_wh(*key)
-            if order.energy_quota_wh > known_wh:
-                raised[key] = order.energy_quota_wh
-        batches = _batches(list(raised.items()), QUOTAS_PER_TRANSACTION)
-        return [self._master.main.market.set_quotas(dict(batch)) for batch in batches]
+        offered = self.offered(orders)
+        raised = [(place, energy_wh) for place, energy_wh in offered.items() if energy_wh > quotas_wh.get(place, 0)]
+        return [self._master.main.market.set_quotas(dict(batch)) for batch in _batches(raised, QUOTAS_PER_TRANSACTION)]
 
-    def _raise_quotas(self, orders: Iterable[OrderDetails]) -> None:
-        if calls := self._quota_calls(orders):
+    def _raise_quotas(self, orders: Collection[OrderDetails]) -> None:
+        if calls := self._quota_calls(orders, self._market.quotas_wh(self.offered(orders))):
             self._master.main_wallet.send_many(calls)
 
     def _place_call(self, batch: Sequence[tuple[bytes, OrderDetails]]) -> Call:
@@ -313,6 +328,8 @@ class Relay(NewestRecords):
     def _change(self, changes: Sequence[tuple[bytes, OrderDetails | Cancellation]]) -> list[Event]:
         """Amend and cancel orders."""
         market, events = self._master.main.market, list[Event]()
+        if changes:  # what was placed just now can be changed
+            self.catch_up()
         for leaf, wanted in changes:
             order_id = OrderId.unpack(wanted.order if isinstance(wanted, Cancellation) else wanted.replaces)
             if not self._is_changeable(order_id, wanted):
@@ -365,6 +382,13 @@ class Relay(NewestRecords):
             raise
         return self.read(receipt)
 
+    def _recall_days(self) -> None:
+        """Let the master know of every day that is recorded, also where it could not take note of that itself."""
+        self.catch_up()
+        for day in self._index.participants.days(self._name):
+            if day not in self._master.recorded_days:
+                self._master.recall_day(day)
+
     def _is_named(self, order: OrderDetails) -> bool:
         return self._master.is_named(order.user_id, self._calendar.day_of(order.period))
 
@@ -377,16 +401,17 @@ def submit(relays: Sequence[Relay]) -> list[Event]:
 
     They enter the main chain in the sequence of the relays.
     """
-    ready = [relay.ready_orders() for relay in relays]
-    calls = [call for relay, orders in zip(relays, ready, strict=True) for call in relay.calls_for(orders)]
+    ready = [(relay, relay.ready_orders()) for relay in relays]
+    offered = [place for relay, orders in ready for place in relay.offered(orders.values())]
+    quotas_wh = ready[0][0].market.quotas_wh(offered) if ready else {}
+    calls = [call for relay, orders in ready for call in relay.calls_for(orders, quotas_wh)]
     receipts: list[Receipt] = []
     # What is refused because of one, or because it is too much at once, each sends again by itself.
     with suppress(TransactionRejected):
         receipts = send_together(calls)
-    return [
-        *(event for relay in relays[:1] for receipt in receipts for event in relay.read(receipt)),
-        *(event for relay, orders in zip(relays, ready, strict=True) for event in relay.finish(orders)),
-    ]
+    events = [event for relay in relays[:1] for receipt in receipts for event in relay.read(receipt)]
+    met = {event.record_hash for event in events if isinstance(event, OrderPlaced | OrderRefused)}
+    return [*events, *(event for relay, orders in ready for event in relay.finish(orders, met))]
 
 
 def _kind_of_decision(decision: Confirmation) -> tuple[int, bool]:

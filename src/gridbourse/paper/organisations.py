@@ -36,7 +36,8 @@ from gridbourse.node.folder.key_rotation import REGULATOR
 from gridbourse.node.folder.setup import PublicKeys, share_of
 from gridbourse.node.jobs.metering.metered_files import METERED_FIELDS
 from gridbourse.paper.market import ARRIVALS, DEPOSIT, ORDERS, PaperOrder, Row, Trade, region_spec
-from gridbourse.region.description import Engine, MainChainSpec, RegionSpec, write_region
+from gridbourse.region.description import Engine, MainChainSpec, RegionSpec
+from gridbourse.region.description_file import write_region
 from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS, format_kwh, format_price, format_yuan
 
 SPEC = region_spec()

@@ -117,6 +117,10 @@ class Regulator:
         """Decrypt a record of a slave chain. Raises `EnvelopeError` if it does not open."""
         return open_record(ledger, record, *self._opening)
 
+    def open_submitted(self, record: LedgerRecord) -> Details:
+        """Decrypt a record that a master submitted on the main chain. Raises `EnvelopeError` if it does not open."""
+        return open_record(self._main.balancing, record, *self._opening)
+
     def trace(self, deal_id: int) -> Trace:
         """Walk from a deal to the proof of every detail behind it.
 

@@ -35,6 +35,7 @@ class Right(StrEnum):
     READ_MARKET = "read the market"
     SIGN_IN = "sign in"
     READ_CHAINS = "read chains"
+    READ_ASSETS = "read what masters have to trade"
     READ_OWN = "read what is one's own or below one"
     READ_NODE = "read a node's orders, deals, money and energy"
     TRADE = "place, amend and cancel orders, and answer deals"
@@ -55,6 +56,7 @@ RIGHTS: Mapping[Right, frozenset[Kind]] = {
     Right.READ_MARKET: _EVERYBODY,
     Right.SIGN_IN: _EVERYBODY,
     Right.READ_CHAINS: _SIGNED_IN,
+    Right.READ_ASSETS: frozenset({Kind.MASTER, Kind.REGULATOR}),
     Right.READ_OWN: _SIGNED_IN,
     Right.READ_NODE: _SIGNED_IN,
     Right.TRADE: frozenset({Kind.NODE}),

@@ -148,11 +148,13 @@ class Frame:
                 self.request.headers.get("referer", "").removeprefix(str(self.request.base_url).rstrip("/"))
             )
         theme = self.request.cookies.get(THEME_COOKIE, "")
+        names = self.exchange.shown_names[self.t.language]
         done = self.t.maybe(f"done.{self.request.query_params.get('done', '')}")
         return {
             "t": self.t,
             "principal": self.principal,
-            "region": self.exchange.spec.name,
+            "region": names.region,
+            "names": names,
             "settings": self.exchange.market.settings(),
             "height_now": self.exchange.index.chains.height(),
             "now": self.exchange.now,

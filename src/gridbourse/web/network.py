@@ -39,6 +39,7 @@ async def network(frame: PageFrame) -> Response:
         head_end=_head_end(exchange.metering),
         meters=exchange.metering.meters(principal) if is_signed_in else [],
         nodes=exchange.network.nodes(principal) if is_signed_in else None,
+        assets=await exchange.network.assets(principal) if principal.kind in RIGHTS[Right.READ_ASSETS] else None,
         reports=exchange.network.reports(principal, None, REPORTS).items if is_signed_in else None,
         votes=exchange.network.votes() if principal.kind in RIGHTS[Right.READ_CHAINS] else None,
         accounts=exchange.administration.accounts(principal) if principal.kind is Kind.MASTER else [],

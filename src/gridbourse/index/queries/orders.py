@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 
 from gridbourse.api.schema import Order, OrderStatus, PriceLevel
 from gridbourse.index.database import Database
@@ -60,11 +61,7 @@ _SIDES = (
     .where(IS_WAITING, orders.c.period >= bindparam("first"), orders.c.period < bindparam("stop"))
     .group_by(orders.c.period, orders.c.side)
 )
-_AT_LEVELS = select(
-    orders.c.period, orders.c.side, orders.c.price_ticks, orders.c.energy_types, orders.c.open_wh
-).where(
-    IS_WAITING, tuple_(orders.c.period, orders.c.side, orders.c.price_ticks).in_(bindparam("levels", expanding=True))
-)
+_WAITING = itemgetter(*map(orders.c.keys().index, ("period", "side", "price_ticks", "energy_types", "open_wh")))
 _OPEN_ASKS = select(func.sum(orders.c.open_wh)).where(_SIDE, orders.c.trader == bindparam("trader"))
 _HAS_ORDERED = select(orders.c.number).where(
     orders.c.node_id == bindparam("node_id"), orders.c.period == bindparam("period")
@@ -225,10 +222,9 @@ class Orders:
     def at_levels(self, levels: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], list[tuple[int, int]]]:
         """Energy types and open energy of what waits at prices, by period, side and price."""
         found: dict[tuple[int, int, int], list[tuple[int, int]]] = {level: [] for level in levels}
-        for first in range(0, len(levels), _AT_ONCE):
-            for row in self._database.rows(_AT_LEVELS, levels=levels[first : first + _AT_ONCE]):
-                period, side, price_ticks, types, open_wh = row
-                found[period, side, price_ticks].append((types, open_wh))
+        for row in self._database.rows_with(orders, ("period", "side", "price_ticks"), levels, IS_WAITING):
+            period, side, price_ticks, types, open_wh = _WAITING(row)
+            found[period, side, price_ticks].append((types, open_wh))
         return found
 
     def open_asks_wh(self, trader: int, period: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from enum import Enum
 
-from gridbourse.api.chain_schema import BlockSummary, BlockView, EventView, TransactionView
+from gridbourse.api.chain_schema import AssetRow, AssetsView, BlockSummary, BlockView, EventView, TransactionView
 from gridbourse.chain.block import Log, Receipt
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.transaction import SignedTransaction
@@ -16,9 +16,11 @@ from gridbourse.errors import EnvelopeError, InvalidValue, NotFound
 from gridbourse.index.blocks import Head
 from gridbourse.index.schema import MAIN
 from gridbourse.ledger.records import Details
+from gridbourse.node.assets import published_assets
 from gridbourse.node.commands.requests import (
     OpenedRecord,
     OpenRecord,
+    ReadAssets,
     ReadBlock,
     ReadTransaction,
 )
@@ -148,3 +150,26 @@ def _event_view(contracts: Sequence[Contract], log: Log) -> EventView | None:
 
 def _text(value: object) -> str:
     return hex_text(value) if isinstance(value, bytes) else str(value)
+
+
+def read_assets(region: Region, _: ReadAssets) -> list[AssetsView]:
+    """What masters have to trade, as far as those may read it whose keys lie here."""
+    return [
+        AssetsView(
+            master=region.spec.masters[published.master_id - 1].name,
+            rows=[
+                AssetRow(*row)
+                for row in zip(
+                    published.assets.asset_kinds,
+                    published.assets.asset_zones,
+                    published.assets.node_counts,
+                    published.assets.capacities_w,
+                    strict=True,
+                )
+            ],
+            leaf=hex_text(published.submission.record.leaf),
+            height=published.submission.record.height,
+            transaction=hex_text(published.submission.record.transaction_hash),
+        )
+        for published in published_assets(region)
+    ]

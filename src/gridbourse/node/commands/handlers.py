@@ -189,6 +189,7 @@ _OWNER: Mapping[type, Handler] = {
     requests.ReadPayouts: _payouts,
     requests.ConfirmPayout: _confirm_payout,
     requests.RegisterMeter: _register_meter,
+    requests.ReadAssets: chain_views.read_assets,
     requests.OfferOnce: _offer_once,
     requests.Vote: _vote,
 }

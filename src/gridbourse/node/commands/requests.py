@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from gridbourse.api.chain_schema import BlockView, TraceView, TransactionView
+from gridbourse.api.chain_schema import AssetsView, BlockView, TraceView, TransactionView
 from gridbourse.api.payout_schema import Payouts
 from gridbourse.api.schema import SigningContext
 from gridbourse.contracts.slave_ledger import LedgerRecord
@@ -259,6 +259,14 @@ class ReadTransaction:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadAssets:
+    """What each master has to trade, as it published it to all masters on the main chain."""
+
+    NAME: ClassVar[str] = "assets"
+    ANSWER: ClassVar[Any] = list[AssetsView]
+
+
+@dataclass(frozen=True, slots=True)
 class OpenRecord:
     """Read a record of a slave chain, as it lies there or opened by a key that the node keeps.
 
@@ -420,6 +428,7 @@ Command = (
     | ReadRules
     | ReadBlock
     | ReadTransaction
+    | ReadAssets
     | OpenRecord
     | TraceTrade
     | Audit

@@ -28,7 +28,8 @@ from gridbourse.ledger.merkle_log import Slave
 from gridbourse.ledger.records import NodeRegistered
 from gridbourse.node.folder.chains import make_token, nodes_of, reach_main_chain
 from gridbourse.node.folder.key_rotation import REGULATOR, RegionKeys, registration
-from gridbourse.region.description import Engine, MasterSpec, NodeSpec, RegionSpec, read_region, write_region
+from gridbourse.region.description import Engine, MasterSpec, NodeSpec, RegionSpec
+from gridbourse.region.description_file import read_region, write_region
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ def make_share(folder: Path, spec: RegionSpec, name: str) -> PublicKeys:
     Raises
     ------
     InvalidValue
-        Nobody of this name takes part, a master has no function node, or the folder is not empty.
+        Nobody of this name takes part, or the folder is not empty.
     """
     share = share_of(spec, name)
     own = [master for master in share.masters if master.name == name]
@@ -175,11 +176,10 @@ def make_keys(keys: RegionKeys, masters: Iterable[MasterSpec], suite: Suite, *, 
     Raises
     ------
     InvalidValue
-        A master has no function node, or keys of one exist already.
+        Keys of one exist already.
     """
     made: list[PublicKeys] = []
     for master in masters:
-        require_nodes(master)
         own = MasterKeys.generate(suite)
         keys.masters.save_master(master.name, own)
         for node in master.nodes:
@@ -190,12 +190,6 @@ def make_keys(keys: RegionKeys, masters: Iterable[MasterSpec], suite: Suite, *, 
         keys.regulator.save_node(REGULATOR, government)
         made.append(PublicKeys.of(REGULATOR, government))
     return made
-
-
-def require_nodes(master: MasterSpec) -> None:
-    """Refuse a master whose function nodes are not listed."""
-    if not master.nodes:
-        raise InvalidValue("master.node", master.name, "at least one [[master.node]] table for this master")
 
 
 def found(

@@ -20,9 +20,10 @@ from gridbourse.ledger.merkle_log import Slave
 from gridbourse.market.types import Role
 from gridbourse.node.folder.chains import ChainSet
 from gridbourse.node.folder.key_rotation import REGULATOR, RegionKeys, enter_on_main_chain
-from gridbourse.node.folder.setup import found, make_keys, require_nodes, set_up_slave
+from gridbourse.node.folder.setup import found, make_keys, set_up_slave
 from gridbourse.node.master import Master, Membership
-from gridbourse.region.description import Engine, MasterSpec, RegionSpec, read_region, write_region
+from gridbourse.region.description import Engine, MasterSpec, RegionSpec
+from gridbourse.region.description_file import read_region, write_region
 from gridbourse.regulator.audit import Regulator
 from gridbourse.regulator.shelf import Shelf
 
@@ -97,7 +98,6 @@ class Wiring:
         return main, masters, self._regulator(main, masters)
 
     def _master(self, master_id: int, spec: MasterSpec, main: MainChain) -> Master:
-        require_nodes(spec)
         keys = self.keys.masters.load_master(spec.name)
         node_keys = {node: self.keys.nodes.load_node(node.node_id) for node in spec.nodes}
         registered = main.consortium.slave_chain(master_id)

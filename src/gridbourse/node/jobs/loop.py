@@ -14,6 +14,7 @@ from gridbourse.node.jobs.job import REGION, Job, JobFailure, JobSchedule, Task
 from gridbourse.node.jobs.market.answer import Answer
 from gridbourse.node.jobs.market.deliver import Deliver
 from gridbourse.node.jobs.market.open_days import OpenDays
+from gridbourse.node.jobs.market.publish_assets import PublishAssets
 from gridbourse.node.jobs.market.rematch import Rematch
 from gridbourse.node.jobs.market.settle import Settle
 from gridbourse.node.jobs.market.submit import Submit
@@ -147,6 +148,7 @@ def _member_jobs(schedule: JobSchedule, metered: MeteredReadings) -> tuple[Job, 
         Answer(),
         Rematch(),
         Anchor(submit.heights, every_seconds),
+        PublishAssets(every_seconds),
         collect,
         OrderPayouts(collect.collected, every_seconds),
         PlaceMoney(every_seconds),

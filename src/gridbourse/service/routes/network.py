@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from gridbourse.api.chain_schema import MasterView, NodeView, ReportView, VoteView
+from gridbourse.api.chain_schema import AssetsView, MasterView, NodeView, ReportView, VoteView
 from gridbourse.api.schema import Account, AddressText, Day, MasterName, NodeId, Page
 from gridbourse.crypto.keys import Address
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
@@ -83,6 +83,12 @@ class Credits(_Body):
 async def list_masters(exchange: ExchangeOf) -> list[MasterView]:
     """The members of the main chain and how far their slave chains are anchored."""
     return exchange.network.masters()
+
+
+@router.get("/assets", tags=["network"], **operation(Right.READ_ASSETS, HTTPStatus.SERVICE_UNAVAILABLE))
+async def list_assets(exchange: ExchangeOf, principal: CurrentUser) -> list[AssetsView]:
+    """What each master has to trade: kinds, zones, capacities as sums, published to all masters on the main chain."""
+    return await exchange.network.assets(principal)
 
 
 @router.get("/nodes", tags=["network"], **operation(Right.READ_NODE))

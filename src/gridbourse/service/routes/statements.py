@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from gridbourse.api.schema import Day, Statement
 from gridbourse.delivery import DeliveryCalendar, date_text
+from gridbourse.region.shown_names import ShownNames
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.language import language_of
 from gridbourse.service.rights import Right
@@ -20,6 +22,7 @@ from gridbourse.text import Language, Translation, read_translation
 
 router = APIRouter(prefix="/statements", tags=["money and energy"])
 CSV, PDF = "text/csv", "application/pdf"
+NameLanguage = Annotated[Language | None, Query(description="By default what `Accept-Language` prefers.")]
 
 
 def _file(media_type: str, kind: str) -> dict[str, Any]:
@@ -32,11 +35,20 @@ def _file(media_type: str, kind: str) -> dict[str, Any]:
 
 @router.get("/{day}.csv", **_file(CSV, "CSV"))
 async def read_statement_csv(
-    exchange: ExchangeOf, principal: CurrentUser, day: Day, node_id: NodeFilter = None
+    request: Request,
+    exchange: ExchangeOf,
+    principal: CurrentUser,
+    day: Day,
+    node_id: NodeFilter = None,
+    language: NameLanguage = None,
 ) -> Response:
     """The statement of a delivery day as CSV (RFC 4180), times in the region's local time."""
     statement = exchange.statements.statement(principal, day, node_id=node_id)
-    return _download(statement_csv(statement, exchange.calendar), CSV, f"statement-{date_text(day)}.csv")
+    return _download(
+        statement_csv(statement, exchange.calendar, language or language_of(request.headers)),
+        CSV,
+        f"statement-{date_text(day)}.csv",
+    )
 
 
 @router.get("/{day}.pdf", **_file(PDF, "PDF"))
@@ -46,12 +58,12 @@ async def read_statement_pdf(
     principal: CurrentUser,
     day: Day,
     node_id: NodeFilter = None,
-    language: Annotated[Language | None, Query(description="By default what `Accept-Language` prefers.")] = None,
+    language: NameLanguage = None,
 ) -> Response:
     """The statement of a delivery day as PDF, for people, in Chinese or English, at most 2,000 lines."""
     statement = exchange.statements.statement(principal, day, node_id=node_id)
     t = read_translation(language or language_of(request.headers))
-    content = await asyncio.to_thread(_pdf, statement, exchange.spec.name, exchange.calendar, t)
+    content = await asyncio.to_thread(_pdf, statement, exchange.shown_names, exchange.calendar, t)
     return _download(content, PDF, f"statement-{date_text(day)}.pdf")
 
 
@@ -63,10 +75,12 @@ async def read_statement(
     return exchange.statements.statement(principal, day, node_id=node_id)
 
 
-def _pdf(statement: Statement, region: str, calendar: DeliveryCalendar, t: Translation) -> bytes:
+def _pdf(
+    statement: Statement, regions: Mapping[Language, ShownNames], calendar: DeliveryCalendar, t: Translation
+) -> bytes:
     from gridbourse.service.use_cases.statement_pdf import statement_pdf  # noqa: PLC0415 - for those who ask for one
 
-    return statement_pdf(statement, region, calendar, t)
+    return statement_pdf(statement, {language: names.region for language, names in regions.items()}, calendar, t)
 
 
 def _download(content: bytes, media_type: str, name: str) -> Response:

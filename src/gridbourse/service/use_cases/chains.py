@@ -63,6 +63,7 @@ class ChainQueries:
         self._node = node
         self._roles = {master.name: master.role.name.lower() for master in spec.masters}
         self._names = (MAIN, *self._roles)
+        self._display_names = {master.name: master.display_name for master in spec.masters}
         self._chain_ids = chain_ids
         self._index = index
 
@@ -258,6 +259,7 @@ class ChainQueries:
             record_count=(found.record_count if found else 0) if is_slave else None,
             anchored_count=(last.leaf_count if last else 0) if is_slave else None,
             anchored_block=last.last_block if last else None,
+            display_name=self._display_names.get(name),
         )
 
 

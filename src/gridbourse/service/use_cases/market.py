@@ -73,6 +73,7 @@ class MarketQueries:
             trading_roles=sorted(role.name.lower() for role in settings.trading_roles),
             least_wh=settings.least_wh,
             bid_multiple=settings.bid_multiple,
+            region_display_name=self._region.display_name,
         )
 
     def periods(self, day: int | None = None, *, active_only: bool = False) -> list[PeriodSummary]:

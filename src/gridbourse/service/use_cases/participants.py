@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from gridbourse.api.chain_schema import Alarm, MasterView, NodeView, ReportView, VoteView
+from gridbourse.api.chain_schema import Alarm, AssetsView, MasterView, NodeView, ReportView, VoteView
 from gridbourse.api.schema import Page
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.contracts.consortium import Consortium
@@ -15,10 +15,13 @@ from gridbourse.index.records import ReportEntry
 from gridbourse.index.schema import MAIN
 from gridbourse.ledger.balancing_records import StatementDetails
 from gridbourse.market.types import Role
+from gridbourse.node.commands import requests
+from gridbourse.node.commands.client import NodeClient
 from gridbourse.node.rules import RulesInForce
+from gridbourse.region.description import RegionSpec
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.service.use_cases.paging import page_of, read_cursor
-from gridbourse.text import Message
+from gridbourse.text import NO_DISPLAY_NAME, Message
 from gridbourse.units import PERIOD_SECONDS
 
 
@@ -27,10 +30,12 @@ class NetworkQueries:
 
     Parameters
     ----------
+    node
+        The region's node, which opens what masters published to each other.
     index
         The index.
-    names
-        Names of the masters, by number.
+    spec
+        Who takes part.
     rules_in_force
         Asks who the main chain's members are.
     late_anchor_seconds
@@ -41,14 +46,18 @@ class NetworkQueries:
 
     def __init__(
         self,
+        node: NodeClient,
         index: IndexReader,
-        names: Mapping[int, str],
+        spec: RegionSpec,
         rules_in_force: Callable[[], RulesInForce],
         late_anchor_seconds: int,
         clock: Callable[[], int],
     ) -> None:
+        self._node = node
         self._index = index
-        self._names = names
+        self._names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
+        self._display_names = {master.name: master.display_name for master in spec.masters}
+        self._node_names = {node.node_id: node.display_name for master in spec.masters for node in master.nodes}
         self._rules_in_force = rules_in_force
         self._late_anchor_seconds = late_anchor_seconds
         self._clock = clock
@@ -73,6 +82,7 @@ class NetworkQueries:
                     slave_chain_id=members.slave_chain_ids.get(master_id, 0),
                     unanchored_records=(heads[name].record_count if name in heads else 0) - anchored,
                     last_anchor_at=anchors[0].timestamp if anchors else None,
+                    display_name=self._display_names[name],
                 )
             )
         return views
@@ -91,6 +101,7 @@ class NetworkQueries:
                 is_revoked=node.is_revoked,
                 order_count=orders.get(node.node_id, 0),
                 deal_count=deals.get(node.node_id, 0),
+                display_name=self._node_names.get(node.node_id, NO_DISPLAY_NAME),
             )
             for node in self._index.participants.nodes()
             if principal.reaches(node.node_id, node.master)
@@ -107,6 +118,12 @@ class NetworkQueries:
     def votes(self) -> list[VoteView]:
         """What masters voted for, newest first."""
         return list(map(self._vote, self._index.chains.votes()))
+
+    async def assets(self, principal: Principal) -> list[AssetsView]:
+        """What each master has to trade, as it published it to all masters."""
+        require(principal, Right.READ_ASSETS)
+        found: list[AssetsView] = await self._node.ask(requests.ReadAssets())
+        return found
 
     def late_anchors(self) -> list[Alarm]:
         """Slave chains whose records have waited too long for an anchor."""

@@ -33,8 +33,10 @@ from gridbourse.node.folder.key_rotation import REGULATOR, RegionKeys
 from gridbourse.node.jobs.job import JobSchedule
 from gridbourse.node.jobs.market.submit import Submit
 from gridbourse.node.rules import RulesInForce
-from gridbourse.region.description import RegionSpec, read_region
+from gridbourse.region.description import RegionSpec
+from gridbourse.region.description_file import read_region
 from gridbourse.region.layout import DESCRIPTION_FILE, READINGS_FILE, SERVICE_FILE, SOCKET_FILE
+from gridbourse.region.shown_names import ShownNames
 from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.auth.credentials import Credentials
 from gridbourse.service.changes import Feed
@@ -52,7 +54,7 @@ from gridbourse.service.use_cases.regulation import Audit
 from gridbourse.service.use_cases.search import Search
 from gridbourse.service.use_cases.statements import Statements
 from gridbourse.service.use_cases.trading import Trading
-from gridbourse.text import Message
+from gridbourse.text import LANGUAGES, Message
 
 LATE_ANCHOR_ROUNDS = 5
 """Records are late when so many anchorings should have taken place."""
@@ -89,6 +91,8 @@ class Exchange:
         What function nodes do and own.
     statements
         What they paid and received.
+    shown_names
+        What masters, nodes and the region are called, by language.
     calendar
         The region's delivery days and local time.
     metering, offering
@@ -133,6 +137,7 @@ class Exchange:
         self._clock = clock
         self.folder = folder
         self.spec = spec
+        self.shown_names = {language: ShownNames.of(spec, language) for language in LANGUAGES}
         self.calendar = DeliveryCalendar(spec.time_zone)
         names = {master_id: master.name for master_id, master in enumerate(spec.masters, start=1)}
         self.store = ServiceStore(folder / SERVICE_FILE)
@@ -146,13 +151,14 @@ class Exchange:
         self.trading = Trading(self.index, self.calendar, node, self._signer, first_open_period, clock)
         self.metering = Metering(folder / READINGS_FILE, spec.name, self.directory, broker, clock)
         self.offering = Offering(self.index, self.calendar, self.metering, node, self.store, self._settings, clock)
-        self.statements = Statements(self.trading, self.index, self.calendar)
+        self.statements = Statements(self.trading, self.index, self.calendar, spec)
         self.credentials = Credentials(self.store, self.directory, _members(rules_in_force, names), chain_id, clock)
         self.chains = ChainQueries(node, spec, rules_in_force.kept_chain_ids, self.index)
         self.search = Search(self.index, self.chains)
         self.network = NetworkQueries(
+            node,
             self.index,
-            names,
+            spec,
             self._in_force,
             late_anchor_seconds=int(job_schedule.anchor_seconds * LATE_ANCHOR_ROUNDS),
             clock=clock,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from fpdf import FPDF
@@ -13,8 +14,8 @@ from matplotlib.font_manager import findSystemFonts
 from gridbourse.api.schema import Statement
 from gridbourse.delivery import DeliveryCalendar, date_text
 from gridbourse.errors import InvalidValue
-from gridbourse.service.use_cases.statement_text import paid_and_received, statement_notes
-from gridbourse.text import Message, Translation
+from gridbourse.service.use_cases.statement_text import paid_and_received, shown_node, statement_notes
+from gridbourse.text import Language, Message, Translation
 from gridbourse.units import format_kwh, format_price, format_yuan
 
 _CHINESE_FONTS = {
@@ -30,10 +31,21 @@ _CHINESE_FONTS = {
 MAX_PDF_LINES = 2_000
 
 
-def statement_pdf(statement: Statement, region: str, calendar: DeliveryCalendar, t: Translation) -> bytes:
-    """A statement as PDF, A4.
+def statement_pdf(
+    statement: Statement, regions: Mapping[Language, str], calendar: DeliveryCalendar, t: Translation
+) -> bytes:
+    """A statement as PDF, A4: in Chinese if the machine has a font for it; else in English.
 
-    In Chinese if the machine has a font for it; else in English.
+    Parameters
+    ----------
+    statement
+        What it says.
+    regions
+        What the region is called, by language.
+    calendar
+        The region's local time.
+    t
+        The texts in the language that is wanted.
 
     Raises
     ------
@@ -58,7 +70,7 @@ def statement_pdf(statement: Statement, region: str, calendar: DeliveryCalendar,
     pdf.set_font("text", size=9)
     times = f"{date_text(statement.day)}, {calendar.time_zone}"
     pdf.ln(2)
-    _write_text(pdf, f"{region}. {times}.")
+    _write_text(pdf, f"{regions[t.language]}. {times}.")
     _write_text(pdf, t("statement.lead"))
     pdf.ln(4)
     _write_lines(pdf, statement, calendar, t)
@@ -94,7 +106,7 @@ def _write_lines(pdf: FPDF, statement: Statement, calendar: DeliveryCalendar, t:
             table.row(
                 [
                     f"{t(f'item.{line.item}')} {line.deal_id or ''}".rstrip(),
-                    line.node_id,
+                    shown_node(statement, line.node_id, t.language),
                     calendar.span(line.period),
                     t(f"side.{line.side}"),
                     t(f"type.{line.energy_type}") if line.energy_type else "",

@@ -8,9 +8,11 @@ from gridbourse.api.schema import Deal, SideName, Statement, StatementItem, Stat
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.queries.reader import IndexReader
 from gridbourse.ledger.balancing_records import StatementDetails
+from gridbourse.region.description import RegionSpec
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.service.use_cases.trading import Trading
 from gridbourse.service.use_cases.views import metered_views
+from gridbourse.text import NO_DISPLAY_NAME
 
 
 class Statements:
@@ -24,12 +26,15 @@ class Statements:
         The index.
     calendar
         The region's delivery days.
+    spec
+        Says what people call the nodes.
     """
 
-    def __init__(self, trading: Trading, index: IndexReader, calendar: DeliveryCalendar) -> None:
+    def __init__(self, trading: Trading, index: IndexReader, calendar: DeliveryCalendar, spec: RegionSpec) -> None:
         self._trading = trading
         self._index = index
         self._calendar = calendar
+        self._display_names = {node.node_id: node.display_name for master in spec.masters for node in master.nodes}
 
     def statement(self, principal: Principal, day: int, *, node_id: str | None = None) -> Statement:
         """The statement of a delivery day, for the caller's nodes. Raises `NotFound`."""
@@ -50,6 +55,7 @@ class Statements:
             received=sum(line.money for line in lines if line.side is SideName.ASK),
             open_periods=sum(len(own.open_periods) for own in settled.values()),
             unsettled_nodes=[own for own in nodes if own not in settled],
+            display_names={own: self._display_names.get(own, NO_DISPLAY_NAME) for own in nodes},
         )
 
 

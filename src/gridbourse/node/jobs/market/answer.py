@@ -20,7 +20,8 @@ class Answer:
     def tasks(self, region: Region) -> Iterator[Task]:
         """One for each master of whose nodes any may answer."""
         for name, relay in region.relays.items():
-            if allowed := consents(region, relay.pending_confirmations(relay.limits)):
+            active = [node_id for node_id, limits in relay.limits.items() if limits.active]
+            if allowed := consents(region, relay.pending_confirmations(active)):
                 yield Task(name, partial(self._confirm, region, allowed))
 
     def _confirm(self, region: Region, allowed: list[PendingConfirmation]) -> None:

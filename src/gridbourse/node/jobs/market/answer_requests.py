@@ -41,7 +41,8 @@ class AnswerRequests:
         market = relay.market
         after, self._height = self._height, market.height
         # What was asked for before this began to look is for those who looked then.
-        asked = {} if after is None or after == self._height else market.requests(after)
+        is_answering = any(limits.active for relay in region.relays.values() for limits in relay.limits.values())
+        asked = market.requests(after) if is_answering and after not in {None, self._height} else {}
         if asked and (offers := self._offers(region, asked)):
             yield Task(REGION, partial(offer_once, region, offers))
 

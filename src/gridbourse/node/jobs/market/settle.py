@@ -15,6 +15,6 @@ class Settle:
     every_seconds = 0.0
 
     def tasks(self, region: Region) -> Iterator[Task]:
-        """One, where the settlement agent's keys lie."""
-        if region.settles:
+        """One, where the settlement agent's keys lie and a deal is to be ended."""
+        if region.has_deals_to_end() and region.settles:
             yield Task(REGION, region.end_deals)

@@ -12,6 +12,7 @@ from gridbourse.node.master import Master
 from gridbourse.node.readings import Readings
 from gridbourse.node.region import Region
 from gridbourse.node.settling.balancing import GRACE_SECONDS, LOOK_BACK_DAYS, own_trades, record_metered
+from gridbourse.region.description import NodeKind
 
 
 class MeteredReadings:
@@ -19,7 +20,8 @@ class MeteredReadings:
 
     A day is recorded as soon as all of its readings are there, and after `GRACE_SECONDS` with those that are; a reading
     that comes later brings a new record, and so a new statement. A node that traded and has no meter, or none of whose
-    readings came, is recorded too, with every period in doubt: its deals are settled, and nothing else.
+    readings came, is recorded too, with every period in doubt: its deals are settled, and nothing else. A master's own
+    node without a meter is no connection: what it bought and did not sell is an imbalance.
 
     Parameters
     ----------
@@ -98,9 +100,13 @@ class MeteredReadings:
                     if wh is not None or before is None or before.metered_wh(period) is None
                 }
             elif before is None and self._hears_all and (node_id in traded or self._is_silent(master, node_id, day)):
-                metered[node_id] = dict.fromkeys(periods)
+                metered[node_id] = dict.fromkeys(periods, 0 if self._is_without_connection(master, node_id) else None)
         record_metered(region, metered)
         self._open[name].discard(day)
+
+    def _is_without_connection(self, master: Master, node_id: str) -> bool:
+        """Whether a node is its master, which trades and has nothing that a meter could count."""
+        return master.nodes[node_id].spec.kind is NodeKind.OWN and not self._readings.has_meter(node_id)
 
     def _is_silent(self, master: Master, node_id: str, day: int) -> bool:
         """Whether a node takes part on a day and has a meter that says nothing of it."""
