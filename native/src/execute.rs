@@ -1,5 +1,4 @@
-//! The state transition: revm under a named fork, one journal per transaction, and all that is asked without a
-//! transaction.
+//! The state transition: revm under a named fork, one journal per transaction.
 
 use alloy_primitives::{Address, B256, Bytes, U256, map::HashMap};
 use revm::{

@@ -6,12 +6,12 @@
 //! | module | subject |
 //! | --- | --- |
 //! | `transaction` | decode, recover the signer, check: types 0, 1, 2 and 4 (EIP-155, 2930, 1559, 7702) |
-//! | `execute` | revm under a named fork: the block's environment, one journal per transaction, calls with overrides |
+//! | `execute` | revm under a named fork: the block's environment, one journal per transaction |
 //! | `block` | headers, receipts, what a block changed; canonical bytes and roots |
 //! | `store` | one ACID file (redb): blocks, receipts, state, code, log index |
 //! | `trie` | Ethereum's state trie: roots of the state, proofs |
 //! | `history` | the states of the last blocks |
-//! | `simulate` | a supposed block: other accounts, precompiled contracts elsewhere, calls that build on each other |
+//! | `simulate` | a supposed block: other accounts, precompiled contracts elsewhere, calls, one by one or building on each other |
 //! | `json` | values as JSON text |
 //! | `roots` | the state root behind each block, on a thread of its own |
 //! | `keccak` | Keccak-256 of many inputs at once |

@@ -480,8 +480,7 @@ impl Store {
             std::fs::copy(&self.path, path)?;
             File::open(path)?.sync_all()
         };
-        let copied = copy().map_err(|error| Error::Io(path.to_owned(), error));
-        copied
+        copy().map_err(|error| Error::Io(path.to_owned(), error))
     }
 
     /// Bring everything into one file, let go of it, and remove the journal.
