@@ -45,7 +45,7 @@ def test_nothing_goes_between_zones_before_a_capacity_is_published(market):
 def test_deals_take_what_is_published_and_no_more(market):
     publish(market, 150)
     market.sell(SELLER, 300, 2_000)
-    for energy_wh, used_wh in ((100, 100), (51, 150), (1, 150)):
+    for energy_wh, used_wh in ((100, 100), (60, 150), (10, 150)):
         market.buy(BUYER, energy_wh, 2_000)
         assert market.transfer_capacity(WAY) == TransferCapacity(150, used_wh)
     assert [deal.energy_wh for deal in market.deals()] == [100, 50]
@@ -97,14 +97,14 @@ def test_a_settled_deal_keeps_its_way(market):
 
 def test_less_than_is_taken_may_be_published_and_stops_new_deals_only(market):
     publish(market, 100)
-    market.sell(SELLER, 101, 2_000)
+    market.sell(SELLER, 110, 2_000)
     market.buy(BUYER, 100, 2_000)
     publish(market, 60)
-    market.buy(BUYER, 1, 2_000)
+    market.buy(BUYER, 10, 2_000)
     assert len(market.deals()) == 1
     market.confirm_both(1)
-    publish(market, 101)
-    market.buy(BUYER, 1, 2_000)
+    publish(market, 110)
+    market.buy(BUYER, 10, 2_000)
     assert len(market.deals()) == 2
 
 
