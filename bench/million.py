@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench.report import Report, Spread, output_folder
+from bench.report import Report, Row, Spread, output_folder
 from bench.scene import Kind, Scene
 from gridbourse.chain.block import Genesis
 from gridbourse.chain.embedded import EmbeddedChain
@@ -49,7 +49,7 @@ class Opened:
 def main(folder: Path) -> None:
     """Measure and report."""
     report = Report(folder, "million", "A million orders on one chain")
-    rows = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(dir=folder) as chains:
         path = Path(chains) / "chain"
         scene = Scene(path, masters=MASTERS)
