@@ -180,7 +180,10 @@ class ChainSet:
             with suppress(ChainError, OSError):  # one that failed is closed with what it holds
                 file.keep_heads()
         for chain in self._opened:
-            chain.close()
+            try:
+                chain.close()
+            except (ChainError, OSError):  # why it was closed says more, and what was acknowledged is in its file
+                logger.exception("a chain was not closed cleanly")
 
     @property
     def files(self) -> Mapping[str, EmbeddedChain]:
