@@ -131,7 +131,7 @@ def test_an_offer_beside_the_retail_tariff(served):
     ("name", "path", "said"),
     [
         ("Hill", f"/delivered-prices/{AUGUST * 96}?price_ticks=1", "no voltage level"),
-        ("Town", f"/delivered-prices/{(AUGUST + 40) * 96}?price_ticks=1", "have no prices for"),
+        ("Town", f"/delivered-prices/{(AUGUST + 200) * 96}?price_ticks=1", "have no prices for"),
         ("Town", "/delivered-prices/96?price_ticks=1", "no set of market rules"),
         ("grid", f"/tariffs/{AUGUST}", "name the node"),
         ("Town", f"/tariffs/{AUGUST}?node_id=Home", "Home"),
