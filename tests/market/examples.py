@@ -13,7 +13,12 @@ NOW = 1_000
 RECORD = b"\x11" * 32
 PAYMENT = b"\x22" * 32
 SETTINGS = Settings(
-    cooling_off_seconds=600, floor_ticks=1_000, cap_ticks=6_000, gate_lead_seconds=3_600, max_candidates=10
+    cooling_off_seconds=600,
+    floor_ticks=1_000,
+    cap_ticks=6_000,
+    gate_lead_seconds=3_600,
+    max_candidates=10,
+    least_wh=1,
 )
 
 
