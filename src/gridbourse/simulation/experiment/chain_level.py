@@ -51,7 +51,6 @@ class ChainVenue:
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._is_single = scenario.level is Level.ONE_CHAIN
-        self._lead_seconds = scenario.region.settings.gate_lead_seconds + scenario.region.settings.cooling_off_seconds
         self._clock = _Clock(self._before(scenario.periods.start) - PERIOD_SECONDS)
         if scenario.network is not None:
             _require_dispatcher(scenario)
@@ -111,8 +110,8 @@ class ChainVenue:
         self._folder.cleanup()
 
     def _before(self, period: int) -> int:
-        """When the orders of a period come: so early that there is time to confirm before its gate closes."""
-        return period * PERIOD_SECONDS - self._lead_seconds - PERIOD_SECONDS
+        """When the orders of a period come, and are confirmed: just before its gate closes, when all may trade."""
+        return period * PERIOD_SECONDS - self._scenario.region.settings.gate_lead_seconds - 1
 
     def _open_day(self, day: int) -> None:
         if day == self._day:
