@@ -88,9 +88,27 @@ def auction() -> None:
 
 @auction.command("clear")
 @click.argument("orders", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="ORDERS.csv")
-@click.option("--tie", type=click.Choice(list(TieRule)), default=TieRule.MIDDLE, show_default=True)
-@click.option("--rationing", type=click.Choice(list(Rationing)), default=Rationing.PRO_RATA, show_default=True)
-@click.option("--pricing", type=click.Choice(list(PRICINGS)), default="uniform", show_default=True)
+@click.option(
+    "--tie",
+    type=click.Choice(list(TieRule)),
+    default=TieRule.MIDDLE,
+    show_default=True,
+    help="Which price clears where several would.",
+)
+@click.option(
+    "--rationing",
+    type=click.Choice(list(Rationing)),
+    default=Rationing.PRO_RATA,
+    show_default=True,
+    help="Who gets what where there is not enough for all at the clearing price.",
+)
+@click.option(
+    "--pricing",
+    type=click.Choice(list(PRICINGS)),
+    default="uniform",
+    show_default=True,
+    help="At which price the matched orders trade.",
+)
 @AS_JSON
 def clear_file(orders: Path, tie: str, rationing: str, pricing: str, *, as_json: bool) -> None:
     """Clear the orders of a file: a header, then a line for each order in the order of arrival.

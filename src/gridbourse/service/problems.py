@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "2"
 """A node that ended is there again after about as long."""
-_FOR_PROGRAMS = ("/api/", "/health", "/ready", "/metrics")
+_FOR_PROGRAMS = ("/api/", "/openadr3/", "/health", "/ready", "/metrics")
 
 _KINDS: tuple[tuple[type[GridbourseError], HTTPStatus, str], ...] = (
     (NotSignedIn, HTTPStatus.UNAUTHORIZED, "not-signed-in"),
