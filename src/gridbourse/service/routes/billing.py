@@ -14,8 +14,7 @@ from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.billing.month_text import months_csv
 from gridbourse.service.language import language_of
 from gridbourse.service.rights import Right
-from gridbourse.service.routes.parameters import NodeFilter
-from gridbourse.service.routes.routing import operation
+from gridbourse.service.routes.routing import NodeFilter, operation
 from gridbourse.service.routes.statements import CSV, PDF, download, file_operation
 from gridbourse.text import Language, Translation, read_translation
 

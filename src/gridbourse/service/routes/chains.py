@@ -22,8 +22,7 @@ from gridbourse.api.chain_schema import (
 from gridbourse.api.schema import HashText, Page
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.rights import Right
-from gridbourse.service.routes.parameters import Cursor, Limit
-from gridbourse.service.routes.routing import operation
+from gridbourse.service.routes.routing import Cursor, Limit, operation
 
 router = APIRouter(prefix="/chains", tags=["chains"])
 _READ = operation(Right.READ_CHAINS, HTTPStatus.NOT_FOUND)

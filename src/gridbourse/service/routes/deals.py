@@ -23,8 +23,7 @@ from gridbourse.index.naming import types_of
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.rights import Right
-from gridbourse.service.routes.parameters import Cursor, Limit, NodeFilter
-from gridbourse.service.routes.routing import operation
+from gridbourse.service.routes.routing import Cursor, Limit, NodeFilter, operation
 from gridbourse.service.use_cases.views import limits_view
 
 router = APIRouter()

@@ -25,8 +25,7 @@ from gridbourse.index.naming import side_of, types_of
 from gridbourse.market.types import Offer
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.rights import Kind, Right
-from gridbourse.service.routes.parameters import Cursor, EnergyTypeFilter, Limit
-from gridbourse.service.routes.routing import operation
+from gridbourse.service.routes.routing import Cursor, EnergyTypeFilter, Limit, operation
 
 router = APIRouter(prefix="/market", tags=["market"])
 

@@ -13,8 +13,7 @@ from gridbourse.api.schema import Account, AddressText, Day, MasterName, NodeId,
 from gridbourse.crypto.keys import Address
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.rights import Right
-from gridbourse.service.routes.parameters import Cursor, Limit
-from gridbourse.service.routes.routing import operation
+from gridbourse.service.routes.routing import Cursor, Limit, operation
 from gridbourse.service.use_cases.participants import role_of
 
 router = APIRouter()

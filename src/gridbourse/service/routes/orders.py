@@ -22,8 +22,7 @@ from gridbourse.index.naming import side_of, types_of
 from gridbourse.market.types import Offer
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.rights import Right
-from gridbourse.service.routes.parameters import Cursor, IdempotencyKey, Limit, NodeFilter
-from gridbourse.service.routes.routing import operation
+from gridbourse.service.routes.routing import Cursor, IdempotencyKey, Limit, NodeFilter, operation
 from gridbourse.units import MAX_ENERGY_WH
 
 router = APIRouter(prefix="/orders", tags=["orders"])

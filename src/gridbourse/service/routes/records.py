@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gridbourse.api.schema import Deal, Order, SigningContext
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.rights import Right
-from gridbourse.service.routes.parameters import IdempotencyKey
-from gridbourse.service.routes.routing import operation
+from gridbourse.service.routes.routing import IdempotencyKey, operation
 
 router = APIRouter(prefix="/records", tags=["own keys"])
 

@@ -16,8 +16,7 @@ from gridbourse.region.shown_names import ShownNames
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.language import language_of
 from gridbourse.service.rights import Right
-from gridbourse.service.routes.parameters import NodeFilter
-from gridbourse.service.routes.routing import operation
+from gridbourse.service.routes.routing import NodeFilter, operation
 from gridbourse.service.use_cases.statement_text import statement_csv
 from gridbourse.text import Language, Translation, read_translation
 
