@@ -19,7 +19,7 @@ static SIGNER: LazyLock<Secp256k1<All>> = LazyLock::new(|| {
     let mut signer = Secp256k1::new();
     let mut seed = [0; 32];
     for part in seed.as_chunks_mut::<8>().0 {
-        *part = RandomState::new().hash_one(&*part).to_le_bytes();
+        *part = RandomState::new().hash_one(*part).to_le_bytes();
     }
     signer.seeded_randomize(&seed);
     signer
