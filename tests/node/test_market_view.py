@@ -9,9 +9,8 @@ from small_region import PERIOD, ask, bid, trade, write
 
 from gridbourse.market.events import DealConfirmed, DealSettled, IntentRecorded, OrderPlaced, PartyConfirmed
 from gridbourse.market.types import DealState, EnergyType, OrderId, Side
-from gridbourse.regulator.market_tables import OrderTable, RecordSet
+from gridbourse.regulator.market_tables import OrderTable, RecordSet, temporary_tables
 from gridbourse.regulator.market_view import DEAL_EVENTS, MarketView
-from gridbourse.regulator.shelf import Shelf
 
 
 def write_orders(region):
@@ -33,7 +32,7 @@ def test_the_view_holds_what_the_contract_holds(agreed):
     write(agreed, "Anna", ask(energy_wh=700, price_ticks=3_000))
     write(agreed, "Bea", bid(energy_wh=70))
     trade(agreed)
-    market, view = agreed.main.market, MarketView(agreed.main, Shelf())
+    market, view = agreed.main.market, MarketView(agreed.main)
     view.catch_up()
     assert dict(view.deals) == {number: market.deal(number) for number in range(1, market.deal_count() + 1)}
     assert {deal.state for deal in view.deals.values()} == {DealState.SETTLED}
@@ -47,7 +46,7 @@ def test_the_view_holds_what_the_contract_holds(agreed):
 
 
 def test_whoever_reads_the_chain_every_follower_gets_every_event_once(agreed):
-    view = MarketView(agreed.main, Shelf())
+    view = MarketView(agreed.main)
     early, deals_only = view.follow(OrderPlaced, *DEAL_EVENTS), view.follow(IntentRecorded)
     view.catch_up()
     view.catch_up()
@@ -75,7 +74,7 @@ orders = st.builds(
 
 @given(st.lists(orders, unique_by=lambda placed: placed.order_id))
 def test_a_table_of_orders_gives_back_what_was_put_in_by_id_and_by_record(placed):
-    table = OrderTable(Shelf())
+    table = OrderTable(temporary_tables())
     for order in placed:
         table.add(order)
     assert dict(table) == {order.order_id: order for order in placed}
@@ -87,7 +86,7 @@ def test_a_table_of_orders_gives_back_what_was_put_in_by_id_and_by_record(placed
 
 @given(st.lists(st.tuples(orders, st.booleans()), unique_by=lambda placed: placed[0].order_id))
 def test_a_table_of_orders_knows_which_of_them_were_withdrawn(placed):
-    table = OrderTable(Shelf())
+    table = OrderTable(temporary_tables())
     for order, _ in placed:
         table.add(order)
     gone = {order.order_id for order, is_withdrawn in placed if is_withdrawn}
@@ -99,12 +98,12 @@ def test_a_table_of_orders_knows_which_of_them_were_withdrawn(placed):
 
 
 def test_an_order_that_never_was_is_not_withdrawn():
-    assert not OrderTable(Shelf()).is_withdrawn(OrderId(1, Side.ASK, 2, 3))
+    assert not OrderTable(temporary_tables()).is_withdrawn(OrderId(1, Side.ASK, 2, 3))
 
 
 @given(st.lists(st.binary(min_size=32, max_size=32)), st.binary(min_size=32, max_size=32))
 def test_a_set_of_records_holds_each_once(hashes, other):
-    refused = RecordSet(Shelf())
+    refused = RecordSet(temporary_tables())
     for record_hash in hashes * 2:
         refused.add(record_hash)
     assert len(refused) == len(set(hashes))

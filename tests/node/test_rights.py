@@ -29,7 +29,7 @@ from gridbourse.node.folder.key_rotation import REGULATOR
 from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec
 from gridbourse.regulator.audit import Regulator
-from gridbourse.regulator.shelf import Shelf
+from gridbourse.rules.rule_set import RuleHistory
 
 ROLES = {"source": Role.SOURCE, "grid": Role.GRID, "aggregator": Role.AGGREGATOR, "user": Role.USER}
 ACTORS = [*ROLES, "function node", "encryption node", "regulator", "stranger", "suspended"]
@@ -424,7 +424,7 @@ def test_of_tracing(folder, actors):
         for actor in actors:
             keys = NodeKeys(actor.signing, actor.encryption)
             deal = deal_id(region, "source", DEAL)
-            if Regulator(keys, region.main, slaves, names, DeliveryCalendar(), Shelf()).trace(deal).holds:
+            if Regulator(keys, region.main, slaves, names, DeliveryCalendar(), RuleHistory([])).trace(deal).holds:
                 traced.add(actor.name)
         assert traced == TRACING["trace a deal"]
 

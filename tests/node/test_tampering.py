@@ -28,7 +28,7 @@ from gridbourse.market.types import DealState, EnergyType, Side
 from gridbourse.node.folder.key_rotation import REGULATOR
 from gridbourse.node.region import Region
 from gridbourse.regulator.audit import Regulator
-from gridbourse.regulator.shelf import Shelf
+from gridbourse.rules.rule_set import RuleHistory
 
 
 @pytest.fixture(scope="session")
@@ -240,7 +240,7 @@ def test_a_chain_cut_off_after_its_anchors_is_not_opened_and_lacks_the_records_a
         slaves = {1: Slave(cut, ledger.address), 2: region.masters["grid"].slave}
         names = {1: "roofs", 2: "grid"}
         keys = KeyFolder(settled / "keys").load_node(REGULATOR)
-        findings = Regulator(keys, region.main, slaves, names, DeliveryCalendar(), Shelf()).audit()
+        findings = Regulator(keys, region.main, slaves, names, DeliveryCalendar(), RuleHistory([])).audit()
     assert any(f"slave chain roofs, records {record.index} to " in finding for finding in findings), findings
 
 
@@ -482,7 +482,7 @@ def test_a_chain_that_is_not_the_registered_one(agreed, folder):
         {1: other, 2: agreed.masters["grid"].slave},
         {1: "roofs", 2: "grid"},
         DeliveryCalendar(),
-        Shelf(),
+        RuleHistory([]),
     )
     assert "slave chain roofs is not the one that its master registered" in regulator.audit()
 

@@ -49,7 +49,6 @@ from gridbourse.regulator.market_view import DEAL_EVENTS, STATE_AFTER, MarketVie
 from gridbourse.regulator.money_audit import MoneyAudit
 from gridbourse.regulator.months.audit import MonthAudit
 from gridbourse.regulator.name_audit import NameAudit
-from gridbourse.regulator.shelf import Shelf
 from gridbourse.regulator.trace import STATES, PartyTrace, Step, Trace, order_hex, order_text
 from gridbourse.regulator.verified_records import DecryptedRecord, VerifiedLedger
 from gridbourse.rules.rule_set import RuleHistory
@@ -79,8 +78,6 @@ class Regulator:
         The masters' names by their number.
     calendar
         The region's delivery days.
-    shelf
-        Where what is long is kept.
     rules
         The sets of market rules by which months are settled.
     """
@@ -92,14 +89,13 @@ class Regulator:
         slaves: Mapping[int, Slave],
         names: Mapping[int, str],
         calendar: DeliveryCalendar,
-        shelf: Shelf,
         rules: RuleHistory,
     ) -> None:
         self._calendar = calendar
         self._main = main
         self._names = names
         self._opening = keys.opening
-        self._view = MarketView(main, shelf)
+        self._view = MarketView(main)
         self._happened = self._view.follow(TraderRegistered, DepositMoved, TransferCapacityPublished, *DEAL_EVENTS)
         self._readings = {
             number: VerifiedLedger(

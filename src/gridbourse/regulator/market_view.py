@@ -24,8 +24,7 @@ from gridbourse.market.events import (
     TurnLost,
 )
 from gridbourse.market.types import Deal, DealState, OrderId
-from gridbourse.regulator.market_tables import DealTable, OrderTable, RecordSet
-from gridbourse.regulator.shelf import Shelf
+from gridbourse.regulator.market_tables import DealTable, OrderTable, RecordSet, temporary_tables
 
 BLOCKS_AT_ONCE = 256
 """So many blocks are read together, so that a long chain is never in memory as a whole."""
@@ -50,20 +49,19 @@ class MarketView:
     ----------
     main
         The main chain.
-    shelf
-        Where what is long is kept.
     """
 
-    def __init__(self, main: MainChain, shelf: Shelf) -> None:
+    def __init__(self, main: MainChain) -> None:
+        tables = temporary_tables()
         self._main = main
         self._height = 0
         self._followers: list[tuple[tuple[type[Event], ...], deque[Event]]] = []
         self._intents: dict[int, array[int]] = {}
         """Deals that may still wait for an answer, by the end of their cooling-off time."""
-        self.orders = OrderTable(shelf)
-        self.refused = RecordSet(shelf)
+        self.orders = OrderTable(tables)
+        self.refused = RecordSet(tables)
         """Records that the market refused to take for orders, each with the master that placed it (`_claim`)."""
-        self.deals = DealTable(shelf)
+        self.deals = DealTable(tables)
         self.confirmed: set[int] = set()
         """The deals that are binding and not settled."""
         self._settled: dict[int, array[int]] = {}

@@ -30,7 +30,6 @@ from gridbourse.node.relay import PendingConfirmation
 from gridbourse.node.settling.settle_day import settle_day
 from gridbourse.region.description import NodeKind
 from gridbourse.regulator.market_view import MarketView
-from gridbourse.regulator.shelf import Shelf
 from gridbourse.simulation.day_duties import Report, dispatch_report, evening_reports
 from gridbourse.simulation.day_meters import Meters
 from gridbourse.simulation.day_plan import Planner, expected_wh
@@ -138,7 +137,7 @@ class _Day:
         self._clock = clock
         self._seed = seed
         self._seconds = seconds
-        self._view = MarketView(region.main, Shelf())
+        self._view = MarketView(region.main)
         self._happened = self._view.follow(CandidatePassedOver)
         self._agent = Agent(region, self._expected_wh)
         self._draw = random.Random(seed)  # noqa: S311 - a day to repeat, not a secret

@@ -30,7 +30,6 @@ from gridbourse.region.description import Engine, MasterSpec, RegionSpec
 from gridbourse.region.description_file import read_region, write_region
 from gridbourse.region.rules import load_rules
 from gridbourse.regulator.audit import Regulator
-from gridbourse.regulator.shelf import Shelf
 from gridbourse.rules.rule_set import RuleHistory
 
 
@@ -177,7 +176,7 @@ class Wiring:
         readable = {master_id: self.slave(main, name, masters) for master_id, name in names.items()}
         slaves = {master_id: slave for master_id, slave in readable.items() if slave is not None}
         keys, calendar = self.keys.regulator.load_node(REGULATOR), DeliveryCalendar(self.spec.time_zone)
-        return Regulator(keys, main, slaves, names, calendar, Shelf(self.folder), self.rules)
+        return Regulator(keys, main, slaves, names, calendar, self.rules)
 
     def slave(self, main: MainChain, name: str, masters: Mapping[str, Master]) -> Slave | None:
         """The slave chain of a master of this folder, or of one that lets it read; None of any other."""
