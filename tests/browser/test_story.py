@@ -7,7 +7,7 @@ from test_metering import counted
 from gridbourse.crypto.keys import SigningKey
 from gridbourse.delivery import date_text
 from gridbourse.metering.meter import Meter
-from gridbourse.node.region import Region
+from gridbourse.node.connections import register_meter
 
 
 def place(visitor, side, kwh, price, energy_type=None, period=PERIOD):
@@ -26,7 +26,7 @@ def test_an_owner_lets_a_node_offer_what_its_meter_lets_expect(visit, service, l
     owner = visit(name, language=language)
     t, page = owner.t, owner.page
     meter = Meter(SigningKey.generate())
-    service.region(Region.register_meter, name, meter.address, 17_000)
+    service.region(register_meter, name, meter.address, 17_000)
     owner.go("/energy/meter")
     owner.sees(t("meter.no_readings"))
     page.get_by_role("checkbox", name=t("meter.switch")).check()

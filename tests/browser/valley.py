@@ -9,6 +9,7 @@ from gridbourse.crypto.keys import SigningKey
 from gridbourse.market.types import EnergyType, Offer, Side
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import AutoTradingLimits
+from gridbourse.node.connections import register_meter
 from gridbourse.node.region import Region
 from gridbourse.node.settling.settle_day import settle_day
 from gridbourse.region.description_file import read_region
@@ -64,7 +65,7 @@ def trade_a_while(service: Service) -> None:
 def _meter_the_roof(service: Service) -> None:
     """Let the roof's meter tell of the last days, and the roof offer by itself what that lets expect."""
     meter, last = Meter(SigningKey.generate()), int(time.time()) // 900 - 1
-    service.region(Region.register_meter, "Roof 01", meter.address, 60_000)
+    service.region(register_meter, "Roof 01", meter.address, 60_000)
     sun = Profiles.load().energies_wh("pv_5", 60_000)
     readings = []
     for turn in range(3 * 96):

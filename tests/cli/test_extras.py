@@ -13,7 +13,7 @@ from gridbourse.extras import EXTRAS
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
 DISTRIBUTIONS = {"fpdf": "fpdf2"}
 """Of libraries that are imported under another name."""
-PLOTTING = {"demo": "plot", "consortium": "plot", "day": "plan", "experiment": "plot"}
+PLOTTING = {"demo": "plot", "consortium": "plot", "day": "plan", "experiment": "plot", "scenario": "plan"}
 """Commands that make pictures, and the extra they miss first."""
 WITHOUT = f"import sys\nsys.modules.update(dict.fromkeys({list(EXTRAS)!r}))\n"
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_region import ask, write
+from small_region import Clock, ask, write
 
 from gridbourse.crypto.merkle import MerkleLog
 from gridbourse.ledger.merkle_log import Slave
@@ -19,7 +19,7 @@ LAST = 9
 def written(prepared, tmp_path_factory):
     """A slave chain of at least `LAST` blocks, which nobody anchored."""
     folder = shutil.copytree(prepared, tmp_path_factory.mktemp("written") / "region")
-    with Region.open(folder) as region:
+    with Region.open(folder, clock=Clock()) as region:
         slave = region.masters["roofs"].slave
         while slave.chain.head().height < LAST:
             write(region, "Anna", *[ask()] * (slave.chain.head().height % 3 + 1))

@@ -59,7 +59,7 @@ def traded(members):
     grid.set_limits({"Bert": ALLOWS_ALL})
     for region, node_id, offer in ((roofs, "Anna", ask()), (grid, "Bert", bid())):
         master = region.master_of(node_id)
-        master.slave.submit_records([master.nodes[node_id].offer(offer)])
+        master.slave.submit_records([master.nodes[node_id].offer(offer, automatic=True)])
         step(loops)
     for _ in range(4):
         step(loops)

@@ -17,6 +17,7 @@ from gridbourse.ledger.payout_records import PayoutInstruction
 from gridbourse.market.types import EnergyType, Role, Settings
 from gridbourse.metering.meter import Meter
 from gridbourse.metering.surplus import AutoTradingLimits
+from gridbourse.node.connections import register_meter
 from gridbourse.node.jobs.money.payout_files import ConfirmationFile, PayoutFile
 from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
@@ -152,7 +153,7 @@ class Loop:
     def prepare(self):
         """The evening before: meters, limits, money, and what Home and its bank agree on. From then on nobody acts."""
         for name, meter in self.meters.items():
-            self.service.region(Region.register_meter, name, meter.address, CONNECTION_W)
+            self.service.region(register_meter, name, meter.address, CONNECTION_W)
         self.service.region(Region.set_limits, LIMITS)
         self.service.region(Region.write, [PayoutInstruction("Home", KEPT, "Home, bank 1", standing=True)])
         self.settle_down()

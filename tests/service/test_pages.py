@@ -107,7 +107,7 @@ def test_a_deal_is_confirmed_and_settled_and_stands_in_the_statement(service):
         day = date_text(DAY)
         assert "0.36" in text_of(bert.get(f"/energy/statement?day={day}").text)
         page = bert.get(f"/energy/statement?day={day}").text
-        for file, begins in (("csv", b"\xef\xbb\xbfnode,item,deal"), ("pdf", b"%PDF-")):
+        for file, begins in (("csv", b"\xef\xbb\xbfnode,node_name,item,deal"), ("pdf", b"%PDF-")):
             link = html.unescape(re.search(rf'href="(/api/v1/statements/{DAY}\.{file}[^"]*)"', page)[1])
             assert bert.get(link).content.startswith(begins)
         until(lambda: "Inclusion proof" in bert.get("/chains/deal/1").text)

@@ -23,6 +23,9 @@ EXAMPLES = {
     "token_id": "none",
     "node_id": "Anna",
     "reference": "0" * 64,
+    "month": 202608,
+    "program_id": "none",
+    "event_id": "none",
 }
 
 
@@ -44,7 +47,7 @@ def operations(document):
 def call(client, method, path):
     filled = re.sub(r"\{(\w+)\}", lambda found: str(EXAMPLES[found[1]]), path)
     body = {"json": {}} if method in {"post", "put", "patch"} else {}
-    return client.request(method, filled.removeprefix("/api/v1"), **body)
+    return client.request(method, client.base_url.copy_with(path=filled), **body)
 
 
 def is_refused(answer):

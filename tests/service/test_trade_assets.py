@@ -13,6 +13,7 @@ from gridbourse.ledger.balancing_records import TradeAssets
 from gridbourse.market.types import Role
 from gridbourse.node import assets
 from gridbourse.node.assets import publish_assets, published_assets, sum_assets
+from gridbourse.node.connections import register_meter
 from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec
 from service import until
@@ -33,7 +34,7 @@ def test_every_master_and_the_regulator_read_what_all_masters_publish_by_themsel
             assert until(lambda browser=browser: assets_of(browser)) == {"roofs": ROOFS}
     with service.browser("Anna") as node:
         assert node.get("/assets").status_code == 403
-    service.region(Region.register_meter, "Anna", SigningKey.generate().address, 8_000)
+    service.region(register_meter, "Anna", SigningKey.generate().address, 8_000)
     with service.browser("grid") as browser:
         until(lambda: assets_of(browser)["roofs"][0]["capacity_w"] == 8_000)
         (published,) = browser.get("/assets").json()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from valley_scenario import PARTICIPANTS, PROFILES, REGION, SCENARIO, write_valley
 
+from gridbourse import simulation
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import Side
 from gridbourse.simulation.experiment.measures import gini, measure, measure_periods, measure_users
@@ -202,3 +203,10 @@ def test_gini_is_from_nought_to_one_and_knows_no_unit(values):
 
 def test_gini_of_one_who_has_all():
     assert gini([0, 0, 0, 8]) == pytest.approx(0.75)
+
+
+def test_what_the_package_offers_is_there():
+    assert {name for name in simulation.__all__ if not hasattr(simulation, name)} == set()
+    assert set(simulation.__all__) == {name for names in simulation._MODULES.values() for name in names}
+    with pytest.raises(AttributeError, match="no attribute 'swep'"):
+        _ = simulation.swep

@@ -38,9 +38,19 @@ def device() -> None:
 @click.option(
     "--type", "types", type=TYPES, multiple=True, help="What a seller sells, or a buyer takes; by default any."
 )
+@click.option("--automatic", is_flag=True, help="Placed by a program: what NODE was allowed confirms its deals.")
 @SLAVE
 def offer(
-    folder: Path, node: str, side: str, kwh: str, price: str, period: str, types: tuple[str, ...], slave_url: str
+    folder: Path,
+    node: str,
+    side: str,
+    kwh: str,
+    price: str,
+    period: str,
+    types: tuple[str, ...],
+    slave_url: str,
+    *,
+    automatic: bool,
 ) -> None:
     """Offer to sell or buy KWH; prints the order's id when the market has it."""
     kinds = EnergyType(sum(EnergyType[name.upper()] for name in types)) if types else EnergyType.any()
@@ -48,7 +58,7 @@ def offer(
     with Device(folder, node, slave_url) as acting:
         number = acting.calendar.moment(period, "period") // PERIOD_SECONDS
         made = Offer(Side.ASK if side == "sell" else Side.BID, kinds, number, *limits)
-        fate = acting.wait_for(acting.offer(made))
+        fate = acting.wait_for(acting.offer(made, automatic=automatic))
     if isinstance(fate, Reason):
         raise OrderRefused(fate)
     click.echo(f"{fate.pack():x}")

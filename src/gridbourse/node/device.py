@@ -80,9 +80,12 @@ class Device:
         readers = (encryption_node, main.consortium.regulator().encryption_public)
         self._node = FunctionNode(node, keys, self._slave, readers)
 
-    def offer(self, offer: Offer, *, replaces: OrderId | None = None) -> bytes:
-        """Sign an order, or one that takes another's place; returns its record's leaf when the record is final."""
-        return self._write(self._node.offer(offer, replaces=replaces))
+    def offer(self, offer: Offer, *, replaces: OrderId | None = None, automatic: bool = False) -> bytes:
+        """Sign an order, or one that takes another's place; returns its record's leaf when the record is final.
+
+        What comes of an automatic one is confirmed by what the node was allowed (`allow`); others wait for an answer.
+        """
+        return self._write(self._node.offer(offer, replaces=replaces, automatic=automatic))
 
     def cancel(self, order_id: OrderId) -> None:
         """Sign that an order is to leave the market."""

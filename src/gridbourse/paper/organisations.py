@@ -322,6 +322,7 @@ class Consortium:
                 format_price(order.limit_ticks),
                 "--period",
                 DeliveryCalendar().begins(self._period),
+                "--automatic",
             ]
             if order.side is Side.ASK:
                 options += ["--type", str(order.energy_types.name).lower()]

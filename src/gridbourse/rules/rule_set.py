@@ -204,8 +204,8 @@ class RuleHistory:
     def versions(self, first_day: date, last_day: date) -> tuple[str, ...]:
         """The sets that settle any of some days, as a statement names them."""
         begun = [entry for entry in self._in_force if entry.from_day <= last_day]
-        ends = [*(entry.from_day for entry in begun[1:]), date.max]
-        return tuple(entry.rule_set.version for entry, end in zip(begun, ends, strict=True) if end > first_day)
+        over = [entry for entry, following in pairwise(begun) if following.from_day <= first_day]
+        return tuple(entry.rule_set.version for entry in begun[len(over) :])
 
     def on(self, day: date) -> RuleSet:
         """The set that settles a day.
