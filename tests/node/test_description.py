@@ -95,7 +95,7 @@ def regions(draw):
             ),
             draw(st.sampled_from(["", "http://127.0.0.1:8546"])),
             draw(confirmations),
-            DisplayName(f"{name} & sons", f"公司{name}") if draw(st.booleans()) else DisplayName(),
+            display_name=DisplayName(f"{name} & sons", f"公司{name}") if draw(st.booleans()) else DisplayName(),
         )
         for name, role in zip(master_names, roles, strict=True)
     )
