@@ -20,6 +20,8 @@ PAGES = {
         f"/energy/account?day={date_text(DAY)}",
         "/energy/meter",
         f"/energy/statement?day={date_text(DAY)}",
+        "/energy/month",
+        "/energy/community",
         "/chains",
         "/chains/roofs",
         "/chains/main/blocks/1",
@@ -76,6 +78,10 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(visit, sights, name
         visitor.go(page)
         wide = visitor.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= PHONE[0], page
+        ends = visitor.page.evaluate(
+            "[...document.querySelectorAll('.tabs a')].map(one => one.getBoundingClientRect().right)"
+        )
+        assert all(end <= PHONE[0] for end in ends), page
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -15,6 +15,7 @@ from gridbourse.rules.delivered import Connection
 from gridbourse.rules.parameters import TariffKind, VoltageLevel
 from gridbourse.rules.rule_set import SHIPPED, find_rule_set
 from gridbourse.rules.sharing import SharingKey
+from gridbourse.text import DisplayName
 
 CALENDAR = DeliveryCalendar("Asia/Shanghai")
 SET = find_rule_set("sichuan-2026")
@@ -45,7 +46,12 @@ SPEC = RegionSpec(
             (
                 NodeSpec("Works", NodeKind.INDUSTRIAL, "Road 5"),
                 NodeSpec("Roof", NodeKind.PV, "House 0"),
-                *(NodeSpec(name, NodeKind.RESIDENTIAL, f"Door {name[-2:]}") for name in FLATS),
+                *(
+                    NodeSpec(
+                        name, NodeKind.RESIDENTIAL, f"Door {name[-2:]}", display_name=DisplayName(zh=f"{name[-2:]}号房")
+                    )
+                    for name in FLATS
+                ),
             ),
             communities=PARK,
         ),
@@ -54,7 +60,11 @@ SPEC = RegionSpec(
             Role.GRID,
             (
                 NodeSpec(
-                    "Town", NodeKind.COMMERCIAL, "Square 6", connection=Connection(MIDDLE, TariffKind.SINGLE_PART)
+                    "Town",
+                    NodeKind.COMMERCIAL,
+                    "Square 6",
+                    connection=Connection(MIDDLE, TariffKind.SINGLE_PART),
+                    display_name=DisplayName("Town shop", "镇上商店"),
                 ),
                 NodeSpec("Home", NodeKind.RESIDENTIAL, "Lane 7", connection=Connection(LOW, TariffKind.SINGLE_PART)),
                 NodeSpec("Mill", NodeKind.INDUSTRIAL, "Brook 8", connection=Connection(MIDDLE, TariffKind.TWO_PART)),

@@ -58,3 +58,10 @@ def test_the_api_tells_both_languages_beside_the_short_name(named):
         (anna,) = browser.get("/nodes").json()
         assert (anna["node_id"], anna["display_name"]["zh"]) == ("Anna", "安娜家")
         assert browser.get(f"/statements/{DAY}").json()["display_names"] == {"Anna": {"en": "", "zh": "安娜家"}}
+
+
+def test_a_vote_says_who_gave_it_by_name(named):
+    with visitor(named, "roofs", "en") as browser:
+        answer = browser.post("/network/votes/member", data={"master": "grid", "action": "suspend"})
+        assert answer.status_code in (200, 303), answer.text
+        assert "<td>Sunny Roofs</td>" in browser.get("/network").text

@@ -15,10 +15,14 @@ from openadr3.api import OpenADRClient
 from gridbourse.cli.month import delivered, month
 from gridbourse.client import Client, billing
 from gridbourse.delivery import date_day
+from gridbourse.region.shown_names import ShownNames
 from gridbourse.rules.rule_set import RuleHistory
 from gridbourse.rules.sharing import SharingKey
+from gridbourse.service.billing import month_pdf
 from gridbourse.service.billing.communities import Communities
 from gridbourse.service.rights import Kind, Principal
+from gridbourse.service.use_cases.statement_pdf import write_text
+from gridbourse.text import LANGUAGES, read_translation
 from gridbourse.units import MONEY_UNITS_PER_YUAN
 from service import Service, until
 
@@ -176,6 +180,15 @@ def test_the_files_say_the_same(served):
     assert chinese.content.startswith(b"%PDF-")
 
 
+def test_the_pdf_calls_the_node_by_name(served, monkeypatch):
+    told = []
+    monkeypatch.setattr(month_pdf, "write_text", lambda pdf, text: told.append(text) or write_text(pdf, text))
+    stated = served.exchange.months.of_month(Principal(Kind.NODE, "Town", "grid"), "2026-08", node_id=None)
+    names = {language: ShownNames.of(SPEC, language) for language in LANGUAGES}
+    assert month_pdf.months_pdf(stated, names, read_translation("en")).startswith(b"%PDF-")
+    assert told[0] == "months: Town shop"
+
+
 def test_a_node_sees_its_own_alone(served):
     with served.browser("Home") as client:
         assert {own["node_id"] for own in client.get("/months").json()} == {"Home"}
@@ -197,6 +210,8 @@ def test_the_client_and_the_command_line(served):
     run = CliRunner().invoke(month, options)
     assert run.exit_code == 0, run.output
     assert own.number in run.output
+    run = CliRunner().invoke(month, ["--month", "2026-13", *options])
+    assert "give a month as 2026-08" in str(run.exception)
     run = CliRunner().invoke(delivered, ["--period", "2026-08-03T19:00", "--price", "0.3", *options])
     assert run.exit_code == 0, run.output
     assert "saves" in run.output
@@ -240,6 +255,7 @@ def test_a_flat_sees_the_sums_and_itself_and_the_tests_of_local_use(served):
         ("fed_in_of_available", True),
     ]
     assert "园区共享" in page
+    assert "01号房" in page
     with served.browser("Town") as client:
         assert client.get("/communities").json() == []
         assert client.get("/communities/Park/2026-08").status_code == 404
@@ -278,13 +294,17 @@ def test_a_device_without_a_token_is_told_to_bring_one(served):
 # Pages
 
 
-@pytest.mark.parametrize(("language", "title"), [("en", "Monthly statement"), ("zh", "月度电费结算依据")])
-def test_the_page_of_a_month(served, language, title):
+@pytest.mark.parametrize(
+    ("language", "title", "name"), [("en", "Monthly statement", "Town shop"), ("zh", "月度电费结算依据", "镇上商店")]
+)
+def test_the_page_of_a_month(served, language, title, name):
     with served.browser("Town") as client:
         headers = {"Accept-Language": language}
         page = client.get(f"{served.url}/energy/month", headers=headers).text
         earlier = client.get(f"{served.url}/energy/month?month=2026-07", headers=headers).text
     assert title in page
+    assert f"<h3>{name}</h3>" in page
+    assert f"<td>{name}</td>" in page
     assert "2026-08" in page
     assert "grid-0" in page
     assert SET.version in earlier

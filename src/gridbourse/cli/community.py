@@ -6,6 +6,7 @@ import click
 
 from gridbourse.api.billing_schema import Community, SharedEnergy
 from gridbourse.cli.connection import Connection, connected
+from gridbourse.cli.month import require_month
 from gridbourse.cli.output import AS_JSON, Columns, kwh, show, show_one
 from gridbourse.client import billing
 
@@ -34,6 +35,7 @@ def community(connection: Connection, name: str | None, month_text: str | None, 
         return
     if month_text is None:
         raise click.UsageError("--month says which month")
+    require_month(month_text)
     found = connection.send(billing.community_month(name, month_text))
     if not as_json:
         show(found.members, _MEMBERS, as_json=False, title=f"{name}, {month_text}, {found.community.key} key")

@@ -37,7 +37,7 @@ _TRADES: Columns[Trade] = {
 
 
 @click.command()
-@click.argument("delivery", metavar="TIME", required=False)
+@click.argument("delivery", metavar="[TIME]", required=False)
 @click.option("--type", "energy_type", type=TYPES, help="Only this energy type.")
 @click.option("--depth", type=click.IntRange(1, 1_000), default=20, show_default=True, help="Price levels a side.")
 @AS_JSON

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from gridbourse.cli.connection import Connection, RegionTimes, connected
 from gridbourse.cli.output import AS_JSON, Columns, kwh, show, show_one, yuan
 from gridbourse.cli.statement import NODE
 from gridbourse.client import billing
+from gridbourse.errors import InvalidValue
 from gridbourse.units import format_yuan, price_ticks
 
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _LINES: Columns[MonthLine] = {
     "item": lambda line: line.item.replace("_", " "),
@@ -44,7 +47,9 @@ def month(
     as_json: bool,
 ) -> None:
     """Show the monthly statement of NODE, or of all nodes that are yours, as their masters wrote it."""
-    if month_text is None:
+    if month_text is not None:
+        require_month(month_text)
+    else:
         known = connection.send(billing.months(node_id=node))
         if not known:
             click.echo("[]" if as_json else "There is no monthly statement yet.")
@@ -87,6 +92,12 @@ def delivered(connection: Connection, node: str | None, period: str, price: str,
     }
     show(list(zip(names, prices, strict=True)), columns, as_json=False, title=f"{found.node_id}, {found.band} hours")
     _show_savings(found)
+
+
+def require_month(text: str) -> None:
+    """Refuse what is not a month, before anybody is asked for it."""
+    if not _MONTH.fullmatch(text):
+        raise InvalidValue("month", text, "a month as 2026-08")
 
 
 def _part(turn: int) -> Callable[[tuple[str, DeliveredPrice]], object]:

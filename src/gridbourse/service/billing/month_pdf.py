@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fpdf import FPDF
 from fpdf.enums import TableBordersLayout, TextEmphasis
@@ -10,16 +10,26 @@ from fpdf.fonts import FontFace
 
 from gridbourse.api.billing_schema import MonthStatement
 from gridbourse.errors import InvalidValue
+from gridbourse.region.shown_names import ShownNames
 from gridbourse.service.billing.month_text import month_notes
 from gridbourse.service.use_cases.statement_pdf import document, write_text
-from gridbourse.text import Message, Translation
+from gridbourse.text import Language, Message, Translation
 from gridbourse.units import format_kwh, format_yuan
 
 MAX_PDF_STATEMENTS = 100
 
 
-def months_pdf(statements: Sequence[MonthStatement], region: str, t: Translation) -> bytes:
-    """Statements as PDF, A4, each on pages of its own; in Chinese if the machine has a font for it.
+def months_pdf(statements: Sequence[MonthStatement], names: Mapping[Language, ShownNames], t: Translation) -> bytes:
+    """Statements as PDF, A4, each on pages of its own; in Chinese if the machine has a font for it, else in English.
+
+    Parameters
+    ----------
+    statements
+        What they say.
+    names
+        What the region and its nodes are called, by language.
+    t
+        The texts in the language that is wanted.
 
     Raises
     ------
@@ -30,13 +40,14 @@ def months_pdf(statements: Sequence[MonthStatement], region: str, t: Translation
         remedy = Message("one of them, or take CSV: a PDF has at most {most} statements", most=MAX_PDF_STATEMENTS)
         raise InvalidValue("node_id", None, remedy)
     pdf, t = document(t("month.title"), t)
+    called = names[t.language]
     for own in statements:
         pdf.add_page()
         pdf.set_font("text", size=17)
         pdf.cell(text=f"{t('month.title')} {own.month}", new_x="LMARGIN", new_y="NEXT")
         pdf.set_font("text", size=9)
         pdf.ln(3)
-        write_text(pdf, f"{region}: {own.node_id}")
+        write_text(pdf, f"{called.region}: {called.node(own.node_id)}")
         for note in month_notes(own, t):
             write_text(pdf, note)
         pdf.ln(4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated
 
@@ -10,6 +11,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from gridbourse.api.billing_schema import Community, CommunityMonth, MonthStatement, MonthText, OfferPrice, TariffDay
 from gridbourse.api.schema import Day, Period, PriceTicks
+from gridbourse.extras import extras_named
+from gridbourse.region.shown_names import ShownNames
 from gridbourse.service.auth.current import CurrentUser, ExchangeOf
 from gridbourse.service.billing.month_text import months_csv
 from gridbourse.service.language import language_of
@@ -69,7 +72,7 @@ async def read_month_pdf(
     """What counts of a month as PDF, for people, in Chinese or English, at most 100 nodes."""
     statements = exchange.months.of_month(principal, month, node_id=node_id)
     t = read_translation(language or language_of(request.headers))
-    content = await asyncio.to_thread(_pdf, statements, exchange.spec.name, t)
+    content = await asyncio.to_thread(_pdf, statements, exchange.shown_names, t)
     return download(content, PDF, f"month-{month}.pdf")
 
 
@@ -98,7 +101,8 @@ async def read_community_month(
     return exchange.communities.month(principal, name, month)
 
 
-def _pdf(statements: list[MonthStatement], region: str, t: Translation) -> bytes:
-    from gridbourse.service.billing.month_pdf import months_pdf  # noqa: PLC0415 - for those who ask for one
+def _pdf(statements: list[MonthStatement], names: Mapping[Language, ShownNames], t: Translation) -> bytes:
+    with extras_named():
+        from gridbourse.service.billing.month_pdf import months_pdf  # noqa: PLC0415 - for those who ask for one
 
-    return months_pdf(statements, region, t)
+    return months_pdf(statements, names, t)
