@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from gridbourse.cli.connection import Connection, RegionTimes, connected
 from gridbourse.cli.output import AS_JSON, Columns, kwh, show, show_one, yuan
 from gridbourse.cli.statement import NODE
 from gridbourse.client import billing
+from gridbourse.errors import InvalidValue
 from gridbourse.units import format_yuan, price_ticks
 
+_MONTH = re.compile(r"(19[7-9][0-9]|20[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _LINES: Columns[MonthLine] = {
     "item": lambda line: line.item.replace("_", " "),
@@ -23,9 +26,22 @@ _LINES: Columns[MonthLine] = {
 }
 
 
+def month_given(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    """Refuse what is no month, in the words of the option. Raises `InvalidValue`."""
+    if text is not None and not _MONTH.fullmatch(text):
+        raise InvalidValue("--month", text, "a month like 2026-08")
+    return text
+
+
 @click.command()
 @NODE
-@click.option("--month", "month_text", metavar="YYYY-MM", help="By default the newest one that has statements.")
+@click.option(
+    "--month",
+    "month_text",
+    metavar="YYYY-MM",
+    callback=month_given,
+    help="By default the newest one that has statements.",
+)
 @click.option("--csv", "csv_file", type=_FILE, help="Also write it there as CSV.")
 @click.option("--pdf", "pdf_file", type=_FILE, help="Also write it there as PDF.")
 @click.option(
