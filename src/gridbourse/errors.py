@@ -36,6 +36,7 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "ChainCorrupted",
@@ -72,6 +73,14 @@ __all__ = [
 
 class GridbourseError(Exception):
     """Root of the tree: catch this to catch everything gridbourse raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let an error go from one process to another as it is: it is not made anew from its message alone."""
+        return _unpickled, (type(self), self.args), self.__dict__
+
+
+def _unpickled(kind: type[GridbourseError], args: tuple[Any, ...]) -> GridbourseError:
+    return kind.__new__(kind, *args)
 
 
 class InvalidValue(GridbourseError, ValueError):

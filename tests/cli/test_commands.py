@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from gridbourse import __version__
 from gridbourse.cli.main import COMMANDS as LISTED
 from gridbourse.cli.main import gridbourse, main
+from gridbourse.errors import InvalidValue
 
 DESCRIPTION = """\
 name = "Mianyang"
@@ -261,3 +262,16 @@ def test_what_cannot_be_served_is_one_line_that_says_why(region, options, said, 
     assert (server.returncode, output) == (1, "")
     assert said in complaint
     assert "Traceback" not in complaint
+
+
+@pytest.mark.parametrize("command", [["month"], ["community", "Our Street"]])
+@pytest.mark.parametrize("text", ["2026-13", "2026-8", "0000-01", "August", "２０２６-08"])
+def test_what_is_no_month_is_named_as_the_option_is(command, text):
+    with pytest.raises(InvalidValue, match=r"--month.*a month like 2026-08"):
+        CliRunner().invoke(gridbourse, [*command, "--month", text], catch_exceptions=False)
+
+
+def test_a_month_of_no_community_is_not_passed_over():
+    shown = CliRunner().invoke(gridbourse, ["community", "--month", "2026-08"])
+    assert shown.exit_code == 2
+    assert "NAME says which community" in shown.output

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from gridbourse.cli.main import gridbourse
-from gridbourse.errors import ChainLocked, InvalidValue
+from gridbourse.errors import ChainCorrupted, ChainLocked, InvalidValue
 from gridbourse.market.types import Role, Settings
 from gridbourse.node.region import Region
 from gridbourse.region.description import MasterSpec, NodeKind, NodeSpec, RegionSpec
@@ -82,3 +83,39 @@ def test_while_a_node_runs_the_region_its_own_check_reads_the_files(folder):
 def test_without_a_folder_it_needs_the_name_of_a_slave_chain():
     with pytest.raises(InvalidValue, match="the name of a slave chain, or --folder"):
         CliRunner().invoke(gridbourse, ["chain", "verify"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("name", ["main", "grid"])
+@pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["missing", "empty"])
+def test_a_file_that_is_not_there_is_a_finding_and_not_passed_over(folder, name, lose):
+    lose(folder / f"{name}.chain")
+    for options in ([], [name]):
+        shown = run("--folder", folder, "--json", *options)
+        assert shown.exit_code == 2, shown.output
+        assert "missing or empty" in json.loads(shown.stdout)[name]
+
+
+def test_a_file_in_the_place_of_another_is_named(folder):
+    shutil.copy(folder / "main.chain", folder / "grid.chain")
+    shown = run("--folder", folder, "--json")
+    assert shown.exit_code == 2, shown.output
+    assert "grid.chain: genesis: the file is that of another chain" in json.loads(shown.stdout)["grid"]
+    with pytest.raises(ChainCorrupted, match=r"grid.chain.*another chain"):
+        Region.open(folder)
+
+
+def test_bytes_behind_the_last_page_are_a_finding(folder):
+    with (folder / "grid.chain").open("ab") as file:
+        file.write(b"x" * 10)
+    shown = run("--folder", folder, "--json")
+    assert shown.exit_code == 2, shown.output
+    assert "grid.chain" in json.loads(shown.stdout)["grid"]
+
+
+def test_a_damaged_chain_leaves_no_traceback(folder, caplog):
+    content = bytearray((folder / "main.chain").read_bytes())
+    content[STORED_BYTES * 3 :] = bytes(byte ^ 4 for byte in content[STORED_BYTES * 3 :])
+    (folder / "main.chain").write_bytes(content)
+    with pytest.raises(ChainCorrupted):
+        Region.open(folder)
+    assert not [record for record in caplog.records if record.exc_info]

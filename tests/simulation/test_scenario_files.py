@@ -7,6 +7,7 @@ from valley_scenario import PARTICIPANTS, PROFILES, REGION, SCENARIO, write_vall
 
 from gridbourse.errors import InvalidValue
 from gridbourse.market.types import EnergyType, Side
+from gridbourse.simulation.experiment.run import run
 from gridbourse.simulation.scenario.description import load_scenario
 from gridbourse.units import period_at
 
@@ -126,4 +127,75 @@ def test_a_class_of_ones_own_makes_prices(tmp_path):
         "utf-8",
     )
     with pytest.raises(InvalidValue, match=r"strategies.mine.*share"):
+        load_scenario(folder)
+
+
+@pytest.mark.parametrize("start", ["9999-12-31T23:45", "0001-01-01T00:00", "2026-03-29T02:30", "2026-08-03T00:07"])
+def test_a_start_that_is_no_time_of_the_region_is_named(tmp_path, start):
+    folder = write_valley(tmp_path, region=REGION.replace("Asia/Shanghai", "Europe/Berlin"))
+    with pytest.raises(InvalidValue, match="start"):
+        load_scenario(folder, {"start": start})
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00", "9999-12-31T23:45", "2026-08-03T10:07"])
+def test_a_time_of_a_profile_that_is_none_is_named(tmp_path, time):
+    with pytest.raises(InvalidValue, match="time"):
+        load_scenario(write_valley(tmp_path, profiles=PROFILES.replace("2026-08-03T11:00", time)))
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    """Which of the two counts would be a guess."""
+    folder = write_valley(tmp_path, profiles=PROFILES.replace("time,sun,home", "time,sun,sun"))
+    with pytest.raises(InvalidValue, match=r"sun.*each column once"):
+        load_scenario(folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("compare.mechanisms", [["uniform"], ["continuous"]]),
+        (
+            "random_orders",
+            {"count": 1, "price_yuan_per_kwh": "0.4", "deviation_yuan_per_kwh": "0", "energy_types": [[]]},
+        ),
+        ("strategies.a", {"class": "adaptive", "margin": "much"}),
+        ("strategies.a", {"class": "adaptive", "margin": float("nan")}),
+        ("strategies.a", {"class": "adaptive", "step": float("inf")}),
+    ],
+)
+def test_values_of_other_kinds_are_named(tmp_path, field, value):
+    with pytest.raises(InvalidValue, match=field):
+        load_scenario(write_valley(tmp_path), {field: value})
+
+
+def test_a_byte_order_mark_is_taken(tmp_path):
+    assert load_scenario(write_valley(tmp_path, scenario="\ufeff" + SCENARIO)).title == "A valley"
+
+
+OWN = """
+class Shy:
+    def __init__(self, draw): {made}
+    def price_ticks(self, situation): {priced}
+    def learn(self, outcome): {learned}
+"""
+
+
+@pytest.mark.parametrize("wrong", ["1 / 0", "exit(0)", "int('x')"])
+@pytest.mark.parametrize("where", ["made", "priced", "learned"])
+def test_what_a_class_of_ones_own_raises_is_told_with_its_line(tmp_path, where, wrong):
+    scenario = SCENARIO + '\n[strategies.mine]\nclass = "mine.py:Shy"\n'
+    folder = write_valley(
+        tmp_path, scenario=scenario, participants=PARTICIPANTS.replace("0.31,0.58,", "0.31,0.58,mine")
+    )
+    (folder / "mine.py").write_text(OWN.format(**{"made": "...", "priced": "return 1", "learned": "...", where: wrong}))
+    with pytest.raises(InvalidValue, match=r"strateg.*mine\.py, line"):
+        run(load_scenario(folder))
+
+
+@pytest.mark.parametrize("file", ["../mine.py", "below/mine.py"])
+def test_a_class_comes_from_the_folder_itself_whose_state_results_are_of(tmp_path, file):
+    folder = write_valley(tmp_path / "valley", scenario=SCENARIO + f'\n[strategies.mine]\nclass = "{file}:Shy"\n')
+    (folder / file).parent.mkdir(exist_ok=True)
+    (folder / file).write_text(OWN.format(made="...", priced="return 1", learned="..."))
+    with pytest.raises(InvalidValue, match="file of this folder"):
         load_scenario(folder)

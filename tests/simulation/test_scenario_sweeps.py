@@ -3,11 +3,12 @@
 import csv
 import json
 import xml.etree.ElementTree as ET
+from datetime import date
 from statistics import mean, stdev
 
 import pytest
 from click.testing import CliRunner
-from valley_scenario import SCENARIO, write_valley
+from valley_scenario import PARTICIPANTS, SCENARIO, write_valley
 
 from gridbourse.cli.scenario import scenario as command
 from gridbourse.errors import InvalidValue
@@ -155,3 +156,71 @@ def test_compare_takes_its_mechanisms_from_the_scenario(tmp_path):
         "pay_as_bid": 680,
         "mid_price": 680,
     }
+
+
+def small(folder, **fields):
+    return sweep(load_scenario(folder), **{"axes": {"strategy": ["truthful"]}, "seeds": 2, "workers": 1, **fields})
+
+
+def test_a_renamed_folder_is_the_same_scenario_and_a_damaged_result_is_named(tmp_path):
+    before = small(write_valley(tmp_path / "valley"), output=tmp_path / "out")
+    (tmp_path / "valley").rename(tmp_path / "other")
+    told = []
+    assert small(tmp_path / "other", output=tmp_path / "out", progress=lambda *done: told.append(done)) == before
+    assert told == [(2, 2)]
+    damaged = next((tmp_path / "out" / CASES).iterdir())
+    damaged.write_bytes(b"")
+    with pytest.raises(InvalidValue, match=rf"{damaged.name}.*delete it"):
+        small(tmp_path / "other", output=tmp_path / "out")
+    damaged.unlink()
+    assert small(tmp_path / "other", output=tmp_path / "out") == before
+
+
+def test_results_are_not_written_among_the_scenarios_files(tmp_path):
+    folder = write_valley(tmp_path)
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for command_line in (["run"], ["compare", "--seeds", "1"]):
+        done = CliRunner().invoke(command, [*command_line, str(folder), "--output", str(folder / ".")])
+        assert isinstance(done.exception, InvalidValue)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
+
+
+@pytest.mark.parametrize("values", [["truthful", "truthful"], [1.5, float("nan")], [date(2026, 8, 3)]])
+def test_values_that_make_no_cases_of_their_own_are_refused(tmp_path, values):
+    with pytest.raises(InvalidValue, match="axes, strategy"):
+        small(write_valley(tmp_path), output=tmp_path / "out", axes={"strategy": values})
+
+
+def test_a_field_is_an_axis_or_has_one_value(tmp_path):
+    with pytest.raises(InvalidValue, match="either"):
+        small(write_valley(tmp_path), output=tmp_path / "out", fixed={"strategy": "adaptive"})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"), [("1 / 0", "ZeroDivisionError"), ("__import__('os')._exit(3)", "process ended")]
+)
+def test_a_strategy_that_fails_in_another_process_is_told_here(tmp_path, wrong, words):
+    folder = write_valley(tmp_path, scenario=SCENARIO + '\n[strategies.mine]\nclass = "mine.py:Shy"\n')
+    (folder / "mine.py").write_text(
+        "class Shy:\n"
+        "    def __init__(self, draw): ...\n"
+        f"    def price_ticks(self, situation): {wrong}\n"
+        "    def learn(self, outcome): ...\n"
+    )
+    with pytest.raises(InvalidValue, match=words):
+        small(folder, output=tmp_path / "out", axes={"strategy": ["mine"]})
+
+
+def test_a_report_of_another_state_of_the_scenario_is_refused(tmp_path):
+    folder = write_valley(tmp_path)
+    small(folder, output=tmp_path / "out")
+    write_valley(tmp_path, scenario=SCENARIO.replace('"0.60"', '"0.61"'))
+    done = CliRunner().invoke(command, ["report", str(folder), str(tmp_path / "out")])
+    assert isinstance(done.exception, InvalidValue)
+
+
+def test_words_of_a_title_and_of_names_are_no_formulas(tmp_path):
+    folder = write_valley(tmp_path, participants=PARTICIPANTS.replace("Roof", r"$\frac$ Roof"))
+    done = CliRunner().invoke(command, ["run", str(folder)])
+    assert done.exit_code == 0, done.output
+    assert r"$\frac$ Roof" in (folder / "results" / "run" / "saved.svg").read_text("utf-8")

@@ -27,8 +27,8 @@ from gridbourse.cli.output import AS_JSON, Columns, moment, print_json, show, sh
 from gridbourse.client import chains
 from gridbourse.contracts.abi import contract_abi
 from gridbourse.crypto.merkle import MerkleLog
-from gridbourse.errors import ChainCorrupted, InvalidValue
-from gridbourse.node.folder.wiring import chain_files
+from gridbourse.errors import ChainCorrupted, ChainError, InvalidValue
+from gridbourse.node.folder.wiring import chain_files, missing_files
 
 CONTRACTS = ("EnergyMarket", "Balancing", "Consortium", "SlaveAnchors", "SlaveLedger")
 """The contracts whose events are told by name."""
@@ -162,12 +162,13 @@ def verify(connection: Connection, name: str | None, folder: Path | None, *, exe
 
 
 def _verify_files(folder: Path, wanted: str | None, *, execute: bool, as_json: bool) -> None:
-    found: dict[str, str | None] = {}
+    missing = missing_files(folder)
+    found: dict[str, str | None] = {name: told for name, told in missing.items() if wanted in (None, name)}
     try:
         with chain_files(folder) as files:
-            if wanted is not None and wanted not in files:
+            if wanted is not None and wanted not in {**files, **missing}:
                 raise InvalidValue("name", wanted, f"one of {', '.join(files)}")
-            found |= _findings(files if wanted is None else {wanted: files[wanted]}, execute=execute)
+            found |= _findings({name: file for name, file in files.items() if wanted in (None, name)}, execute=execute)
     except ChainCorrupted as error:  # not even to be opened: nothing else is, either
         found[error.path.stem] = str(error)
     if as_json:
@@ -190,7 +191,7 @@ def _findings(files: Mapping[str, EmbeddedChain], *, execute: bool) -> dict[str,
             try:
                 file.verify(executes=execute, report=report)
                 found[name] = None
-            except ChainCorrupted as error:
+            except ChainError as error:
                 found[name] = str(error)
     return found
 

@@ -6,7 +6,7 @@ import click
 
 from gridbourse.api.billing_schema import Community, SharedEnergy
 from gridbourse.cli.connection import Connection, connected
-from gridbourse.cli.month import require_month
+from gridbourse.cli.month import month_given
 from gridbourse.cli.output import AS_JSON, Columns, kwh, show, show_one
 from gridbourse.client import billing
 
@@ -25,17 +25,24 @@ _COMMUNITIES: Columns[Community] = {
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--month", "month_text", metavar="YYYY-MM", help="Which month; without NAME, the communities are listed.")
+@click.option(
+    "--month",
+    "month_text",
+    metavar="YYYY-MM",
+    callback=month_given,
+    help="Which month; without it and NAME, the communities are listed.",
+)
 @AS_JSON
 @connected
 def community(connection: Connection, name: str | None, month_text: str | None, *, as_json: bool) -> None:
     """Show what the community NAME generated in a month and who used it, quarter hour by quarter hour summed up."""
+    if name is None and month_text is not None:
+        raise click.UsageError("NAME says which community")
     if name is None:
         show(connection.send(billing.communities()), _COMMUNITIES, as_json=as_json)
         return
     if month_text is None:
         raise click.UsageError("--month says which month")
-    require_month(month_text)
     found = connection.send(billing.community_month(name, month_text))
     if not as_json:
         show(found.members, _MEMBERS, as_json=False, title=f"{name}, {month_text}, {found.community.key} key")

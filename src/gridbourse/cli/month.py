@@ -16,7 +16,7 @@ from gridbourse.client import billing
 from gridbourse.errors import InvalidValue
 from gridbourse.units import format_yuan, price_ticks
 
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"(19[7-9][0-9]|20[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _LINES: Columns[MonthLine] = {
     "item": lambda line: line.item.replace("_", " "),
@@ -26,9 +26,22 @@ _LINES: Columns[MonthLine] = {
 }
 
 
+def month_given(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    """Refuse what is no month, in the words of the option. Raises `InvalidValue`."""
+    if text is not None and not _MONTH.fullmatch(text):
+        raise InvalidValue("--month", text, "a month like 2026-08")
+    return text
+
+
 @click.command()
 @NODE
-@click.option("--month", "month_text", metavar="YYYY-MM", help="By default the newest one that has statements.")
+@click.option(
+    "--month",
+    "month_text",
+    metavar="YYYY-MM",
+    callback=month_given,
+    help="By default the newest one that has statements.",
+)
 @click.option("--csv", "csv_file", type=_FILE, help="Also write it there as CSV.")
 @click.option("--pdf", "pdf_file", type=_FILE, help="Also write it there as PDF.")
 @click.option(
@@ -47,9 +60,7 @@ def month(
     as_json: bool,
 ) -> None:
     """Show the monthly statement of NODE, or of all nodes that are yours, as their masters wrote it."""
-    if month_text is not None:
-        require_month(month_text)
-    else:
+    if month_text is None:
         known = connection.send(billing.months(node_id=node))
         if not known:
             click.echo("[]" if as_json else "There is no monthly statement yet.")
@@ -92,12 +103,6 @@ def delivered(connection: Connection, node: str | None, period: str, price: str,
     }
     show(list(zip(names, prices, strict=True)), columns, as_json=False, title=f"{found.node_id}, {found.band} hours")
     _show_savings(found)
-
-
-def require_month(text: str) -> None:
-    """Refuse what is not a month, before anybody is asked for it."""
-    if not _MONTH.fullmatch(text):
-        raise InvalidValue("month", text, "a month as 2026-08")
 
 
 def _part(turn: int) -> Callable[[tuple[str, DeliveredPrice]], object]:

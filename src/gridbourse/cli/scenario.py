@@ -16,7 +16,7 @@ from gridbourse.errors import InvalidValue
 from gridbourse.simulation.experiment.charts import is_drawn, label
 from gridbourse.simulation.experiment.report import estimate_cells, measure_rows, write_run, write_sweep
 from gridbourse.simulation.experiment.run import run as run_scenario
-from gridbourse.simulation.experiment.sweep import Result, read_results, summarise
+from gridbourse.simulation.experiment.sweep import Result, read_results, require_other_folder, summarise
 from gridbourse.simulation.experiment.sweep import compare as compare_mechanisms
 from gridbourse.simulation.experiment.sweep import sweep as sweep_scenario
 from gridbourse.simulation.scenario.description import Scenario, load_scenario
@@ -70,12 +70,14 @@ def list_scenarios() -> None:
 def run(folder: Path, output: Path | None, changes: tuple[str, ...], level: str | None, mechanism: str | None) -> None:
     """Run the scenario in FOLDER once; tables, figures and report.html go to FOLDER/results/run."""
     overrides = _overrides(changes, {"level": level, "market.mechanism": mechanism})
+    place = output or folder / "results" / "run"
     loaded = load_scenario(folder, overrides)
+    require_other_folder(loaded, place)
     with _progress() as progress:
         task = progress.add_task(f"{loaded.title}: delivery periods", total=len(loaded.periods))
         record = run_scenario(loaded, lambda done: progress.update(task, completed=done))
         progress.update(task, completed=len(loaded.periods))
-    written = write_run(output or folder / "results" / "run", loaded, record)
+    written = write_run(place, loaded, record)
     _say_written(written)
     for finding in record.audit or ():
         click.secho(f"audit: {finding}", fg="red", err=True)
@@ -171,7 +173,8 @@ def sweep(
 @click.argument("results", type=click.Path(path_type=Path, file_okay=False))
 def report(folder: Path, results: Path) -> None:
     """Write tables, figures and page of the RESULTS of a sweep or comparison of FOLDER anew, and run nothing."""
-    _finish(results, load_scenario(folder), read_results(results))
+    loaded = load_scenario(folder)
+    _finish(results, loaded, read_results(loaded, results))
 
 
 def _finish(place: Path, loaded: Scenario, results: Sequence[Result]) -> None:

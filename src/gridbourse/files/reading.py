@@ -105,7 +105,7 @@ def read_lines(path: Path, columns: Sequence[str], *, is_growing: bool = False) 
     Raises
     ------
     InvalidValue
-        The file is not in UTF-8, or a column is missing.
+        The file is not in UTF-8, or a column is missing or there twice.
     """
     content = path.read_bytes()
     if is_growing:
@@ -120,6 +120,8 @@ def read_lines(path: Path, columns: Sequence[str], *, is_growing: bool = False) 
     header = [name.strip() for name in _cells(numbered[0][1]) or []]
     if any(column not in header for column in columns) and (text or not is_growing):
         raise InvalidValue(str(path), numbered[0][1], f"the columns {','.join(columns)} in its first line")
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        raise InvalidValue(str(path), twice[0], "each column once in its first line, each with a name of its own")
     lines, refused = list[Line](), list[RefusedLine]()
     for number, content_of_line in numbered[1:]:
         cells = _cells(content_of_line)

@@ -17,7 +17,7 @@ from gridbourse.chain.embedded import EmbeddedChain
 from gridbourse.chain.interface import Chain
 from gridbourse.chain.local import PUT_BACK
 from gridbourse.crypto.keys import SigningKey
-from gridbourse.errors import ChainError, InvalidValue
+from gridbourse.errors import ChainCorrupted, ChainError, InvalidValue
 from gridbourse.ledger.records import BlockSettings
 from gridbourse.region.description import Engine, RegionSpec
 
@@ -182,8 +182,8 @@ class ChainSet:
         for chain in self._opened:
             try:
                 chain.close()
-            except (ChainError, OSError):  # why it was closed says more, and what was acknowledged is in its file
-                logger.exception("a chain was not closed cleanly")
+            except (ChainError, OSError) as error:  # what came before says more; what was acknowledged is in its file
+                logger.warning("a chain was not closed cleanly: %s", error)
 
     @property
     def files(self) -> Mapping[str, EmbeddedChain]:
@@ -192,7 +192,13 @@ class ChainSet:
 
     def _embedded(self, name: str, chain_id: int, sealer: SigningKey) -> Chain:
         genesis = Genesis(chain_id, sealer.address, gas_limit=BLOCK_GAS_LIMIT)
-        opened = EmbeddedChain(self._path(name), genesis, sealer, clock=self._clock)
+        try:
+            opened = EmbeddedChain(self._path(name), genesis, sealer, clock=self._clock)
+        except InvalidValue as error:
+            if error.field != "genesis":
+                raise
+            finding = f"the file is that of another chain, or the key in keys/ is another ({error.remedy}); {PUT_BACK}"
+            raise ChainCorrupted(self._path(name), "genesis", finding) from error
         if isinstance(self._clock, WatchedClock):
             self._clock.learn(opened.head().timestamp)
         kept, others = self._keep(name, opened), list(self._files.values())

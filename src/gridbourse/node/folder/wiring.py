@@ -72,6 +72,22 @@ def chain_files(folder: Path) -> Iterator[Mapping[str, EmbeddedChain]]:
         engines.close()
 
 
+def missing_files(folder: Path) -> Mapping[str, str]:
+    """By the name of each chain that is kept in a region's folder and has no file there: what to do.
+
+    Raises
+    ------
+    InvalidValue
+        The folder holds no region.
+    """
+    spec = read_region(folder / "region.toml")
+    engines = ChainSet(folder, spec, system_clock)
+    names = [MAIN] if spec.main_chain.engine is Engine.EMBEDDED else []
+    names += [name for _, name in Wiring(folder, spec, engines).own_slaves()]
+    told = f"is missing or empty. If the region was ever opened with it: {PUT_BACK}"
+    return {name: f"{folder / name}.chain {told}" for name in names if not engines.holds(name)}
+
+
 class Wiring:
     """Makes the parts of a region.
 
@@ -133,13 +149,13 @@ class Wiring:
         """Open every chain that lies in the folder; that compares them with each other, before anything is written."""
         if self.engines.holds(MAIN):
             self._main_engine()
-        for master_id, name in self._own_slaves():
+        for master_id, name in self.own_slaves():
             if self.engines.holds(name):
                 self.engines.slave(master_id, self.keys.masters.load_master(name).sealer)
 
     def _require_anchored(self, main: MainChain) -> None:
         """Refuse a slave chain of this folder that has lost blocks which the main chain holds an anchor of."""
-        for master_id, name in self._own_slaves():
+        for master_id, name in self.own_slaves():
             anchor, chain = main.anchors.last_anchor(master_id), self.engines.files.get(name)
             if anchor is None or chain is None or anchor.last_block <= chain.head().height:
                 continue
@@ -150,7 +166,7 @@ class Wiring:
                 f"before: it was lost, shortened or replaced; {PUT_BACK}",
             )
 
-    def _own_slaves(self) -> list[tuple[int, str]]:
+    def own_slaves(self) -> list[tuple[int, str]]:
         """Number and name of every master whose keys lie in the folder."""
         if self.spec.single_chain:
             return []

@@ -132,7 +132,7 @@ def _draw_measure(path: Path, name: str, estimates: Sequence[Estimate]) -> Path:
             axes.barh(places, means, color=BLUE, height=0.62, xerr=(below, above), capsize=3, ecolor=GREY)
             for place, mean, more in zip(places, means, above, strict=True):
                 axes.text(max(mean, 0) + more, place, f" {mean:,.4g}", va="center")
-            axes.set_yticks(places, [label(one.settings) for one in estimates])
+            axes.set_yticks(places, [label(one.settings) for one in estimates], parse_math=False)
             axes.set(xlabel=unit or text)
             axes.invert_yaxis()
             axes.margins(x=0.14)
@@ -195,5 +195,5 @@ def draw_users(path: Path, users: Sequence[UserMeasures]) -> Path | None:
         if len(saved) > 20:
             axes.set_xticks([])
         else:
-            axes.set_xticks(range(len(saved)), [name for name, _ in saved], rotation=30, ha="right")
+            axes.set_xticks(range(len(saved)), [name for name, _ in saved], rotation=30, ha="right", parse_math=False)
     return path

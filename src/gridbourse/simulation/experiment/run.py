@@ -14,7 +14,7 @@ from gridbourse.simulation.experiment.chain_level import ChainVenue
 from gridbourse.simulation.experiment.market_level import market_venue
 from gridbourse.simulation.experiment.venue import Venue
 from gridbourse.simulation.scenario.description import Scenario
-from gridbourse.simulation.scenario.strategies import Outcome, Situation, Strategy
+from gridbourse.simulation.scenario.strategies import Outcome, Situation, Strategy, named_errors
 from gridbourse.simulation.scenario.values import Level, Order, RunRecord, Trade, Want
 
 
@@ -74,11 +74,13 @@ def _situation(scenario: Scenario, want: Want) -> Situation:
 
 def _price(strategy: Strategy, seen: Situation) -> int:
     """What a strategy says, brought within the participant's own limit and the market's bounds."""
-    ticks = strategy.price_ticks(seen)
+    with named_errors(seen.participant, "price_ticks"):
+        ticks = strategy.price_ticks(seen)
     if not isinstance(ticks, int) or isinstance(ticks, bool):
         kind = type(strategy).__name__
         remedy = f"a whole number of 0.0001 yuan/kWh, which {kind}.price_ticks has to return"
-        raise InvalidValue(f"price of {seen.participant}", ticks, remedy)
+        told = ticks if isinstance(ticks, float | str | None) else type(ticks).__name__
+        raise InvalidValue(f"price of {seen.participant}", told, remedy)
     ticks = max(ticks, seen.limit_ticks) if seen.side is Side.ASK else min(ticks, seen.limit_ticks)
     return min(max(ticks, seen.floor_ticks), seen.cap_ticks)
 
@@ -100,4 +102,5 @@ def _teach(
         key = seen.participant, seen.side
         own_wh = min(traded[key], seen.energy_wh)
         traded[key] -= own_wh
-        strategies[seen.participant].learn(Outcome(seen, order.price_ticks, own_wh, market_ticks))
+        with named_errors(seen.participant, "learn"):
+            strategies[seen.participant].learn(Outcome(seen, order.price_ticks, own_wh, market_ticks))

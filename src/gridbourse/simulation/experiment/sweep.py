@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import product
@@ -110,8 +111,10 @@ def sweep(
         A case cannot be read or run, or the output has results of another state of the scenario.
     """
     cases = _cases(scenario, scenario.sweep.axes if axes is None else axes, seeds or scenario.sweep.seeds, fixed or {})
+    require_other_folder(scenario, output)
     (output / CASES).mkdir(parents=True, exist_ok=True)
-    _require_same(scenario.folder, output)
+    digest = _digest(scenario.folder)
+    _note_state(output, digest)
     missing = [case for case in cases if not _file(output, case).is_file()]
     for case in {_key(settings): settings for settings, _ in missing}.values():
         load_scenario(scenario.folder, case)
@@ -119,12 +122,15 @@ def sweep(
     progress(done, len(cases))
     count = min(workers or os.cpu_count() or 1, max(len(missing), 1))
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        running = {pool.submit(_run_case, scenario.folder, case): case for case in missing}
+        running = {pool.submit(_run_case, scenario.folder.resolve(), digest, case): case for case in missing}
         try:
             for future in as_completed(running):
                 _write(_file(output, running[future]), running[future], future.result())
                 done += 1
                 progress(done, len(cases))
+        except BrokenProcessPool as error:
+            remedy = "the same command again, with fewer --workers if memory was short: what is done is kept"
+            raise InvalidValue("sweep", f"a process ended before its case was done, {done} are", remedy) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -162,11 +168,18 @@ def compare(
     )
 
 
-def read_results(output: Path) -> list[Result]:
-    """Read the results of a sweep that are there, in the order of settings and seeds. Raises `InvalidValue`."""
+def read_results(scenario: Scenario, output: Path) -> list[Result]:
+    """Read the results of a sweep of a scenario that are there, in the order of settings and seeds.
+
+    Raises
+    ------
+    InvalidValue
+        There are none, or they are those of another state of the scenario.
+    """
     found = [_read(path) for path in (output / CASES).glob("*.json")]
     if not found:
         raise InvalidValue("results", str(output), "a folder that `gridbourse scenario sweep` or `compare` wrote to")
+    _note_state(output, _digest(scenario.folder))
     return sorted(found, key=lambda result: (json.dumps(result.settings), result.seed))
 
 
@@ -193,11 +206,23 @@ def _estimate(settings: Settings, name: str, numbers: Sequence[float]) -> Estima
 
 
 _Case = tuple[dict[str, Any], int]
+_DELETE = "the file as the sweep wrote it; or delete it, and it is made again by the same command"
 
 
 def _cases(scenario: Scenario, axes: Mapping[str, Sequence[object]], seeds: int, fixed: Settings) -> list[_Case]:
     if "seed" in axes:
         raise InvalidValue("axes", "seed", "a number of seeds instead: they are counted from the scenario's own on")
+    for field, values in axes.items():
+        try:
+            different = {json.dumps(value, sort_keys=True, allow_nan=False) for value in values}
+        except (TypeError, ValueError) as error:
+            raise InvalidValue(f"axes, {field}", str(values), "numbers and texts: a time in quotes") from error
+        if len(different) < len(values):
+            raise InvalidValue(f"axes, {field}", values, "each value once: a run that counts twice says nothing more")
+        if field in fixed:
+            raise InvalidValue(f"axes, {field}", fixed[field], "the field either as an axis or with one value")
+    # The seed of a case says so itself; what was set is where seeds are counted from.
+    fixed = {field: value for field, value in fixed.items() if field != "seed"}
     combinations = (dict(zip(axes, values, strict=True)) for values in product(*axes.values()))
     return [
         ({**fixed, **settings}, seed)
@@ -206,23 +231,35 @@ def _cases(scenario: Scenario, axes: Mapping[str, Sequence[object]], seeds: int,
     ]
 
 
-def _run_case(folder: Path, case: _Case) -> dict[str, float | None]:
+def require_other_folder(scenario: Scenario, output: Path) -> None:
+    """Refuse to write results among a scenario's own files: some have the same names. Raises `InvalidValue`."""
+    if output.resolve() == scenario.folder.resolve():
+        raise InvalidValue("output", str(output), "another folder than the scenario's own, for example one below it")
+
+
+def _run_case(folder: Path, digest: str, case: _Case) -> dict[str, float | None]:
     settings, seed = case
     scenario = load_scenario(folder, {**settings, "seed": seed})
+    if _digest(folder) != digest:
+        raise InvalidValue("scenario", str(folder), "a folder that nobody changes meanwhile, and another output for it")
     return measure(scenario, run(scenario)).flat()
 
 
-def _require_same(folder: Path, output: Path) -> None:
-    """Refuse results of another state of the scenario, or note which state these are of."""
+def _digest(folder: Path) -> str:
+    """What a scenario says, whatever its folder is called."""
     digest = sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in {".toml", ".csv", ".py"}:
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    state = {"scenario": folder.name, "digest": digest.hexdigest()}
+    return digest.hexdigest()
+
+
+def _note_state(output: Path, digest: str) -> None:
+    """Note which state of the scenario results are of, or refuse those of another one. Raises `InvalidValue`."""
     path = output / STATE_FILE
     if not path.exists():
-        path.write_text(json.dumps(state, indent=1) + "\n", "utf-8")
-    elif json.loads(path.read_text("utf-8")) != state:
+        _draft(path, {"digest": digest}).replace(path)
+    if _content(path).get("digest") != digest:
         remedy = "another output: the scenario's files have changed since its results were made"
         raise InvalidValue("output", str(output), remedy)
 
@@ -236,12 +273,32 @@ def _file(output: Path, case: _Case) -> Path:
 
 
 def _write(path: Path, case: _Case, measures: Mapping[str, float | None]) -> None:
-    draft = path.with_suffix(".draft")
-    content = {"settings": case[0], "seed": case[1], "measures": measures}
-    draft.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    draft.replace(path)
+    _draft(path, {"settings": case[0], "seed": case[1], "measures": measures}).replace(path)
+
+
+def _draft(path: Path, content: Mapping[str, Any]) -> Path:
+    """Write what is to stand in a file beside it, on the disk, under a name that no other process writes to."""
+    draft = path.with_suffix(f".{os.getpid()}.draft")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(content, indent=1) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
 
 
 def _read(path: Path) -> Result:
-    content = json.loads(path.read_text("utf-8"))
-    return Result(content["settings"], content["seed"], content["measures"])
+    content = _content(path)
+    try:
+        return Result(content["settings"], content["seed"], content["measures"])
+    except KeyError as error:
+        raise InvalidValue(str(path), f"no {error}", _DELETE) from error
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InvalidValue(str(path), str(error), _DELETE) from error
+    if not isinstance(content, dict):
+        raise InvalidValue(str(path), type(content).__name__, _DELETE)
+    return content

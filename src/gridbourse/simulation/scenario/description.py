@@ -29,13 +29,19 @@ from gridbourse.simulation.scenario import profiles as profile_files
 from gridbourse.simulation.scenario import wants as want_files
 from gridbourse.simulation.scenario.participants import FILE as PARTICIPANTS_FILE
 from gridbourse.simulation.scenario.participants import Participant, read_participants
-from gridbourse.simulation.scenario.profiles import ProfileBook, ProfileTable, read_profiles, require_covered
+from gridbourse.simulation.scenario.profiles import (
+    ProfileBook,
+    ProfileTable,
+    periods_that_begin,
+    read_profiles,
+    require_covered,
+)
 from gridbourse.simulation.scenario.strategies import STRATEGIES, StrategySpec, strategy_class
 from gridbourse.simulation.scenario.tariff import Tariff, read_tariff
 from gridbourse.simulation.scenario.toml_file import Fields, TomlFile
 from gridbourse.simulation.scenario.values import AUCTIONS, ON_CHAINS, Level, Mechanism, Want
 from gridbourse.simulation.scenario.wants import RandomWants
-from gridbourse.units import MAX_ENERGY_WH, PERIOD_SECONDS, PERIODS_IN_24_HOURS, energy_wh, money_units
+from gridbourse.units import MAX_ENERGY_WH, PERIODS_IN_24_HOURS, energy_wh, money_units
 
 FILE = "scenario.toml"
 REGION_FILE = "region.toml"
@@ -269,10 +275,11 @@ def _periods(root: Fields, zone: ZoneInfo) -> range:
         local = datetime.fromisoformat(text)
     except ValueError as error:
         raise root.wrong("start", text, "a local time like 2026-08-03T00:00, in quotes") from error
-    seconds = int(local.replace(tzinfo=zone).timestamp()) if local.tzinfo is None else -1
-    if seconds < 0 or seconds % PERIOD_SECONDS:
-        raise root.wrong("start", text, "a local time at a quarter of an hour, without an offset")
-    first = seconds // PERIOD_SECONDS
+    begins = [] if local.tzinfo else periods_that_begin(local, zone)
+    if not begins:
+        remedy = "a local time at a quarter of an hour from 1971 to 9000 that clocks show, without an offset"
+        raise root.wrong("start", text, remedy)
+    first = begins[0]
     return range(first, first + root.integer("periods", 1, MAX_PERIODS, PERIODS_IN_24_HOURS))
 
 
@@ -322,7 +329,7 @@ def _random_wants(fields: Fields) -> RandomWants:
     prices = fields.price("price_yuan_per_kwh"), fields.price("deviation_yuan_per_kwh")
     names = fields.take("energy_types", list, [])
     known = {member.name.lower(): member for member in EnergyType if member.name}
-    if unknown := [name for name in names if name not in known]:
+    if unknown := [name for name in names if name not in list(known)]:
         raise fields.wrong("energy_types", unknown[0], "some of " + ", ".join(known))
     drawn = RandomWants(
         fields.integer("count", 1, 10**8), *prices, energies[0], energies[1], tuple(known[name] for name in names)
@@ -353,7 +360,7 @@ def _loss(fields: Fields) -> int:
 
 def _compared(fields: Fields) -> tuple[Mechanism, ...]:
     names = fields.take("mechanisms", list, list(FOUR_MECHANISMS))
-    if len(names) < 2 or len(set(names)) < len(names) or any(name not in set(Mechanism) for name in names):
+    if len(names) < 2 or any(name not in list(Mechanism) for name in names) or len(set(names)) < len(names):
         raise fields.wrong("mechanisms", names, "two or more different ones of " + ", ".join(Mechanism))
     fields.require_empty()
     return tuple(Mechanism(name) for name in names)

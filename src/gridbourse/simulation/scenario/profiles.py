@@ -21,6 +21,8 @@ TIME = "time"
 SIMBENCH = "simbench:"
 """Before the name of a profile that comes with the package; its scale is installed power or peak load in kW."""
 
+FIRST_YEAR, LAST_YEAR = 1971, 9_000
+
 STEPS = (1, 2, 4)
 """How many delivery periods a line may stand for."""
 
@@ -159,14 +161,26 @@ def _candidates(line: Line, zone: ZoneInfo) -> list[int]:
         local = datetime.fromisoformat(line.text(TIME))
     except ValueError as error:
         raise line.wrong(TIME, remedy) from error
-    if local.tzinfo or local.timestamp() % PERIOD_SECONDS:
+    if local.tzinfo:
         raise line.wrong(TIME, remedy)
+    begins = periods_that_begin(local, zone)
+    if not begins:
+        raise line.wrong(TIME, f"{remedy}, that clocks show")
+    return begins
+
+
+def periods_that_begin(local: datetime, zone: ZoneInfo) -> list[int]:
+    """Delivery periods that begin at a local time: two in an hour that clocks show twice, none in one they leave out.
+
+    None either where no quarter of an hour begins, and before 1971 and after 9000, whose times not all can be told.
+    """
+    if not FIRST_YEAR <= local.year <= LAST_YEAR:
+        return []
     moments = [local.replace(tzinfo=zone, fold=fold) for fold in (0, 1)]
     # A time that clocks leave out is another one when it comes back from UTC.
     shown = [moment for moment in moments if moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == local]
-    if not shown:
-        raise line.wrong(TIME, "a time that clocks show: they are put forward then")
-    return [int(moment.timestamp()) // PERIOD_SECONDS for moment in shown]
+    seconds = sorted({moment.timestamp() for moment in shown})
+    return [int(second) // PERIOD_SECONDS for second in seconds if not second % PERIOD_SECONDS]
 
 
 @cache

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import isclass
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Protocol, runtime_checkable
 
 from gridbourse.errors import InvalidValue
@@ -135,17 +137,18 @@ class Adaptive(Truthful):
     Parameters
     ----------
     margin
-        At the beginning, as a share of the limit.
+        At the beginning, as a share of the limit; at most 100.
     rate
         How far it moves towards its aim each time, from 0 to 1.
     step
-        How much more or less than the mean price it aims at, as a share of it.
+        How much more or less than the mean price it aims at, as a share of it; at most 100.
     """
 
     def __init__(self, draw: random.Random, margin: float = 0.2, rate: float = 0.3, step: float = 0.02) -> None:
         super().__init__(draw)
-        if not 0 <= rate <= 1:
-            raise InvalidValue("rate", rate, "a number from 0 to 1")
+        for name, value, most in (("margin", margin, 100), ("rate", rate, 1), ("step", step, 100)):
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
+                raise InvalidValue(name, value, f"a number from 0 to {most}")
         self._margin = {side: float(margin) for side in Side}
         self._rate = rate
         self._step = step
@@ -210,11 +213,13 @@ class StrategySpec:
             raise InvalidValue(
                 f"scenario.toml, strategies.{self.name}, {error.field}", error.value, error.remedy
             ) from error
-        except TypeError as error:
+        except (Exception, SystemExit) as error:
             raise InvalidValue(
-                f"scenario.toml, strategies.{self.name}", dict(self.parameters), f"what its class takes ({error})"
+                f"scenario.toml, strategies.{self.name}",
+                dict(self.parameters),
+                f"what its class takes ({_told(error)})",
             ) from error
-        if not isinstance(made, Strategy):
+        if not isinstance(made, Strategy) or not callable(made.price_ticks) or not callable(made.learn):
             raise InvalidValue(
                 f"scenario.toml, strategies.{self.name}.class",
                 self.kind.__name__,
@@ -235,7 +240,7 @@ def strategy_class(folder: Path, text: str) -> type[Any]:
         return STRATEGIES[text]
     file, _, name = text.partition(":")
     path = folder / file
-    if not name or path.suffix != ".py" or not path.is_file():
+    if not name or Path(file).name != file or path.suffix != ".py" or not path.is_file():
         raise InvalidValue(
             "class", text, f"one of {', '.join(STRATEGIES)}, or FILE.py:CLASS with a file of this folder"
         )
@@ -247,10 +252,34 @@ def strategy_class(folder: Path, text: str) -> type[Any]:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise InvalidValue("class", text, f"a file that Python can run ({type(error).__name__}: {error})") from error
+    except (Exception, SystemExit) as error:
+        raise InvalidValue("class", text, f"a file that Python can run ({_told(error)})") from error
     found = getattr(module, name, None)
     if not isclass(found):
         classes = [own for own, value in vars(module).items() if isclass(value) and value.__module__ == spec.name]
         raise InvalidValue("class", text, f"a class of {file}: {', '.join(classes) or 'it has none'}")
     return found
+
+
+@contextmanager
+def named_errors(participant: str, method: str) -> Iterator[None]:
+    """Tell what a method of a participant's strategy raises as an error of the scenario, with its file and line.
+
+    Raises
+    ------
+    InvalidValue
+        The method raised something, or wanted to end the program.
+    """
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        raise InvalidValue(
+            f"strategy of {participant}", _told(error), f"a method {method} that raises nothing"
+        ) from error
+
+
+def _told(error: BaseException) -> str:
+    """An error in one line: its kind, its words, and where in the code it came up."""
+    *_, last = [None, *(frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).is_file())]
+    where = f" in {Path(last.filename).name}, line {last.lineno}" if last else ""
+    return f"{type(error).__name__}: {error}{where}"

@@ -38,7 +38,7 @@ class TomlFile:
     def __init__(self, path: Path, overrides: Mapping[str, object] | None = None) -> None:
         self.name = path.name
         try:
-            text = path.read_text("utf-8")
+            text = path.read_text("utf-8-sig")
             document = tomllib.loads(text)
         except OSError as error:
             raise InvalidValue("scenario", str(path), "a file that can be read") from error

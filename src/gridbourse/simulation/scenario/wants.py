@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from gridbourse.files.reading import Line
 from gridbourse.market.types import EnergyType, Side
 from gridbourse.simulation.scenario.participants import Participant, energy_types
-from gridbourse.simulation.scenario.profiles import ProfileBook
+from gridbourse.simulation.scenario.profiles import ProfileBook, periods_that_begin
 from gridbourse.simulation.scenario.tables import cell, energy, price, read_table, word
 from gridbourse.simulation.scenario.values import Want
 from gridbourse.units import PERIOD_SECONDS
@@ -146,7 +146,9 @@ def _period(line: Line, periods: range, zone: ZoneInfo) -> int:
         local = datetime.fromisoformat(text)
     except ValueError as error:
         raise line.wrong("time", "local time like 2026-08-03T12:15") from error
-    period = int((local if local.tzinfo else local.replace(tzinfo=zone)).timestamp()) // PERIOD_SECONDS
+    quarter = local.replace(minute=local.minute - local.minute % 15, second=0, microsecond=0)
+    begins = [int(local.timestamp()) // PERIOD_SECONDS] if local.tzinfo else periods_that_begin(quarter, zone)
+    period = begins[0] if begins else -1
     if period not in periods:
         first, last = (datetime.fromtimestamp(p * PERIOD_SECONDS, zone) for p in (periods[0], periods[-1]))
         raise line.wrong("time", f"a time from {first:%Y-%m-%dT%H:%M} on, until {last:%Y-%m-%dT%H:%M}")
