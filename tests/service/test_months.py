@@ -211,7 +211,7 @@ def test_the_client_and_the_command_line(served):
     assert run.exit_code == 0, run.output
     assert own.number in run.output
     run = CliRunner().invoke(month, ["--month", "2026-13", *options])
-    assert "give a month as 2026-08" in str(run.exception)
+    assert "give a month like 2026-08" in str(run.exception)
     run = CliRunner().invoke(delivered, ["--period", "2026-08-03T19:00", "--price", "0.3", *options])
     assert run.exit_code == 0, run.output
     assert "saves" in run.output
