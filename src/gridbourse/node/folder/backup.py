@@ -98,7 +98,9 @@ def restore(archive: Path, folder: Path) -> None:
     try:
         with new_folder(folder) as draft, tarfile.open(archive, "r:") as tar:
             _extract(archive, tar, draft)
-            Region.open(draft).close()
+            with Region.open(draft) as region:
+                for chain in region.parts.engines.files.values():
+                    chain.verify()
             for name in DATABASES:
                 if (draft / name).exists():
                     _check_database(draft / name)
