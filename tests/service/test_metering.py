@@ -17,6 +17,7 @@ from gridbourse.api.meter_schema import OfferOutcome
 from gridbourse.api.schema import EnergyTypeName, Limits
 from gridbourse.client import Client, meters, orders
 from gridbourse.crypto.keys import SigningKey
+from gridbourse.delivery import DeliveryCalendar
 from gridbourse.errors import InvalidValue, ServiceProblem
 from gridbourse.metering.broker import local_broker
 from gridbourse.metering.journal import FRAME_BYTES
@@ -166,9 +167,14 @@ def test_readings_that_are_handed_in_lead_to_offers_on_both_chains(street, owner
 def test_a_need_is_asked_for_at_the_owners_price(service):
     with closing(client_of(service, "grid", ("manage",))) as grid:
         meter = entered(grid, "Bert")
+    readings = counted(meter, imported_wh=NEED_WH)
+    last = readings[-1].reading.period
+    for day in {DeliveryCalendar().day_of(period) for period in (last, last + FARTHEST)}:
+        service.region(Region.open_day, day)
+        service.region(Region.deposit, {"Bert": 10**9}, day, day.to_bytes(32, "big"))
     with closing(client_of(service, "Bert")) as bert:
         bert.send(orders.set_limits(LIMITS))
-        bert.send(meters.hand_in(readings := counted(meter, imported_wh=NEED_WH)))
+        bert.send(meters.hand_in(readings))
         made = offered(bert, "Bert", readings)
     assert {(one.order.side, one.order.energy_wh, one.order.price_ticks) for one in made.values()} == {
         ("bid", NEED_WH, 4_000)
