@@ -219,9 +219,13 @@ fn a_disk_that_fails_at_any_step_loses_nothing_that_was_acknowledged() {
             let (world, mut acknowledged) = (world(Default::default()), Vec::new());
             world.lock().unwrap().failing = Some((first, forever));
             let done = work(&world, &mut acknowledged);
-            let images = world.lock().unwrap().images.clone();
+            let (images, taken) = {
+                let world = world.lock().unwrap();
+                (world.images.clone(), world.steps.len())
+            };
             let when = format!("step {first} failed{}", if forever { " and all behind it" } else { "" });
-            assert!(done.is_err() || !forever, "{when}: nobody noticed");
+            // Roots are written beside the work: how many steps there are differs by some from run to run.
+            assert!(done.is_err() || !forever || taken <= first, "{when} of {taken}: nobody noticed");
             reopened(images, &hashes, acknowledged.len(), &when);
         }
     }
