@@ -181,16 +181,19 @@ class Consortium:
         return ConsortiumResult(tables, trades, traces, prices, settled, audit)
 
     def close(self) -> None:
-        """End every process: masters first, then the nodes that they talk to."""
-        for process in reversed(self._running):
-            process.terminate()
-        deadline = time.monotonic() + _STOP_SECONDS
-        for process in self._running:
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """End every process: masters first, and when they have ended the nodes that they talk to."""
+        is_node = {process: process.args[3] == "node" for process in self._running if isinstance(process.args, list)}
+        for group in (False, True):
+            ending = [process for process in self._running if is_node[process] is group]
+            for process in ending:
+                process.terminate()
+            deadline = time.monotonic() + _STOP_SECONDS
+            for process in ending:
+                try:
+                    process.wait(max(0.1, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
         self._running.clear()
 
     def __enter__(self) -> Self:
