@@ -182,7 +182,7 @@ WRONG = [
     ("Anna", "GET", "/chains/none", {}),
     ("Anna", "GET", "/chains/main/records/0", {}),
     ("Anna", "GET", "/chains/record/nohash", {}),
-    ("Anna", "GET", "/chains/record/0x00", {}),
+    ("Anna", "GET", "/chains/record/0x" + "00" * 32, {}),
     ("Anna", "GET", "/chains/deal/99", {}),
     ("Anna", "GET", "/chains/roofs/records/99999", {}),
     ("Anna", "POST", "/energy/deals/2", {"answer": "confirm"}),

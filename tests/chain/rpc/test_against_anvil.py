@@ -6,6 +6,7 @@ Each transaction is a block of its own on both. What names a block by its hash d
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import sleep
 
 import httpx
 import pytest
@@ -85,7 +86,9 @@ def anvil() -> Iterator[Node]:
     process.start()
     node = Node(f"http://127.0.0.1:{port}")
     for raw in RAWS:
-        node.ask("eth_sendRawTransaction", hexed(raw))
+        sent = node.ask("eth_sendRawTransaction", hexed(raw))
+        while node.ask("eth_getTransactionReceipt", sent) is None:
+            sleep(0.01)  # else the next one may come into the same block
     yield node
     process.kill()
 
