@@ -14,9 +14,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from gridbourse.errors import InvalidValue
 from gridbourse.units import MAX_PERIOD, PERIOD_SECONDS
 
-PERIODS_A_DAY_AT_MOST = 100
-"""Periods of the day on which clocks are put back by an hour."""
-
 _EPOCH = date(1970, 1, 1)
 _PERIODS_PER_UTC_DAY = 86_400 // PERIOD_SECONDS
 _LAST_DAY = MAX_PERIOD // _PERIODS_PER_UTC_DAY - 2

@@ -8,8 +8,6 @@ from typing import ClassVar
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.rules.month import MonthBill
 
-MONTHS_IN_YEAR = 12
-
 
 @dataclass(frozen=True, slots=True)
 class MonthStatement:

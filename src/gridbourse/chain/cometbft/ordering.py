@@ -15,7 +15,6 @@ from gridbourse.chain.block import Header
 from gridbourse.chain.cometbft.wire import Misbehaviour
 
 _FIELDS = 2
-_MISBEHAVIOUR_FIELDS = 4
 
 
 @dataclass(frozen=True, slots=True)

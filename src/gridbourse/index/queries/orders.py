@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 
 from gridbourse.api.schema import Order, OrderStatus, PriceLevel
 from gridbourse.index.database import Database
@@ -15,8 +15,6 @@ from gridbourse.index.naming import order_text, side_name, type_names
 from gridbourse.index.schema import IS_WAITING, orders
 from gridbourse.ledger.records import OrderDetails
 from gridbourse.market.types import EnergyType, OrderId, Reason, Side
-
-NEWEST = 2**63 - 1
 
 _SIDE = and_(orders.c.period == bindparam("period"), orders.c.side == bindparam("side"), IS_WAITING)
 _ACCEPTED = orders.c.energy_types.op("&")(bindparam("types")) != 0
@@ -34,10 +32,6 @@ _BY_LEAF = (
     .limit(1)
 )
 _BY_NUMBER = select(orders).where(orders.c.number.in_(bindparam("numbers", expanding=True))).order_by(orders.c.number)
-_MET = select(orders.c.record_hash).where(
-    orders.c.record_hash.in_(bindparam("leaves", expanding=True)),
-    or_(orders.c.turn.is_not(None), orders.c.status == OrderStatus.REFUSED.value),
-)
 _LEVELS = (
     select(orders.c.price_ticks, func.sum(orders.c.open_wh), func.count())
     .where(_SIDE, _ACCEPTED)

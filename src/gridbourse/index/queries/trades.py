@@ -17,7 +17,6 @@ from gridbourse.market.types import EnergyType, OrderId, Side
 _ENDED_WITHOUT_TRANSFER = (DealStatus.ABANDONED.value, DealStatus.EXPIRED.value)
 _COUNTS = trades.c.status.not_in(_ENDED_WITHOUT_TRANSFER)
 _AT_ONCE = 500
-_PARTY = (day_accounts.c.node_id, day_accounts.c.chain, answers.c.confirmed)
 
 
 @dataclass(frozen=True, slots=True)
