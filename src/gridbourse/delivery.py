@@ -151,14 +151,19 @@ class DeliveryCalendar:
         first = self._starts.get(day)
         if first is None:
             # Where clocks skip midnight, this is the moment at which they do.
-            midnight = datetime.combine(_EPOCH + timedelta(days=day), time(), self._zone)
+            midnight = datetime.combine(date_of(day), time(), self._zone)
             first = self._starts[day] = -(-int(midnight.timestamp()) // PERIOD_SECONDS)
         return first
 
 
+def date_of(day: int) -> date:
+    """The date of a delivery day."""
+    return _EPOCH + timedelta(days=day)
+
+
 def date_text(day: int) -> str:
     """The date of a delivery day, as ``2026-11-30``."""
-    return (_EPOCH + timedelta(days=day)).isoformat()
+    return date_of(day).isoformat()
 
 
 def date_day(text: str) -> int:

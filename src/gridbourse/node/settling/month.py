@@ -39,8 +39,12 @@ class MonthSettlement:
         for name, relay in self._region.relays.items():
             relay.catch_up()
             for month in sorted({month_of(day) for day in self._index.participants.days(name)}):
-                is_over = self._region.calendar.ends_at(days_of(month)[-1]) <= latest
-                if is_over and self._seen(name, month) != self._known(name, month):
+                if self._region.calendar.ends_at(days_of(month)[-1]) > latest:
+                    continue
+                seen = self._seen(name, month)
+                if (name, month) not in self._done and self._stated(name, month, seen) == seen:
+                    self._done[name, month] = seen
+                if self._done.get((name, month)) != seen:
                     yield name, month
 
     def settle(self, name: str, month: int) -> list[MonthStatement]:
@@ -79,14 +83,10 @@ class MonthSettlement:
         trades = self._region.relays[name].market.settled_count(periods)
         return newest, trades, versions_in(self._region.parts.rules, month)
 
-    def _known(self, name: str, month: int) -> _Seen | None:
-        """What was seen when the month was settled the last time, also before a restart."""
-        done = self._done.get((name, month))
-        if done is not None:
-            return done
-        newest, _, _ = self._seen(name, month)
+    def _stated(self, name: str, month: int, seen: _Seen) -> _Seen | None:
+        """What had been seen when the newest statement of a month was written: what is done is known after a start."""
         written = self._index.months.statements(chain=name, month=month)
         if not written:
             return None
         last = written[-1].details
-        return (newest if newest < last.records else -1), last.trades, last.rules
+        return (seen[0] if seen[0] < last.records else -1), last.trades, last.rules

@@ -90,7 +90,7 @@ class MonthAudit:
             newest[details.user_id, details.month] = details.number
 
     def _wrong_statements(self, master_id: int, reading: VerifiedLedger) -> Iterator[Message]:
-        made: dict[MonthBasis, dict[str, MonthBill]] = {}
+        made: dict[MonthBasis, tuple[MonthBasis, dict[str, MonthBill]]] = {}
         for opened in reading.months:
             details = opened.details
             if opened.fault is not None:
@@ -100,28 +100,22 @@ class MonthAudit:
                 yield Message("{place}: follows from records or blocks that were not there", place=place)
                 continue
             if details.basis not in made:
-                made[details.basis] = self._bills(master_id, reading, details.basis)
-            bill = made[details.basis].get(details.user_id)
-            if bill is None or not self._agrees(details, bill):
+                made[details.basis] = self._make(master_id, reading, details.basis)
+            basis, bills = made[details.basis]
+            bill = bills.get(details.user_id)
+            if bill is None or not _agrees(details, bill, basis):
                 text = "{place}: states the month {month} of {user} otherwise than trades, readings and rules make it"
                 yield Message(text, place=place, month=details.month, user=details.user_id)
-
-    def _agrees(self, details: MonthStatement, bill: MonthBill) -> bool:
-        due = MonthStatement.of(bill, self._basis(details), details.user_id, details.number, details.corrects)
-        return due == details
 
     def _is_impossible(self, opened: DecryptedRecord[MonthStatement]) -> bool:
         details = opened.details
         is_month = 1 <= details.month % 100 <= 12 and 1970 <= details.month // 100 < 10_000
         return details.records > opened.record.index or details.as_of_block > self._view.height or not is_month
 
-    def _basis(self, details: MonthStatement) -> MonthBasis:
-        """What it ought to follow from: the sets of rules in force, and all trades up to its block."""
-        trades = self._trades(details.month, details.as_of_block)
-        rules = versions_in(self._rules, details.month)
-        return MonthBasis(details.month, rules, details.records, details.as_of_block, len(trades))
-
-    def _bills(self, master_id: int, reading: VerifiedLedger, basis: MonthBasis) -> dict[str, MonthBill]:
+    def _make(
+        self, master_id: int, reading: VerifiedLedger, basis: MonthBasis
+    ) -> tuple[MonthBasis, dict[str, MonthBill]]:
+        """What statements ought to follow from (rules in force, all trades up to their block), and their bills."""
         days = days_of(basis.month)
         newest: dict[tuple[str, int], StatementDetails] = {}
         for opened in reading.duties.values():
@@ -138,7 +132,9 @@ class MonthAudit:
         master = self._main.consortium.masters()[master_id]
         trades = self._trades(basis.month, basis.as_of_block)
         view = MonthView(self._calendar, self._rules, basis.month, trades)
-        return view.bills(master.role.name.lower(), nodes, newest.values(), self._registered.user_of)
+        bills = view.bills(master.role.name.lower(), nodes, newest.values(), self._registered.user_of)
+        rules = versions_in(self._rules, basis.month)
+        return MonthBasis(basis.month, rules, basis.records, basis.as_of_block, len(trades)), bills
 
     def _trades(self, month: int, as_of_block: int) -> list[SettledTrade]:
         periods = periods_of(month, self._calendar)
@@ -168,3 +164,7 @@ class MonthAudit:
             if self._calendar.ends_at(days_of(month)[-1]) <= latest:
                 text = "slave chain {name}: {user} has no statement of the month {month}"
                 yield Message(text, name=reading.name, user=user_id, month=month)
+
+
+def _agrees(details: MonthStatement, bill: MonthBill, basis: MonthBasis) -> bool:
+    return details == MonthStatement.of(bill, basis, details.user_id, details.number, details.corrects)

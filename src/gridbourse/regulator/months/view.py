@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Protocol
 
-from gridbourse.delivery import DeliveryCalendar
+from gridbourse.delivery import DeliveryCalendar, date_of
 from gridbourse.ledger.balancing_records import StatementDetails
 from gridbourse.market.types import EnergyType, SettledTrade
 from gridbourse.rules.delivered import Connection
@@ -15,7 +15,7 @@ from gridbourse.rules.month import Bought, MonthBill, NodeMonth, PeriodUse, Volu
 from gridbourse.rules.rule_set import RuleHistory
 from gridbourse.units import PERIOD_SECONDS
 
-_EPOCH = date(1970, 1, 1)
+_EPOCH = date_of(0)
 _DECEMBER = 12
 
 
@@ -40,7 +40,7 @@ class RegisteredNode(Protocol):
 
 def month_of(day: int) -> int:
     """The month of a delivery day, as ``202608``."""
-    found = _EPOCH + timedelta(days=day)
+    found = date_of(day)
     return found.year * 100 + found.month
 
 
@@ -59,8 +59,8 @@ def periods_of(month: int, calendar: DeliveryCalendar) -> range:
 
 def versions_in(rules: RuleHistory, month: int) -> tuple[str, ...]:
     """The sets of rules that settle a month."""
-    first, last = (_EPOCH + timedelta(days=day) for day in (days_of(month)[0], days_of(month)[-1]))
-    return rules.versions(first, last)
+    days = days_of(month)
+    return rules.versions(date_of(days[0]), date_of(days[-1]))
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class MonthView:
     ) -> None:
         self._calendar = calendar
         self._rules = rules
-        self._last_day = _EPOCH + timedelta(days=days_of(month)[-1])
+        self._last_day = date_of(days_of(month)[-1])
         self._trades = trades
 
     def volumes(self) -> dict[str, Volume]:

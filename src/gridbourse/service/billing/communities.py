@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 from gridbourse.api.billing_schema import Community, CommunityMonth, LocalUse, SharedEnergy
+from gridbourse.delivery import date_of
 from gridbourse.errors import InvalidValue, NotFound
 from gridbourse.index.queries.reader import IndexReader
 from gridbourse.region.communities import CommunitySpec
@@ -20,7 +21,6 @@ from gridbourse.service.billing.months import month_number
 from gridbourse.service.rights import Principal, Right, require
 from gridbourse.text import Message
 
-_EPOCH = date(1970, 1, 1)
 _PERMILLE = 1_000
 
 
@@ -65,8 +65,9 @@ class Communities:
         if found is None:
             raise NotFound(Message("there is no community {name!r} of yours", name=name))
         master, community = found
-        sums = self._share(master, community, days_of(month_number(month)))
-        rules, tests = self._tests(sums, _EPOCH + timedelta(days=days_of(month_number(month))[-1]))
+        days = days_of(month_number(month))
+        sums = self._share(master, community, days)
+        rules, tests = self._tests(sums, date_of(days[-1]))
         return CommunityMonth(
             community=_view(principal, master, community),
             month=month,
