@@ -8,10 +8,7 @@ from sqlalchemy import Connection, select
 
 from gridbourse.crypto.merkle import root_of_leaves
 from gridbourse.index.database import insert_rows
-from gridbourse.index.schema import (
-    records,
-    subtrees,
-)
+from gridbourse.index.schema import records, subtrees
 
 SUBTREE_LEVELS = 8
 """The roots of full subtrees over 2^8, 2^16, ... leaves are kept: a proof hashes a few hundred others."""

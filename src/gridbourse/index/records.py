@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
 from gridbourse.api.schema import DealStatus
+from gridbourse.contracts.slave_ledger import RecordHead
 from gridbourse.delivery import DeliveryCalendar
 from gridbourse.index.blocks import Block, MainBlock, SlaveBlock
 from gridbourse.index.database import insert_rows, is_integer
 from gridbourse.index.log import grow
 from gridbourse.index.market_rows import DEAL_CHANGES
-from gridbourse.index.queries.months import write_statement
 from gridbourse.index.queries.records import DayDetails
 from gridbourse.index.schema import (
     IS_PENDING,
     answers,
     day_records,
     kept_records,
+    month_statements,
     records,
     reports,
     trades,
@@ -88,7 +89,7 @@ def apply(
                 content = stored_text(write_details(found.details))
                 connection.execute(insert(kept_records), {**row, "leaf": found.record.leaf, "content": content})
             case MonthStatement():
-                write_statement(connection, block.master, found.record, found.details)
+                _state_month(connection, block.master, found.record, found.details)
             case MeteredDetails() | StatementDetails() | ScheduleDetails():
                 _state(connection, block.master, found, calendar)
             case _:
@@ -194,3 +195,11 @@ _SUBMITTED = (
     )
     .values(is_pending=False)
 )
+
+
+def _state_month(connection: Connection, chain: str, record: RecordHead, own: MonthStatement) -> None:
+    """Write what a record states; a month or number that no database holds is none."""
+    if is_integer(own.month) and is_integer(own.number):
+        row = {"chain": chain, "record": record.index, "leaf": record.leaf, "node_id": own.user_id}
+        stated = {"month": own.month, "number": own.number, "content": stored_text(write_details(own))}
+        connection.execute(insert(month_statements), row | stated)

@@ -6,16 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select
+from sqlalchemy import ColumnElement, func, select
 
-from gridbourse.contracts.slave_ledger import RecordHead
-from gridbourse.index.database import Database, is_integer
+from gridbourse.index.database import Database
 from gridbourse.index.schema import day_records, month_statements
-from gridbourse.index.stored_text import stored_text
 from gridbourse.ledger.balancing_records import StatementDetails
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.month_records import MonthStatement
-from gridbourse.ledger.sealing import read_details, write_details
+from gridbourse.ledger.sealing import read_details
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +24,6 @@ class MonthRecord:
     record: int
     leaf: bytes
     details: MonthStatement
-
-
-def write_statement(connection: Connection, chain: str, record: RecordHead, own: MonthStatement) -> None:
-    """Write what a record states; a month or number that no database holds is none."""
-    if is_integer(own.month) and is_integer(own.number):
-        row = {"chain": chain, "record": record.index, "leaf": record.leaf, "node_id": own.user_id}
-        stated = {"month": own.month, "number": own.number, "content": stored_text(write_details(own))}
-        connection.execute(insert(month_statements), row | stated)
 
 
 class Months:

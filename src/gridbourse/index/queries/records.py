@@ -12,13 +12,7 @@ from gridbourse.crypto.keys import Address
 from gridbourse.crypto.merkle import MerkleFrontier, inclusion_proof
 from gridbourse.index.database import Database, is_integer
 from gridbourse.index.log import StoredLog
-from gridbourse.index.schema import (
-    answers,
-    day_records,
-    kept_records,
-    records,
-    reports,
-)
+from gridbourse.index.schema import answers, day_records, kept_records, records, reports
 from gridbourse.ledger.balancing_records import CapacityDetails, MeteredDetails, ScheduleDetails, StatementDetails
 from gridbourse.ledger.kinds import RecordKind
 from gridbourse.ledger.payout_records import PayoutInstruction
