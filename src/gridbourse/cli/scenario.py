@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,7 @@ def compare(
     fixed = _overrides(changes, {"level": level})
     loaded = load_scenario(folder, fixed)
     place = output or folder / "results" / "compare"
-    with _progress() as progress:
-        task = progress.add_task(f"{loaded.title}: runs", total=None)
+    with _counted(loaded) as progress:
         results = compare_mechanisms(
             loaded,
             place,
@@ -122,7 +122,7 @@ def compare(
             seeds=seeds,
             fixed=fixed,
             workers=workers,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=progress,
         )
     _finish(place, loaded, results)
 
@@ -154,8 +154,7 @@ def sweep(
     fixed = _overrides(changes, {"level": level})
     loaded = load_scenario(folder, fixed)
     place = output or folder / "results" / "sweep"
-    with _progress() as progress:
-        task = progress.add_task(f"{loaded.title}: runs", total=None)
+    with _counted(loaded) as progress:
         results = sweep_scenario(
             loaded,
             place,
@@ -163,7 +162,7 @@ def sweep(
             seeds=seeds,
             fixed=fixed,
             workers=workers,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=progress,
         )
     _finish(place, loaded, results)
 
@@ -216,6 +215,14 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+@contextmanager
+def _counted(loaded: Scenario) -> Iterator[Callable[[int, int], None]]:
+    """Shows how many cases are done, of how many."""
+    with _progress() as shown:
+        task = shown.add_task(f"{loaded.title}: runs", total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
 def _progress() -> Progress:
