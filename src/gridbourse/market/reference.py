@@ -132,7 +132,7 @@ class ReferenceMarket(Deals):
             return Reason.NOT_YOUR_TRADER
         if not self.consortium.may_trade(master_id):
             return Reason.PARTY_SUSPENDED
-        if now >= self._gate(request.period):
+        if now >= self.consortium.settings.gate_closes_at(request.period):
             return Reason.GATE_CLOSED
         if not self._in_bounds(request.price_ticks):
             return Reason.PRICE_OUT_OF_BOUNDS
@@ -256,7 +256,7 @@ class ReferenceMarket(Deals):
             seller,
             buyer,
             energy_wh=min(open_wh, candidate.open_wh),
-            confirm_before=min(now + cooling_off_seconds, self._gate(order_id.period)),
+            confirm_before=min(now + cooling_off_seconds, self.consortium.settings.gate_closes_at(order_id.period)),
             seller_confirmed=False,
             buyer_confirmed=False,
             state=DealState.INTENT if cooling_off_seconds else DealState.CONFIRMED,
@@ -293,7 +293,7 @@ class ReferenceMarket(Deals):
             return Reason.PARTY_SUSPENDED
         if self._is_apart(deal.ask, deal.buyer, now) or self._is_apart(deal.bid, deal.seller, now):
             return Reason.LET_DOWN
-        if self._is_inner(deal) and now + PERIOD_SECONDS < self._gate(deal.ask.period):
+        if self._is_inner(deal) and now + PERIOD_SECONDS < self.consortium.settings.gate_closes_at(deal.ask.period):
             return Reason.OTHERS_FIRST
         return Reason.NONE
 
@@ -305,9 +305,6 @@ class ReferenceMarket(Deals):
         """
         seller, buyer = self.trader(deal.seller), self.trader(deal.buyer)
         return seller.zone != buyer.zone and seller.master_id == buyer.master_id
-
-    def _gate(self, period: int) -> int:
-        return period * PERIOD_SECONDS - self.consortium.settings.gate_lead_seconds
 
     def _in_bounds(self, price_ticks: int) -> bool:
         settings = self.consortium.settings

@@ -7,7 +7,7 @@ from enum import IntEnum, IntFlag
 from typing import NamedTuple, Self
 
 from gridbourse.errors import InvalidValue
-from gridbourse.units import MAX_ENERGY_WH, MAX_PERIOD, MAX_PRICE_TICKS
+from gridbourse.units import MAX_ENERGY_WH, MAX_PERIOD, MAX_PRICE_TICKS, PERIOD_SECONDS
 
 MAX_ZONE = 2**8 - 1
 """Zones of the grid have numbers from 0 to this."""
@@ -130,6 +130,14 @@ class Settings:
     apart_seconds: int = 86_400
     least_wh: int = 10
     bid_multiple: int = 2
+
+    def gate_closes_at(self, period: int) -> int:
+        """When the gate of a delivery period closes, in seconds since the epoch: from then on it takes no order."""
+        return period * PERIOD_SECONDS - self.gate_lead_seconds
+
+    def first_open_period(self, now: int) -> int:
+        """The first delivery period whose gate takes orders; `now` in seconds since the epoch."""
+        return (now + self.gate_lead_seconds) // PERIOD_SECONDS + 1
 
 
 class OrderId(NamedTuple):

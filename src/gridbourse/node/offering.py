@@ -16,7 +16,7 @@ from gridbourse.metering.intake import Intake
 from gridbourse.metering.surplus import AutoTradingLimits, propose
 from gridbourse.node.region import Region
 from gridbourse.node.relay import PendingConfirmation
-from gridbourse.units import PERIOD_SECONDS, PERIODS_IN_24_HOURS
+from gridbourse.units import PERIODS_IN_24_HOURS
 
 Expectation = Callable[[str, int], int | None]
 """Tells what surplus a node expects in a delivery period, in Wh: negative for need, None where nothing is known."""
@@ -61,7 +61,7 @@ def decide(
     """
     if limits is None or not limits.active:
         return Obstacle.OFF
-    if not is_open(rules, period, now):
+    if now >= rules.gate_closes_at(period):
         return Obstacle.GATE_CLOSED
     if surplus_wh is None:
         return Obstacle.NO_FORECAST
@@ -71,11 +71,6 @@ def decide(
     if not rules.floor_ticks <= offer.price_ticks <= rules.cap_ticks:
         return Obstacle.PRICE_LIMIT
     return offer
-
-
-def is_open(rules: Settings, period: int, now: int) -> bool:
-    """Whether the gate of a delivery period takes orders."""
-    return now + rules.gate_lead_seconds < period * PERIOD_SECONDS
 
 
 class Agent:

@@ -26,7 +26,6 @@ from gridbourse.node.master import Master
 from gridbourse.node.region import Region
 from gridbourse.node.relay import submit
 from gridbourse.text import Message
-from gridbourse.units import PERIOD_SECONDS
 
 FARTHEST_DAYS = 366
 """Orders are taken for so many delivery days ahead."""
@@ -146,8 +145,7 @@ class _Batch:
         """Let no order in that would lie on the chain for ever and never trade."""
         now, calendar = self._region.clock(), self._region.calendar
         if self._first_open is None:
-            lead_seconds = self._region.main.consortium.settings().gate_lead_seconds
-            self._first_open = (now + lead_seconds) // PERIOD_SECONDS + 1
+            self._first_open = self._region.main.consortium.settings().first_open_period(now)
         if period < self._first_open:
             raise InvalidValue("period", period, "a delivery period whose gate is still open")
         if calendar.day_of(period) > calendar.day_at(now) + FARTHEST_DAYS:

@@ -185,11 +185,11 @@ class MarketQueries:
 
     def gate_closes_at(self, period: int) -> int:
         """When a period's gate closes, in seconds since the epoch."""
-        return period * PERIOD_SECONDS - self._settings().gate_lead_seconds
+        return self._settings().gate_closes_at(period)
 
     def first_open_period(self) -> int:
         """The next delivery period whose gate takes orders."""
-        return (self._clock() + self._settings().gate_lead_seconds) // PERIOD_SECONDS + 1
+        return self._settings().first_open_period(self._clock())
 
     def _free_quota(self, trader: int, period: int) -> int:
         position = self._index.accounts.position(trader, period)

@@ -24,7 +24,7 @@ from gridbourse.metering.forecast import Forecast
 from gridbourse.metering.surplus import AutoTradingLimits
 from gridbourse.node.commands.client import NodeClient
 from gridbourse.node.commands.requests import NodeOffer, OfferOnce
-from gridbourse.node.offering import decide, is_open
+from gridbourse.node.offering import decide
 from gridbourse.service.accounts import ServiceStore
 from gridbourse.service.metering import Metering
 from gridbourse.service.rights import Principal, Right, require
@@ -227,11 +227,11 @@ class Offering:
                 if period not in decided:
                     found.append(_Confirmation(node_id, period, OfferOutcome.ORDERED))
                 continue
-            expected = self._metering.expected(node_id, period) if is_open(rules, period, now) else None
+            expected = self._metering.expected(node_id, period) if now < rules.gate_closes_at(period) else None
             made = decide(limits, rules, period, now, expected.surplus_wh if expected else None)
             if isinstance(made, Offer):
                 found.append(_Confirmation(node_id, period, OfferOutcome.OFFERED, expected, made))
-            elif is_open(rules, period, now) or period not in decided:
+            elif now < rules.gate_closes_at(period) or period not in decided:
                 found.append(_Confirmation(node_id, period, OfferOutcome(made.value), expected))
         return found
 
@@ -263,8 +263,7 @@ class Offering:
         return range(0) if last is None else self._next_periods((last + 1) * PERIOD_SECONDS)
 
     def _next_periods(self, now: int | None = None) -> range:
-        lead_seconds = self._rules().gate_lead_seconds
-        first = ((self._clock() if now is None else now) + lead_seconds) // PERIOD_SECONDS + 1
+        first = self._rules().first_open_period(self._clock() if now is None else now)
         return range(first, first + PERIODS_OFFERED)
 
     # What is remembered

@@ -111,7 +111,7 @@ class ChainVenue:
 
     def _before(self, period: int) -> int:
         """When the orders of a period come, and are confirmed: just before its gate closes, when all may trade."""
-        return period * PERIOD_SECONDS - self._scenario.region.settings.gate_lead_seconds - 1
+        return self._scenario.region.settings.gate_closes_at(period) - 1
 
     def _open_day(self, day: int) -> None:
         if day == self._day:

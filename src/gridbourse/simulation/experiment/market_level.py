@@ -16,7 +16,6 @@ from gridbourse.market.types import OrderId, OrderRequest, Side, ZonePair
 from gridbourse.simulation.experiment.venue import QUOTA_WH, batches, expected_wh
 from gridbourse.simulation.scenario.description import Scenario
 from gridbourse.simulation.scenario.values import AUCTIONS, Mechanism, Order, RunRecord, Trade
-from gridbourse.units import PERIOD_SECONDS
 
 _RECORD = bytes(32)
 
@@ -50,7 +49,7 @@ class BookVenue:
         self._open_day(self._calendar.day_of(period))
         if self._network is not None:
             self._publish_capacities(period, expected_wh(orders))
-        now = max(period * PERIOD_SECONDS - self._scenario.region.settings.gate_lead_seconds - 1, 0)
+        now = max(self._scenario.region.settings.gate_closes_at(period) - 1, 0)
         placed: dict[OrderId, Order] = {}
         trades: list[Trade] = []
         for batch in batches(self._scenario.mechanism, orders):

@@ -7,7 +7,7 @@ from functools import partial
 
 from gridbourse.market.types import Offer, Side
 from gridbourse.node.jobs.job import REGION, Task
-from gridbourse.node.offering import decide, is_open, offer_once
+from gridbourse.node.offering import decide, offer_once
 from gridbourse.node.planning import Planner
 from gridbourse.node.readings import Readings
 from gridbourse.node.region import Region
@@ -53,7 +53,7 @@ class AnswerRequests:
         owners = [(relay, relay.limits) for relay in region.relays.values()]
         found = []
         for period, price_ticks in asked.items():
-            if not is_open(rules, period, now):
+            if now >= rules.gate_closes_at(period):
                 continue
             for relay, allowed in owners:
                 for node_id, limits in allowed.items():
